@@ -1,0 +1,50 @@
+import { defineConfig } from 'vitest/config'
+
+/**
+ * The suites, by what they need: `unit` needs nothing, `contracts` needs forge, `e2e` starts whole houses,
+ * `bench` measures. `npm test` runs the first three.
+ */
+const node = { environment: 'node' as const, pool: 'forks' as const }
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './scripts/closingLine.ts'],
+    projects: [
+      {
+        test: {
+          ...node,
+          name: 'unit',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'packages/*/test/**/*.test.ts',
+            'apps/{server,cli}/**/*.test.ts',
+            'scripts/**/*.test.ts',
+          ],
+          exclude: ['**/node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      { test: { ...node, name: 'contracts', include: ['contracts/test/*.test.ts'], testTimeout: 600_000 } },
+      {
+        test: {
+          ...node,
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
+          ...node,
+          name: 'bench',
+          include: ['packages/*/src/**/*.bench.ts', 'contracts/**/*.bench.ts', 'e2e/**/*.bench.ts'],
+          fileParallelism: false,
+          testTimeout: 600_000,
+        },
+      },
+    ],
+  },
+})
