@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { addressSchema, hashSchema, weiSchema } from './Scalars.ts'
+
+/**
+ * Why an answer pays whom: the part of a receipt that people read. Everything in it is an integer or a text, so that
+ * its canonical JSON hashes to the same value wherever it is recomputed.
+ */
+
+/** One reason for a share: a record that influenced the answer, or a span that the answer repeats. */
+export const reasonSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('influence'),
+    recordId: hashSchema,
+    /** Influence above the threshold, in thousandths of a robust standard deviation. */
+    milliZ: z.number().int(),
+    sharePpm: z.number().int(),
+  }),
+  z.object({
+    kind: z.literal('span'),
+    recordId: hashSchema,
+    /** UTF-16 range of the answer, end exclusive. */
+    start: z.number().int(),
+    end: z.number().int(),
+    /** How often the span occurs in the model's training records. */
+    occurrences: z.number().int(),
+    sharePpm: z.number().int(),
+  }),
+])
+
+export const shareSchema = z.object({
+  contributionId: hashSchema,
+  beneficiary: addressSchema,
+  /** Parts per million of the contributors' part of the fee. */
+  sharePpm: z.number().int(),
+  amountWei: weiSchema,
+  reasons: z.array(reasonSchema),
+})
+
+export const attributionSchema = z.object({
+  engineVersion: z.string(),
+  policy: z.object({ influenceBps: z.number().int(), spansBps: z.number().int() }),
+  /** Log-likelihood of the answer under the adapter minus under the base, in thousandths of a nat. */
+  liftMilliNats: z.number().int(),
+  shares: z.array(shareSchema),
+  commons: z.object({
+    sharePpm: z.number().int(),
+    amountWei: weiSchema,
+    beneficiary: addressSchema,
+    reason: z.string(),
+  }),
+})
+
+export type Reason = z.infer<typeof reasonSchema>
+export type Share = z.infer<typeof shareSchema>
+export type Attribution = z.infer<typeof attributionSchema>

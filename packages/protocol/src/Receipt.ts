@@ -1,0 +1,39 @@
+import type { Hex } from '@openledger/primitives'
+import { hashStruct, hashTypedData } from 'viem'
+import * as TypedData from './TypedData.ts'
+
+/** What the serving node signs for one answer. Receipts of one node form a chain through `previousHash`. */
+export type Receipt = {
+  /** 1, 2, 3, ... without gaps: a missing receipt shows. */
+  readonly sequence: bigint
+  /** Hash of the receipt before; zero for the first. */
+  readonly previousHash: Hex
+  readonly payer: Hex
+  readonly modelId: bigint
+  /** keccak256 of the prompt's UTF-8 text as the model saw it. */
+  readonly promptHash: Hex
+  readonly answerHash: Hex
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly feeWei: bigint
+  /** Version of the fee split in `FeePolicy` that this fee is divided by. */
+  readonly splitVersion: number
+  /** Merkle-sum root over who earns how much of the contributors' part. */
+  readonly sharesRoot: Hex
+  /** Hash of the canonical JSON of the whole attribution. */
+  readonly attributionHash: Hex
+  /** Fingerprint of the computation, bound to model, adapter and prompt. */
+  readonly inferenceCommitment: Hex
+  /** Unix seconds. */
+  readonly timestamp: bigint
+}
+
+export const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
+
+/** Hashes a receipt as `Settlement` does (EIP-712 `hashStruct`, without the domain); links the chain of receipts. */
+export const hash = (receipt: Receipt): Hex =>
+  hashStruct({ data: receipt, primaryType: 'Receipt', types: TypedData.receipt })
+
+/** Gives the digest that the serving node signs. */
+export const digest = (receipt: Receipt, domain: TypedData.Domain): Hex =>
+  hashTypedData({ domain, types: TypedData.receipt, primaryType: 'Receipt', message: receipt })
