@@ -14,6 +14,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: [
             'packages/*/src/**/*.test.ts',
             'packages/*/test/**/*.test.ts',
@@ -25,11 +26,20 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      { test: { ...node, name: 'contracts', include: ['contracts/test/*.test.ts'], testTimeout: 600_000 } },
+      {
+        test: {
+          ...node,
+          name: 'contracts',
+          sequence: { groupOrder: 1 },
+          include: ['contracts/test/*.test.ts'],
+          testTimeout: 600_000,
+        },
+      },
       {
         test: {
           ...node,
           name: 'e2e',
+          sequence: { groupOrder: 2 },
           include: ['e2e/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
@@ -40,6 +50,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'bench',
+          sequence: { groupOrder: 3 },
           include: ['packages/*/src/**/*.bench.ts', 'contracts/**/*.bench.ts', 'e2e/**/*.bench.ts'],
           fileParallelism: false,
           testTimeout: 600_000,
