@@ -1,0 +1,262 @@
+import type { Hex } from '@openledger/primitives'
+import type { Genesis } from '@openledger/rollup/Genesis'
+
+export type { Genesis }
+
+/** The transaction types of the chain: legacy, EIP-2930, EIP-1559, EIP-7702 and the OP Stack's deposit. */
+export type TransactionTypeNumber = 0 | 1 | 2 | 4 | 0x7e
+
+export type AccessList = readonly { readonly address: Hex; readonly storageKeys: readonly Hex[] }[]
+
+export type SignedAuthorization = {
+  readonly chainId: bigint
+  readonly address: Hex
+  readonly nonce: bigint
+  readonly yParity: 0 | 1
+  readonly r: bigint
+  readonly s: bigint
+}
+
+/** A transaction with its place in the chain; pending ones have no block. */
+export type TransactionRecord = {
+  readonly hash: Hex
+  readonly type: TransactionTypeNumber
+  readonly from: Hex
+  /** `null` creates a contract. */
+  readonly to: Hex | null
+  readonly nonce: bigint
+  /** The gas limit. */
+  readonly gas: bigint
+  readonly value: bigint
+  readonly input: Hex
+  /** The exact bytes, as they stand in the block and in a batch. */
+  readonly raw: Uint8Array
+  readonly blockHash: Hex | null
+  readonly blockNumber: bigint | null
+  readonly transactionIndex: number | null
+  /** Absent on deposits. The replay-protected chain id of a legacy transaction, if it has one. */
+  readonly chainId?: bigint
+  /** Types 0 and 1; in a block also the effective price of types 2 and 4. */
+  readonly gasPrice?: bigint
+  readonly maxFeePerGas?: bigint
+  readonly maxPriorityFeePerGas?: bigint
+  readonly accessList?: AccessList
+  readonly authorizationList?: readonly SignedAuthorization[]
+  readonly v?: bigint
+  readonly yParity?: 0 | 1
+  readonly r?: bigint
+  readonly s?: bigint
+  /** Deposits only, like the four that follow. */
+  readonly sourceHash?: Hex
+  readonly mint?: bigint
+  readonly isSystemTx?: boolean
+  readonly depositReceiptVersion?: bigint
+}
+
+/** A block with the header's fields under viem's names. */
+export type BlockRecord = {
+  readonly number: bigint
+  readonly hash: Hex
+  readonly parentHash: Hex
+  readonly sha3Uncles: Hex
+  /** The fee recipient. */
+  readonly miner: Hex
+  readonly stateRoot: Hex
+  readonly transactionsRoot: Hex
+  readonly receiptsRoot: Hex
+  readonly logsBloom: Hex
+  readonly difficulty: bigint
+  readonly gasLimit: bigint
+  readonly gasUsed: bigint
+  readonly timestamp: bigint
+  readonly extraData: Hex
+  /** The previous RANDAO. */
+  readonly mixHash: Hex
+  readonly nonce: Hex
+  readonly baseFeePerGas: bigint
+  readonly withdrawalsRoot: Hex
+  readonly blobGasUsed: bigint
+  readonly excessBlobGas: bigint
+  readonly parentBeaconBlockRoot: Hex
+  readonly requestsHash: Hex
+  /** Bytes of the RLP-encoded block. */
+  readonly size: bigint
+  readonly transactions: readonly TransactionRecord[]
+}
+
+export type LogRecord = {
+  readonly address: Hex
+  readonly topics: readonly Hex[]
+  readonly data: Hex
+  readonly blockNumber: bigint
+  readonly blockHash: Hex
+  readonly blockTimestamp: bigint
+  readonly transactionHash: Hex
+  readonly transactionIndex: number
+  readonly logIndex: number
+  readonly removed: false
+}
+
+/** A receipt; the OP fields are absent where the specification has none (deposits pay no L1 fee). */
+export type ReceiptRecord = {
+  readonly transactionHash: Hex
+  readonly transactionIndex: number
+  readonly blockHash: Hex
+  readonly blockNumber: bigint
+  readonly type: TransactionTypeNumber
+  readonly status: 0 | 1
+  readonly from: Hex
+  readonly to: Hex | null
+  readonly contractAddress: Hex | null
+  readonly gasUsed: bigint
+  readonly cumulativeGasUsed: bigint
+  readonly effectiveGasPrice: bigint
+  readonly logs: readonly LogRecord[]
+  readonly logsBloom: Hex
+  readonly l1Fee?: bigint
+  readonly l1GasUsed?: bigint
+  readonly l1GasPrice?: bigint
+  readonly l1BaseFeeScalar?: bigint
+  readonly l1BlobBaseFee?: bigint
+  readonly l1BlobBaseFeeScalar?: bigint
+  readonly operatorFeeScalar?: bigint
+  readonly operatorFeeConstant?: bigint
+  readonly depositNonce?: bigint
+  readonly depositReceiptVersion?: bigint
+}
+
+export type AccountRecord = {
+  readonly nonce: bigint
+  readonly balance: bigint
+  readonly codeHash: Hex
+  readonly storageRoot: Hex
+}
+
+/** What `eth_getProof` answers, with bigints. */
+export type AccountProof = {
+  readonly address: Hex
+  readonly accountProof: readonly Hex[]
+  readonly balance: bigint
+  readonly codeHash: Hex
+  readonly nonce: bigint
+  readonly storageHash: Hex
+  readonly storageProof: readonly {
+    readonly key: Hex
+    readonly value: bigint
+    readonly proof: readonly Hex[]
+  }[]
+}
+
+export type CallRequest = {
+  readonly from?: Hex
+  readonly to?: Hex | null
+  readonly data?: Hex
+  readonly value?: bigint
+  readonly gas?: bigint
+  readonly gasPrice?: bigint
+  readonly maxFeePerGas?: bigint
+  readonly maxPriorityFeePerGas?: bigint
+  readonly nonce?: bigint
+  readonly accessList?: AccessList
+}
+
+/** State to assume during a call, by address; `state` replaces the whole storage, `stateDiff` single slots. */
+export type StateOverride = Readonly<
+  Record<
+    Hex,
+    {
+      readonly balance?: bigint
+      readonly nonce?: bigint
+      readonly code?: Hex
+      readonly state?: Readonly<Record<Hex, Hex>>
+      readonly stateDiff?: Readonly<Record<Hex, Hex>>
+    }
+  >
+>
+
+export type CallResult = {
+  /** The returned bytes, the revert data, or the deployed code of a creation. */
+  readonly returnData: Hex
+  readonly gasUsed: bigint
+  /** True on any failure: `error` then says which. */
+  readonly reverted: boolean
+  /** `execution reverted`, `out of gas`, `invalid opcode`, ... */
+  readonly error?: string
+  readonly logs: readonly { readonly address: Hex; readonly topics: readonly Hex[]; readonly data: Hex }[]
+  /** What the call touched beyond sender, target and precompiles, for `eth_createAccessList`. */
+  readonly accessList: AccessList
+}
+
+/** The inputs of one block, as the rollup specification's payload attributes. */
+export type PayloadAttributes = {
+  readonly timestamp: bigint
+  readonly prevRandao: Hex
+  readonly feeRecipient: Hex
+  readonly parentBeaconBlockRoot: Hex
+  readonly gasLimit: bigint
+  /** 4 bytes denominator then 4 bytes elasticity, big-endian; all zero means the chain's defaults. */
+  readonly eip1559Params: Hex
+  /** Raw 0x7e transactions, the L1-info deposit first. */
+  readonly deposits: readonly Uint8Array[]
+  /** True leaves the pool out. */
+  readonly noTxPool?: boolean
+  /** Raw transactions that must follow the deposits, in order; one that is invalid fails the build. */
+  readonly transactions?: readonly Uint8Array[]
+}
+
+/**
+ * Executes and keeps the L2 chain: one head, durable blocks, state at the head and before, and a transaction pool.
+ *
+ * Numbers and hashes of blocks that do not exist answer `undefined`; state asked of such a block throws
+ * `UnknownBlockError`. Default block of every state question is the head.
+ */
+export type Engine = {
+  readonly chainId: number
+  head(): BlockRecord
+  block(numberOrHash: bigint | Hex): BlockRecord | undefined
+  transaction(hash: Hex): TransactionRecord | undefined
+  receipt(hash: Hex): ReceiptRecord | undefined
+  receipts(blockNumber: bigint): readonly ReceiptRecord[]
+  logs(filter: {
+    readonly fromBlock: bigint
+    readonly toBlock: bigint
+    readonly addresses?: readonly Hex[]
+    /** By position; `null` matches anything, a list any of its members. */
+    readonly topics?: readonly (readonly Hex[] | null)[]
+  }): readonly LogRecord[]
+  account(address: Hex, blockNumber?: bigint): AccountRecord
+  code(address: Hex, blockNumber?: bigint): Uint8Array
+  /** Answers 32 bytes. */
+  storage(address: Hex, slot: Hex, blockNumber?: bigint): Hex
+  proof(address: Hex, slots: readonly Hex[], blockNumber: bigint): AccountProof
+  call(request: CallRequest, blockNumber?: bigint, overrides?: StateOverride): Promise<CallResult>
+  /** @throws {CallRevertedError} with the revert data when the call fails at any gas. */
+  estimateGas(request: CallRequest, blockNumber?: bigint): Promise<bigint>
+  /**
+   * Puts a signed transaction into the pool.
+   * @returns its hash.
+   * @throws {TransactionRejectedError} whose `code` is one of `transaction.nonce_too_low`, `.underpriced`,
+   * `.insufficient_funds`, `.wrong_chain`, `.already_known`, `.replacement_underpriced`, `.intrinsic_gas_too_low`,
+   * `.gas_limit_exceeded`, `.type_not_supported`, `.malformed`, `.pool_full`, ...
+   */
+  submit(rawTransaction: Uint8Array): Promise<Hex>
+  pending(): { readonly transactions: readonly TransactionRecord[]; nonce(address: Hex): bigint }
+  /** Executes a block on the head, makes it durable, and makes it the new head. */
+  build(attributes: PayloadAttributes): Promise<BlockRecord>
+  outputRoot(blockNumber: bigint): {
+    readonly outputRoot: Hex
+    readonly stateRoot: Hex
+    readonly messagePasserStorageRoot: Hex
+    readonly blockHash: Hex
+  }
+  /** The sum of all native balances at the head, in wei. */
+  totalBalance(): bigint
+  setSafe(number: bigint): void
+  setFinalized(number: bigint): void
+  safe(): BlockRecord
+  finalized(): BlockRecord
+  /** Calls `listener` after each block became durable. @returns what stops it. */
+  onBlock(listener: (block: BlockRecord) => void): () => void
+  onPending(listener: (hash: Hex) => void): () => void
+  close(): Promise<void>
+}
