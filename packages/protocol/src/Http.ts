@@ -249,6 +249,9 @@ export const apiKeySchema = z.object({
   createdAt: unixSecondsSchema,
 })
 
+/** The secret is shown in this answer and stored nowhere. */
+export const createdApiKeySchema = apiKeySchema.extend({ secret: z.string() })
+
 // GET /api/accounts/:address
 export const accountSchema = z.object({
   address: addressSchema,
@@ -357,6 +360,15 @@ export const transactionSchema = z.object({
 })
 export const blockDetailSchema = blockSchema.extend({ transactions: z.array(transactionSchema) })
 
+// GET /api/seed: what a first start puts in place, and how far it is
+export const seedStepSchema = z.object({
+  name: z.string(),
+  title: z.string(),
+  state: z.enum(['waiting', 'running', 'done', 'failed']),
+  detail: z.string(),
+})
+export const seedSchema = z.object({ done: z.boolean(), steps: z.array(seedStepSchema) })
+
 // GET /api/agents
 export const agentSchema = z.object({
   id: z.string(),
@@ -397,6 +409,7 @@ export type TrainingRun = z.infer<typeof trainingRunSchema>
 export type Metric = z.infer<typeof metricSchema>
 export type Model = z.infer<typeof modelSchema>
 export type ApiKey = z.infer<typeof apiKeySchema>
+export type Seed = z.infer<typeof seedSchema>
 export type Account = z.infer<typeof accountSchema>
 export type SignedReceipt = z.infer<typeof receiptSchema>
 export type Earnings = z.infer<typeof earningsSchema>

@@ -1,0 +1,263 @@
+import { BaseError, CanonicalJson, type Hex } from '@openledger/primitives'
+import { Http, TypedData } from '@openledger/protocol'
+import type { z } from 'zod'
+
+/** What signs for a person: a viem local account, or a wallet client with its account bound in. */
+export type Signer = {
+  readonly address: Hex
+  readonly signTypedData: (typedData: {
+    domain: TypedData.Domain
+    types: Record<string, readonly { name: string; type: string }[]>
+    primaryType: string
+    message: Record<string, unknown>
+  }) => Promise<Hex>
+}
+
+export type ClientOptions = {
+  /** Where the server is, e.g. `http://127.0.0.1:8080`; the empty string means the page's own origin. */
+  readonly url: string
+  readonly fetch?: typeof fetch
+  /** How long a signature stays good. */
+  readonly signatureSeconds?: number
+  readonly nowMs?: () => number
+}
+
+export type Client = ReturnType<typeof createClient>
+
+/**
+ * Creates a client of an OpenLedger server: one function for each route of `Http`, for browsers and Node.
+ *
+ * Answers are checked against the protocol's schemas, so what comes back has the types it says it has.
+ *
+ * @throws {ProblemError} from every function when the server refuses.
+ * @example
+ * const client = createClient({ url: 'http://127.0.0.1:8080' })
+ * const models = await client.models()
+ */
+export function createClient({
+  url,
+  fetch: send = fetch,
+  signatureSeconds = 600,
+  nowMs = Date.now,
+}: ClientOptions) {
+  async function call<T extends z.ZodType>(schema: T, path: string, body?: unknown): Promise<z.infer<T>> {
+    const response = await send(`${url}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    if (!response.ok) throw await problemFrom(response)
+    return schema.parse(await response.json())
+  }
+
+  const deadline = (): number => Math.floor(nowMs() / 1000) + signatureSeconds
+  const query = (parameters: Record<string, string | number | undefined>): string => {
+    const defined = Object.entries(parameters).filter(([, value]) => value !== undefined)
+    return defined.length === 0
+      ? ''
+      : `?${new URLSearchParams(defined.map(([key, value]) => [key, String(value)]))}`
+  }
+
+  let networkOnce: Promise<Http.Network> | undefined
+  const network = (): Promise<Http.Network> => call(Http.networkSchema, '/api/network')
+  /** Addresses and chain ids do not change while a server runs. */
+  const deployment = async (): Promise<Http.Network['deployment']> => {
+    networkOnce ??= network().catch((error) => {
+      networkOnce = undefined
+      throw error
+    })
+    return (await networkOnce).deployment
+  }
+
+  /** Signs `payload` as a request to the server. */
+  async function signRequest<T extends CanonicalJson.Json>(
+    action: TypedData.Action,
+    payload: T,
+    signer: Signer,
+  ) {
+    const { l2ChainId } = await deployment()
+    const until = deadline()
+    const signature = await signer.signTypedData({
+      domain: TypedData.serverDomain(l2ChainId),
+      types: TypedData.request,
+      primaryType: 'Request',
+      message: {
+        action,
+        payloadHash: CanonicalJson.hash(payload),
+        account: signer.address,
+        deadline: BigInt(until),
+      },
+    })
+    return { payload, account: signer.address, deadline: until, signature }
+  }
+
+  return {
+    network,
+    seed: () => call(Http.seedSchema, '/api/seed'),
+
+    datanets: () => call(Http.datanetSchema.array(), '/api/datanets'),
+    datanet: (id: string) => call(Http.datanetSchema, `/api/datanets/${id}`),
+    datanetVersions: (id: string) => call(Http.datanetVersionSchema.array(), `/api/datanets/${id}/versions`),
+    registerDatanet: (body: z.input<typeof Http.registerDatanetSchema>) =>
+      call(Http.datanetSchema, '/api/datanets', body),
+
+    contributions: (filter: { datanetId?: string; contributor?: string } = {}) =>
+      call(Http.contributionSchema.array(), `/api/contributions${query(filter)}`),
+    contribution: (id: string) => call(Http.contributionDetailSchema, `/api/contributions/${id}`),
+    /** Splits and hashes without storing anything: what the contributor is about to sign. */
+    prepareContribution: (body: z.input<typeof Http.prepareContributionSchema>) =>
+      call(Http.preparedContributionSchema, '/api/contributions/prepare', body),
+    /** Prepares, signs and sends a contribution; resolves when the chain has it. */
+    async contribute(
+      input: z.input<typeof Http.prepareContributionSchema> & { title: string },
+      signer: Signer,
+    ): Promise<Http.Contribution> {
+      const { l2ChainId, l2 } = await deployment()
+      const { title, ...content } = input
+      const prepared = await call(Http.preparedContributionSchema, '/api/contributions/prepare', content)
+      const until = deadline()
+      const signature = await signer.signTypedData({
+        domain: TypedData.contractDomain('OpenLedger Datanets', l2ChainId, l2.datanets),
+        types: TypedData.contribution,
+        primaryType: 'Contribution',
+        message: {
+          datanetId: BigInt(input.datanetId),
+          recordsRoot: prepared.recordsRoot,
+          recordCount: prepared.recordCount,
+          contentHash: prepared.contentHash,
+          licence: input.licence,
+          contributor: signer.address,
+          deadline: BigInt(until),
+        },
+      })
+      return call(Http.contributionSchema, '/api/contributions', {
+        ...content,
+        title,
+        contributor: signer.address,
+        deadline: until,
+        signature,
+      })
+    },
+
+    trainingRuns: () => call(Http.trainingRunSchema.array(), '/api/training-runs'),
+    trainingRun: (id: string) => call(Http.trainingRunSchema, `/api/training-runs/${id}`),
+    trainingMetrics: (id: string) => call(Http.metricSchema.array(), `/api/training-runs/${id}/metrics`),
+    createTrainingRun: async (
+      payload: z.input<typeof Http.createTrainingRunSchema>['payload'],
+      signer: Signer,
+    ) =>
+      call(
+        Http.trainingRunSchema,
+        '/api/training-runs',
+        await signRequest('createTrainingRun', payload, signer),
+      ),
+    cancelTrainingRun: async (id: string, signer: Signer) =>
+      call(
+        Http.trainingRunSchema,
+        `/api/training-runs/${id}/cancel`,
+        await signRequest('cancelTrainingRun', { id }, signer),
+      ),
+    /** Signs what a trained run would publish and has it published. */
+    async publish(runId: string, signer: Signer): Promise<Http.Model> {
+      const { l2ChainId, l2 } = await deployment()
+      const { modelHash } = await call(Http.publicationSchema, `/api/training-runs/${runId}/publication`)
+      const until = deadline()
+      const signature = await signer.signTypedData({
+        domain: TypedData.contractDomain('OpenLedger Models', l2ChainId, l2.models),
+        types: TypedData.publication,
+        primaryType: 'Publication',
+        message: { modelHash, owner: signer.address, deadline: BigInt(until) },
+      })
+      return call(Http.modelSchema, `/api/training-runs/${runId}/publish`, { deadline: until, signature })
+    },
+
+    models: () => call(Http.modelSchema.array(), '/api/models'),
+    model: (name: string) => call(Http.modelSchema, `/api/models/${name}`),
+
+    account: (address: string) => call(Http.accountSchema, `/api/accounts/${address}`),
+    apiKeys: (address: string) => call(Http.apiKeySchema.array(), `/api/accounts/${address}/api-keys`),
+    /** The secret is in this answer and nowhere else. */
+    createApiKey: async (payload: z.input<typeof Http.createApiKeySchema>['payload'], signer: Signer) =>
+      call(Http.createdApiKeySchema, '/api/api-keys', await signRequest('createApiKey', payload, signer)),
+    revokeApiKey: async (id: string, signer: Signer) =>
+      call(Http.apiKeySchema, '/api/api-keys/revoke', await signRequest('revokeApiKey', { id }, signer)),
+
+    receipts: (filter: { payer?: string; model?: string; limit?: number; before?: number } = {}) =>
+      call(Http.receiptSchema.array(), `/api/receipts${query(filter)}`),
+    receipt: (sequence: number) => call(Http.receiptSchema, `/api/receipts/${sequence}`),
+    earnings: (address: string) => call(Http.earningsSchema, `/api/earnings/${address}`),
+    claimProof: (address: string) => call(Http.claimProofSchema, `/api/earnings/${address}/proof`),
+    /** Asks the operator to send the claim; the money can only go to `account`. */
+    claim: (account: string) => call(Http.claimedSchema, '/api/claims', { account }),
+
+    blocks: (filter: { before?: number; limit?: number } = {}) =>
+      call(Http.blockSchema.array(), `/api/blocks${query(filter)}`),
+    block: (number: number | string) => call(Http.blockDetailSchema, `/api/blocks/${number}`),
+    transaction: (hash: string) => call(Http.transactionSchema, `/api/transactions/${hash}`),
+    agents: () => call(Http.agentSchema.array(), '/api/agents'),
+  }
+}
+
+/** Reads server-sent events of a run's metrics until it ends or `signal` aborts. */
+export async function* trainingEvents(
+  url: string,
+  runId: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Http.Metric | Http.TrainingRun> {
+  const response = await fetch(
+    `${url}/api/training-runs/${runId}/events`,
+    signal === undefined ? {} : { signal },
+  )
+  if (!response.ok || response.body === null) throw await problemFrom(response)
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  for (let buffer = ''; ; ) {
+    const { done, value } = await reader.read()
+    if (done) return
+    buffer += value
+    for (let end = buffer.indexOf('\n\n'); end >= 0; end = buffer.indexOf('\n\n')) {
+      const fields = buffer.slice(0, end).split('\n')
+      buffer = buffer.slice(end + 2)
+      const kind = fields
+        .find((field) => field.startsWith('event:'))
+        ?.slice(6)
+        .trim()
+      const data = fields.find((field) => field.startsWith('data:'))?.slice(5)
+      if (data === undefined) continue
+      if (kind === 'metric') yield Http.metricSchema.parse(JSON.parse(data))
+      if (kind === 'run') yield Http.trainingRunSchema.parse(JSON.parse(data))
+    }
+  }
+}
+
+async function problemFrom(response: Response): Promise<ProblemError> {
+  const text = await response.text()
+  try {
+    const parsed = Http.problemSchema.safeParse(JSON.parse(text))
+    if (parsed.success) return new ProblemError(parsed.data)
+  } catch {
+    // not JSON: the text itself is all there is to show
+  }
+  return new ProblemError({
+    type: 'about:blank',
+    title: response.statusText,
+    status: response.status,
+    detail: text.slice(0, 500) || `The server answered ${response.status} without saying why.`,
+    code: 'http.unexpected',
+  })
+}
+
+/** The server refused; `detail` says what was expected, what came and what to do. */
+export class ProblemError extends BaseError {
+  readonly problem: Http.Problem
+  constructor(problem: Http.Problem) {
+    super({
+      code: problem.code,
+      message: problem.detail,
+      context: { status: problem.status, ...problem.context },
+    })
+    this.problem = problem
+  }
+}
