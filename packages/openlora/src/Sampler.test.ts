@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { createRandom } from './Random.ts'
+import { createSampler, GREEDY, type SamplingOptions } from './Sampler.ts'
+
+const logits = Float32Array.from([0.5, 2, -1, 2, 1, Number.NEGATIVE_INFINITY])
+const options = (changes: Partial<SamplingOptions>): SamplingOptions => ({ ...GREEDY, ...changes })
+
+describe('createRandom', () => {
+  test('repeats its sequence for a seed and differs for another', () => {
+    const draw = (seed: number) => Array.from({ length: 5 }, createRandom(seed))
+    expect(draw(7)).toEqual(draw(7))
+    expect(draw(7)).not.toEqual(draw(8))
+    expect(draw(7)).not.toEqual(draw(7 + 2 ** 32))
+  })
+
+  test('is uniform within five standard deviations', () => {
+    const random = createRandom(1)
+    const counts = new Array<number>(16).fill(0)
+    for (let i = 0; i < 160_000; i++) counts[Math.floor(random() * 16)]!++
+    for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(5 * Math.sqrt(10_000))
+  })
+})
+
+describe('createSampler', () => {
+  test('takes the likeliest token when greedy, the lower id on a tie', () => {
+    expect(createSampler(GREEDY, [], 0).next(logits).tokenId).toBe(1)
+  })
+
+  test('reports log-probabilities of the model itself, whatever the penalties', () => {
+    const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0))
+    const choice = createSampler(options({ presencePenalty: 2, repetitionPenalty: 1.5 }), [1], 2).next(logits)
+    expect(choice.tokenId).toBe(3)
+    expect(choice.logprob).toBeCloseTo(2 - total, 6)
+    expect(choice.top.map(({ tokenId }) => tokenId)).toEqual([1, 3])
+  })
+
+  test('counts penalties over the answer only, repetition over the prompt too', () => {
+    const sampler = createSampler(options({ frequencyPenalty: 0.75 }), [1], 0)
+    const said = Array.from({ length: 5 }, () => sampler.next(logits).tokenId)
+    // 1 and 3 start at 2 and lose 0.75 each time they are said; 4 stands at 1
+    expect(said).toEqual([1, 3, 1, 3, 4])
+  })
+
+  test('draws each token as often as its probability says', () => {
+    const sampler = createSampler(options({ temperature: 0.8, seed: 3 }), [], 0)
+    const weights = [...logits].map((logit) => Math.exp(logit / 0.8))
+    const total = weights.reduce((sum, weight) => sum + weight, 0)
+    const counts = new Array<number>(logits.length).fill(0)
+    const draws = 40_000
+    for (let i = 0; i < draws; i++) counts[sampler.next(logits).tokenId]!++
+    for (const [id, count] of counts.entries()) {
+      const p = weights[id]! / total
+      expect(Math.abs(count - draws * p)).toBeLessThanOrEqual(5 * Math.sqrt(draws * p * (1 - p)))
+    }
+  })
+
+  test('draws only inside top-k and top-p, as a full sort would cut them', () => {
+    const random = createRandom(5)
+    for (let round = 0; round < 200; round++) {
+      const wide = Float32Array.from({ length: 300 }, () => 12 * random() - 6)
+      const topK = Math.floor(random() * 20)
+      const topP = 0.05 + 0.9 * random()
+      const order = [...wide.keys()].sort((a, b) => wide[b]! - wide[a]! || a - b)
+      const total = order.reduce((sum, id) => sum + Math.exp(wide[id]!), 0)
+      const allowed = new Set<number>()
+      let mass = 0
+      for (const id of order) {
+        allowed.add(id)
+        mass += Math.exp(wide[id]!)
+        if (allowed.size === topK || mass >= topP * total) break
+      }
+      const sampler = createSampler(options({ temperature: 1, topK, topP, seed: round }), [], 0)
+      for (let i = 0; i < 30; i++) expect(allowed).toContain(sampler.next(wide).tokenId)
+    }
+  })
+
+  test('repeats itself for a seed', () => {
+    const say = (seed: number) => {
+      const sampler = createSampler(options({ temperature: 1, seed }), [], 0)
+      return Array.from({ length: 20 }, () => sampler.next(logits).tokenId)
+    }
+    expect(say(1)).toEqual(say(1))
+    expect(say(1)).not.toEqual(say(2))
+  })
+
+  test.each([
+    { temperature: -1 },
+    { temperature: Number.NaN },
+    { topP: 0 },
+    { topK: 1.5 },
+    { repetitionPenalty: 0 },
+    { presencePenalty: 3 },
+    { seed: 0.5 },
+  ])('refuses %o', (changes) => {
+    expect(() => createSampler(options(changes), [], 0)).toThrow(
+      expect.objectContaining({ code: 'openlora.sampling_option' }),
+    )
+  })
+})

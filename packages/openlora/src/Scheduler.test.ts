@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { createRandom } from './Random.ts'
+import { createScheduler } from './Scheduler.ts'
+
+const limits = { rows: 2, waitingMax: 6, waitingPerCallerMax: 4 }
+const always = () => true
+
+describe('createScheduler', () => {
+  test('gives rows to callers in turn, however many requests one of them sends', () => {
+    const scheduler = createScheduler(limits)
+    for (const id of [1, 2, 3, 4]) scheduler.enqueue({ id, caller: 'greedy' })
+    scheduler.enqueue({ id: 5, caller: 'modest' })
+    const first = scheduler.admit(always)!
+    const second = scheduler.admit(always)!
+    expect([first.request.id, second.request.id]).toEqual([1, 5])
+    expect(scheduler.admit(always)).toBeUndefined()
+  })
+
+  test('serves the one who waited longest among equals', () => {
+    const scheduler = createScheduler({ ...limits, rows: 1 })
+    const order: string[] = []
+    for (const [id, caller] of ['a', 'a', 'b', 'b', 'c'].entries()) scheduler.enqueue({ id, caller })
+    for (let i = 0; i < 5; i++) {
+      const { request } = scheduler.admit(always)!
+      order.push(request.caller)
+      scheduler.remove(request.id)
+    }
+    expect(order.join('')).toBe('abcab')
+  })
+
+  test('lets the ready pass those that wait for their adapter', () => {
+    const scheduler = createScheduler(limits)
+    scheduler.enqueue({ id: 1, caller: 'a' })
+    scheduler.enqueue({ id: 2, caller: 'b' })
+    expect(scheduler.admit(({ id }) => id === 2)!.request.id).toBe(2)
+    expect(scheduler.admit(({ id }) => id === 2)).toBeUndefined()
+    expect(scheduler.admit(always)!.request.id).toBe(1)
+  })
+
+  test('refuses beyond the limits with a time to try again', () => {
+    const scheduler = createScheduler(limits)
+    for (const id of [1, 2, 3, 4]) scheduler.enqueue({ id, caller: 'a' })
+    expect(() => scheduler.enqueue({ id: 5, caller: 'a' })).toThrow(
+      expect.objectContaining({ code: 'openlora.queue_full', severity: 'retry' }),
+    )
+    scheduler.enqueue({ id: 6, caller: 'b' })
+    scheduler.enqueue({ id: 7, caller: 'c' })
+    expect(() => scheduler.enqueue({ id: 8, caller: 'd' })).toThrow(
+      expect.objectContaining({ context: { waitingCount: 6, retryAfterSeconds: 3 } }),
+    )
+  })
+
+  test('frees the row of a cancelled request at once and gives the lowest row first', () => {
+    const scheduler = createScheduler(limits)
+    for (const id of [1, 2, 3]) scheduler.enqueue({ id, caller: 'a' })
+    scheduler.admit(always)
+    scheduler.admit(always)
+    expect(scheduler.remove(1)).toBe(0)
+    expect(scheduler.admit(always)).toEqual({ request: { id: 3, caller: 'a' }, row: 0 })
+    expect(scheduler.remove(99)).toBeUndefined()
+  })
+
+  test('loses and repeats nobody under random joins and leaves', () => {
+    const random = createRandom(2)
+    const scheduler = createScheduler({ rows: 3, waitingMax: 50, waitingPerCallerMax: 50 })
+    const live = new Set<number>()
+    const served = new Set<number>()
+    for (let id = 0; id < 2_000; id++) {
+      if (random() < 0.5 && scheduler.waiting().length < 50) {
+        scheduler.enqueue({ id, caller: `c${Math.floor(random() * 5)}` })
+        live.add(id)
+      }
+      if (random() < 0.6) {
+        const admitted = scheduler.admit(always)
+        if (admitted !== undefined) {
+          expect(live.has(admitted.request.id)).toBe(true)
+          expect(served.has(admitted.request.id)).toBe(false)
+          served.add(admitted.request.id)
+        }
+      }
+      if (random() < 0.5) {
+        const some = [...live][Math.floor(random() * live.size)]
+        if (some !== undefined) {
+          scheduler.remove(some)
+          live.delete(some)
+        }
+      }
+      const rows = scheduler.running().map(({ row }) => row)
+      expect(new Set(rows).size).toBe(rows.length)
+      expect(scheduler.running().length + scheduler.waiting().length).toBe(live.size)
+    }
+  })
+})
