@@ -1,0 +1,340 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { BaseError } from '@openledger/primitives'
+import { DevelopmentKeys } from '@openledger/protocol'
+import type { Hex, PublicClient } from 'viem'
+import { z } from 'zod'
+import * as DurableFile from '../node/DurableFile.ts'
+import { type Logger, silentLogger } from '../node/Logger.ts'
+import { freePort, isRunning, spawnAnvil } from './Anvil.ts'
+import { createL1Client, type L1 } from './L1.ts'
+
+export type DevelopmentL1Options = {
+  /** Holds the chain's state, the process id and the log. */
+  readonly directory: string
+  /** 0 takes the port of the last run in this directory, or any free one. */
+  readonly port?: number
+  readonly chainId?: number
+  readonly blockTimeSeconds?: number
+  /** How many keys of the development phrase start with 10,000 ETH. */
+  readonly accounts?: number
+  readonly logger?: Logger
+}
+
+export type DevelopmentL1 = L1 & {
+  readonly pid: number
+  readonly genesisHash: Hex
+  /** True when the chain was already running and was taken over as it was. */
+  readonly adopted: boolean
+  /** Makes a block now, besides the regular ones. */
+  readonly mine: () => Promise<void>
+  /** Writes the chain to disk now. */
+  readonly flush: () => Promise<void>
+}
+
+/** A start takes well under a second; loading a long chain takes several. */
+const START_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 10_000
+/** Dumping may take at most one part in this many of the time: a long chain is dumped less often. */
+const DUMP_DUTY = 20
+/** States older than this many blocks are forgotten, so that memory does not grow with the chain. */
+const STATES_KEPT = 128
+
+const recordSchema = z.object({
+  port: z.number().int(),
+  chainId: z.number().int(),
+  genesisHash: z
+    .string()
+    .transform((value) => value as Hex)
+    .optional(),
+})
+
+/**
+ * Runs anvil as the development L1, so that the chain survives the server, and the server the chain.
+ *
+ * anvil runs in a process group of its own: a killed server leaves it running, and the next start in the same directory
+ * takes it over. It makes no block by itself: this supervisor asks for each one and then writes the whole chain to disk,
+ * so a dump never meets a half-made block. `durableBlockNumber` is the last block in a dump that is on disk.
+ * If anvil dies, it is started again from the last dump.
+ *
+ * @throws {L1PortTakenError} when something else listens on the port.
+ * @throws {L1StartError} when anvil does not come up.
+ */
+export async function createDevelopmentL1(options: DevelopmentL1Options): Promise<DevelopmentL1> {
+  const { directory, chainId = 31_337, blockTimeSeconds = 2, logger = silentLogger } = options
+  const accounts = options.accounts ?? DevelopmentKeys.ACCOUNT_COUNT
+  mkdirSync(directory, { recursive: true })
+  const paths = {
+    record: join(directory, 'l1.json'),
+    pid: join(directory, 'l1.pid'),
+    state: join(directory, 'l1-state.json.gz'),
+    loaded: join(directory, 'l1-state.loaded.json'),
+    log: join(directory, 'l1.log'),
+  }
+  const stored = DurableFile.readJson(paths.record)
+  const previous = stored === undefined ? undefined : recordSchema.parse(stored)
+  if (previous !== undefined && previous.chainId !== chainId) {
+    throw new L1DirectoryMismatchError(directory, chainId, previous.chainId)
+  }
+  const port = options.port || previous?.port || (await freePort())
+  const rpcUrl = `http://127.0.0.1:${port}`
+  const client = createL1Client(rpcUrl)
+
+  const running = await findRunning({ paths, previous, port, client })
+  const adopted = running !== undefined
+  let pid = running ?? (await start())
+  const genesisHash = (await client.getBlock({ blockNumber: 0n })).hash
+  if (previous?.genesisHash !== undefined && previous.genesisHash !== genesisHash) {
+    throw new L1PortTakenError(port)
+  }
+  DurableFile.writeJson(paths.record, { port, chainId, genesisHash })
+  logger.info({ pid, port, adopted, genesisHash }, 'development L1 runs')
+
+  let durable = 0n
+  let dumpMs = 0
+  let dumpedAt = 0
+  let stopping = false
+  let wake: () => void = () => {}
+  // mining, dumping and restarting never overlap: each waits for the one before
+  let queue: Promise<unknown> = Promise.resolve()
+  const exclusively = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = queue.then(work)
+    queue = result.catch(() => {})
+    return result
+  }
+
+  async function start(): Promise<number> {
+    if (await answers(client)) throw new L1PortTakenError(port)
+    rmSync(paths.pid, { force: true })
+    DurableFile.writeJson(paths.record, { port, chainId, genesisHash: previous?.genesisHash })
+    const state = DurableFile.read(paths.state)
+    if (state !== undefined) DurableFile.write(paths.loaded, await promisify(gunzip)(state))
+    spawnAnvil({
+      pidPath: paths.pid,
+      logPath: paths.log,
+      args: [
+        ['--quiet', '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId)],
+        ['--accounts', String(accounts), '--mnemonic', DevelopmentKeys.MNEMONIC],
+        ['--no-mining', '--hardfork', 'prague', '--slots-in-an-epoch', '1'],
+        ['--prune-history', String(STATES_KEPT), '--no-request-size-limit'],
+        state === undefined ? [] : ['--load-state', paths.loaded],
+      ].flat(),
+    })
+    const deadline = performance.now() + START_TIMEOUT_MS
+    while (performance.now() < deadline) {
+      await delay(50)
+      const child = readPid(paths.pid)
+      if (child !== undefined && !isRunning(child)) break
+      if (child !== undefined && (await answers(client))) {
+        rmSync(paths.loaded, { force: true })
+        return child
+      }
+    }
+    throw new L1StartError(paths.log)
+  }
+
+  async function dump(): Promise<void> {
+    const startedAt = performance.now()
+    const number = await client.getBlockNumber({ cacheTime: 0 })
+    const response = await fetch(rpcUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"jsonrpc":"2.0","id":1,"method":"anvil_dumpState","params":[]}',
+    })
+    const answer = (await response.json()) as { readonly result?: string; readonly error?: unknown }
+    if (answer.result === undefined) throw new L1DumpError(answer.error)
+    DurableFile.write(paths.state, Buffer.from(answer.result.slice(2), 'hex'))
+    durable = number
+    dumpedAt = performance.now()
+    dumpMs = dumpedAt - startedAt
+  }
+
+  const mineOne = async (): Promise<void> => {
+    await client.request({ method: 'evm_mine', params: [] } as never)
+  }
+
+  async function tick(): Promise<void> {
+    if (!isRunning(pid)) {
+      logger.warn({ pid, durable: durable.toString() }, 'development L1 died; starting it from the last dump')
+      pid = await start()
+    }
+    await mineOne()
+    if (performance.now() - dumpedAt >= DUMP_DUTY * dumpMs) await dump()
+  }
+
+  async function run(): Promise<void> {
+    let next = performance.now()
+    while (!stopping) {
+      next = Math.max(next + 1000 * blockTimeSeconds, performance.now())
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        setTimeout(resolve, next - performance.now())
+      })
+      if (stopping) return
+      try {
+        await exclusively(tick)
+      } catch (error) {
+        logger.warn({ error: String(error) }, 'development L1 did not make a block')
+      }
+    }
+  }
+
+  let closed: Promise<void> | undefined
+  async function stop(): Promise<void> {
+    stopping = true
+    wake()
+    await loop
+    await exclusively(async () => {
+      if (isRunning(pid)) await dump()
+      await terminate(pid)
+      rmSync(paths.pid, { force: true })
+    })
+    logger.info({ pid, durable: durable.toString() }, 'development L1 stopped')
+  }
+
+  await exclusively(dump)
+  const loop = run()
+  const close = (): Promise<void> => {
+    closed ??= stop()
+    return closed
+  }
+  return {
+    rpcUrl,
+    chainId,
+    client,
+    get pid() {
+      return pid
+    },
+    genesisHash,
+    adopted,
+    durableBlockNumber: async () => durable,
+    mine: () => exclusively(mineOne),
+    flush: () => exclusively(dump),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/**
+ * Stops the development L1 that a killed server left behind in `directory`, losing what was not yet on disk.
+ * @returns whether one was running.
+ */
+export async function stopDevelopmentL1(directory: string): Promise<boolean> {
+  const pidPath = join(directory, 'l1.pid')
+  const pid = readPid(pidPath)
+  const stored = DurableFile.readJson(join(directory, 'l1.json'))
+  if (pid === undefined || stored === undefined || !isRunning(pid)) return false
+  const { port, chainId } = recordSchema.parse(stored)
+  const client = createL1Client(`http://127.0.0.1:${port}`)
+  if ((await client.getChainId().catch(() => undefined)) !== chainId) return false
+  await terminate(pid)
+  rmSync(pidPath, { force: true })
+  return true
+}
+
+async function findRunning({
+  paths,
+  previous,
+  port,
+  client,
+}: {
+  readonly paths: { readonly pid: string }
+  readonly previous: z.infer<typeof recordSchema> | undefined
+  readonly port: number
+  readonly client: PublicClient
+}): Promise<number | undefined> {
+  const pid = readPid(paths.pid)
+  if (previous === undefined || pid === undefined || !isRunning(pid)) return undefined
+  if (previous.port !== port) {
+    throw new L1StillRunningError(pid, previous.port, port)
+  }
+  // a server killed while anvil was starting leaves one that does not answer yet
+  const deadline = performance.now() + START_TIMEOUT_MS / 6
+  while (performance.now() < deadline && isRunning(pid)) {
+    try {
+      const genesis = await client.getBlock({ blockNumber: 0n })
+      if (previous.genesisHash === undefined || genesis.hash === previous.genesisHash) return pid
+      throw new L1PortTakenError(port)
+    } catch (error) {
+      if (error instanceof L1PortTakenError) throw error
+      await delay(100)
+    }
+  }
+  return undefined
+}
+
+function readPid(path: string): number | undefined {
+  const bytes = DurableFile.read(path)
+  const pid = bytes === undefined ? Number.NaN : Number.parseInt(Buffer.from(bytes).toString('utf8'), 10)
+  return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined
+}
+
+const answers = (client: PublicClient): Promise<boolean> =>
+  client.request({ method: 'eth_chainId' }, { retryCount: 0 }).then(
+    () => true,
+    () => false,
+  )
+
+async function terminate(pid: number): Promise<void> {
+  const deadline = performance.now() + STOP_TIMEOUT_MS
+  if (isRunning(pid)) process.kill(pid, 'SIGTERM')
+  while (isRunning(pid)) {
+    if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
+    await delay(20)
+  }
+}
+
+export class L1PortTakenError extends BaseError {
+  constructor(port: number) {
+    super({
+      code: 'l1.port_taken',
+      message: `Expected port ${port} to be free or to hold the development L1 of this directory, found another server: stop it or choose another port.`,
+      context: { port },
+    })
+  }
+}
+
+export class L1StillRunningError extends BaseError {
+  constructor(pid: number, runningPort: number, port: number) {
+    super({
+      code: 'l1.still_running',
+      message: `Expected to start the development L1 on port ${port}, but this directory's L1 (process ${pid}) still runs on port ${runningPort}: use that port, or stop it first.`,
+      context: { pid, runningPort, port },
+    })
+  }
+}
+
+export class L1DirectoryMismatchError extends BaseError {
+  constructor(directory: string, expected: number, actual: number) {
+    super({
+      code: 'l1.directory_mismatch',
+      message: `Expected a development L1 with chain id ${expected}, but the directory holds chain ${actual}: use another directory.`,
+      context: { directory, expected, actual },
+    })
+  }
+}
+
+export class L1StartError extends BaseError {
+  constructor(logPath: string) {
+    super({
+      code: 'l1.start_failed',
+      message: `Expected anvil to answer within ${START_TIMEOUT_MS / 1000} s, it did not: see ${logPath}.`,
+      context: { logPath },
+    })
+  }
+}
+
+export class L1DumpError extends BaseError {
+  constructor(answer: unknown) {
+    super({
+      code: 'l1.dump_failed',
+      message:
+        'Expected the state of the development L1, got an error: its blocks since the last dump are not safe yet.',
+      context: { answer: JSON.stringify(answer ?? null).slice(0, 300) },
+      severity: 'retry',
+    })
+  }
+}

@@ -1,0 +1,212 @@
+import { BaseError } from '@openledger/primitives'
+import {
+  type Address,
+  BlockNotFoundError,
+  type Block,
+  decodeAbiParameters,
+  encodeEventTopics,
+  type Hex,
+  hexToBigInt,
+  numberToHex,
+  pad,
+  parseAbi,
+  size,
+  slice,
+} from 'viem'
+import type { L1Block, L1Log, L1View, SystemConfig } from '../sequencer/L1View.ts'
+import type { L1 } from './L1.ts'
+
+const eventAbi = parseAbi([
+  'event TransactionDeposited(address indexed from, address indexed to, uint256 indexed version, bytes opaqueData)',
+  'event ConfigUpdate(uint256 indexed version, uint8 indexed updateType, bytes data)',
+])
+const depositedTopic = encodeEventTopics({ abi: eventAbi, eventName: 'TransactionDeposited' })[0] as Hex
+const updateTopic = encodeEventTopics({ abi: eventAbi, eventName: 'ConfigUpdate' })[0] as Hex
+
+/** Endpoints commonly refuse wider ranges in one `eth_getLogs`. */
+const LOG_RANGE_BLOCKS = 2_000n
+
+type RpcLog = {
+  readonly address: Hex
+  readonly topics: readonly Hex[]
+  readonly data: Hex
+  readonly logIndex: Hex
+  readonly blockHash: Hex
+  readonly blockNumber: Hex
+}
+
+export type L1ViewOptions = {
+  readonly l1: L1
+  readonly portal: Address
+  readonly systemConfig: Address
+  /** The rollup's genesis on L1, and the configuration that held there (`rollup.json`, `genesis`). */
+  readonly genesis: { readonly number: bigint; readonly systemConfig: SystemConfig }
+  /** How many L1 blocks an origin must lie behind the head. */
+  readonly confirmationDepth?: bigint
+}
+
+/**
+ * Reads from an L1 endpoint what the sequencer needs.
+ *
+ * The head it shows is durable: a block that a crash of the development L1 could take back is not shown yet.
+ */
+export function createL1View(options: L1ViewOptions): L1View {
+  const { l1, portal, systemConfig: systemConfigAddress, genesis, confirmationDepth = 0n } = options
+  const { client } = l1
+
+  const toL1Block = async (block: Block): Promise<L1Block> => {
+    if (block.number === null || block.hash === null) throw new L1PendingBlockError()
+    return {
+      number: block.number,
+      hash: block.hash,
+      parentHash: block.parentHash,
+      timestamp: block.timestamp,
+      baseFeePerGas: block.baseFeePerGas ?? 0n,
+      blobBaseFee: await blobBaseFee(block),
+      prevRandao: block.mixHash,
+      ...(block.parentBeaconBlockRoot ? { parentBeaconBlockRoot: block.parentBeaconBlockRoot } : {}),
+    }
+  }
+
+  // the endpoint knows its chain's blob schedule, which changes from fork to fork
+  async function blobBaseFee(block: Block): Promise<bigint> {
+    if (!block.excessBlobGas) return 1n
+    const history = await client.request({
+      method: 'eth_feeHistory',
+      params: ['0x1', numberToHex(block.number ?? 0n), []],
+    })
+    const fee = (history as { readonly baseFeePerBlobGas?: readonly Hex[] }).baseFeePerBlobGas?.[0]
+    return fee === undefined ? 1n : hexToBigInt(fee)
+  }
+
+  async function block(number: bigint): Promise<L1Block | undefined> {
+    try {
+      return await toL1Block(await client.getBlock({ blockNumber: number }))
+    } catch (error) {
+      if (error instanceof BlockNotFoundError) return undefined
+      throw error
+    }
+  }
+
+  const logsOf = async (filter: Record<string, unknown>): Promise<readonly RpcLog[]> =>
+    (await client.request({ method: 'eth_getLogs', params: [filter] } as never)) as readonly RpcLog[]
+
+  /** Each configuration with the first block it holds at the end of; at least the genesis entry. */
+  let history: { readonly from: bigint; readonly config: SystemConfig }[] = []
+  let scanned: { readonly number: bigint; readonly hash: Hex } | undefined
+
+  async function systemConfig(at: L1Block): Promise<SystemConfig> {
+    if (scanned === undefined || !(await stillCanonical(scanned))) {
+      history = [{ from: genesis.number, config: genesis.systemConfig }]
+      scanned = undefined
+    }
+    let from = scanned === undefined ? genesis.number + 1n : scanned.number + 1n
+    while (from <= at.number) {
+      const to = at.number - from >= LOG_RANGE_BLOCKS ? from + LOG_RANGE_BLOCKS - 1n : at.number
+      const logs = await logsOf({
+        address: systemConfigAddress,
+        topics: [updateTopic],
+        fromBlock: numberToHex(from),
+        toBlock: numberToHex(to),
+      })
+      for (const log of logs) {
+        const before = history.at(-1)?.config ?? genesis.systemConfig
+        history.push({ from: hexToBigInt(log.blockNumber), config: applyUpdate(before, log) })
+      }
+      from = to + 1n
+    }
+    if (scanned === undefined || at.number > scanned.number) scanned = { number: at.number, hash: at.hash }
+    const entry = history.findLast((candidate) => candidate.from <= at.number)
+    return entry?.config ?? genesis.systemConfig
+  }
+
+  const stillCanonical = async (known: { number: bigint; hash: Hex }): Promise<boolean> =>
+    (await block(known.number))?.hash === known.hash
+
+  return {
+    async head() {
+      const [latest, durable] = await Promise.all([client.getBlockNumber({ cacheTime: 0 }), l1.durableBlockNumber()])
+      const confirmed = latest > confirmationDepth ? latest - confirmationDepth : 0n
+      const number = confirmed < durable ? confirmed : durable
+      const head = await block(number)
+      if (head === undefined) throw new L1BlockVanishedError(number)
+      return head
+    },
+    block,
+    async receiptsDeposits(blockHash) {
+      const logs = await logsOf({ address: portal, topics: [depositedTopic], blockHash })
+      return logs.map((log): L1Log => {
+        if (log.blockHash !== blockHash) throw new L1LogMisplacedError(blockHash, log.blockHash)
+        return {
+          address: log.address,
+          topics: log.topics,
+          data: log.data,
+          logIndex: Number(hexToBigInt(log.logIndex)),
+        }
+      })
+    },
+    systemConfig,
+  }
+}
+
+/** Applies one `ConfigUpdate` log; types that do not concern execution change nothing. */
+function applyUpdate(config: SystemConfig, log: RpcLog): SystemConfig {
+  const [, version, updateType] = log.topics
+  if (version === undefined || updateType === undefined || hexToBigInt(version) !== 0n) return config
+  const [data] = decodeAbiParameters([{ type: 'bytes' }], log.data)
+  switch (hexToBigInt(updateType)) {
+    case 0n:
+      return { ...config, batcherAddress: slice(data, 12, 32) }
+    case 1n: {
+      // second word: version 1 ‖ zeros ‖ blob base fee scalar ‖ base fee scalar
+      const scalar = slice(data, 32, 64)
+      return {
+        ...config,
+        blobBaseFeeScalar: hexToBigInt(slice(scalar, 24, 28)),
+        baseFeeScalar: hexToBigInt(slice(scalar, 28, 32)),
+      }
+    }
+    case 2n:
+      return { ...config, gasLimit: hexToBigInt(data) }
+    case 4n:
+      return { ...config, eip1559Params: pad(slice(data, size(data) - 8), { size: 8 }) }
+    case 5n: {
+      const word = slice(data, 0, 32)
+      return {
+        ...config,
+        operatorFeeScalar: hexToBigInt(slice(word, 20, 24)),
+        operatorFeeConstant: hexToBigInt(slice(word, 24, 32)),
+      }
+    }
+    default:
+      return config
+  }
+}
+
+export class L1PendingBlockError extends BaseError {
+  constructor() {
+    super({ code: 'l1.pending_block', message: 'Expected a mined L1 block, got a pending one.', severity: 'retry' })
+  }
+}
+
+export class L1BlockVanishedError extends BaseError {
+  constructor(number: bigint) {
+    super({
+      code: 'l1.block_vanished',
+      message: `Expected L1 block ${number}, which the endpoint had just named, to exist: the L1 went back or the endpoint answers from several machines.`,
+      context: { number: number.toString() },
+      severity: 'retry',
+    })
+  }
+}
+
+export class L1LogMisplacedError extends BaseError {
+  constructor(expected: string, actual: string) {
+    super({
+      code: 'l1.log_misplaced',
+      message: `Expected logs of L1 block ${expected}, got one of block ${actual}: the endpoint cannot be trusted.`,
+      context: { expected, actual },
+      severity: 'retry',
+    })
+  }
+}
