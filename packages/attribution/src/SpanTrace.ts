@@ -1,0 +1,265 @@
+import { BaseError } from '@openledger/primitives'
+import * as SpanIndex from './SpanIndex.ts'
+
+/** A record that contains a span. */
+export type SpanMatch = {
+  /** Its number in the index: records are numbered in the order of their registration. */
+  readonly document: number
+  readonly recordId: string
+  readonly contributionId: string
+  /** Where the span first stands in the record, in tokens. */
+  readonly offset: number
+  readonly count: number
+}
+
+/** A run of the answer's tokens that stands in the corpus, too long to stand there by chance. */
+export type Span = {
+  /** First token, in the answer. */
+  readonly start: number
+  /** One past the last token, in the answer. */
+  readonly end: number
+  readonly occurrenceCount: number
+  /** `-log` of the run's probability under the corpus's own bigrams, in millionths of a nat. */
+  readonly surprisalMicroNats: number
+  /** Boilerplate stands in so many contributions that nobody is paid for it; its matches are not listed. */
+  readonly kind: 'matched' | 'boilerplate'
+  /** In the order of registration. */
+  readonly matches: readonly SpanMatch[]
+}
+
+export type SpanTrace = {
+  readonly tokenCount: number
+  /** Maximal significant spans, by start; no span lies inside another. */
+  readonly spans: readonly Span[]
+  /** `[tokenCount]` the span that each token is paid through: the longest that covers it; -1 for none. */
+  readonly spanOfToken: Int32Array
+  /** `[tokenCount]` `-log` of each token's frequency in the corpus, in millionths of a nat. */
+  readonly unigramMicroNats: Float64Array
+}
+
+export type TraceOptions = {
+  /** A span counts when fewer than this many such runs are expected in a corpus of this size by chance. */
+  readonly expectedMax?: number
+  /** A span that stands more often than this is boilerplate. */
+  readonly occurrencesMax?: number
+  /** A span in more than this part of all contributions is boilerplate … */
+  readonly boilerplateBps?: number
+  /** … if it is in more contributions than this. */
+  readonly boilerplateContributionsMin?: number
+}
+
+/** Longer answers are to be traced in parts. */
+export const ANSWER_TOKENS_MAX = 2 ** 16
+
+const DEFAULTS: Required<TraceOptions> = {
+  expectedMax: 0.01,
+  occurrencesMax: 10_000,
+  boilerplateBps: 1_000,
+  boilerplateContributionsMin: 3,
+}
+
+/**
+ * Finds the runs of an answer that repeat the corpus and are too improbable to be common language.
+ *
+ * A run is significant when `N · Π p(x_t | x_{t-1}) < expectedMax`, with N tokens in the corpus and p its bigrams with
+ * every count discounted by one (so that words which only one record uses do not predict each other), backed off to
+ * unigrams. All sums are of whole millionths of a nat, so every machine finds the same spans.
+ *
+ * @param answer - Ids in `[0, vocabularySize)`.
+ * @throws {SpanIndex.TokenRangeError} for an id outside the vocabulary, the separator included.
+ * @throws {AnswerTooLongError}
+ * @see Liu et al. 2025, OLMoTrace, for maximal spans; Karlin and Altschul 1990 for expected counts.
+ */
+export function trace(
+  index: SpanIndex.SpanIndex,
+  answer: ArrayLike<number>,
+  options: TraceOptions = {},
+): SpanTrace {
+  const limits = { ...DEFAULTS, ...options }
+  if (answer.length > ANSWER_TOKENS_MAX) throw new AnswerTooLongError(answer.length)
+  SpanIndex.assertTokens(answer, index.vocabularySize, 'the answer')
+  const query = Uint32Array.from(answer)
+  const unigramMicroNats = Float64Array.from(query, (token) => microNats(unigram(index, token)))
+  const spans: Span[] = []
+  const thresholdMicroNats = microNats(limits.expectedMax / Math.max(1, index.tokenCount))
+  let endMax = 0
+  for (let start = 0; start < query.length; start++) {
+    const length = longestMatch(index, query, start)
+    const end = start + length
+    if (length === 0 || end <= endMax) continue
+    endMax = end
+    const surprisalMicroNats = surprisal(index, query, start, end, unigramMicroNats)
+    if (surprisalMicroNats > thresholdMicroNats) {
+      spans.push(spanAt(index, query, { start, end, surprisalMicroNats }, limits))
+    }
+  }
+  return { tokenCount: query.length, spans, spanOfToken: assign(query.length, spans), unigramMicroNats }
+}
+
+/** Length of the longest prefix of `query[start..]` that stands in the corpus. */
+function longestMatch(index: SpanIndex.SpanIndex, query: Uint32Array, start: number): number {
+  const { order, bucketStarts } = index
+  const first = query[start]!
+  let low = bucketStarts[first]!
+  let high = bucketStarts[first + 1]!
+  if (low === high) return 0
+  // the lengths known to match at both ends: everything between them matches at least the smaller
+  let lowMatch = 1
+  let highMatch = 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const match = matchLength(index, query, start, order[middle]!, Math.min(lowMatch, highMatch))
+    if (start + match === query.length) return match
+    if (index.tokens[order[middle]! + match]! < query[start + match]!) {
+      low = middle + 1
+      lowMatch = match
+    } else {
+      high = middle
+      highMatch = match
+    }
+  }
+  return Math.max(lowMatch, highMatch)
+}
+
+function matchLength(
+  { tokens }: SpanIndex.SpanIndex,
+  query: Uint32Array,
+  start: number,
+  position: number,
+  known: number,
+): number {
+  let length = known
+  // the separator ends every record and no query holds it, so the corpus is never overrun
+  while (start + length < query.length && tokens[position + length] === query[start + length]) length++
+  return length
+}
+
+/** The suffixes that start with `query[start, end)`, as a range of the suffix array. */
+function rangeOf(
+  index: SpanIndex.SpanIndex,
+  query: Uint32Array,
+  start: number,
+  end: number,
+): { from: number; to: number } {
+  const first = query[start]!
+  const bucketFrom = index.bucketStarts[first]!
+  const bucketTo = index.bucketStarts[first + 1]!
+  const from = bound(index, query, start, end, bucketFrom, bucketTo, 'first')
+  return { from, to: bound(index, query, start, end, from, bucketTo, 'past') }
+}
+
+function bound(
+  { tokens, order }: SpanIndex.SpanIndex,
+  query: Uint32Array,
+  start: number,
+  end: number,
+  from: number,
+  to: number,
+  side: 'first' | 'past',
+): number {
+  let low = from
+  let high = to
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const position = order[middle]!
+    let k = 1
+    while (start + k < end && tokens[position + k] === query[start + k]) k++
+    const isBefore =
+      start + k === end ? side === 'past' : (tokens[position + k] as number) < (query[start + k] as number)
+    if (isBefore) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function surprisal(
+  index: SpanIndex.SpanIndex,
+  query: Uint32Array,
+  start: number,
+  end: number,
+  unigramMicroNats: Float64Array,
+): number {
+  let sum = end > start ? unigramMicroNats[start]! : 0
+  for (let t = start + 1; t < end; t++) {
+    const before = query[t - 1]!
+    const beforeCount = index.bucketStarts[before + 1]! - index.bucketStarts[before]!
+    const { from, to } = rangeOf(index, query, t - 1, t + 1)
+    const backoff = (index.followerCounts[before]! / beforeCount) * unigram(index, query[t]!)
+    sum += microNats(Math.max(0, to - from - 1) / beforeCount + backoff)
+  }
+  return sum
+}
+
+/** A token's frequency in the corpus, with one added to every count. */
+function unigram({ bucketStarts, tokenCount, vocabularySize }: SpanIndex.SpanIndex, token: number): number {
+  return (bucketStarts[token + 1]! - bucketStarts[token]! + 1) / (tokenCount + vocabularySize)
+}
+
+const microNats = (probability: number): number => Math.round(-Math.log(probability) * 1e6)
+
+function spanAt(
+  index: SpanIndex.SpanIndex,
+  query: Uint32Array,
+  { start, end, surprisalMicroNats }: { start: number; end: number; surprisalMicroNats: number },
+  limits: Required<TraceOptions>,
+): Span {
+  const { from, to } = rangeOf(index, query, start, end)
+  const span = { start, end, occurrenceCount: to - from, surprisalMicroNats }
+  const contributionsMax = Math.max(
+    limits.boilerplateContributionsMin,
+    Math.floor((index.contributionCount * limits.boilerplateBps) / 10_000),
+  )
+  if (to - from > limits.occurrencesMax) return { ...span, kind: 'boilerplate', matches: [] }
+  const owners = new Set<number>()
+  const matches = new Map<number, { offset: number; count: number }>()
+  for (let i = from; i < to; i++) {
+    const position = index.order[i]!
+    const document = SpanIndex.documentAt(index, position)
+    owners.add(index.owners[document]!)
+    if (owners.size > contributionsMax) return { ...span, kind: 'boilerplate', matches: [] }
+    const offset = position - index.documentStarts[document]!
+    const match = matches.get(document)
+    if (match === undefined) matches.set(document, { offset, count: 1 })
+    else {
+      match.offset = Math.min(match.offset, offset)
+      match.count++
+    }
+  }
+  return {
+    ...span,
+    kind: 'matched',
+    matches: [...matches]
+      .sort(([a], [b]) => a - b)
+      .map(([document, { offset, count }]) => {
+        const { recordId, contributionId } = index.documents[document]!
+        return { document, recordId, contributionId, offset, count }
+      }),
+  }
+}
+
+/** Gives each token to the longest span over it; equal lengths to the less probable, then to the earlier. */
+function assign(tokenCount: number, spans: readonly Span[]): Int32Array {
+  const spanOfToken = new Int32Array(tokenCount).fill(-1)
+  const byLength = spans
+    .map((span, i) => ({ i, ...span }))
+    .sort(
+      (a, b) =>
+        b.end - b.start - (a.end - a.start) ||
+        b.surprisalMicroNats - a.surprisalMicroNats ||
+        a.start - b.start,
+    )
+  for (const { i, start, end } of byLength) {
+    for (let t = start; t < end; t++) if (spanOfToken[t] === -1) spanOfToken[t] = i
+  }
+  return spanOfToken
+}
+
+export class AnswerTooLongError extends BaseError {
+  constructor(tokenCount: number) {
+    super({
+      code: 'spans.answer_too_long',
+      message: `Expected an answer of at most ${ANSWER_TOKENS_MAX} tokens, got ${tokenCount}; trace it in parts.`,
+      context: { tokenCount, tokenCountMax: ANSWER_TOKENS_MAX },
+    })
+  }
+}
