@@ -40,7 +40,9 @@ export const contributions = pgTable(
   'contributions',
   {
     id: text('id').primaryKey(),
-    datanetId: bigint('datanet_id', { mode: 'bigint' }).notNull().references(() => datanets.id),
+    datanetId: bigint('datanet_id', { mode: 'bigint' })
+      .notNull()
+      .references(() => datanets.id),
     /** Arrival order: who was first. */
     arrival: bigserial('arrival', { mode: 'number' }).notNull(),
     title: text('title').notNull(),
@@ -65,12 +67,16 @@ export const contributions = pgTable(
 export const records = pgTable(
   'records',
   {
-    contributionId: text('contribution_id').notNull().references(() => contributions.id),
+    contributionId: text('contribution_id')
+      .notNull()
+      .references(() => contributions.id),
     index: integer('index').notNull(),
     /** keccak256 of the text; the same text in two contributions has the same id. */
     id: text('id').notNull(),
     text: text('text').notNull(),
-    verdict: text('verdict', { enum: ['pending', 'accepted', 'rejected'] }).notNull().default('pending'),
+    verdict: text('verdict', { enum: ['pending', 'accepted', 'rejected'] })
+      .notNull()
+      .default('pending'),
     reason: text('reason').notNull().default(''),
     duplicateOf: text('duplicate_of'),
     similarityPpm: integer('similarity_ppm'),
@@ -82,7 +88,9 @@ export const records = pgTable(
 export const datanetVersions = pgTable(
   'datanet_versions',
   {
-    datanetId: bigint('datanet_id', { mode: 'bigint' }).notNull().references(() => datanets.id),
+    datanetId: bigint('datanet_id', { mode: 'bigint' })
+      .notNull()
+      .references(() => datanets.id),
     version: integer('version').notNull(),
     recordsRoot: text('records_root').notNull(),
     recordCount: integer('record_count').notNull(),
@@ -95,41 +103,55 @@ export const datanetVersions = pgTable(
 )
 
 /** A fine-tuning run, from request to published model. */
-export const trainingRuns = pgTable('training_runs', {
-  id: text('id').primaryKey(),
-  modelName: text('model_name').notNull(),
-  owner: text('owner').notNull(),
-  /** `{datanetId, version}[]` */
-  datanets: jsonb('datanets').$type<{ datanetId: string; version: number }[]>().notNull(),
-  config: jsonb('config').$type<Record<string, number>>().notNull(),
-  inputPriceWei: wei('input_price_wei').notNull(),
-  outputPriceWei: wei('output_price_wei').notNull(),
-  influenceBps: integer('influence_bps').notNull(),
-  status: text('status', {
-    enum: ['queued', 'running', 'indexing', 'trained', 'published', 'failed', 'cancelled'],
-  }).notNull(),
-  step: integer('step').notNull().default(0),
-  stepCount: integer('step_count').notNull().default(0),
-  trainingLoss: real('training_loss'),
-  validationLoss: real('validation_loss'),
-  baseValidationLoss: real('base_validation_loss'),
-  failure: text('failure'),
-  /** Trainer state to resume from after a crash. */
-  checkpointCid: text('checkpoint_cid'),
-  adapterCid: text('adapter_cid'),
-  adapterHash: text('adapter_hash'),
-  /** Attribution index over the training records: influence rows and spans. */
-  influenceCid: text('influence_cid'),
-  spansCid: text('spans_cid'),
-  attributionRoot: text('attribution_root'),
-  metricsCid: text('metrics_cid'),
-  createdAt: createdAt(),
-})
+export const trainingRuns = pgTable(
+  'training_runs',
+  {
+    id: text('id').primaryKey(),
+    modelName: text('model_name').notNull(),
+    owner: text('owner').notNull(),
+    /** `{datanetId, version}[]` */
+    datanets: jsonb('datanets').$type<{ datanetId: string; version: number }[]>().notNull(),
+    config: jsonb('config').$type<Record<string, number>>().notNull(),
+    inputPriceWei: wei('input_price_wei').notNull(),
+    outputPriceWei: wei('output_price_wei').notNull(),
+    influenceBps: integer('influence_bps').notNull(),
+    status: text('status', {
+      enum: ['queued', 'running', 'indexing', 'trained', 'published', 'failed', 'cancelled'],
+    }).notNull(),
+    step: integer('step').notNull().default(0),
+    stepCount: integer('step_count').notNull().default(0),
+    trainingLoss: real('training_loss'),
+    validationLoss: real('validation_loss'),
+    baseValidationLoss: real('base_validation_loss'),
+    failure: text('failure'),
+    /** The base that the adapter was trained on. */
+    baseHash: text('base_hash'),
+    /** Trainer state to resume from after a crash. */
+    checkpointCid: text('checkpoint_cid'),
+    adapterCid: text('adapter_cid'),
+    adapterHash: text('adapter_hash'),
+    /** The training records in order, with their token ids: what influence rows and spans count in. */
+    recordsCid: text('records_cid'),
+    /** Attribution index over the training records: influence rows and spans. */
+    influenceCid: text('influence_cid'),
+    spansCid: text('spans_cid'),
+    attributionRoot: text('attribution_root'),
+    metricsCid: text('metrics_cid'),
+    /** The owner's signature over the publication, kept so that an interrupted one can be finished. */
+    publicationSignature: text('publication_signature'),
+    publicationDeadline: bigint('publication_deadline', { mode: 'number' }),
+    createdAt: createdAt(),
+  },
+  // a name belongs to one run at a time, and for good once it is published
+  (table) => [uniqueIndex().on(table.modelName).where(sql`status NOT IN ('failed', 'cancelled')`)],
+)
 
 export const trainingMetrics = pgTable(
   'training_metrics',
   {
-    runId: text('run_id').notNull().references(() => trainingRuns.id),
+    runId: text('run_id')
+      .notNull()
+      .references(() => trainingRuns.id),
     step: integer('step').notNull(),
     trainingLoss: real('training_loss').notNull(),
     validationLoss: real('validation_loss'),
@@ -143,7 +165,9 @@ export const models = pgTable('models', {
   id: bigint('id', { mode: 'bigint' }).primaryKey(),
   name: text('name').notNull().unique(),
   owner: text('owner').notNull(),
-  trainingRunId: text('training_run_id').notNull().references(() => trainingRuns.id),
+  trainingRunId: text('training_run_id')
+    .notNull()
+    .references(() => trainingRuns.id),
   inputPriceWei: wei('input_price_wei').notNull(),
   outputPriceWei: wei('output_price_wei').notNull(),
   influenceBps: integer('influence_bps').notNull(),
@@ -196,7 +220,9 @@ export const receipts = pgTable(
     previousHash: text('previous_hash').notNull(),
     payer: text('payer').notNull(),
     apiKeyId: text('api_key_id'),
-    modelId: bigint('model_id', { mode: 'bigint' }).notNull().references(() => models.id),
+    modelId: bigint('model_id', { mode: 'bigint' })
+      .notNull()
+      .references(() => models.id),
     promptHash: text('prompt_hash').notNull(),
     answerHash: text('answer_hash').notNull(),
     inputTokens: integer('input_tokens').notNull(),
@@ -224,7 +250,9 @@ export const receipts = pgTable(
 export const payouts = pgTable(
   'payouts',
   {
-    receiptSequence: bigint('receipt_sequence', { mode: 'number' }).notNull().references(() => receipts.sequence),
+    receiptSequence: bigint('receipt_sequence', { mode: 'number' })
+      .notNull()
+      .references(() => receipts.sequence),
     position: integer('position').notNull(),
     beneficiary: text('beneficiary').notNull(),
     /** Null for the commons. */
