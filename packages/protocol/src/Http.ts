@@ -180,7 +180,7 @@ export const trainingStatusSchema = z.enum([
   'queued',
   'running',
   'indexing',
-  'publishing',
+  'trained',
   'published',
   'failed',
   'cancelled',

@@ -55,10 +55,10 @@ export function createClient({
 
   const deadline = (): number => Math.floor(nowMs() / 1000) + signatureSeconds
   const query = (parameters: Record<string, string | number | undefined>): string => {
-    const defined = Object.entries(parameters).filter(([, value]) => value !== undefined)
-    return defined.length === 0
-      ? ''
-      : `?${new URLSearchParams(defined.map(([key, value]) => [key, String(value)]))}`
+    const search = new URLSearchParams()
+    for (const [key, value] of Object.entries(parameters))
+      if (value !== undefined) search.set(key, String(value))
+    return search.size === 0 ? '' : `?${search}`
   }
 
   let networkOnce: Promise<Http.Network> | undefined

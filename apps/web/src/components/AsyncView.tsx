@@ -1,0 +1,48 @@
+import { Alert, Button, Center, Loader, Stack, Text } from '@mantine/core'
+import { IconAlertTriangle } from '@tabler/icons-react'
+import type { UseQueryResult } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+
+type Props<T> = {
+  query: UseQueryResult<T>
+  /** What stands there when there is nothing yet, and what a person can do about it. */
+  empty?: { when: (data: T) => boolean; view: ReactNode }
+  children: (data: T) => ReactNode
+}
+
+/** The four states of anything loaded: loading, failed, empty, there. */
+export function AsyncView<T>({ query, empty, children }: Props<T>) {
+  if (query.isPending) {
+    return (
+      <Center p="xl" aria-busy="true">
+        <Loader aria-label="Loading" />
+      </Center>
+    )
+  }
+  if (query.isError) {
+    return (
+      <Alert color="red" icon={<IconAlertTriangle />} title="This could not be loaded" role="alert">
+        <Stack gap="xs" align="flex-start">
+          <Text size="sm">{query.error.message}</Text>
+          <Button size="xs" variant="default" onClick={() => void query.refetch()}>
+            Try again
+          </Button>
+        </Stack>
+      </Alert>
+    )
+  }
+  if (empty?.when(query.data)) return <>{empty.view}</>
+  return <>{children(query.data)}</>
+}
+
+/** A friendly nothing: says what will be here and offers the first step. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <Stack align="center" gap={6} py="xl" px="md" ta="center">
+      <Text fw={600}>{title}</Text>
+      <Text size="sm" c="dimmed" maw={460} component="div">
+        {children}
+      </Text>
+    </Stack>
+  )
+}

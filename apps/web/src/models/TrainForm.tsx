@@ -1,0 +1,177 @@
+import {
+  Accordion,
+  Alert,
+  Button,
+  Card,
+  Group,
+  NumberInput,
+  Select,
+  Slider,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { Open } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { client, queries } from '../api.ts'
+import { useSigner } from '../wallet/useSigner.ts'
+
+const defaults = Http.trainingConfigSchema.parse({})
+
+/** Fine-tuning without code: a name, a Datanet, a price; everything else has a default with its reason. */
+export function TrainForm() {
+  const datanets = useQuery(queries.datanets)
+  const signer = useSigner()
+  const navigate = useNavigate()
+  const ready = datanets.data?.filter((datanet) => datanet.version > 0) ?? []
+  const form = useForm({
+    initialValues: { modelName: '', datanetId: '', price: '0.001', influencePercent: 50, ...defaults },
+    validate: {
+      modelName: (value) =>
+        Http.modelSchema.shape.name.safeParse(value).success
+          ? null
+          : 'Use 2 to 63 of a-z, 0-9, full stop and hyphen',
+      datanetId: (value) => (value === '' ? 'Choose what it learns from' : null),
+      price: (value) => {
+        try {
+          Open.parse(String(value))
+          return null
+        } catch (error) {
+          return (error as Error).message
+        }
+      },
+    },
+  })
+  const train = useMutation({
+    mutationFn: async (values: typeof form.values) => {
+      if (signer === undefined) throw new Error('Connect a wallet first.')
+      const datanet = ready.find((each) => each.id === values.datanetId)
+      if (datanet === undefined) throw new Error('That Datanet has no version to train on yet.')
+      const { modelName, price, influencePercent, datanetId: _, ...config } = values
+      const priceWei = Open.parse(String(price)).toString()
+      return client.createTrainingRun(
+        {
+          modelName,
+          datanets: [{ datanetId: datanet.id, version: datanet.version }],
+          config,
+          inputPriceWei: priceWei,
+          outputPriceWei: priceWei,
+          influenceBps: influencePercent * 100,
+        },
+        signer,
+      )
+    },
+    onSuccess: (run) => navigate({ to: '/training-runs/$id', params: { id: run.id } }),
+  })
+  return (
+    <Card withBorder component="section" aria-labelledby="train">
+      <Title order={2} size="h4" mb="sm" id="train">
+        Train a model
+      </Title>
+      <form onSubmit={form.onSubmit((values) => train.mutate(values))}>
+        <Stack>
+          <Group grow align="flex-start" preventGrowOverflow={false}>
+            <TextInput
+              label="Model name"
+              placeholder="solidity-2"
+              description="Callers write it in the model field"
+              {...form.getInputProps('modelName')}
+            />
+            <Select
+              label="Datanet"
+              description="The newest version is used and stays on record"
+              placeholder={ready.length === 0 ? 'None has a version yet' : 'Choose one'}
+              data={ready.map((datanet) => ({
+                value: datanet.id,
+                label: `${datanet.name}, version ${datanet.version} (${datanet.recordCount} records)`,
+              }))}
+              {...form.getInputProps('datanetId')}
+            />
+            <TextInput
+              label="Price per token"
+              description="In OPEN, for prompt and answer alike"
+              {...form.getInputProps('price')}
+            />
+          </Group>
+          <div>
+            <Text size="sm" fw={500}>
+              Pay contributors {form.values.influencePercent} % by influence,{' '}
+              {100 - form.values.influencePercent} % by exact words
+            </Text>
+            <Text size="xs" c="dimmed" mb={6}>
+              Influence asks what moved the answer; exact words ask what the answer repeats.
+            </Text>
+            <Slider
+              step={5}
+              label={(value) => `${value} %`}
+              thumbLabel="Per cent paid by influence"
+              {...form.getInputProps('influencePercent')}
+            />
+          </div>
+          <Accordion variant="contained">
+            <Accordion.Item value="settings">
+              <Accordion.Control>Settings (the defaults suit a small Datanet)</Accordion.Control>
+              <Accordion.Panel>
+                <Group grow preventGrowOverflow={false} align="flex-start">
+                  <NumberInput
+                    label="Rank"
+                    description="Room to learn; more is slower to serve"
+                    min={1}
+                    max={64}
+                    {...form.getInputProps('rank')}
+                  />
+                  <NumberInput
+                    label="Epochs"
+                    description="Times each record is seen"
+                    min={1}
+                    max={50}
+                    {...form.getInputProps('epochs')}
+                  />
+                  <NumberInput
+                    label="Batch size"
+                    description="Records a step"
+                    min={1}
+                    max={64}
+                    {...form.getInputProps('batchSize')}
+                  />
+                  <NumberInput
+                    label="Learning rate"
+                    description="Size of a step"
+                    min={0.000001}
+                    max={0.1}
+                    step={0.0005}
+                    decimalScale={6}
+                    {...form.getInputProps('learningRate')}
+                  />
+                  <NumberInput
+                    label="Seed"
+                    description="Same seed, same model"
+                    min={0}
+                    {...form.getInputProps('seed')}
+                  />
+                </Group>
+              </Accordion.Panel>
+            </Accordion.Item>
+          </Accordion>
+          {train.error !== null && (
+            <Alert color="red" title="No run was started" role="alert">
+              {train.error.message}
+            </Alert>
+          )}
+          <Button
+            type="submit"
+            loading={train.isPending}
+            disabled={signer === undefined}
+            style={{ alignSelf: 'flex-start' }}
+          >
+            {signer === undefined ? 'Connect a wallet to train' : 'Sign and train'}
+          </Button>
+        </Stack>
+      </form>
+    </Card>
+  )
+}
