@@ -69,7 +69,7 @@ function isSigned(request: IncomingMessage): boolean {
 
 test('a name is what IPFS calls the same bytes: base32 of version, codec, hash, length and digest', () => {
   // RFC 4648 written out, on node:crypto's hash
-  const bytes = Buffer.from('0155' + '1220' + createHash('sha256').update('hello world').digest('hex'), 'hex')
+  const bytes = Buffer.from(`01551220${createHash('sha256').update('hello world').digest('hex')}`, 'hex')
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('')
   const letters = bits.match(/.{1,5}/g)!.map((five) => Number.parseInt(five.padEnd(5, '0'), 2))
   const base32 = letters.map((letter) => 'abcdefghijklmnopqrstuvwxyz234567'[letter]).join('')
