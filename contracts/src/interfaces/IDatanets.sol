@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title IDatanets
+/// @notice Registry of Datanets: who contributed which records, what validators made of them, and the immutable versions
+///         that models are trained on. Only hashes are kept here; the bytes live in content-addressed storage, so that
+///         content can be withdrawn while the record of it stays.
+///
+///         A contribution belongs to whoever registers its root first. Its rewards go to its beneficiary, the contributor
+///         until they name another account.
+interface IDatanets {
+    struct Datanet {
+        address owner;
+        /// Receives the contributors' part that no record explains.
+        address commons;
+        uint32 versionCount;
+        uint64 createdAt;
+        bytes32 metadataHash;
+        string name;
+        /// SPDX identifier or the address of the licence text; the terms under which records are offered.
+        string licence;
+    }
+
+    struct ContributionInput {
+        uint256 datanetId;
+        /// Merkle root over the records, in the contributor's order.
+        bytes32 recordsRoot;
+        uint32 recordCount;
+        /// SHA-256 of the stored content, the digest inside its CID.
+        bytes32 contentHash;
+        string licence;
+    }
+
+    struct Contribution {
+        uint256 datanetId;
+        address contributor;
+        uint64 contributedAt;
+        uint32 recordCount;
+        address beneficiary;
+        uint32 acceptedCount;
+        uint32 verdictCount;
+        bytes32 recordsRoot;
+        bytes32 contentHash;
+        /// Root over the accepted records; zero before a verdict and when nothing was accepted.
+        bytes32 acceptedRoot;
+    }
+
+    struct Version {
+        bytes32 recordsRoot;
+        bytes32 manifestHash;
+        uint32 recordCount;
+        uint32 parentVersion;
+        uint64 publishedAt;
+        address publisher;
+    }
+
+    error DatanetsUnknownDatanet(uint256 datanetId);
+    error DatanetsUnknownContribution(bytes32 contributionId);
+    error DatanetsUnknownVersion(uint256 datanetId, uint32 version);
+    error DatanetsInvalidName(string name);
+    error DatanetsZeroAddress();
+    error DatanetsNotOwner(uint256 datanetId, address caller);
+    error DatanetsNotValidator(uint256 datanetId, address caller);
+    error DatanetsNotBeneficiary(bytes32 contributionId, address caller);
+    error DatanetsEmptyContribution();
+    error DatanetsAlreadyContributed(bytes32 contributionId, address contributor);
+    error DatanetsSignatureExpired(uint256 deadline);
+    error DatanetsInvalidSignature(address signer);
+    error DatanetsInvalidVerdict(bytes32 acceptedRoot, uint32 acceptedCount, uint32 recordCount);
+    error DatanetsEmptyVersion();
+
+    event DatanetCreated(
+        uint256 indexed datanetId,
+        address indexed owner,
+        string name,
+        bytes32 metadataHash,
+        string licence,
+        address commons
+    );
+    event DatanetTransferred(uint256 indexed datanetId, address indexed from, address indexed to);
+    event CommonsChanged(uint256 indexed datanetId, address commons);
+    event MetadataChanged(uint256 indexed datanetId, bytes32 metadataHash);
+    event ValidatorAdded(uint256 indexed datanetId, address indexed validator);
+    event ValidatorRemoved(uint256 indexed datanetId, address indexed validator);
+    event Contributed(
+        uint256 indexed datanetId,
+        bytes32 indexed contributionId,
+        address indexed contributor,
+        bytes32 recordsRoot,
+        uint32 recordCount,
+        bytes32 contentHash,
+        string licence
+    );
+    event BeneficiaryChanged(bytes32 indexed contributionId, address indexed from, address indexed to);
+    event VerdictRecorded(
+        bytes32 indexed contributionId,
+        address indexed validator,
+        uint32 verdict,
+        bytes32 acceptedRoot,
+        uint32 acceptedCount,
+        bytes32 reasonsHash
+    );
+    event VersionPublished(
+        uint256 indexed datanetId,
+        uint32 indexed version,
+        address indexed publisher,
+        bytes32 recordsRoot,
+        uint32 recordCount,
+        uint32 parentVersion,
+        bytes32 manifestHash
+    );
+
+    /// @notice Creates a Datanet owned by the caller.
+    /// @param name 2 to 63 of a-z, 0-9, full stop and hyphen, starting with a letter or digit.
+    /// @param metadataHash Hash of the description, admission rule and schema.
+    /// @param licence Terms under which its records are offered.
+    /// @param commons Receives the contributors' part that no record explains.
+    /// @return datanetId 1, 2, 3, ...
+    function createDatanet(
+        string calldata name,
+        bytes32 metadataHash,
+        string calldata licence,
+        address commons
+    )
+        external
+        returns (uint256 datanetId);
+
+    /// @notice Hands a Datanet to another owner. Owner only.
+    function transferDatanet(uint256 datanetId, address to) external;
+
+    /// @notice Names the account that holds the commons from now on. Owner only.
+    function setCommons(uint256 datanetId, address commons) external;
+
+    /// @notice Points to a new description. Owner only.
+    function setMetadata(uint256 datanetId, bytes32 metadataHash) external;
+
+    /// @notice Lets `validator` record verdicts and publish versions. Owner only.
+    function addValidator(uint256 datanetId, address validator) external;
+
+    /// @notice Takes that right back; verdicts already recorded stay. Owner only.
+    function removeValidator(uint256 datanetId, address validator) external;
+
+    /// @notice Registers a contribution signed by its contributor; anyone may relay it.
+    /// @dev    The signature needs no nonce: a root can be registered once per Datanet, so it cannot be replayed.
+    /// @param contributor Signer (key or ERC-1271 wallet) and first beneficiary.
+    /// @param deadline Last second at which the signature counts.
+    /// @param signature EIP-712 over `Contribution(uint256 datanetId,bytes32 recordsRoot,uint32 recordCount,bytes32
+    ///        contentHash,string licence,address contributor,uint256 deadline)`, domain "OpenLedger Datanets", "1".
+    /// @return contributionId keccak256(abi.encode(datanetId, recordsRoot)).
+    function contribute(
+        ContributionInput calldata input,
+        address contributor,
+        uint256 deadline,
+        bytes calldata signature
+    )
+        external
+        returns (bytes32 contributionId);
+
+    /// @notice Sends a contribution's future rewards to another account. Current beneficiary only.
+    function setBeneficiary(bytes32 contributionId, address to) external;
+
+    /// @notice Does the same with the current beneficiary's signature; anyone may relay it.
+    /// @param signature EIP-712 over `BeneficiaryChange(bytes32 contributionId,address to,uint256 nonce,uint256
+    ///        deadline)` with `nonce = beneficiaryNonceOf(contributionId)`.
+    function setBeneficiaryWithSignature(
+        bytes32 contributionId,
+        address to,
+        uint256 deadline,
+        bytes calldata signature
+    )
+        external;
+
+    /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only. A later verdict
+    ///         (after an appeal) replaces an earlier one; both stay in the log, numbered.
+    /// @param acceptedRoot Root over the accepted records; zero when none.
+    /// @param acceptedCount At most the contribution's record count; zero exactly when the root is zero.
+    /// @param reasonsHash Hash of the stated reason for every rejected record.
+    function recordVerdict(
+        bytes32 contributionId,
+        bytes32 acceptedRoot,
+        uint32 acceptedCount,
+        bytes32 reasonsHash
+    )
+        external;
+
+    /// @notice Publishes an immutable version over accepted records. Owner or validators only.
+    /// @param parentVersion Version this one grew from; 0 for none.
+    /// @param manifestHash Hash of the list of contributions and records behind the root.
+    /// @return version 1, 2, 3, ... within the Datanet.
+    function publishVersion(
+        uint256 datanetId,
+        bytes32 recordsRoot,
+        uint32 recordCount,
+        uint32 parentVersion,
+        bytes32 manifestHash
+    )
+        external
+        returns (uint32 version);
+
+    /// @notice Number of Datanets created; the highest id.
+    function datanetCount() external view returns (uint256);
+
+    /// @notice Reads a Datanet. Reverts when there is none.
+    function get(uint256 datanetId) external view returns (Datanet memory);
+
+    /// @notice Reads a contribution. Reverts when there is none.
+    function contributionOf(bytes32 contributionId) external view returns (Contribution memory);
+
+    /// @notice Reads a version. Reverts when there is none.
+    function versionOf(uint256 datanetId, uint32 version) external view returns (Version memory);
+
+    /// @notice Number of versions a Datanet has, its newest; zero also for a Datanet that does not exist.
+    function versionCountOf(uint256 datanetId) external view returns (uint32);
+
+    /// @notice Says whether an account may record verdicts for a Datanet.
+    function isValidator(uint256 datanetId, address account) external view returns (bool);
+
+    /// @notice Account that a contribution's rewards go to. Reverts when there is no such contribution.
+    function beneficiaryOf(bytes32 contributionId) external view returns (address);
+
+    /// @notice Number that the next `setBeneficiaryWithSignature` of a contribution must carry.
+    function beneficiaryNonceOf(bytes32 contributionId) external view returns (uint256);
+
+    /// @notice Account that holds a Datanet's commons. Reverts when there is no such Datanet.
+    function commonsOf(uint256 datanetId) external view returns (address);
+
+    /// @notice EIP-712 domain separator.
+    function DOMAIN_SEPARATOR() external view returns (bytes32);
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title IFeePolicy
+/// @notice How a fee is divided, in versions that never change, and where the platform's part goes. Set by governance
+///         within bounds that are part of the code.
+interface IFeePolicy {
+    /// @notice Parts in hundredths of a per cent; they sum to 10,000.
+    struct Split {
+        uint16 platformBps;
+        uint16 ownerBps;
+        uint16 stakersBps;
+        uint16 contributorsBps;
+    }
+
+    error FeePolicyInvalidSplit(Split split);
+    error FeePolicyUnknownVersion(uint32 version);
+    error FeePolicyZeroTreasury();
+
+    event SplitChanged(uint32 indexed version, Split split);
+    event TreasuryChanged(address indexed treasury);
+
+    /// @notice Puts a new split in force as the next version. Owner only.
+    /// @return version Its number.
+    function setSplit(Split calldata split) external returns (uint32 version);
+
+    /// @notice Sends the platform's part of later fees to another account. Owner only.
+    function setTreasury(address treasury) external;
+
+    /// @notice Version in force; the first is 1.
+    function currentVersion() external view returns (uint32);
+
+    /// @notice Split of a version. Reverts when there is none.
+    function splitOf(uint32 version) external view returns (Split memory);
+
+    /// @notice When the next version took its place; 0 while it is in force. Reverts when there is no such version.
+    function supersededAt(uint32 version) external view returns (uint64);
+
+    /// @notice Account that receives the platform's part.
+    function treasury() external view returns (address);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title IStaking
+/// @notice Stake behind a model earns the stakers' part of that model's fees, in proportion and from nothing else: every
+///         reward arrives as value from {ISettlement}. Stake leaves after an unbonding time that is fixed at deployment.
+///         No account can pause, freeze or redirect an exit.
+interface IStaking {
+    struct Unstaking {
+        address account;
+        uint64 readyAt;
+        uint256 amount;
+    }
+
+    error StakingBelowMinimum(uint256 stakeWei, uint256 minimumWei);
+    error StakingUnknownModel(uint256 modelId);
+    error StakingInsufficientStake(uint256 modelId, address account, uint256 needed, uint256 available);
+    error StakingUnknownUnstaking(uint256 unstakingId);
+    error StakingNotUnbonded(uint256 unstakingId, uint64 readyAt);
+    error StakingNotAccount(address account, address caller);
+    error StakingNotSettlement(address caller);
+    error StakingNobodyStakes(uint256 modelId);
+    error StakingTransferFailed(address to, uint256 amount);
+
+    event Staked(uint256 indexed modelId, address indexed account, uint256 amount);
+    event UnstakeRequested(
+        uint256 indexed unstakingId,
+        uint256 indexed modelId,
+        address indexed account,
+        uint256 amount,
+        uint64 readyAt
+    );
+    event Unstaked(uint256 indexed unstakingId, address indexed account, uint256 amount);
+    event Rewarded(uint256 indexed modelId, uint256 amount);
+    event RewardsClaimed(uint256 indexed modelId, address indexed account, uint256 amount);
+
+    /// @notice Puts the value sent along behind a model, on top of what the caller has there. What is left behind a model
+    ///         is nothing or at least {MINIMUM_STAKE}.
+    function stake(uint256 modelId) external payable;
+
+    /// @notice Takes `amount` from behind a model at once: it earns nothing more and can be paid out after the unbonding
+    ///         time. Each request has its own clock.
+    /// @return unstakingId Number to give to {unstake}.
+    function requestUnstake(uint256 modelId, uint256 amount) external returns (uint256 unstakingId);
+
+    /// @notice Pays a request out to the account that made it, once its unbonding time has passed.
+    function unstake(uint256 unstakingId) external;
+
+    /// @notice Shares the value sent along among those who stake behind a model now. Settlement only.
+    function reward(uint256 modelId) external payable;
+
+    /// @notice Pays the caller what they have earned behind a model.
+    /// @return amount Wei paid; zero is no error.
+    function claimRewards(uint256 modelId) external returns (uint256 amount);
+
+    /// @notice Wei that stand behind a model, without what is unbonding.
+    function totalStakeOf(uint256 modelId) external view returns (uint256);
+
+    /// @notice Wei that an account has behind a model, without what is unbonding.
+    function stakeOf(uint256 modelId, address account) external view returns (uint256);
+
+    /// @notice Wei that `claimRewards` would pay.
+    function pendingRewards(uint256 modelId, address account) external view returns (uint256);
+
+    /// @notice Reads a request; all zero once it is paid out.
+    function unstakingOf(uint256 unstakingId) external view returns (Unstaking memory);
+
+    /// @notice Seconds between a request and its payment.
+    function UNBONDING_SECONDS() external view returns (uint64);
+
+    /// @notice Least wei that an account may leave behind a model.
+    function MINIMUM_STAKE() external view returns (uint256);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { IGenesisAllocation } from "../interfaces/IGenesisAllocation.sol";
+import { Open } from "./Open.sol";
+import { VestingVault } from "./VestingVault.sol";
+
+/// @title GenesisAllocation
+/// @notice See {IGenesisAllocation}. Everything happens in the constructor; afterwards this contract only remembers.
+///
+///         Invariant: it never holds OPEN once deployed.
+contract GenesisAllocation is IGenesisAllocation {
+    uint64 public constant MONTH_SECONDS = 2_629_800;
+    uint64 public constant COMMUNITY_MONTHS = 48;
+    uint64 public constant INSIDERS_CLIFF_MONTHS = 12;
+    uint64 public constant INSIDERS_MONTHS = 36;
+
+    uint256 public constant COMMUNITY = 517_100_000 ether;
+    uint256 public constant ECOSYSTEM = 100_000_000 ether;
+    uint256 public constant INVESTORS = 182_900_000 ether;
+    uint256 public constant TEAM = 150_000_000 ether;
+    uint256 public constant LIQUIDITY = 50_000_000 ether;
+    /// @notice 21.55 % of the supply.
+    uint256 public constant FLOAT = 215_500_000 ether;
+    uint256 public constant COMMUNITY_AT_GENESIS = FLOAT - LIQUIDITY;
+
+    Open public immutable OPEN;
+    VestingVault public immutable COMMUNITY_VAULT;
+    VestingVault public immutable ECOSYSTEM_VAULT;
+    VestingVault public immutable INVESTORS_VAULT;
+    VestingVault public immutable TEAM_VAULT;
+
+    /// @param genesisTimestamp Start of every schedule.
+    constructor(Beneficiaries memory to, uint64 genesisTimestamp) {
+        if (to.community == address(0) || to.liquidity == address(0)) revert GenesisAllocationZeroAddress();
+        OPEN = new Open(address(this));
+
+        uint64 communitySeconds = COMMUNITY_MONTHS * MONTH_SECONDS;
+        uint64 cliffSeconds = INSIDERS_CLIFF_MONTHS * MONTH_SECONDS;
+        uint64 insidersSeconds = INSIDERS_MONTHS * MONTH_SECONDS;
+        COMMUNITY_VAULT = new VestingVault(to.community, genesisTimestamp, 0, communitySeconds);
+        ECOSYSTEM_VAULT = new VestingVault(to.ecosystem, genesisTimestamp, 0, communitySeconds);
+        INVESTORS_VAULT = new VestingVault(to.investors, genesisTimestamp, cliffSeconds, insidersSeconds);
+        TEAM_VAULT = new VestingVault(to.team, genesisTimestamp, cliffSeconds, insidersSeconds);
+
+        _fund(COMMUNITY_VAULT, to.community, COMMUNITY - COMMUNITY_AT_GENESIS);
+        _fund(ECOSYSTEM_VAULT, to.ecosystem, ECOSYSTEM);
+        _fund(INVESTORS_VAULT, to.investors, INVESTORS);
+        _fund(TEAM_VAULT, to.team, TEAM);
+        _release(to.community, COMMUNITY_AT_GENESIS);
+        _release(to.liquidity, LIQUIDITY);
+        uint256 unspent = OPEN.balanceOf(address(this));
+        if (unspent != 0) revert GenesisAllocationUnspent(unspent);
+    }
+
+    function _fund(VestingVault vault, address beneficiary, uint256 amount) private {
+        emit VaultFunded(address(vault), beneficiary, amount);
+        // OPEN reverts instead of returning false
+        OPEN.transfer(address(vault), amount);
+    }
+
+    function _release(address beneficiary, uint256 amount) private {
+        emit ReleasedAtGenesis(beneficiary, amount);
+        OPEN.transfer(beneficiary, amount);
+    }
+}
