@@ -1,0 +1,115 @@
+import { createGraph, Op, type Tensor } from '@openledger/tensor'
+import { type LlamaConfig, linearName, linearSize, loraTargets, weightShapes } from './Config.ts'
+import type { SlotTarget } from './DecoderSlots.ts'
+import * as Llama from './Llama.ts'
+
+/** The graph of one decoder run and the lengths its feeds follow. */
+export type DecoderGraph = {
+  readonly outputs: Readonly<Record<string, Tensor>>
+  readonly targets: readonly SlotTarget[]
+  readonly layers: number
+  readonly heads: number
+  readonly headWidth: number
+  readonly vocabularySize: number
+}
+
+/**
+ * Builds the graph that reads S new tokens into each of B rows which hold up to T tokens already.
+ *
+ * Prompts and single tokens run through the same graph, so that the base weights exist once. Only the new keys and
+ * values come out: returning the whole cache would copy it.
+ *
+ * Feeds: `ids`, `positions` `[B, S]`; `pastMask` `[B, 1, 1, 1, T]`; `causalMask` `[1, 1, S, 1, S]`; `wanted` `[N]`,
+ * tokens (flat over B and S) whose logits come out; `pastKeys.l` `[B, KV, 1, D, T]`, `pastValues.l`
+ * `[B, KV, 1, T, D]`; for each target `name.a` `[B, input, R]` and `name.b` `[B, R, output]`.
+ * Results: `logits` `[N, V]`, `keys.l` `[B, KV, D, S]`, `values.l` `[B, KV, S, D]`.
+ *
+ * @param hasAdapters - Whether every row has adapter slots.
+ */
+export function buildDecoderGraph(
+  { config, weights }: { readonly config: LlamaConfig; readonly weights: ReadonlyMap<string, Float32Array> },
+  hasAdapters: boolean,
+): DecoderGraph {
+  const { layers, keyValueHeads: heads, headSize: headWidth, vocabularySize } = config
+  const graph = createGraph()
+  const ids = graph.input('ids', 'int64', ['B', 'S'])
+  const positions = graph.input('positions', 'int64', ['B', 'S'])
+  const wanted = graph.input('wanted', 'int64', ['N'])
+  const lookup = Llama.constantWeights(graph, weights, weightShapes(config))
+  const outputs: Record<string, Tensor> = {}
+
+  const lora = (layer: number, target: (typeof loraTargets)[number]): Llama.LoraPair => {
+    const name = linearName(layer, target)
+    const { input, output } = linearSize(config, target)
+    return {
+      a: graph.input(`${name}.a`, 'float32', ['B', input, 'R']),
+      b: graph.input(`${name}.b`, 'float32', ['B', 'R', output]),
+      scale: 1,
+    }
+  }
+  const base = Llama.baseProject(lookup)
+  const parts: Llama.Parts = {
+    weights: lookup,
+    project: hasAdapters ? Llama.withLora(base, lora) : base,
+    attend: cachedAttention(config, graph, outputs),
+    positions,
+    rotary: Llama.rotaryTables(graph, config),
+  }
+  const hidden = Llama.transform(config, parts, Llama.embed(lookup, ids))
+  outputs['logits'] = Llama.head(config, lookup, Op.gather(Op.flattenRows(hidden), wanted))
+
+  const targets = !hasAdapters
+    ? []
+    : Array.from({ length: layers }, (_, layer) =>
+        loraTargets.map((target) => {
+          const { input, output } = linearSize(config, target)
+          return { name: linearName(layer, target), inWidth: input, outWidth: output }
+        }),
+      ).flat()
+  return { outputs, targets, layers, heads, headWidth, vocabularySize }
+}
+
+/**
+ * Attends to cached tokens and to the new ones before it, as two products joined by one softmax, so that the cache is
+ * never copied behind the new keys.
+ */
+function cachedAttention(
+  config: LlamaConfig,
+  graph: ReturnType<typeof createGraph>,
+  outputs: Record<string, Tensor>,
+): Llama.Attend {
+  const { heads, keyValueHeads, headSize } = config
+  const group = heads / keyValueHeads
+  const pastMask = graph.input('pastMask', 'float32', ['B', 1, 1, 1, 'T'])
+  const causalMask = graph.input('causalMask', 'float32', [1, 1, 'S', 1, 'S'])
+  const scale = headSize ** -0.5
+  return (layer, query, key, value) => {
+    const split = (x: Tensor, order: readonly number[]): Tensor =>
+      Op.transpose(Op.reshape(x, ['B', 'S', keyValueHeads, headSize]), order)
+    const newKeys = split(key, [0, 2, 3, 1])
+    const newValues = split(value, [0, 2, 1, 3])
+    outputs[`keys.${layer}`] = newKeys
+    outputs[`values.${layer}`] = newValues
+    const pastKeys = graph.input(`pastKeys.${layer}`, 'float32', ['B', keyValueHeads, 1, headSize, 'T'])
+    const pastValues = graph.input(`pastValues.${layer}`, 'float32', ['B', keyValueHeads, 1, 'T', headSize])
+
+    // all queries that share a key-value head in one product, which for a single token is the whole group
+    const grouped = Op.transpose(
+      Op.reshape(query, ['B', 'S', keyValueHeads, group, headSize]),
+      [0, 2, 1, 3, 4],
+    )
+    const onPast = Op.add(Op.matmul(grouped, pastKeys, { scale }), pastMask)
+    const keysHere = Op.reshape(newKeys, ['B', keyValueHeads, 1, headSize, 'S'])
+    const onNew = Op.add(Op.matmul(grouped, keysHere, { scale }), causalMask)
+    const largest = Op.max(Op.concat([Op.max(onPast, [-1], true), Op.max(onNew, [-1], true)], -1), [-1], true)
+    const weightPast = Op.exp(Op.subtract(onPast, largest))
+    const weightNew = Op.exp(Op.subtract(onNew, largest))
+    const total = Op.add(Op.sum(weightPast, [-1], true), Op.sum(weightNew, [-1], true))
+    const valuesHere = Op.reshape(newValues, ['B', keyValueHeads, 1, 'S', headSize])
+    const mixed = Op.divide(
+      Op.add(Op.matmul(weightPast, pastValues), Op.matmul(weightNew, valuesHere)),
+      total,
+    )
+    return Op.reshape(Op.transpose(mixed, [0, 2, 1, 3, 4]), ['B', 'S', heads * headSize])
+  }
+}
