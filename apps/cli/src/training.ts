@@ -1,0 +1,82 @@
+import type { Http } from '@openledger/protocol'
+import { trainingEvents } from '@openledger/sdk'
+import type { LocalAccount } from 'viem/accounts'
+import { type Connection, signerOf } from './Connection.ts'
+
+export type TrainingRequest = {
+  readonly modelName: string
+  readonly datanetId: string
+  readonly priceWei: bigint
+  readonly config: Partial<Http.TrainingConfig>
+  readonly publish: boolean
+  readonly onProgress: (line: string) => void
+}
+
+/**
+ * Trains on the newest version of a Datanet, reporting the loss as it falls, and publishes what comes of it.
+ * @returns The model, or undefined when it was only to be trained.
+ * @throws {Error} with the run's own words when it fails.
+ */
+export async function trainAndPublish(
+  { client, url }: Connection,
+  account: LocalAccount,
+  { modelName, datanetId, priceWei, config, publish, onProgress }: TrainingRequest,
+): Promise<Http.Model | undefined> {
+  const signer = signerOf(account)
+  const datanet = await client.datanet(datanetId)
+  const price = priceWei.toString()
+  const run = await client.createTrainingRun(
+    {
+      modelName,
+      datanets: [{ datanetId, version: datanet.version }],
+      config: { ...config },
+      inputPriceWei: price,
+      outputPriceWei: price,
+      influenceBps: 5_000,
+    },
+    signer,
+  )
+  onProgress(`run ${run.id} on ${datanet.name}, version ${datanet.version} (${datanet.recordCount} records)`)
+  const trained = await follow(client, url, run, onProgress)
+  if (!publish || trained.status !== 'trained') return undefined
+  const model = await client.publish(run.id, signer)
+  onProgress(`published as ${model.name} in ${model.transactionHash}`)
+  return model
+}
+
+/** Follows a run to its end, over a dropped connection or a restarted server if need be. */
+async function follow(
+  client: Connection['client'],
+  url: string,
+  run: Http.TrainingRun,
+  onProgress: (line: string) => void,
+): Promise<Http.TrainingRun> {
+  let shown = -1
+  for (;;) {
+    try {
+      for await (const event of trainingEvents(url, run.id)) {
+        if (!('tokensPerSecond' in event)) continue
+        if (event.step <= shown || event.step - shown < 5) continue
+        shown = event.step
+        const validation =
+          event.validationLoss === null ? '' : `, on held-out records ${event.validationLoss.toFixed(3)}`
+        onProgress(
+          `step ${event.step}: loss ${event.trainingLoss.toFixed(3)}${validation} (${Math.round(event.tokensPerSecond)} tokens/s)`,
+        )
+      }
+      const now = await client.trainingRun(run.id)
+      if (now.status === 'failed' || now.status === 'cancelled') throw new RunEndedError(now)
+      if (now.status === 'trained' || now.status === 'published') return now
+    } catch (error) {
+      if (error instanceof RunEndedError) throw error
+      onProgress('the server is away; asking again')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+  }
+}
+
+class RunEndedError extends Error {
+  constructor(run: Http.TrainingRun) {
+    super(`Expected run ${run.id} to finish, but it ${run.status}: ${run.failure ?? 'no reason was given'}`)
+  }
+}

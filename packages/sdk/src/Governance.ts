@@ -1,0 +1,216 @@
+import type { Hex } from '@openledger/primitives'
+import { BaseError } from '@openledger/primitives'
+import type { Deployment, FeeSplit } from '@openledger/protocol'
+import { feePolicyAbi } from '@openledger/protocol/abi/feePolicy'
+import { gOpenAbi } from '@openledger/protocol/abi/gOpen'
+import { openGovernorAbi } from '@openledger/protocol/abi/openGovernor'
+import {
+  type Account,
+  type Chain,
+  encodeFunctionData,
+  keccak256,
+  type PublicClient,
+  type Transport,
+  toBytes,
+  type WalletClient,
+} from 'viem'
+
+/** A wallet that can send: its account and chain are bound in. */
+export type Wallet = WalletClient<Transport, Chain, Account>
+
+/** A change of the fee split on its way through governance. */
+export type Proposal = {
+  readonly id: bigint
+  readonly targets: readonly Hex[]
+  readonly values: readonly bigint[]
+  readonly calldatas: readonly Hex[]
+  readonly description: string
+}
+
+/** States of OpenZeppelin's Governor, in its order. */
+export const STATES = [
+  'pending',
+  'active',
+  'canceled',
+  'defeated',
+  'succeeded',
+  'queued',
+  'expired',
+  'executed',
+] as const
+export type State = (typeof STATES)[number]
+
+/** Wraps native OPEN into gOPEN and delegates its votes to the wallet itself, so that they count. */
+export async function becomeVoter(
+  publicClient: PublicClient,
+  wallet: Wallet,
+  deployment: Deployment,
+  amountWei: bigint,
+): Promise<void> {
+  const address = deployment.l2.gopen
+  const deposit = await wallet.writeContract({
+    address,
+    abi: gOpenAbi,
+    functionName: 'deposit',
+    value: amountWei,
+  })
+  await succeed(publicClient, deposit, 'wrapping OPEN into gOPEN')
+  const delegate = await wallet.writeContract({
+    address,
+    abi: gOpenAbi,
+    functionName: 'delegate',
+    args: [wallet.account.address],
+  })
+  await succeed(publicClient, delegate, 'delegating votes')
+}
+
+/** Proposes a new fee split. */
+export async function proposeSplit(
+  publicClient: PublicClient,
+  wallet: Wallet,
+  deployment: Deployment,
+  split: FeeSplit.FeeSplit,
+  description: string,
+): Promise<Proposal> {
+  const proposal = {
+    targets: [deployment.l2.feePolicy],
+    values: [0n],
+    calldatas: [encodeFunctionData({ abi: feePolicyAbi, functionName: 'setSplit', args: [split] })],
+    description,
+  }
+  const { request, result } = await publicClient.simulateContract({
+    account: wallet.account,
+    address: deployment.l2.governor,
+    abi: openGovernorAbi,
+    functionName: 'propose',
+    args: [proposal.targets, proposal.values, proposal.calldatas, description],
+  })
+  await succeed(publicClient, await wallet.writeContract(request), 'proposing')
+  return { id: result, ...proposal }
+}
+
+/** Reads where a proposal stands. */
+export async function state(publicClient: PublicClient, deployment: Deployment, id: bigint): Promise<State> {
+  const index = await publicClient.readContract({
+    address: deployment.l2.governor,
+    abi: openGovernorAbi,
+    functionName: 'state',
+    args: [id],
+  })
+  return STATES[index]!
+}
+
+/**
+ * Takes a proposal from its vote to its execution, waiting on the chain's clock: votes for it when the vote opens,
+ * queues it in the timelock when it has passed, executes it when the delay is over.
+ *
+ * @param onState - Told whenever the proposal enters a new state.
+ * @returns Hash of the executing transaction.
+ * @throws {ProposalEndedError} when it is defeated, cancelled or runs out.
+ */
+export async function carryThrough(
+  publicClient: PublicClient,
+  wallet: Wallet,
+  deployment: Deployment,
+  proposal: Proposal,
+  onState: (state: State) => void = () => {},
+): Promise<Hex> {
+  const governor = { address: deployment.l2.governor, abi: openGovernorAbi } as const
+  const call = [
+    proposal.targets,
+    proposal.values,
+    proposal.calldatas,
+    keccak256(toBytes(proposal.description)),
+  ] as const
+  let seen: State | undefined
+  let hasVoted = false
+  for (;;) {
+    const now = await state(publicClient, deployment, proposal.id)
+    if (now !== seen) onState(now)
+    seen = now
+    switch (now) {
+      case 'active':
+        if (!hasVoted) {
+          const vote = await wallet.writeContract({
+            ...governor,
+            functionName: 'castVote',
+            args: [proposal.id, 1],
+          })
+          await succeed(publicClient, vote, 'voting')
+          hasVoted = true
+        }
+        break
+      case 'succeeded':
+        await succeed(
+          publicClient,
+          await wallet.writeContract({ ...governor, functionName: 'queue', args: call }),
+          'queueing',
+        )
+        break
+      case 'queued': {
+        const readyAt = await publicClient.readContract({
+          ...governor,
+          functionName: 'proposalEta',
+          args: [proposal.id],
+        })
+        const { timestamp } = await publicClient.getBlock()
+        if (timestamp < readyAt) break
+        const hash = await wallet.writeContract({ ...governor, functionName: 'execute', args: call })
+        await succeed(publicClient, hash, 'executing')
+        return hash
+      }
+      case 'canceled':
+      case 'defeated':
+      case 'expired':
+      case 'executed':
+        throw new ProposalEndedError(proposal.id, now)
+      case 'pending':
+        break
+      default:
+        now satisfies never
+    }
+    await nextBlock(publicClient)
+  }
+}
+
+/** Resolves when the chain has a new block: the only clock that contracts know. */
+async function nextBlock(publicClient: PublicClient): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const stop = publicClient.watchBlockNumber({
+      pollingInterval: 500,
+      onBlockNumber: () => {
+        stop()
+        resolve()
+      },
+      onError: (error) => {
+        stop()
+        reject(error)
+      },
+    })
+  })
+}
+
+async function succeed(publicClient: PublicClient, hash: Hex, what: string): Promise<void> {
+  const receipt = await publicClient.waitForTransactionReceipt({ hash, pollingInterval: 250 })
+  if (receipt.status !== 'success') throw new TransactionFailedError(what, hash)
+}
+
+export class ProposalEndedError extends BaseError {
+  constructor(id: bigint, state: State) {
+    super({
+      code: 'governance.proposal_ended',
+      message: `Expected proposal ${id} to be carried through, but it is ${state}. Propose again to try once more.`,
+      context: { id: id.toString(), state },
+    })
+  }
+}
+
+export class TransactionFailedError extends BaseError {
+  constructor(what: string, hash: Hex) {
+    super({
+      code: 'governance.transaction_failed',
+      message: `Expected ${what} to succeed, but transaction ${hash} failed on chain.`,
+      context: { what, hash },
+    })
+  }
+}
