@@ -54,7 +54,7 @@ describe('createDevelopmentL1', () => {
     expect(logs).toHaveLength(1)
     // the chain goes on from the stored head
     const before = await second.client.getBlock()
-    await second.mine()
+    await second.nextBlock()
     expect((await second.client.getBlock()).parentHash).toBe(before.hash)
   })
 
@@ -66,7 +66,7 @@ describe('createDevelopmentL1', () => {
     await using second = await createDevelopmentL1({ directory, blockTimeSeconds: 3600 })
     expect(second.adopted).toBe(true)
     expect(second.pid).toBe(first.pid)
-    await second.mine()
+    await second.nextBlock()
     expect((await second.client.getTransactionReceipt({ hash })).status).toBe('success')
     expect(await second.client.getBalance({ address: to })).toBe(parseEther('1'))
   })
@@ -74,8 +74,7 @@ describe('createDevelopmentL1', () => {
   test('starts a killed anvil again from the last dump, never below the durable block', async () => {
     const directory = temporary()
     await using l1 = await createDevelopmentL1({ directory, blockTimeSeconds: 1 })
-    await l1.mine()
-    await l1.flush()
+    await l1.nextBlock()
     const durable = await l1.durableBlockNumber()
     const kept = await l1.client.getBlock({ blockNumber: durable })
     process.kill(l1.pid, 'SIGKILL')
@@ -99,7 +98,7 @@ describe('createDevelopmentL1', () => {
       DevelopmentKeys.ACCOUNT_COUNT - DevelopmentKeys.CONTRIBUTOR_START - 1,
     )
     expect(await l1.client.getBalance({ address: last.address })).toBe(parseEther('10000'))
-    for (let i = 0; i < 4; i++) await l1.mine()
+    for (let i = 0; i < 4; i++) await l1.nextBlock()
     const head = await l1.client.getBlockNumber({ cacheTime: 0 })
     const finalized = await l1.client.getBlock({ blockTag: 'finalized' })
     expect(head - finalized.number).toBeLessThanOrEqual(3n)

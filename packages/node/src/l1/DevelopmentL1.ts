@@ -29,10 +29,6 @@ export type DevelopmentL1 = L1 & {
   readonly genesisHash: Hex
   /** True when the chain was already running and was taken over as it was. */
   readonly adopted: boolean
-  /** Makes a block now, besides the regular ones. */
-  readonly mine: () => Promise<void>
-  /** Writes the chain to disk now. */
-  readonly flush: () => Promise<void>
 }
 
 /** A start takes well under a second; loading a long chain takes several. */
@@ -211,8 +207,11 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
     genesisHash,
     adopted,
     durableBlockNumber: async () => durable,
-    mine: () => exclusively(mineOne),
-    flush: () => exclusively(dump),
+    nextBlock: () =>
+      exclusively(async () => {
+        await mineOne()
+        await dump()
+      }),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -1,5 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { BaseError } from '@openledger/primitives'
 import { createPublicClient, http, type PublicClient } from 'viem'
+
+const POLL_MS = 500
 
 /** An L1 endpoint, whoever runs it. */
 export type L1 = AsyncDisposable & {
@@ -11,6 +14,8 @@ export type L1 = AsyncDisposable & {
    * one, or it may outlive its origin.
    */
   readonly durableBlockNumber: () => Promise<bigint>
+  /** Waits until there is one more block; a development L1 makes it at once and writes it to disk. */
+  readonly nextBlock: () => Promise<void>
   /** Leaves a development L1 running no longer than needed; does nothing to anybody else's. */
   readonly close: () => Promise<void>
 }
@@ -50,6 +55,10 @@ export async function connectL1({
     chainId: actual,
     client,
     durableBlockNumber: () => client.getBlockNumber({ cacheTime: 0 }),
+    async nextBlock() {
+      const before = await client.getBlockNumber({ cacheTime: 0 })
+      while ((await client.getBlockNumber({ cacheTime: 0 })) === before) await delay(POLL_MS)
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

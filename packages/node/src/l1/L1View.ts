@@ -1,8 +1,8 @@
 import { BaseError } from '@openledger/primitives'
 import {
   type Address,
-  BlockNotFoundError,
   type Block,
+  BlockNotFoundError,
   decodeAbiParameters,
   encodeEventTopics,
   type Hex,
@@ -125,7 +125,10 @@ export function createL1View(options: L1ViewOptions): L1View {
 
   return {
     async head() {
-      const [latest, durable] = await Promise.all([client.getBlockNumber({ cacheTime: 0 }), l1.durableBlockNumber()])
+      const [latest, durable] = await Promise.all([
+        client.getBlockNumber({ cacheTime: 0 }),
+        l1.durableBlockNumber(),
+      ])
       const confirmed = latest > confirmationDepth ? latest - confirmationDepth : 0n
       const number = confirmed < durable ? confirmed : durable
       const head = await block(number)
@@ -185,7 +188,11 @@ function applyUpdate(config: SystemConfig, log: RpcLog): SystemConfig {
 
 export class L1PendingBlockError extends BaseError {
   constructor() {
-    super({ code: 'l1.pending_block', message: 'Expected a mined L1 block, got a pending one.', severity: 'retry' })
+    super({
+      code: 'l1.pending_block',
+      message: 'Expected a mined L1 block, got a pending one.',
+      severity: 'retry',
+    })
   }
 }
 

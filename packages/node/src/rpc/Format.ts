@@ -1,0 +1,169 @@
+import type { Hex } from '@openledger/primitives'
+import type {
+  AccountProof,
+  BlockRecord,
+  LogRecord,
+  ReceiptRecord,
+  TransactionRecord,
+} from '../engine/Engine.ts'
+
+/** A number in JSON-RPC's form: `0x`, no leading zeros. */
+export const quantity = (value: bigint | number): Hex => `0x${value.toString(16)}`
+
+const optional = (fields: Readonly<Record<string, bigint | undefined>>): Record<string, Hex> => {
+  const present: Record<string, Hex> = {}
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) present[name] = quantity(value)
+  return present
+}
+
+/** The header's fields, as `newHeads` sends them. */
+export function header(block: BlockRecord) {
+  return {
+    number: quantity(block.number),
+    hash: block.hash,
+    parentHash: block.parentHash,
+    sha3Uncles: block.sha3Uncles,
+    miner: block.miner,
+    stateRoot: block.stateRoot,
+    transactionsRoot: block.transactionsRoot,
+    receiptsRoot: block.receiptsRoot,
+    logsBloom: block.logsBloom,
+    difficulty: quantity(block.difficulty),
+    gasLimit: quantity(block.gasLimit),
+    gasUsed: quantity(block.gasUsed),
+    timestamp: quantity(block.timestamp),
+    extraData: block.extraData,
+    mixHash: block.mixHash,
+    nonce: block.nonce,
+    baseFeePerGas: quantity(block.baseFeePerGas),
+    withdrawalsRoot: block.withdrawalsRoot,
+    blobGasUsed: quantity(block.blobGasUsed),
+    excessBlobGas: quantity(block.excessBlobGas),
+    parentBeaconBlockRoot: block.parentBeaconBlockRoot,
+    requestsHash: block.requestsHash,
+  }
+}
+
+export const blockWithHashes = (record: BlockRecord) => ({
+  ...header(record),
+  size: quantity(record.size),
+  uncles: [],
+  withdrawals: [],
+  transactions: record.transactions.map(({ hash }) => hash),
+})
+
+export const blockWithTransactions = (record: BlockRecord) => ({
+  ...blockWithHashes(record),
+  transactions: record.transactions.map(transaction),
+})
+
+export function transaction(record: TransactionRecord) {
+  const common = {
+    hash: record.hash,
+    type: quantity(record.type),
+    from: record.from,
+    to: record.to,
+    nonce: quantity(record.nonce),
+    gas: quantity(record.gas),
+    value: quantity(record.value),
+    input: record.input,
+    blockHash: record.blockHash,
+    blockNumber: record.blockNumber === null ? null : quantity(record.blockNumber),
+    transactionIndex: record.transactionIndex === null ? null : quantity(record.transactionIndex),
+  }
+  if (record.type === 0x7e) {
+    return {
+      ...common,
+      sourceHash: record.sourceHash,
+      isSystemTx: record.isSystemTx ?? false,
+      gasPrice: '0x0',
+      v: '0x0',
+      r: '0x0',
+      s: '0x0',
+      ...optional({ mint: record.mint, depositReceiptVersion: record.depositReceiptVersion }),
+    }
+  }
+  return {
+    ...common,
+    // in the pool, the price of types 2 and 4 is their cap
+    gasPrice: quantity(record.gasPrice ?? record.maxFeePerGas ?? 0n),
+    ...optional({
+      chainId: record.chainId,
+      maxFeePerGas: record.maxFeePerGas,
+      maxPriorityFeePerGas: record.maxPriorityFeePerGas,
+      v: record.v ?? (record.yParity === undefined ? undefined : BigInt(record.yParity)),
+      r: record.r,
+      s: record.s,
+    }),
+    ...(record.yParity === undefined || record.type === 0 ? {} : { yParity: quantity(record.yParity) }),
+    ...(record.accessList === undefined ? {} : { accessList: record.accessList }),
+    ...(record.authorizationList === undefined
+      ? {}
+      : {
+          authorizationList: record.authorizationList.map((entry) => ({
+            chainId: quantity(entry.chainId),
+            address: entry.address,
+            nonce: quantity(entry.nonce),
+            yParity: quantity(entry.yParity),
+            r: quantity(entry.r),
+            s: quantity(entry.s),
+          })),
+        }),
+  }
+}
+
+export const log = (record: LogRecord) => ({
+  address: record.address,
+  topics: record.topics,
+  data: record.data,
+  blockNumber: quantity(record.blockNumber),
+  blockHash: record.blockHash,
+  blockTimestamp: quantity(record.blockTimestamp),
+  transactionHash: record.transactionHash,
+  transactionIndex: quantity(record.transactionIndex),
+  logIndex: quantity(record.logIndex),
+  removed: record.removed,
+})
+
+export const receipt = (record: ReceiptRecord) => ({
+  transactionHash: record.transactionHash,
+  transactionIndex: quantity(record.transactionIndex),
+  blockHash: record.blockHash,
+  blockNumber: quantity(record.blockNumber),
+  type: quantity(record.type),
+  status: quantity(record.status),
+  from: record.from,
+  to: record.to,
+  contractAddress: record.contractAddress,
+  gasUsed: quantity(record.gasUsed),
+  cumulativeGasUsed: quantity(record.cumulativeGasUsed),
+  effectiveGasPrice: quantity(record.effectiveGasPrice),
+  logs: record.logs.map(log),
+  logsBloom: record.logsBloom,
+  ...optional({
+    l1Fee: record.l1Fee,
+    l1GasUsed: record.l1GasUsed,
+    l1GasPrice: record.l1GasPrice,
+    l1BaseFeeScalar: record.l1BaseFeeScalar,
+    l1BlobBaseFee: record.l1BlobBaseFee,
+    l1BlobBaseFeeScalar: record.l1BlobBaseFeeScalar,
+    operatorFeeScalar: record.operatorFeeScalar,
+    operatorFeeConstant: record.operatorFeeConstant,
+    depositNonce: record.depositNonce,
+    depositReceiptVersion: record.depositReceiptVersion,
+  }),
+})
+
+export const proof = (record: AccountProof) => ({
+  address: record.address,
+  accountProof: record.accountProof,
+  balance: quantity(record.balance),
+  codeHash: record.codeHash,
+  nonce: quantity(record.nonce),
+  storageHash: record.storageHash,
+  storageProof: record.storageProof.map((entry) => ({
+    key: entry.key,
+    value: quantity(entry.value),
+    proof: entry.proof,
+  })),
+})
