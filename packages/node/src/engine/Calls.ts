@@ -1,0 +1,248 @@
+import { BaseError, type Hex } from '@openledger/primitives'
+import {
+  type BlockContext,
+  bytesToHex,
+  type Crypto,
+  createJournaledState,
+  createStateReader,
+  EMPTY_CODE_HASH,
+  type Evm,
+  type Header,
+  hexToBytes,
+  intrinsicGas,
+  type JournaledState,
+  padSlot,
+  type StateTrie,
+  stripZeros,
+  type WorldState,
+} from '@openledger/rollup'
+import type { CallRequest, CallResult, StateOverride } from './Engine.ts'
+
+/** Executes what never becomes part of a block. */
+export type Calls = {
+  call(at: CallPlace, request: CallRequest, overrides: StateOverride | undefined): Promise<CallResult>
+  /** @throws {CallRevertedError} */
+  estimateGas(at: CallPlace, request: CallRequest): Promise<bigint>
+}
+
+export type CallPlace = { readonly header: Header.Header; readonly state: WorldState }
+
+export type CallsDependencies = {
+  readonly crypto: Crypto
+  readonly trie: StateTrie
+  readonly createEvm: () => Promise<Evm>
+  readonly code: (codeHash: Hex) => Uint8Array
+  readonly blockHash: (number: bigint) => Hex | undefined
+}
+
+export type CallLimits = {
+  /** The most gas of one call, which bounds how long it can hold the thread. */
+  readonly gasMax: bigint
+  /** EVMs that run at once. */
+  readonly concurrencyMax: number
+  /** Calls that wait for an EVM. */
+  readonly queueMax: number
+}
+
+export const CALL_LIMITS: CallLimits = { gasMax: 30_000_000n, concurrencyMax: 4, queueMax: 1000 }
+
+const ZERO_ADDRESS: Hex = '0x0000000000000000000000000000000000000000'
+/** An estimate may lie above the least by this part, which saves half of the trials. */
+const ESTIMATE_TOLERANCE_PPM = 15_000n
+/** The words that Ethereum clients use, where EthereumJS has others. */
+const CLIENT_WORDS: Readonly<Record<string, string>> = {
+  revert: 'execution reverted',
+  'insufficient balance': 'insufficient funds for gas * price + value',
+  'invalid JUMP': 'invalid jump destination',
+}
+
+/** Creates the runner of calls. */
+export function createCalls(dependencies: CallsDependencies, limits: CallLimits = CALL_LIMITS): Calls {
+  const { crypto, trie } = dependencies
+  const idle: Evm[] = []
+  const waiting: ((evm: Evm) => void)[] = []
+  let created = 0
+
+  const acquire = async (): Promise<Evm> => {
+    const free = idle.pop()
+    if (free !== undefined) return free
+    if (created < limits.concurrencyMax) {
+      created++
+      return dependencies.createEvm()
+    }
+    if (waiting.length >= limits.queueMax) throw new CallsBusyError(limits.queueMax)
+    return new Promise((resolve) => waiting.push(resolve))
+  }
+  const release = (evm: Evm): void => {
+    const next = waiting.shift()
+    if (next === undefined) idle.push(evm)
+    else next(evm)
+  }
+
+  const stateOf = ({ state }: CallPlace, overrides: StateOverride | undefined): JournaledState => {
+    const journal = createJournaledState(createStateReader(trie, state, dependencies.code))
+    journal.beginTransaction()
+    for (const [key, override] of Object.entries(overrides ?? {})) {
+      applyOverride(journal, key.toLowerCase() as Hex, override, crypto)
+    }
+    return journal
+  }
+
+  const run = async (
+    place: CallPlace,
+    request: CallRequest,
+    overrides: StateOverride | undefined,
+    gas: bigint,
+  ): Promise<CallResult> => {
+    const from = lower(request.from ?? ZERO_ADDRESS)
+    const to = request.to === undefined || request.to === null ? null : lower(request.to)
+    const data = hexToBytes(request.data ?? '0x')
+    const accessList = request.accessList ?? []
+    const intrinsic = intrinsicGas({ to, data, accessList })
+    const least = intrinsic.gas > intrinsic.floorGas ? intrinsic.gas : intrinsic.floorGas
+    if (gas < least) return failed(gas, 'intrinsic gas too low')
+    const evm = await acquire()
+    try {
+      const journal = stateOf(place, overrides)
+      const account = journal.account(from) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
+      const value = request.value ?? 0n
+      if (account.balance < value) return failed(0n, 'insufficient funds for transfer')
+      journal.putAccount(from, { ...account, nonce: account.nonce + 1n })
+      journal.beginTransaction()
+      const price = priceOf(request, place.header.baseFeePerGas)
+      const result = await evm.trace(journal, contextOf(place, price, dependencies), {
+        from,
+        to,
+        data,
+        value,
+        gas: gas - intrinsic.gas,
+        gasPrice: price,
+        accessList,
+        warm: [],
+      })
+      const spent = intrinsic.gas + result.gasUsed
+      const refund = result.gasRefund < spent / 5n ? result.gasRefund : spent / 5n
+      const gasUsed = spent - refund > intrinsic.floorGas ? spent - refund : intrinsic.floorGas
+      return {
+        returnData: bytesToHex(result.returnData),
+        gasUsed,
+        reverted: result.failure !== undefined,
+        ...(result.failure === undefined ? {} : { error: CLIENT_WORDS[result.failure] ?? result.failure }),
+        logs: result.logs,
+        accessList: result.accessList.filter(({ address }) => address !== from && address !== to),
+      }
+    } finally {
+      release(evm)
+    }
+  }
+
+  return {
+    call(place, request, overrides) {
+      const gas = request.gas ?? limits.gasMax
+      return run(place, request, overrides, gas < limits.gasMax ? gas : limits.gasMax)
+    },
+    async estimateGas(place, request) {
+      const blockMax = place.header.gasLimit < limits.gasMax ? place.header.gasLimit : limits.gasMax
+      let high = request.gas !== undefined && request.gas < blockMax ? request.gas : blockMax
+      const price = priceOf(request, place.header.baseFeePerGas)
+      if (price > 0n && request.from !== undefined) {
+        const balance = trie.account(place.state, lower(request.from))?.balance ?? 0n
+        const value = request.value ?? 0n
+        if (balance < value) throw new CallRevertedError('insufficient funds for transfer', '0x')
+        const affordable = (balance - value) / price
+        if (affordable < high) high = affordable
+      }
+      const first = await run(place, request, undefined, high)
+      if (first.reverted) throw new CallRevertedError(first.error ?? 'execution reverted', first.returnData)
+      // below its own use a call always fails
+      let low = first.gasUsed - 1n
+      // refunds and the 63/64 rule make the need exceed the use: try a little above first
+      const optimistic = first.gasUsed + first.gasUsed / 3n
+      if (optimistic < high) {
+        if ((await run(place, request, undefined, optimistic)).reverted) low = optimistic
+        else high = optimistic
+      }
+      while (high - low > 1n && (high - low) * 1_000_000n > high * ESTIMATE_TOLERANCE_PPM) {
+        const middle = (high + low) / 2n
+        if ((await run(place, request, undefined, middle)).reverted) low = middle
+        else high = middle
+      }
+      return high
+    },
+  }
+}
+
+const lower = (address: Hex): Hex => address.toLowerCase() as Hex
+
+const failed = (gasUsed: bigint, error: string): CallResult => ({
+  returnData: '0x',
+  gasUsed,
+  reverted: true,
+  error,
+  logs: [],
+  accessList: [],
+})
+
+function priceOf(request: CallRequest, baseFeePerGas: bigint): bigint {
+  if (request.gasPrice !== undefined) return request.gasPrice
+  if (request.maxFeePerGas === undefined) return 0n
+  const tipped = baseFeePerGas + (request.maxPriorityFeePerGas ?? 0n)
+  return tipped < request.maxFeePerGas ? tipped : request.maxFeePerGas
+}
+
+/** A call without a price sees a base fee of zero, as under op-geth, so that code comparing the two does not fail. */
+function contextOf({ header }: CallPlace, price: bigint, dependencies: CallsDependencies): BlockContext {
+  return {
+    number: header.number,
+    timestamp: header.timestamp,
+    feeRecipient: header.miner,
+    prevRandao: header.mixHash,
+    gasLimit: header.gasLimit,
+    baseFeePerGas: price === 0n ? 0n : header.baseFeePerGas,
+    blockHash: dependencies.blockHash,
+  }
+}
+
+function applyOverride(
+  journal: JournaledState,
+  address: Hex,
+  override: StateOverride[Hex],
+  crypto: Crypto,
+): void {
+  if (override === undefined) return
+  const account = journal.account(address) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
+  journal.putAccount(address, {
+    nonce: override.nonce ?? account.nonce,
+    balance: override.balance ?? account.balance,
+    codeHash: account.codeHash,
+  })
+  if (override.code !== undefined) {
+    const code = hexToBytes(override.code)
+    journal.putCode(address, code, code.length === 0 ? EMPTY_CODE_HASH : bytesToHex(crypto.keccak256(code)))
+  }
+  if (override.state !== undefined) journal.clearStorage(address)
+  for (const [slot, value] of Object.entries(override.state ?? override.stateDiff ?? {})) {
+    journal.putStorage(address, padSlot(slot), stripZeros(hexToBytes(padSlot(value))))
+  }
+}
+
+/** Says that a call failed at every gas; `data` is what it reverted with. */
+export class CallRevertedError extends BaseError {
+  readonly data: Hex
+
+  constructor(error: string, data: Hex) {
+    super({ code: 'engine.call_reverted', message: error, context: { data } })
+    this.data = data
+  }
+}
+
+export class CallsBusyError extends BaseError {
+  constructor(queueMax: number) {
+    super({
+      code: 'engine.calls_busy',
+      message: `Expected at most ${queueMax} waiting calls. Try again in a moment.`,
+      context: { queueMax },
+      severity: 'retry',
+    })
+  }
+}

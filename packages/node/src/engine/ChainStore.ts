@@ -1,0 +1,399 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { BaseError, type Hex } from '@openledger/primitives'
+import {
+  type AccountChange,
+  type AccountFields,
+  bytesToHex,
+  EMPTY_CODE_HASH,
+  hexToBytes,
+  type L1FeeParameters,
+  type PendingChange,
+  Receipt,
+  Rlp,
+} from '@openledger/rollup'
+
+/** One block as it lies on disk. */
+export type StoredBlock = {
+  readonly number: bigint
+  readonly hash: Hex
+  readonly header: Uint8Array
+  readonly transactions: readonly { readonly raw: Uint8Array; readonly hash: Hex; readonly sender: Hex }[]
+  readonly receipts: readonly Receipt.Receipt[]
+  /** Absent on block 0. */
+  readonly l1Parameters: L1FeeParameters | undefined
+}
+
+/** Where a transaction stands. */
+export type TransactionPlace = { readonly blockNumber: bigint; readonly index: number }
+
+/** Keeps blocks, the state at the head, and what undoes each block; each `append` is one durable transaction. */
+export type ChainStore = {
+  head(): bigint | undefined
+  append(block: StoredBlock, changes: readonly AccountChange[], codes: ReadonlyMap<Hex, Uint8Array>): void
+  block(number: bigint): StoredBlock | undefined
+  blockNumber(hash: Hex): bigint | undefined
+  blockHash(number: bigint): Hex | undefined
+  place(transactionHash: Hex): TransactionPlace | undefined
+  /** Visits every account at the head with its slots. */
+  forEachAccount(visit: (change: PendingChange) => void): void
+  code(codeHash: Hex): Uint8Array | undefined
+  /** Merges what undoes the blocks `from..to`: applied to the state after `to` it gives the state before `from`. */
+  undo(from: bigint, to: bigint): PendingChange[]
+  /** Numbers of blocks whose logs may match, ascending; `undefined` keys match every block that has logs. */
+  blocksWithLogs(
+    from: bigint,
+    to: bigint,
+    keys: readonly (readonly Hex[])[],
+    limit: number,
+  ): readonly bigint[]
+  mark(name: 'safe' | 'finalized'): bigint
+  setMark(name: 'safe' | 'finalized', number: bigint): void
+  /** The pool's transactions, in the order of arrival. */
+  pooled(): Uint8Array[]
+  addPooled(hash: Hex, raw: Uint8Array): void
+  removePooled(hashes: Iterable<Hex>): void
+  genesisHash(): Hex | undefined
+  close(): void
+}
+
+const SCHEMA_VERSION = 1
+
+const CHAIN_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS block (
+    number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL, body BLOB NOT NULL,
+    receipts BLOB NOT NULL, l1 BLOB NOT NULL, undo BLOB NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS place (
+    hash BLOB PRIMARY KEY, number INTEGER NOT NULL, position INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS account (address BLOB PRIMARY KEY, fields BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS slot (
+    address BLOB NOT NULL, slot BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (address, slot)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS code (hash BLOB PRIMARY KEY, code BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS log_key (
+    key BLOB NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number)
+  ) WITHOUT ROWID;
+`
+const POOL_SCHEMA =
+  'CREATE TABLE IF NOT EXISTS pooled (arrival INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE, raw BLOB NOT NULL)'
+
+/** Under this key stands every block that has any log. */
+const ANY_LOG: Hex = '0x'
+
+/**
+ * Opens the chain's database in a directory, creating what is missing.
+ *
+ * The chain is written with a full sync per block; the pool, in its own file, without: it survives the end of the
+ * process, and a power cut may cost its last transactions.
+ *
+ * @throws {SchemaVersionError} when the directory was written by a newer version.
+ */
+export function openChainStore(directory: string): ChainStore {
+  mkdirSync(directory, { recursive: true })
+  const chain = openDatabase(join(directory, 'chain.sqlite'), 'FULL', CHAIN_SCHEMA)
+  const pool = openDatabase(join(directory, 'pool.sqlite'), 'NORMAL', POOL_SCHEMA)
+  const meta = statements(chain, {
+    get: 'SELECT value FROM meta WHERE name = ?',
+    set: 'INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  })
+  const version = meta.get.get('schema') as { value: number } | undefined
+  if (version === undefined) meta.set.run('schema', SCHEMA_VERSION)
+  else if (version.value !== SCHEMA_VERSION) throw new SchemaVersionError(version.value)
+
+  const blocks = statements(chain, {
+    head: 'SELECT max(number) AS number FROM block',
+    put: 'INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)',
+    get: 'SELECT number, hash, header, body, receipts, l1 FROM block WHERE number = ?',
+    number: 'SELECT number FROM block WHERE hash = ?',
+    hash: 'SELECT hash FROM block WHERE number = ?',
+    undo: 'SELECT undo FROM block WHERE number BETWEEN ? AND ? ORDER BY number',
+  })
+  const places = statements(chain, {
+    put: 'INSERT INTO place VALUES (?, ?, ?)',
+    get: 'SELECT number, position FROM place WHERE hash = ?',
+  })
+  const state = statements(chain, {
+    putAccount: 'INSERT INTO account VALUES (?, ?) ON CONFLICT DO UPDATE SET fields = excluded.fields',
+    removeAccount: 'DELETE FROM account WHERE address = ?',
+    accounts: 'SELECT address, fields FROM account',
+    putSlot: 'INSERT INTO slot VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+    removeSlot: 'DELETE FROM slot WHERE address = ? AND slot = ?',
+    slots: 'SELECT slot, value FROM slot WHERE address = ?',
+    putCode: 'INSERT INTO code VALUES (?, ?) ON CONFLICT DO NOTHING',
+    code: 'SELECT code FROM code WHERE hash = ?',
+  })
+  const putLogKey = chain.prepare('INSERT INTO log_key VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const pooled = statements(pool, {
+    all: 'SELECT raw FROM pooled ORDER BY arrival',
+    add: 'INSERT INTO pooled (hash, raw) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    remove: 'DELETE FROM pooled WHERE hash = ?',
+  })
+
+  const writeChanges = (changes: readonly AccountChange[]): void => {
+    for (const { address, after, slots } of changes) {
+      const key = hexToBytes(address)
+      if (after === undefined) state.removeAccount.run(key)
+      else state.putAccount.run(key, encodeFields(after))
+      for (const [slot, { after: value }] of slots) {
+        if (value.length === 0) state.removeSlot.run(key, hexToBytes(slot))
+        else state.putSlot.run(key, hexToBytes(slot), value)
+      }
+    }
+  }
+
+  return {
+    head() {
+      const row = blocks.head.get() as { number: number | null }
+      return row.number === null ? undefined : BigInt(row.number)
+    },
+    append(block, changes, codes) {
+      const number = Number(block.number)
+      atomically(chain, () => {
+        blocks.put.run(
+          number,
+          hexToBytes(block.hash),
+          block.header,
+          Rlp.encode(block.transactions.map(({ raw, sender }) => [raw, hexToBytes(sender)])),
+          Rlp.encode(block.receipts.map(encodeReceipt)),
+          encodeL1Parameters(block.l1Parameters),
+          encodeUndo(changes),
+        )
+        for (const [index, { hash }] of block.transactions.entries()) {
+          places.put.run(hexToBytes(hash), number, index)
+        }
+        for (const key of logKeys(block.receipts)) putLogKey.run(hexToBytes(key), number)
+        for (const [hash, code] of codes) state.putCode.run(hexToBytes(hash), code)
+        writeChanges(changes)
+      })
+    },
+    block(number) {
+      const row = blocks.get.get(Number(number)) as BlockRow | undefined
+      return row === undefined ? undefined : blockOf(row)
+    },
+    blockNumber(hash) {
+      const row = blocks.number.get(hexToBytes(hash)) as { number: number } | undefined
+      return row === undefined ? undefined : BigInt(row.number)
+    },
+    blockHash(number) {
+      const row = blocks.hash.get(Number(number)) as { hash: Uint8Array } | undefined
+      return row === undefined ? undefined : bytesToHex(row.hash)
+    },
+    place(hash) {
+      const row = places.get.get(hexToBytes(hash)) as { number: number; position: number } | undefined
+      return row === undefined ? undefined : { blockNumber: BigInt(row.number), index: row.position }
+    },
+    forEachAccount(visit) {
+      for (const row of state.accounts.iterate() as Iterable<{ address: Uint8Array; fields: Uint8Array }>) {
+        const slots = new Map<Hex, Uint8Array>()
+        const rows = state.slots.all(row.address) as { slot: Uint8Array; value: Uint8Array }[]
+        for (const { slot, value } of rows) slots.set(bytesToHex(slot), value)
+        visit({
+          address: bytesToHex(row.address),
+          after: decodeFields(row.fields),
+          isStorageCleared: true,
+          slots,
+        })
+      }
+    },
+    code(hash) {
+      const row = state.code.get(hexToBytes(hash)) as { code: Uint8Array } | undefined
+      return row?.code
+    },
+    undo(from, to) {
+      const rows = blocks.undo.iterate(Number(from), Number(to)) as Iterable<{ undo: Uint8Array }>
+      return mergeUndo(rows)
+    },
+    blocksWithLogs(from, to, keys, limit) {
+      const groups = keys.length === 0 ? [[ANY_LOG]] : keys
+      const [first, ...others] = groups.map((group) => group.map((key) => hexToBytes(key)))
+      const member = (group: readonly Uint8Array[]): string => `key IN (${group.map(() => '?').join(', ')})`
+      const sql = `SELECT DISTINCT number FROM log_key AS candidate WHERE ${member(first!)} AND number BETWEEN ? AND ?
+        ${others.map((group) => `AND EXISTS (SELECT 1 FROM log_key WHERE ${member(group)} AND number = candidate.number)`).join(' ')}
+        ORDER BY number LIMIT ?`
+      const rows = chain.prepare(sql).all(...first!, Number(from), Number(to), ...others.flat(), limit)
+      return (rows as { number: number }[]).map(({ number }) => BigInt(number))
+    },
+    mark(name) {
+      const row = meta.get.get(name) as { value: number } | undefined
+      return BigInt(row?.value ?? 0)
+    },
+    setMark: (name, number) => void meta.set.run(name, Number(number)),
+    pooled: () => (pooled.all.all() as { raw: Uint8Array }[]).map(({ raw }) => raw),
+    addPooled: (hash, raw) => void pooled.add.run(hexToBytes(hash), raw),
+    removePooled(hashes) {
+      atomically(pool, () => {
+        for (const hash of hashes) pooled.remove.run(hexToBytes(hash))
+      })
+    },
+    genesisHash() {
+      const row = blocks.hash.get(0) as { hash: Uint8Array } | undefined
+      return row === undefined ? undefined : bytesToHex(row.hash)
+    },
+    close() {
+      chain.close()
+      pool.close()
+    },
+  }
+}
+
+function openDatabase(path: string, synchronous: 'FULL' | 'NORMAL', schema: string): DatabaseSync {
+  const database = new DatabaseSync(path)
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA busy_timeout = 5000;`)
+  database.exec(schema)
+  return database
+}
+
+function statements<Names extends string>(
+  database: DatabaseSync,
+  sql: Record<Names, string>,
+): Record<Names, StatementSync> {
+  const prepared = Object.entries<string>(sql).map(([name, text]) => [name, database.prepare(text)])
+  return Object.fromEntries(prepared) as Record<Names, StatementSync>
+}
+
+function atomically(database: DatabaseSync, write: () => void): void {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    write()
+    database.exec('COMMIT')
+  } catch (error) {
+    database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+type BlockRow = {
+  number: number
+  hash: Uint8Array
+  header: Uint8Array
+  body: Uint8Array
+  receipts: Uint8Array
+  l1: Uint8Array
+}
+
+function blockOf(row: BlockRow): StoredBlock {
+  const transactions = Rlp.list(Rlp.decode(row.body), 'body').map((item) => {
+    const [raw, sender] = Rlp.list(item, 'transaction', 2)
+    return {
+      raw: Rlp.bytes(raw, 'raw'),
+      hash: '0x' as Hex,
+      sender: bytesToHex(Rlp.bytes(sender, 'sender', 20)),
+    }
+  })
+  return {
+    number: BigInt(row.number),
+    hash: bytesToHex(row.hash),
+    header: row.header,
+    transactions,
+    receipts: Rlp.list(Rlp.decode(row.receipts), 'receipts').map((item) =>
+      Receipt.decode(Rlp.bytes(item, 'receipt')),
+    ),
+    l1Parameters: decodeL1Parameters(row.l1),
+  }
+}
+
+/** Without its bloom, which follows from the logs. */
+const encodeReceipt = (receipt: Receipt.Receipt): Uint8Array => Receipt.encode(receipt, NO_BYTES)
+const NO_BYTES = new Uint8Array()
+
+const encodeL1Parameters = (parameters: L1FeeParameters | undefined): Uint8Array =>
+  parameters === undefined
+    ? NO_BYTES
+    : Rlp.encode([
+        parameters.baseFee,
+        parameters.blobBaseFee,
+        parameters.baseFeeScalar,
+        parameters.blobBaseFeeScalar,
+        parameters.operatorFeeScalar,
+        parameters.operatorFeeConstant,
+      ])
+
+function decodeL1Parameters(bytes: Uint8Array): L1FeeParameters | undefined {
+  if (bytes.length === 0) return undefined
+  const [baseFee, blobBaseFee, baseFeeScalar, blobBaseFeeScalar, operatorFeeScalar, operatorFeeConstant] =
+    Rlp.list(Rlp.decode(bytes), 'L1 parameters', 6).map((item) => Rlp.uint(item, 'L1 parameter'))
+  return {
+    baseFee: baseFee!,
+    blobBaseFee: blobBaseFee!,
+    baseFeeScalar: baseFeeScalar!,
+    blobBaseFeeScalar: blobBaseFeeScalar!,
+    operatorFeeScalar: operatorFeeScalar!,
+    operatorFeeConstant: operatorFeeConstant!,
+  }
+}
+
+const encodeFields = ({ nonce, balance, codeHash }: AccountFields): Uint8Array =>
+  Rlp.encode([nonce, balance, codeHash === EMPTY_CODE_HASH ? NO_BYTES : hexToBytes(codeHash)])
+
+function decodeFields(bytes: Uint8Array): AccountFields {
+  const [nonce, balance, codeHash] = Rlp.list(Rlp.decode(bytes), 'account', 3)
+  const hash = Rlp.bytes(codeHash, 'codeHash')
+  return {
+    nonce: Rlp.uint64(nonce, 'nonce'),
+    balance: Rlp.uint(balance, 'balance'),
+    codeHash: hash.length === 0 ? EMPTY_CODE_HASH : bytesToHex(hash),
+  }
+}
+
+const encodeUndo = (changes: readonly AccountChange[]): Uint8Array =>
+  Rlp.encode(
+    changes.map(({ address, before, slots }) => [
+      hexToBytes(address),
+      before === undefined ? NO_BYTES : encodeFields(before),
+      [...slots].map(([slot, { before: value }]) => [hexToBytes(slot), value]),
+    ]),
+  )
+
+/** The oldest value of each account and slot wins: it is what stood there before the first of the blocks. */
+function mergeUndo(rows: Iterable<{ undo: Uint8Array }>): PendingChange[] {
+  const merged = new Map<Hex, { after: AccountFields | undefined; slots: Map<Hex, Uint8Array> }>()
+  for (const { undo } of rows) {
+    for (const item of Rlp.list(Rlp.decode(undo), 'undo')) {
+      const [addressBytes, fields, slots] = Rlp.list(item, 'undo entry', 3)
+      const address = bytesToHex(Rlp.bytes(addressBytes, 'address', 20))
+      let entry = merged.get(address)
+      if (entry === undefined) {
+        const before = Rlp.bytes(fields, 'fields')
+        entry = { after: before.length === 0 ? undefined : decodeFields(before), slots: new Map() }
+        merged.set(address, entry)
+      }
+      for (const pair of Rlp.list(slots, 'slots')) {
+        const [slot, value] = Rlp.list(pair, 'slot', 2)
+        const key = bytesToHex(Rlp.bytes(slot, 'slot', 32))
+        if (!entry.slots.has(key)) entry.slots.set(key, Rlp.bytes(value, 'value'))
+      }
+    }
+  }
+  return [...merged].map(([address, { after, slots }]) => ({
+    address,
+    after,
+    isStorageCleared: false,
+    slots,
+  }))
+}
+
+function logKeys(receipts: readonly Receipt.Receipt[]): Set<Hex> {
+  const keys = new Set<Hex>()
+  for (const { logs } of receipts) {
+    if (logs.length > 0) keys.add(ANY_LOG)
+    for (const { address, topics } of logs) {
+      keys.add(address)
+      for (const topic of topics) keys.add(topic)
+    }
+  }
+  return keys
+}
+
+export class SchemaVersionError extends BaseError {
+  constructor(version: number) {
+    super({
+      code: 'engine.schema_version',
+      message: `Expected a chain database of version ${SCHEMA_VERSION}, got version ${version}. Start the version that wrote it, or start with an empty directory.`,
+      context: { version },
+    })
+  }
+}

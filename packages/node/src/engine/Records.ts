@@ -1,0 +1,214 @@
+import type { Hex } from '@openledger/primitives'
+import { bytesToHex, type Crypto, Header, L1Cost, Receipt, Rlp, Transaction } from '@openledger/rollup'
+import type { StoredBlock } from './ChainStore.ts'
+import type { BlockRecord, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
+
+/** A block with everything that questions about it need. */
+export type BlockView = {
+  readonly record: BlockRecord
+  readonly header: Header.Header
+  readonly receipts: readonly ReceiptRecord[]
+}
+
+type Place = {
+  readonly blockHash: Hex
+  readonly blockNumber: bigint
+  readonly index: number
+  readonly baseFeePerGas: bigint
+}
+
+/** Describes a transaction as JSON-RPC does, with bigints. @param place - `undefined` while it is pending. */
+export function transactionRecord(
+  transaction: Transaction.Transaction,
+  known: { readonly hash: Hex; readonly sender: Hex; readonly raw: Uint8Array },
+  place: Place | undefined,
+  depositNonce: bigint | undefined,
+): TransactionRecord {
+  const common = {
+    hash: known.hash,
+    type: transaction.type,
+    from: known.sender,
+    to: transaction.to,
+    gas: transaction.gas,
+    value: transaction.value,
+    input: bytesToHex(transaction.data),
+    raw: known.raw,
+    blockHash: place?.blockHash ?? null,
+    blockNumber: place?.blockNumber ?? null,
+    transactionIndex: place?.index ?? null,
+  }
+  if (transaction.type === 0x7e) {
+    return {
+      ...common,
+      nonce: depositNonce ?? 0n,
+      gasPrice: 0n,
+      sourceHash: transaction.sourceHash,
+      mint: transaction.mint,
+      isSystemTx: transaction.isSystemTx,
+      ...(depositNonce === undefined ? {} : { depositReceiptVersion: 1n }),
+    }
+  }
+  const { nonce, r, s, yParity, chainId } = transaction
+  const signature = { nonce, r, s }
+  if (transaction.type === 0) {
+    const v = chainId === undefined ? 27n + BigInt(yParity) : 35n + 2n * chainId + BigInt(yParity)
+    return {
+      ...common,
+      ...signature,
+      v,
+      gasPrice: transaction.gasPrice,
+      ...(chainId === undefined ? {} : { chainId }),
+    }
+  }
+  const typed = {
+    ...common,
+    ...signature,
+    v: BigInt(yParity),
+    yParity,
+    chainId: transaction.chainId,
+    accessList: transaction.accessList,
+  }
+  if (transaction.type === 1) return { ...typed, gasPrice: transaction.gasPrice }
+  const price =
+    place === undefined
+      ? transaction.maxFeePerGas
+      : Transaction.effectiveGasPrice(transaction, place.baseFeePerGas)
+  const dynamic = {
+    ...typed,
+    gasPrice: price,
+    maxFeePerGas: transaction.maxFeePerGas,
+    maxPriorityFeePerGas: transaction.maxPriorityFeePerGas,
+  }
+  if (transaction.type === 2) return dynamic
+  return {
+    ...dynamic,
+    authorizationList: transaction.authorizationList.map((entry) => ({
+      ...entry,
+      yParity: entry.yParity === 0 ? 0 : 1,
+    })),
+  }
+}
+
+/** Reads a stored block into records. */
+export function blockView(stored: StoredBlock, crypto: Crypto): BlockView {
+  const header = Header.decode(stored.header)
+  const transactions: TransactionRecord[] = []
+  const receipts: ReceiptRecord[] = []
+  let previousGasUsed = 0n
+  let logIndex = 0
+  for (const [index, { raw, sender }] of stored.transactions.entries()) {
+    const transaction = Transaction.decode(raw)
+    const hash = Transaction.hash(raw, crypto)
+    const receipt = stored.receipts[index]!
+    const place = {
+      blockHash: stored.hash,
+      blockNumber: stored.number,
+      index,
+      baseFeePerGas: header.baseFeePerGas,
+    }
+    transactions.push(transactionRecord(transaction, { hash, sender, raw }, place, receipt.depositNonce))
+    const logs = receipt.logs.map(
+      (log, i): LogRecord => ({
+        ...log,
+        blockNumber: stored.number,
+        blockHash: stored.hash,
+        blockTimestamp: header.timestamp,
+        transactionHash: hash,
+        transactionIndex: index,
+        logIndex: logIndex + i,
+        removed: false,
+      }),
+    )
+    logIndex += logs.length
+    receipts.push({
+      transactionHash: hash,
+      transactionIndex: index,
+      blockHash: stored.hash,
+      blockNumber: stored.number,
+      type: transaction.type,
+      status: receipt.status,
+      from: sender,
+      to: transaction.to,
+      contractAddress: transaction.to === null ? createdBy(transaction, sender, receipt, crypto) : null,
+      gasUsed: receipt.cumulativeGasUsed - previousGasUsed,
+      cumulativeGasUsed: receipt.cumulativeGasUsed,
+      effectiveGasPrice: Transaction.effectiveGasPrice(transaction, header.baseFeePerGas),
+      logs,
+      logsBloom: bytesToHex(Receipt.bloomOf(receipt.logs, crypto)),
+      ...opFields(transaction, raw, receipt, stored),
+    })
+    previousGasUsed = receipt.cumulativeGasUsed
+  }
+  const size = blockSize(stored)
+  const record: BlockRecord = {
+    ...header,
+    requestsHash: header.requestsHash ?? Header.EMPTY_REQUESTS_HASH,
+    hash: stored.hash,
+    size,
+    transactions,
+  }
+  return { record, header, receipts }
+}
+
+function createdBy(
+  transaction: Transaction.Transaction,
+  sender: Hex,
+  receipt: Receipt.Receipt,
+  crypto: Crypto,
+): Hex {
+  const nonce = transaction.type === 0x7e ? (receipt.depositNonce ?? 0n) : transaction.nonce
+  return Transaction.creationAddress(sender, nonce, crypto)
+}
+
+function opFields(
+  transaction: Transaction.Transaction,
+  raw: Uint8Array,
+  receipt: Receipt.Receipt,
+  { l1Parameters }: StoredBlock,
+): Partial<ReceiptRecord> {
+  if (transaction.type === 0x7e) {
+    return {
+      ...(receipt.depositNonce === undefined ? {} : { depositNonce: receipt.depositNonce }),
+      ...(receipt.depositReceiptVersion === undefined
+        ? {}
+        : { depositReceiptVersion: receipt.depositReceiptVersion }),
+    }
+  }
+  if (l1Parameters === undefined) return {}
+  const { feeWei, gasUsed } = L1Cost.l1Cost(raw, l1Parameters)
+  const hasOperatorFee = l1Parameters.operatorFeeScalar !== 0n || l1Parameters.operatorFeeConstant !== 0n
+  return {
+    l1Fee: feeWei,
+    l1GasUsed: gasUsed,
+    l1GasPrice: l1Parameters.baseFee,
+    l1BaseFeeScalar: l1Parameters.baseFeeScalar,
+    l1BlobBaseFee: l1Parameters.blobBaseFee,
+    l1BlobBaseFeeScalar: l1Parameters.blobBaseFeeScalar,
+    ...(hasOperatorFee
+      ? {
+          operatorFeeScalar: l1Parameters.operatorFeeScalar,
+          operatorFeeConstant: l1Parameters.operatorFeeConstant,
+        }
+      : {}),
+  }
+}
+
+/** Bytes of the RLP of header, transactions, no uncles and no withdrawals. */
+function blockSize({ header, transactions }: StoredBlock): bigint {
+  const body = transactions.map(({ raw }) => (raw[0]! >= 0xc0 ? Rlp.decode(raw) : raw))
+  return BigInt(Rlp.encode([Rlp.decode(header), body, [], []] as Rlp.RlpInput).length)
+}
+
+/** Tells whether a log fits a filter. */
+export function matchesLog(
+  log: LogRecord,
+  addresses: ReadonlySet<Hex> | undefined,
+  topics: readonly (readonly Hex[] | null)[],
+): boolean {
+  if (addresses !== undefined && !addresses.has(log.address)) return false
+  if (topics.length > log.topics.length) return false
+  return topics.every((choice, i) => choice === null || includes(choice, log.topics[i]))
+}
+
+const includes = (choice: readonly Hex[], topic: Hex | undefined): boolean =>
+  choice.length === 0 || (topic !== undefined && choice.includes(topic))

@@ -1,0 +1,290 @@
+import { bytesToHex, hexToBytes } from '@ethereumjs/util'
+import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import { encodeExtraData, nextBaseFee } from './BaseFee.ts'
+import * as Bloom from './Bloom.ts'
+import type { Crypto } from './Crypto.ts'
+import type { BlockContext, Evm } from './Evm.ts'
+import type { Genesis, OptimismConfig } from './Genesis.ts'
+import * as Header from './Header.ts'
+import { createJournaledState, createStateReader, type JournaledState } from './JournaledState.ts'
+import { type L1FeeParameters, readParameters } from './L1Cost.ts'
+import { BEACON_ROOTS, HISTORY_STORAGE, L2_TO_L1_MESSAGE_PASSER } from './Predeploys.ts'
+import * as Receipt from './Receipt.ts'
+import * as Transaction from './Transaction.ts'
+import { executeDeposit, executeSigned, type TransactionResult } from './TransactionExecution.ts'
+import * as Trie from './Trie.ts'
+import {
+  type AccountChange,
+  genesisChanges,
+  padSlot,
+  type StateTrie,
+  stripZeros,
+  type WorldState,
+} from './WorldState.ts'
+
+/** What decides a block besides its parent and its transactions. */
+export type BlockAttributes = {
+  readonly timestamp: bigint
+  readonly prevRandao: Hex
+  readonly feeRecipient: Hex
+  readonly parentBeaconBlockRoot: Hex
+  readonly gasLimit: bigint
+  /** 8 bytes: denominator, elasticity; zero means the chain's defaults. */
+  readonly eip1559Params: Hex
+}
+
+/** A transaction together with what can be computed from it once. */
+export type ExecutableTransaction = {
+  readonly raw: Uint8Array
+  readonly transaction: Transaction.Transaction
+  readonly hash: Hex
+  readonly sender: Hex
+}
+
+export type ExecutedTransaction = ExecutableTransaction & {
+  readonly result: TransactionResult
+  readonly cumulativeGasUsed: bigint
+}
+
+export type ExecutedBlock = {
+  readonly header: Header.Header
+  readonly hash: Hex
+  readonly transactions: readonly ExecutedTransaction[]
+  /** As they stand in the receipts trie. */
+  readonly receipts: readonly Uint8Array[]
+  readonly state: WorldState
+  readonly changes: readonly AccountChange[]
+  readonly codes: ReadonlyMap<Hex, Uint8Array>
+  /** The fee parameters that the block's transactions were charged by. */
+  readonly l1Parameters: L1FeeParameters
+}
+
+/** A block in the making. */
+export type BlockExecution = {
+  readonly context: BlockContext
+  gasLeft(): bigint
+  /**
+   * Executes the next transaction.
+   * @throws {TransactionRejectedError} when it may not stand here; the block is as before.
+   */
+  execute(transaction: ExecutableTransaction): Promise<ExecutedTransaction>
+  /** Computes roots and header; nothing can be executed afterwards. */
+  finish(): ExecutedBlock
+}
+
+export type BlockEnvironment = {
+  readonly evm: Evm
+  readonly crypto: Crypto
+  readonly trie: StateTrie
+  readonly chainId: bigint
+  readonly optimism: OptimismConfig
+  readonly code: (codeHash: Hex) => Uint8Array
+  readonly blockHash: (number: bigint) => Hex | undefined
+}
+
+const BEACON_ROOTS_LENGTH = 8191n
+const HISTORY_LENGTH = 8191n
+
+/** Decodes a transaction and finds its sender. @throws {MalformedTransactionError | InvalidSignatureError} */
+export function toExecutable(raw: Uint8Array, crypto: Crypto): ExecutableTransaction {
+  const transaction = Transaction.decode(raw)
+  return {
+    raw,
+    transaction,
+    hash: Transaction.hash(raw, crypto),
+    sender: Transaction.sender(transaction, crypto),
+  }
+}
+
+/**
+ * Begins the block after `parent`: header context, and the writes of the system contracts.
+ * @param state - The world state after `parent`.
+ */
+export function beginBlock(
+  parent: { readonly header: Header.Header; readonly hash: Hex },
+  state: WorldState,
+  attributes: BlockAttributes,
+  environment: BlockEnvironment,
+): BlockExecution {
+  const { crypto, trie, optimism } = environment
+  const journal = createJournaledState(createStateReader(trie, state, environment.code))
+  const context: BlockContext = {
+    number: parent.header.number + 1n,
+    timestamp: attributes.timestamp,
+    feeRecipient: attributes.feeRecipient,
+    prevRandao: attributes.prevRandao,
+    gasLimit: attributes.gasLimit,
+    baseFeePerGas: nextBaseFee(parent.header, optimism),
+    blockHash: environment.blockHash,
+  }
+  writeSystemContracts(journal, context, parent.hash, attributes.parentBeaconBlockRoot)
+
+  const executed: ExecutedTransaction[] = []
+  let gasUsed = 0n
+  let parameters: L1FeeParameters | undefined
+  const l1Parameters = (): L1FeeParameters => {
+    parameters ??= readParameters((address, slot) => journal.storage(address, slot))
+    return parameters
+  }
+
+  return {
+    context,
+    gasLeft: () => attributes.gasLimit - gasUsed,
+    async execute(item) {
+      const { transaction, sender, raw } = item
+      const common = { evm: environment.evm, crypto, block: context }
+      let result: TransactionResult
+      try {
+        if (transaction.type === 0x7e) {
+          if (transaction.gas > attributes.gasLimit - gasUsed) throw new BlockGasError(transaction.gas)
+          result = await executeDeposit(journal, transaction, common)
+        } else {
+          result = await executeSigned(journal, transaction, sender, raw, {
+            ...common,
+            chainId: environment.chainId,
+            gasLeft: attributes.gasLimit - gasUsed,
+            l1Parameters,
+          })
+        }
+      } catch (error) {
+        journal.rollbackTransaction()
+        throw error
+      }
+      gasUsed += result.gasUsed
+      const done = { ...item, result, cumulativeGasUsed: gasUsed }
+      executed.push(done)
+      return done
+    },
+    finish() {
+      const applied = trie.apply(state, journal.changes())
+      const receipts: Uint8Array[] = []
+      const logsBloom = Bloom.create()
+      for (const item of executed) {
+        const bloom = Receipt.bloomOf(item.result.logs, crypto)
+        Bloom.merge(logsBloom, bloom)
+        receipts.push(Receipt.encode(receiptOf(item), bloom))
+      }
+      const header: Header.Header = {
+        parentHash: parent.hash,
+        sha3Uncles: Header.EMPTY_UNCLES_HASH,
+        miner: attributes.feeRecipient,
+        stateRoot: trie.root(applied.state),
+        transactionsRoot: bytesToHex(
+          Trie.listRoot(
+            executed.map(({ raw }) => raw),
+            crypto,
+          ),
+        ),
+        receiptsRoot: bytesToHex(Trie.listRoot(receipts, crypto)),
+        logsBloom: bytesToHex(logsBloom),
+        difficulty: 0n,
+        number: context.number,
+        gasLimit: attributes.gasLimit,
+        gasUsed,
+        timestamp: attributes.timestamp,
+        extraData: encodeExtraData(attributes.eip1559Params, optimism),
+        mixHash: attributes.prevRandao,
+        nonce: '0x0000000000000000',
+        baseFeePerGas: context.baseFeePerGas,
+        withdrawalsRoot: trie.storageRoot(trie.account(applied.state, L2_TO_L1_MESSAGE_PASSER)),
+        blobGasUsed: 0n,
+        excessBlobGas: 0n,
+        parentBeaconBlockRoot: attributes.parentBeaconBlockRoot,
+        requestsHash: Header.EMPTY_REQUESTS_HASH,
+      }
+      return {
+        header,
+        hash: Header.hash(header, crypto),
+        transactions: executed,
+        receipts,
+        state: applied.state,
+        changes: applied.changes,
+        codes: journal.newCodes(),
+        l1Parameters: l1Parameters(),
+      }
+    },
+  }
+}
+
+/** Makes block 0 and its state. */
+export function createGenesisBlock(
+  genesis: Genesis,
+  trie: StateTrie,
+  crypto: Crypto,
+): Pick<ExecutedBlock, 'header' | 'hash' | 'state' | 'changes' | 'codes'> {
+  const { changes: pending, codes } = genesisChanges(genesis, crypto)
+  const { state, changes } = trie.apply(undefined, pending)
+  const header: Header.Header = {
+    parentHash: ZERO_HASH,
+    sha3Uncles: Header.EMPTY_UNCLES_HASH,
+    miner: genesis.coinbase ?? `0x${'00'.repeat(20)}`,
+    stateRoot: trie.root(state),
+    transactionsRoot: Header.EMPTY_ROOT,
+    receiptsRoot: Header.EMPTY_ROOT,
+    logsBloom: `0x${'00'.repeat(256)}`,
+    difficulty: BigInt(genesis.difficulty ?? 0),
+    number: 0n,
+    gasLimit: BigInt(genesis.gasLimit),
+    gasUsed: 0n,
+    timestamp: BigInt(genesis.timestamp),
+    extraData: genesis.extraData ?? encodeExtraData('0x0000000000000000', genesis.config.optimism),
+    mixHash: genesis.mixHash ?? ZERO_HASH,
+    nonce: bytesToHex(Bytes.fromUint(BigInt(genesis.nonce ?? 0), 8)),
+    baseFeePerGas: BigInt(genesis.baseFeePerGas ?? 1_000_000_000),
+    withdrawalsRoot: trie.storageRoot(trie.account(state, L2_TO_L1_MESSAGE_PASSER)),
+    blobGasUsed: 0n,
+    excessBlobGas: 0n,
+    parentBeaconBlockRoot: ZERO_HASH,
+    requestsHash: Header.EMPTY_REQUESTS_HASH,
+  }
+  return { header, hash: Header.hash(header, crypto), state, changes, codes }
+}
+
+const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
+
+/** The part of an execution's outcome that the receipts root commits to. */
+export function receiptOf({ transaction, result, cumulativeGasUsed }: ExecutedTransaction): Receipt.Receipt {
+  return {
+    type: transaction.type,
+    status: result.status,
+    cumulativeGasUsed,
+    logs: result.logs,
+    ...(result.depositNonce === undefined
+      ? {}
+      : { depositNonce: result.depositNonce, depositReceiptVersion: 1n }),
+  }
+}
+
+/**
+ * Writes what the system calls of EIP-4788 and EIP-2935 would write.
+ *
+ * The calls themselves would leave a non-empty system account behind under EthereumJS.
+ */
+function writeSystemContracts(
+  journal: JournaledState,
+  { number, timestamp }: BlockContext,
+  parentHash: Hex,
+  parentBeaconBlockRoot: Hex,
+): void {
+  journal.beginTransaction()
+  const put = (address: Hex, slot: bigint, value: Uint8Array): void =>
+    journal.putStorage(address, padSlot(slot.toString(16)), stripZeros(value))
+  if (journal.code(BEACON_ROOTS).length > 0) {
+    const index = timestamp % BEACON_ROOTS_LENGTH
+    put(BEACON_ROOTS, index, Bytes.fromUint(timestamp, 32))
+    put(BEACON_ROOTS, index + BEACON_ROOTS_LENGTH, hexToBytes(parentBeaconBlockRoot))
+  }
+  if (journal.code(HISTORY_STORAGE).length > 0) {
+    put(HISTORY_STORAGE, (number - 1n) % HISTORY_LENGTH, hexToBytes(parentHash))
+  }
+}
+
+export class BlockGasError extends BaseError {
+  constructor(gas: bigint) {
+    super({
+      code: 'block.gas_exceeded',
+      message: `Expected the deposits to fit the block's gas limit, but one of ${gas} gas does not. Raise the gas limit in the system configuration.`,
+      context: { gas: gas.toString() },
+    })
+  }
+}
