@@ -3,7 +3,11 @@ import {
   type Abi,
   type Account,
   type Chain,
+  type ContractFunctionName,
+  type ContractFunctionParameters,
   decodeErrorResult,
+  type EncodeFunctionDataParameters,
+  encodeFunctionData,
   NonceTooHighError,
   NonceTooLowError,
   type PublicClient,
@@ -12,9 +16,16 @@ import {
   BaseError as ViemError,
   type WalletClient,
 } from 'viem'
+import * as AbiOfContracts from './abi/index.ts'
 
-/** What to send: a call of `to`, with `data` made by viem's `encodeFunctionData`. */
-export type Call = { readonly to: Hex; readonly data?: Hex; readonly value?: bigint }
+/** What to send: a contract's function with its arguments, as viem's `writeContract` takes them. */
+export type Call<
+  abi extends Abi | readonly unknown[] = Abi,
+  name extends ContractFunctionName<abi, 'nonpayable' | 'payable'> = ContractFunctionName<
+    abi,
+    'nonpayable' | 'payable'
+  >,
+> = ContractFunctionParameters<abi, 'nonpayable' | 'payable', name> & { readonly valueWei?: bigint }
 
 /** Sends one account's transactions in order, so that several parts of a server can share the account. */
 export type Sender = {
@@ -25,17 +36,32 @@ export type Sender = {
    * @throws {TransactionUnconfirmedError} when it was sent but no block took it in time; look at the chain before
    *   sending it again.
    */
-  readonly send: (call: Call) => Promise<TransactionReceipt>
+  readonly send: <
+    const abi extends Abi | readonly unknown[],
+    name extends ContractFunctionName<abi, 'nonpayable' | 'payable'>,
+  >(
+    call: Call<abi, name>,
+  ) => Promise<TransactionReceipt>
 }
 
 export type SenderClients = {
   readonly walletClient: WalletClient<Transport, Chain | undefined, Account>
   readonly publicClient: PublicClient
-  /** Names the errors that contracts revert with. */
-  readonly abi?: Abi
+}
+
+export type SenderOptions = {
+  /** Interfaces of contracts behind the called ones, whose errors may come through; our own are known. */
+  readonly errors?: readonly (Abi | readonly unknown[])[]
   /** How long to wait for a block; default one minute. */
   readonly timeoutMs?: number
 }
+
+type Request = { readonly to: Hex; readonly data: Hex; readonly value: bigint }
+
+/** A contract may pass on the error of another one that it called. */
+const knownErrors: Abi = Object.values(AbiOfContracts).flatMap((value) =>
+  typeof value === 'string' ? [] : (value as Abi).filter((item) => item.type === 'error'),
+)
 
 /** How often a transaction is signed again because someone else used its nonce. */
 const NONCE_RETRY_COUNT = 5
@@ -47,18 +73,16 @@ const GAS_MARGIN_PERCENT = 125n
  * Creates the one sender of an account; a second one in the same process would not know of the first's nonces, and would
  * come through by trying again.
  */
-export function createSender({
-  walletClient,
-  publicClient,
-  abi = [],
-  timeoutMs = 60_000,
-}: SenderClients): Sender {
+export function createSender(
+  { walletClient, publicClient }: SenderClients,
+  { errors = [], timeoutMs = 60_000 }: SenderOptions = {},
+): Sender {
   const { account } = walletClient
   let last: Promise<unknown> = Promise.resolve()
   let inFlightCount = 0
   let nextNonce = 0
 
-  const submit = async (call: Call, gas: bigint): Promise<Hex> => {
+  const submit = async (request: Request, gas: bigint): Promise<Hex> => {
     for (let attempt = 0; ; attempt++) {
       // only while nothing is on its way does the chain know the next nonce
       if (inFlightCount === 0 || attempt > 0) {
@@ -67,11 +91,9 @@ export function createSender({
       }
       try {
         const hash = await walletClient.sendTransaction({
+          ...request,
           account,
           chain: walletClient.chain ?? null,
-          to: call.to,
-          data: call.data ?? '0x',
-          value: call.value ?? 0n,
           gas,
           nonce: nextNonce,
         })
@@ -93,11 +115,19 @@ export function createSender({
   return {
     account: account.address.toLowerCase() as Hex,
     async send(call) {
-      const request = { account, to: call.to, data: call.data ?? '0x', value: call.value ?? 0n } as const
-      const estimate = await publicClient.estimateGas(request).catch((error) => {
-        throw asReverted(error, abi, call.to) ?? error
-      })
-      const hash = await inOrder(() => submit(call, (estimate * GAS_MARGIN_PERCENT) / 100n))
+      const { address: to, valueWei: value = 0n } = call
+      const request: Request = { to, data: encodeFunctionData(call as EncodeFunctionDataParameters), value }
+      const toReverted = (error: unknown): TransactionRevertedError | undefined =>
+        asReverted(error, [...(call.abi as Abi), ...knownErrors, ...(errors.flat() as Abi)], {
+          to,
+          functionName: call.functionName,
+        })
+      const estimate = await publicClient
+        .estimateGas({ ...request, account: account.address })
+        .catch((error) => {
+          throw toReverted(error) ?? error
+        })
+      const hash = await inOrder(() => submit(request, (estimate * GAS_MARGIN_PERCENT) / 100n))
       let receipt: TransactionReceipt
       try {
         receipt = await publicClient.waitForTransactionReceipt({ hash, timeout: timeoutMs })
@@ -108,11 +138,11 @@ export function createSender({
       }
       if (receipt.status === 'success') return receipt
       // run it again on the state it met to learn why
-      const reason = await publicClient.call({ ...request, blockNumber: receipt.blockNumber }).then(
-        () => undefined,
-        (error) => asReverted(error, abi, call.to),
-      )
-      throw reason ?? new TransactionRevertedError(call.to, 'unknown reason', [], hash)
+      const reason = await publicClient
+        .call({ ...request, account: account.address, blockNumber: receipt.blockNumber })
+        .then(() => undefined, toReverted)
+      const place = { to, functionName: call.functionName }
+      throw reason ?? new TransactionRevertedError({ ...place, errorName: 'unknown reason', values: [] })
     },
   }
 }
@@ -125,20 +155,24 @@ function isNonceError(error: unknown): boolean {
 }
 
 /** Reads a contract's error out of what the node answered; nothing when it was not the contract that refused. */
-function asReverted(error: unknown, abi: Abi, to: Hex): TransactionRevertedError | undefined {
+function asReverted(
+  error: unknown,
+  abi: Abi,
+  place: { readonly to: Hex; readonly functionName: string },
+): TransactionRevertedError | undefined {
   if (!(error instanceof ViemError)) return undefined
   const withData = error.walk((cause) => revertDataOf(cause) !== undefined)
   const data = withData === null ? undefined : revertDataOf(withData)
   if (data !== undefined && data.length >= 10) {
     try {
-      const decoded = decodeErrorResult({ abi, data })
-      const args = (decoded.args ?? []) as readonly unknown[]
-      return new TransactionRevertedError(to, decoded.errorName, args)
+      const { errorName, args = [] } = decodeErrorResult({ abi, data })
+      return new TransactionRevertedError({ ...place, errorName, values: args as readonly unknown[] })
     } catch {
-      return new TransactionRevertedError(to, `unknown error ${data.slice(0, 10)}`, [])
+      return new TransactionRevertedError({ ...place, errorName: data.slice(0, 10), values: [] })
     }
   }
-  return /revert/i.test(error.message) ? new TransactionRevertedError(to, 'no reason', []) : undefined
+  if (!/revert/i.test(error.message)) return undefined
+  return new TransactionRevertedError({ ...place, errorName: 'no reason', values: [] })
 }
 
 /** Nodes answer with the revert's bytes as `data`, or inside it. */
@@ -149,19 +183,23 @@ function revertDataOf(error: unknown): Hex | undefined {
 }
 
 export class TransactionRevertedError extends BaseError {
-  /** Name of the contract's error. */
+  /** Name of the contract's error, or its selector when no known interface has it. */
   readonly errorName: string
-  readonly args: readonly unknown[]
 
-  constructor(to: Hex, errorName: string, args: readonly unknown[], transactionHash?: Hex) {
-    const values = args.map((value) => (typeof value === 'bigint' ? value.toString() : value))
+  constructor(refusal: {
+    readonly to: Hex
+    readonly functionName: string
+    readonly errorName: string
+    readonly values: readonly unknown[]
+  }) {
+    const { to, functionName, errorName } = refusal
+    const values = refusal.values.map((value) => (typeof value === 'bigint' ? value.toString() : value))
     super({
       code: 'transaction.reverted',
-      message: `Expected the contract at ${to} to carry out the transaction, but it refused: ${errorName}${values.length > 0 ? `(${values.map(String).join(', ')})` : ''}.`,
-      context: { to, errorName, args: values, ...(transactionHash && { transactionHash }) },
+      message: `Expected the contract at ${to} to carry out ${functionName}, but it refused: ${errorName}${values.length > 0 ? `(${values.join(', ')})` : ''}.`,
+      context: { to, functionName, errorName, values },
     })
     this.errorName = errorName
-    this.args = args
   }
 }
 
