@@ -117,11 +117,13 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return append('reshape', [x], shape)
 }
 
+/** Splits a shape into its names, sorted, and the product of its numbers; `T*2` is the name T and the number 2. */
 function factors(shape: Shape): [string[], number] {
-  const names = shape.flatMap((dim) => (typeof dim === 'string' ? dim.split('*') : [])).sort()
+  const parts = shape.flatMap((dim) => (typeof dim === 'string' ? dim.split('*') : [String(dim)]))
+  const isNumber = (part: string) => /^\d+$/.test(part)
   return [
-    names,
-    shape.reduce<number>((product, dim) => (typeof dim === 'number' ? product * dim : product), 1),
+    parts.filter((part) => !isNumber(part)).sort(),
+    parts.filter(isNumber).reduce((product, part) => product * Number(part), 1),
   ]
 }
 

@@ -1,0 +1,230 @@
+import { type Graph, Op, type Tensor } from '@openledger/tensor'
+import { type LlamaConfig, type LoraTarget, linearName } from './Config.ts'
+
+/** Finds a weight by its Hugging Face name, e.g. `model.norm.weight`, as a tensor of the graph being built. */
+export type WeightLookup = (name: string) => Tensor
+
+/**
+ * Applies linear layers to one input: `[B, T, input]` to one `[B, T, output]` per target.
+ *
+ * Targets come in groups that share their input (q, k, v; o; gate, up; down), so that an implementation may stack them.
+ */
+export type Project = (layer: number, targets: readonly LoraTarget[], x: Tensor) => Tensor[]
+
+/**
+ * Mixes over tokens: queries `[B, T, H*D]`, keys and values `[B, T, KV*D]` (queries and keys already rotated) to
+ * `[B, T, H*D]`.
+ */
+export type Attend = (layer: number, query: Tensor, key: Tensor, value: Tensor) => Tensor
+
+/** What the transformer is built from; trainers and decoders differ only in these parts. */
+export type Parts = {
+  readonly weights: WeightLookup
+  readonly project: Project
+  readonly attend: Attend
+  /** `[B, T]` int64, the row of the rotary tables for each token. */
+  readonly positions: Tensor
+  readonly rotary: RotaryTables
+}
+
+/** `[positions, D/2]` each. */
+export type RotaryTables = { readonly cosine: Tensor; readonly sine: Tensor }
+
+/** Adds every weight as a constant when it is first asked for; the arrays are not copied. */
+export function constantWeights(
+  graph: Graph,
+  weights: ReadonlyMap<string, Float32Array>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): WeightLookup {
+  const known = new Map<string, Tensor>()
+  return (name) => {
+    let tensor = known.get(name)
+    if (!tensor) {
+      tensor = graph.constant(weights.get(name)!, shapes.get(name)!, name)
+      known.set(name, tensor)
+    }
+    return tensor
+  }
+}
+
+/**
+ * Adds cosine and sine tables for positions `0 .. length - 1`.
+ * @see Su et al. 2021, "RoFormer", with Hugging Face's half rotation.
+ */
+export function rotaryTables(graph: Graph, config: LlamaConfig, length = config.contextMax): RotaryTables {
+  const half = config.headSize / 2
+  const cosine = new Float32Array(length * half)
+  const sine = new Float32Array(length * half)
+  for (let position = 0; position < length; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * config.ropeTheta ** (-i / half)
+      cosine[position * half + i] = Math.cos(angle)
+      sine[position * half + i] = Math.sin(angle)
+    }
+  }
+  const shape = [length, half]
+  return {
+    cosine: graph.constant(cosine, shape, 'rotary.cosine'),
+    sine: graph.constant(sine, shape, 'rotary.sine'),
+  }
+}
+
+/** Looks up token embeddings: int `[B, T]` to `[B, T, C]`. */
+export const embed = (weights: WeightLookup, ids: Tensor): Tensor =>
+  Op.gather(weights('model.embed_tokens.weight'), ids)
+
+/** Multiplies by the weights of the checkpoint alone. */
+export const baseProject =
+  (weights: WeightLookup): Project =>
+  (layer, targets, x) =>
+    targets.map((target) =>
+      Op.matmul(x, weights(`model.${linearName(layer, target)}.weight`), { transposeB: true }),
+    )
+
+/**
+ * One adapter's matrices for one linear layer.
+ *
+ * Shared by the batch: `a [input, R]`, `b [R, output]`. One per row: `a [B, input, R]`, `b [B, R, output]`.
+ */
+export type LoraPair = { readonly a: Tensor; readonly b: Tensor; readonly scale: number }
+
+/** Adds `scale * x a b` to a projection wherever `pairs` has one. */
+export const withLora =
+  (project: Project, pairs: (layer: number, target: LoraTarget) => LoraPair | undefined): Project =>
+  (layer, targets, x) =>
+    project(layer, targets, x).map((y, index) => {
+      const pair = pairs(layer, targets[index]!)
+      return pair ? Op.add(y, Op.matmul(Op.matmul(x, pair.a), pair.b, { scale: pair.scale })) : y
+    })
+
+/**
+ * Runs all layers and the final norm.
+ * @param x - `[B, T, C]` embeddings.
+ * @returns `[B, T, C]`.
+ */
+export function transform(config: LlamaConfig, parts: Parts, x: Tensor): Tensor {
+  let hidden = x
+  for (let layer = 0; layer < config.layers; layer++) hidden = block(config, parts, layer, hidden)
+  return Op.rmsNorm(hidden, parts.weights('model.norm.weight'), config.normEpsilon)
+}
+
+/** Runs one layer: attention and the gated feed-forward part, each behind a norm and a residual. */
+export function block(config: LlamaConfig, parts: Parts, layer: number, x: Tensor): Tensor {
+  const { weights, project, attend, positions, rotary } = parts
+  const name = `model.layers.${layer}`
+  const normed = Op.rmsNorm(x, weights(`${name}.input_layernorm.weight`), config.normEpsilon)
+  const [q, k, v] = project(layer, ['q_proj', 'k_proj', 'v_proj'], normed) as [Tensor, Tensor, Tensor]
+  const query = Op.rotate(q, positions, rotary.cosine, rotary.sine, config.heads)
+  const key = Op.rotate(k, positions, rotary.cosine, rotary.sine, config.keyValueHeads)
+  const [attended] = project(layer, ['o_proj'], attend(layer, query, key, v))
+  const middle = Op.add(x, attended!)
+  const inner = Op.rmsNorm(middle, weights(`${name}.post_attention_layernorm.weight`), config.normEpsilon)
+  const [gate, up] = project(layer, ['gate_proj', 'up_proj'], inner)
+  const [down] = project(layer, ['down_proj'], gated(gate!, up!))
+  return Op.add(middle, down!)
+}
+
+/** Multiplies by the output head: `[..., C]` to `[..., V]`. */
+export const head = (config: LlamaConfig, weights: WeightLookup, hidden: Tensor): Tensor =>
+  Op.matmul(hidden, weights(headName(config)), { transposeB: true })
+
+/** Names the weight of the output head. */
+export const headName = (config: LlamaConfig): string =>
+  config.isHeadTied ? 'model.embed_tokens.weight' : 'lm_head.weight'
+
+/**
+ * Attends within the sequence given, each token to itself and what stands before it.
+ * @param mask - `[T, T]`, 0 where a token (row) may see another (column) and very negative where not.
+ */
+export const causalAttention =
+  (config: LlamaConfig, mask: Tensor): Attend =>
+  (_, query, key, value) => {
+    const { heads, keyValueHeads, headSize } = config
+    const group = heads / keyValueHeads
+    const [batch, tokens] = query.shape as [number, number]
+    const grouped = [batch, keyValueHeads, group, tokens, headSize]
+    const rows = typeof tokens === 'number' ? group * tokens : `${tokens}*${group}`
+    // all queries of a key-value head in one tall matrix, so that keys and values are never repeated
+    const q = Op.reshape(
+      Op.transpose(Op.reshape(query, [batch, tokens, keyValueHeads, group, headSize]), [0, 2, 3, 1, 4]),
+      [batch, keyValueHeads, rows, headSize],
+    )
+    const split = (x: Tensor) =>
+      Op.transpose(Op.reshape(x, [batch, tokens, keyValueHeads, headSize]), [0, 2, 1, 3])
+    const addMask = (scores: Tensor) =>
+      Op.reshape(
+        Op.add(Op.reshape(scores, [batch, keyValueHeads, group, tokens, tokens]), mask),
+        scores.shape,
+      )
+    const mixed = scaledAttention(q, split(key), split(value), headSize ** -0.5, addMask)
+    return Op.reshape(Op.transpose(Op.reshape(mixed, grouped), [0, 3, 1, 2, 4]), query.shape)
+  }
+
+/**
+ * Computes `softmax(scale * q kᵀ + mask) v`, with a gradient that makes two fewer passes over the scores than the derived
+ * one: the inner sum of the softmax gradient is the product of the output and its cotangent.
+ * @see Dao et al. 2022, "FlashAttention", appendix B.2, for the identity.
+ */
+function scaledAttention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  scale: number,
+  addMask: (scores: Tensor) => Tensor,
+): Tensor {
+  const shares = Op.softmax(addMask(Op.matmul(q, k, { transposeB: true, scale })))
+  const mixed = Op.matmul(shares, v)
+  return Op.custom([q, k, v], mixed, (g) => {
+    const inner = Op.sum(Op.multiply(g, mixed), [-1], true)
+    const scores = Op.multiply(shares, Op.subtract(Op.matmul(g, v, { transposeB: true }), inner))
+    return [
+      Op.matmul(scores, k, { scale }),
+      Op.matmul(scores, q, { transposeA: true, scale }),
+      Op.matmul(shares, g, { transposeA: true }),
+    ]
+  })
+}
+
+/** Computes `silu(gate) * up` (SwiGLU), its gradient sharing one sigmoid. */
+function gated(gate: Tensor, up: Tensor): Tensor {
+  const open = Op.silu(gate)
+  const result = Op.multiply(open, up)
+  return Op.custom([gate, up], result, (g) => {
+    const s = Op.sigmoid(gate)
+    // d silu(x) = s (1 - silu) + silu
+    const slope = Op.add(Op.multiply(s, Op.subtract(gate.graph.scalar(1), open)), open)
+    return [Op.multiply(Op.multiply(g, up), slope), Op.multiply(g, open)]
+  })
+}
+
+/**
+ * Computes the negative log-likelihood of labels under `softmax(hidden tableᵀ)`.
+ *
+ * The gradient keeps the probabilities of the forward pass and touches label entries as rows, not as a one-hot matrix.
+ * @param hidden - `[N, C]`.
+ * @param table - `[V, C]`.
+ * @param labels - `[N]` int64.
+ * @returns `[N, 1]` in nats, and the probabilities `[N, V]`.
+ */
+export function crossEntropy(
+  hidden: Tensor,
+  table: Tensor,
+  labels: Tensor,
+): { loss: Tensor; probabilities: Tensor } {
+  const logits = Op.matmul(hidden, table, { transposeB: true })
+  const probabilities = Op.softmax(logits)
+  // log-sum-exp from the largest entry: its probability is at least 1/V, so its logarithm is safe
+  const normaliser = Op.subtract(Op.max(logits, [-1], true), Op.log(Op.max(probabilities, [-1], true)))
+  const rows = Op.gather(table, labels)
+  const loss = Op.subtract(normaliser, Op.sum(Op.multiply(hidden, rows), [-1], true))
+  const wrapped = Op.custom([hidden, table], loss, (g) => {
+    const weighted = Op.multiply(hidden, g)
+    const forHidden = Op.multiply(Op.subtract(Op.matmul(probabilities, table), rows), g)
+    const forTable = Op.subtract(
+      Op.matmul(probabilities, weighted, { transposeA: true }),
+      Op.scatterRows(weighted, labels, table.shape[0] as number),
+    )
+    return [forHidden, forTable]
+  })
+  return { loss: wrapped, probabilities }
+}

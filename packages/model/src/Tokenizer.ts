@@ -1,0 +1,128 @@
+import { Template } from '@huggingface/jinja'
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import { BaseError } from '@openledger/primitives'
+import * as ByteLevel from './ByteLevel.ts'
+
+/** One message of a conversation. */
+export type Message = { readonly role: string; readonly content: string }
+
+/** A token's part of the decoded text, in UTF-16 units; `end` is exclusive. */
+export type Offset = { readonly start: number; readonly end: number }
+
+export type Tokenizer = {
+  /**
+   * Encodes text; adds no special tokens and reads none: text that looks like one is plain text, so that a user's words
+   * cannot end a document.
+   */
+  readonly encode: (text: string) => number[]
+  /** Decodes ids; special tokens are left out, broken UTF-8 becomes U+FFFD. */
+  readonly decode: (ids: readonly number[]) => string
+  /** Writes a conversation as the prompt text that the model continues, by the checkpoint's chat template. */
+  readonly chat: (messages: readonly Message[]) => string
+  /** Gives each id its part of `decode(ids)`; a character made by several tokens belongs to the last of them. */
+  readonly offsets: (ids: readonly number[]) => Offset[]
+  readonly vocabularySize: number
+  readonly bosId: number
+  readonly eosId: number
+  readonly padId: number
+}
+
+/** Contents one after the other, each with a line break: the model continues text, it was not taught roles. */
+export const plainTemplate = "{% for message in messages %}{{ message['content'] }}{{ '\\n' }}{% endfor %}"
+
+type AddedToken = { readonly id: number; readonly content: string }
+
+/**
+ * Makes a tokenizer from the content of `tokenizer.json` and `tokenizer_config.json`.
+ * @throws {TokenizerError} when it is not byte-level BPE or its special tokens are missing.
+ */
+export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
+  const json = tokenizerJson as {
+    model?: { type?: string; vocab?: Record<string, number> }
+    added_tokens?: AddedToken[]
+    decoder?: { type?: string }
+  } | null
+  const config = (tokenizerConfig ?? {}) as Record<string, unknown>
+  const vocabulary = json?.model?.vocab
+  if (json?.model?.type !== 'BPE' || !vocabulary || json.decoder?.type !== 'ByteLevel') {
+    throw new TokenizerError('it is not byte-level BPE')
+  }
+  const added = json.added_tokens ?? []
+  // without added tokens, text is never read as a special token
+  const library = new HuggingFaceTokenizer(
+    { ...json, added_tokens: [] },
+    { ...config, added_tokens_decoder: {} },
+  )
+  const pieces: (Uint8Array | undefined)[] = []
+  for (const [token, id] of Object.entries(vocabulary)) pieces[id] = ByteLevel.toBytes(token)
+  const special = new Set(
+    added.map(({ id, content }) => {
+      pieces[id] = ByteLevel.toBytes(content)
+      return id
+    }),
+  )
+
+  const idOf = (name: string, fallback?: number): number => {
+    const entry = config[name]
+    const content =
+      typeof entry === 'string' ? entry : (entry as { content?: string } | null | undefined)?.content
+    const id = added.find((token) => token.content === content)?.id ?? fallback
+    if (id === undefined) throw new TokenizerError(`${name} is not among its added tokens`)
+    return id
+  }
+  const eosId = idOf('eos_token')
+  const template = new Template(
+    typeof config.chat_template === 'string' ? config.chat_template : plainTemplate,
+  )
+
+  const walk = (ids: readonly number[], visit: (text: string) => void): void => {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    ids.forEach((id, index) => {
+      const piece = special.has(id) ? noBytes : (pieces[id] ?? noBytes)
+      const isLast = index === ids.length - 1
+      visit(decoder.decode(piece, { stream: !isLast }))
+    })
+  }
+
+  return {
+    encode: (text) => library.encode(text, { add_special_tokens: false }).ids,
+    decode: (ids) => {
+      let text = ''
+      walk(ids, (part) => {
+        text += part
+      })
+      return text
+    },
+    chat: (messages) =>
+      template.render({
+        messages: messages.map(({ role, content }) => ({ role, content })),
+        bos_token: '',
+        eos_token: added.find(({ id }) => id === eosId)!.content,
+        add_generation_prompt: true,
+      }),
+    offsets: (ids) => {
+      const offsets: Offset[] = []
+      let start = 0
+      walk(ids, (part) => {
+        offsets.push({ start, end: start + part.length })
+        start += part.length
+      })
+      return offsets
+    },
+    vocabularySize: pieces.length,
+    bosId: idOf('bos_token', eosId),
+    eosId,
+    padId: idOf('pad_token', eosId),
+  }
+}
+
+const noBytes = new Uint8Array(0)
+
+export class TokenizerError extends BaseError {
+  constructor(reason: string) {
+    super({
+      code: 'tokenizer.unsupported',
+      message: `Expected the tokenizer.json of a byte-level BPE tokenizer, but ${reason}. Use a checkpoint that has one.`,
+    })
+  }
+}

@@ -1,0 +1,21 @@
+export { type AdamWOptions, adamWDefaults } from './AdamW.ts'
+export * as Adapter from './Adapter.ts'
+export { type Checkpoint, createCheckpoint, encodeWeights, fromWeights, hashFiles } from './Checkpoint.ts'
+export * as CheckpointFolder from './CheckpointFolder.ts'
+export {
+  type LlamaConfig,
+  type LoraTarget,
+  linearName,
+  linearSize,
+  loraTargets,
+  parseConfig,
+  UnsupportedConfigError,
+  weightShapes,
+} from './Config.ts'
+export * as Llama from './Llama.ts'
+export { createRandom, type Random } from './Random.ts'
+export * as Safetensors from './Safetensors.ts'
+export { buildSequenceGraph, collate, type Sequence } from './Sequence.ts'
+export { createTokenizer, type Message, type Offset, plainTemplate, type Tokenizer } from './Tokenizer.ts'
+export { trainTokenizer } from './TokenizerTrainer.ts'
+export { type Batch, createTrainer, type StepResult, type Trainer, type TrainerOptions } from './Trainer.ts'
