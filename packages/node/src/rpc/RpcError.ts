@@ -1,4 +1,5 @@
 import { BaseError } from '@openledger/primitives'
+import { CallRevertedError } from '../engine/Calls.ts'
 
 /**
  * The error codes of JSON-RPC 2.0, and those of Ethereum's clients: 3 carries revert data, -32000 is geth's for a
@@ -53,42 +54,35 @@ function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
 
-/** geth's words for the reasons a pool refuses: client libraries recognise failures by them. */
-const REJECTIONS: Readonly<Record<string, string>> = {
-  'transaction.nonce_too_low': 'nonce too low',
-  'transaction.nonce_too_high': 'nonce too high',
-  'transaction.underpriced': 'transaction underpriced',
-  'transaction.fee_cap_too_low': 'max fee per gas less than block base fee',
-  'transaction.tip_above_fee_cap': 'max priority fee per gas higher than max fee per gas',
-  'transaction.insufficient_funds': 'insufficient funds for gas * price + value',
-  'transaction.wrong_chain': 'invalid chain id for signer',
-  'transaction.already_known': 'already known',
-  'transaction.replacement_underpriced': 'replacement transaction underpriced',
-  'transaction.intrinsic_gas_too_low': 'intrinsic gas too low',
-  'transaction.gas_limit_exceeded': 'exceeds block gas limit',
-  'transaction.type_not_supported': 'transaction type not supported',
-  'transaction.invalid_signature': 'invalid sender',
-  'transaction.pool_full': 'txpool is full',
-  'transaction.too_large': 'oversized data',
-  'transaction.init_code_too_large': 'max initcode size exceeded',
-  'transaction.sender_not_eoa': 'sender not an eoa',
-}
-
 /** Turns whatever a method threw into an answer; `undefined` for what nobody foresaw. */
 export function toRpcError(error: unknown): RpcError | undefined {
   if (error instanceof RpcError) return error
   if (!(error instanceof BaseError)) return undefined
-  const revertData = error.context['data']
-  if (typeof revertData === 'string' && /revert/.test(error.code)) return reverted(revertData, error)
-  if (error.code === 'transaction.malformed') {
-    return new RpcError({ rpcCode: Codes.invalidParams, message: error.message, cause: error })
+  if (error instanceof CallRevertedError) return callFailure(error.message, error.data, error)
+  switch (error.code) {
+    case 'transaction.malformed':
+    case 'rlp.malformed':
+      return new RpcError({ rpcCode: Codes.invalidParams, message: error.message, cause: error })
+    case 'transaction.invalid_signature':
+      return serverError(`invalid sender: ${error.message}`, error)
+    case 'transaction.type_not_supported':
+      return serverError(`transaction type not supported: ${error.message}`, error)
+    case 'engine.too_many_logs':
+    case 'engine.calls_busy':
+      return new RpcError({ rpcCode: Codes.limitExceeded, message: error.message, cause: error })
+    default:
+      return serverError(error.message, error)
   }
-  const words = REJECTIONS[error.code]
-  return serverError(words === undefined ? error.message : `${words}: ${error.message}`, error)
+}
+
+/** Answers a failed call as geth does: code 3 with the data on a revert, -32000 with the reason on anything else. */
+export function callFailure(message: string, data: string, cause?: unknown): RpcError {
+  if (data === '0x' && message !== 'execution reverted') return serverError(message, cause)
+  return reverted(data, cause)
 }
 
 /** An `execution reverted` answer with the reason in words where the data is an `Error(string)`. */
-export function reverted(data: string, cause?: unknown): RpcError {
+function reverted(data: string, cause?: unknown): RpcError {
   const reason = reasonOf(data)
   return new RpcError({
     rpcCode: Codes.reverted,

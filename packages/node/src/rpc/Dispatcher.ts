@@ -1,0 +1,112 @@
+import type { Logger } from '../node/Logger.ts'
+import type { Methods } from './Methods.ts'
+import { Codes, RpcError, toRpcError } from './RpcError.ts'
+
+export type RpcId = string | number | null
+
+export type RpcResponse = { readonly jsonrpc: '2.0'; readonly id: RpcId } & (
+  | { readonly result: unknown }
+  | { readonly error: { readonly code: number; readonly message: string; readonly data?: unknown } }
+)
+
+/** Calls in one batch; more must come in several. */
+export const BATCH_MAX = 1_000
+
+export type Dispatcher = {
+  /**
+   * Answers the text of a request or batch.
+   * @param own - Methods that only this connection has.
+   * @returns the text of the answer, or `undefined` when nothing asked for one.
+   */
+  readonly handle: (text: string, own?: Methods) => Promise<string | undefined>
+}
+
+/**
+ * Speaks JSON-RPC 2.0: parses, finds methods, and turns what they throw into error answers.
+ * @see https://www.jsonrpc.org/specification
+ */
+export function createDispatcher(methods: Methods, logger: Logger): Dispatcher {
+  // own properties only: `constructor` is not a method of the node
+  const find = (table: Methods | undefined, name: string) =>
+    table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined
+
+  async function answer(request: unknown, own: Methods | undefined): Promise<RpcResponse | undefined> {
+    if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+      return failure(null, invalidRequest('an object'))
+    }
+    const { id, jsonrpc, method, params } = request as Record<string, unknown>
+    if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number') {
+      return failure(null, invalidRequest('an id that is a string, a number or null'))
+    }
+    const answerId = id ?? null
+    if (jsonrpc !== '2.0') return failure(answerId, invalidRequest('jsonrpc to be "2.0"'))
+    if (typeof method !== 'string') return failure(answerId, invalidRequest('a method name'))
+    if (params !== undefined && params !== null && !Array.isArray(params)) {
+      return failure(
+        answerId,
+        new RpcError({
+          rpcCode: Codes.invalidParams,
+          message: 'invalid params: expected an array by position',
+        }),
+      )
+    }
+    const implementation = find(own, method) ?? find(methods, method)
+    if (implementation === undefined) {
+      const error = new RpcError({
+        rpcCode: Codes.methodNotFound,
+        message: `the method ${method.slice(0, 100)} does not exist/is not available`,
+      })
+      return id === undefined ? undefined : failure(answerId, error)
+    }
+    try {
+      const result = await implementation(params ?? [])
+      return id === undefined ? undefined : { jsonrpc: '2.0', id: answerId, result }
+    } catch (error) {
+      const known = toRpcError(error)
+      if (known === undefined) logger.error({ method, error: describe(error) }, 'method failed')
+      const shown = known ?? new RpcError({ rpcCode: Codes.internal, message: 'internal error' })
+      return id === undefined ? undefined : failure(answerId, shown)
+    }
+  }
+
+  return {
+    async handle(text, own) {
+      let parsed: unknown
+      try {
+        parsed = JSON.parse(text)
+      } catch {
+        return encode(
+          failure(null, new RpcError({ rpcCode: Codes.parse, message: 'parse error: expected JSON' })),
+        )
+      }
+      if (!Array.isArray(parsed)) {
+        const response = await answer(parsed, own)
+        return response === undefined ? undefined : encode(response)
+      }
+      if (parsed.length === 0) return encode(failure(null, invalidRequest('a batch of at least one request')))
+      if (parsed.length > BATCH_MAX) {
+        return encode(failure(null, invalidRequest(`a batch of at most ${BATCH_MAX} requests`)))
+      }
+      const responses: string[] = []
+      for (const request of parsed) {
+        const response = await answer(request, own)
+        if (response !== undefined) responses.push(encode(response))
+      }
+      return responses.length === 0 ? undefined : `[${responses.join(',')}]`
+    },
+  }
+}
+
+const encode = (response: RpcResponse): string => JSON.stringify(response)
+
+const failure = (id: RpcId, { rpcCode, message, data }: RpcError): RpcResponse => ({
+  jsonrpc: '2.0',
+  id,
+  error: { code: rpcCode, message, ...(data === undefined ? {} : { data }) },
+})
+
+const invalidRequest = (expected: string): RpcError =>
+  new RpcError({ rpcCode: Codes.invalidRequest, message: `invalid request: expected ${expected}` })
+
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)

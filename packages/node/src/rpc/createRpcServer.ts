@@ -1,0 +1,152 @@
+import type { Server } from 'node:http'
+import { serve } from '@hono/node-server'
+import { BaseError } from '@openledger/primitives'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { cors } from 'hono/cors'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Engine } from '../engine/Engine.ts'
+import type { Logger } from '../node/Logger.ts'
+import { createDispatcher } from './Dispatcher.ts'
+import type { Methods } from './Methods.ts'
+import { createSubscriptions } from './Subscriptions.ts'
+
+/** Bytes of one request; a batch of full transactions fits. */
+const BODY_BYTES_MAX = 5 * 1024 * 1024
+const CONNECTIONS_MAX = 1_000
+/** A subscriber that lags behind by so many bytes is dropped rather than kept in memory. */
+const BACKLOG_BYTES_MAX = 16 * 1024 * 1024
+const PING_INTERVAL_MS = 30_000
+
+export type RpcServer = AsyncDisposable & {
+  readonly url: string
+  readonly webSocketUrl: string
+  readonly port: number
+  readonly close: () => Promise<void>
+}
+
+export type RpcServerOptions = {
+  readonly engine: Engine
+  readonly methods: Methods
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly host?: string
+  readonly logger: Logger
+}
+
+/**
+ * Serves JSON-RPC over HTTP and WebSocket on one port.
+ * @throws {RpcPortError} when the port cannot be had.
+ */
+export async function createRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { engine, methods, port: wantedPort, host = '127.0.0.1', logger } = options
+  const dispatcher = createDispatcher(methods, logger)
+
+  const app = new Hono()
+  // any page may talk to a node: there are no cookies, and transactions carry their own authority
+  app.use(
+    cors({ origin: '*', allowMethods: ['POST', 'GET', 'OPTIONS'], allowHeaders: ['*'], maxAge: 86_400 }),
+  )
+  app.post(
+    '/',
+    bodyLimit({
+      maxSize: BODY_BYTES_MAX,
+      onError: (context) =>
+        context.json(
+          {
+            jsonrpc: '2.0',
+            id: null,
+            error: { code: -32_600, message: `invalid request: expected at most ${BODY_BYTES_MAX} bytes` },
+          },
+          413,
+        ),
+    }),
+    async (context) => {
+      const answer = await dispatcher.handle(await context.req.text())
+      if (answer === undefined) return context.body(null, 204)
+      return context.body(answer, 200, { 'content-type': 'application/json' })
+    },
+  )
+  app.get('/', (context) =>
+    context.text('This is a JSON-RPC endpoint: POST requests to it, or open a WebSocket.\n'),
+  )
+
+  const server = await new Promise<Server>((resolve, reject) => {
+    const starting = serve({ fetch: app.fetch, port: wantedPort, hostname: host }, () => {
+      starting.off('error', reject)
+      resolve(starting as Server)
+    })
+    starting.once('error', (cause: Error) => reject(new RpcPortError(wantedPort, cause)))
+  })
+  const { port } = server.address() as { port: number }
+
+  const sockets = new WebSocketServer({ server, maxPayload: BODY_BYTES_MAX })
+  const alive = new WeakSet<WebSocket>()
+  sockets.on('connection', (socket) => {
+    if (sockets.clients.size > CONNECTIONS_MAX) {
+      socket.close(1013, 'too many connections')
+      return
+    }
+    alive.add(socket)
+    const send = (text: string): void => {
+      if (socket.bufferedAmount > BACKLOG_BYTES_MAX) socket.terminate()
+      else if (socket.readyState === socket.OPEN) socket.send(text)
+    }
+    const subscriptions = createSubscriptions(engine, send)
+    // answers keep the order of requests, and a notification never overtakes the answer that names it
+    let queue: Promise<void> = Promise.resolve()
+    socket.on('message', (data, isBinary) => {
+      const text = isBinary ? '' : data.toString()
+      queue = queue
+        .then(async () => {
+          const answer = await dispatcher.handle(text, subscriptions.methods)
+          if (answer !== undefined) send(answer)
+        })
+        .catch((error: unknown) => logger.error({ error: String(error) }, 'socket request failed'))
+    })
+    socket.on('pong', () => alive.add(socket))
+    socket.on('close', subscriptions.close)
+    socket.on('error', (error) => {
+      logger.debug({ error: error.message }, 'socket failed')
+      socket.terminate()
+    })
+  })
+  const pinging = setInterval(() => {
+    for (const socket of sockets.clients) {
+      if (!alive.delete(socket)) socket.terminate()
+      else socket.ping()
+    }
+  }, PING_INTERVAL_MS)
+  pinging.unref()
+
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= new Promise<void>((resolve) => {
+      clearInterval(pinging)
+      for (const socket of sockets.clients) socket.terminate()
+      sockets.close()
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+    return closed
+  }
+  logger.info({ host, port }, 'JSON-RPC is served')
+  return {
+    url: `http://${host}:${port}`,
+    webSocketUrl: `ws://${host}:${port}`,
+    port,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+export class RpcPortError extends BaseError {
+  constructor(port: number, cause: Error) {
+    super({
+      code: 'rpc.port',
+      message: `Expected to serve JSON-RPC on port ${port}, could not: ${cause.message}. Stop what holds it or choose another port.`,
+      context: { port },
+      cause,
+    })
+  }
+}

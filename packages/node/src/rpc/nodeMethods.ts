@@ -1,0 +1,33 @@
+import { Bytes } from '@openledger/primitives'
+import type { Engine, TransactionRecord } from '../engine/Engine.ts'
+import * as Format from './Format.ts'
+import type { Methods } from './Methods.ts'
+import * as Params from './Params.ts'
+
+/** Methods about the node itself, and its pool. */
+export function createNodeMethods(engine: Engine, version: string): Methods {
+  const bySenderAndNonce = <T>(format: (record: TransactionRecord) => T) => {
+    const pool: Record<string, Record<string, T>> = {}
+    for (const record of engine.pending().transactions) {
+      pool[record.from] = { ...pool[record.from], [record.nonce.toString()]: format(record) }
+    }
+    return { pending: pool, queued: {} }
+  }
+  return {
+    eth_chainId: () => Format.quantity(engine.chainId),
+    eth_syncing: () => false,
+    eth_accounts: () => [],
+    net_version: () => engine.chainId.toString(),
+    net_listening: () => true,
+    net_peerCount: () => '0x0',
+    web3_clientVersion: () => version,
+    web3_sha3: ([data]) => Bytes.toHex(Bytes.keccak256(Params.bytes(data, 'data'))),
+    txpool_status: () => ({ pending: Format.quantity(engine.pending().transactions.length), queued: '0x0' }),
+    txpool_content: () => bySenderAndNonce(Format.transaction),
+    txpool_inspect: () =>
+      bySenderAndNonce(
+        ({ to, value, gas, gasPrice, maxFeePerGas }) =>
+          `${to ?? 'contract creation'}: ${value} wei + ${gas} gas × ${maxFeePerGas ?? gasPrice ?? 0n} wei`,
+      ),
+  }
+}

@@ -1,0 +1,111 @@
+import type { CallResult, Engine } from '../engine/Engine.ts'
+import { findBlock, findLogs, findTransaction, requireBlock, stateNumber } from './Chain.ts'
+import * as Format from './Format.ts'
+import type { Methods } from './Methods.ts'
+import * as Params from './Params.ts'
+import { callFailure, serverError } from './RpcError.ts'
+
+/** The most gas that one call may burn. */
+export const CALL_GAS_MAX = 50_000_000n
+const SLOTS_MAX = 1_024
+
+/** Methods that read blocks, transactions and state, and the one that takes transactions in. */
+export function createStateMethods(engine: Engine): Methods {
+  const formatBlock = (name: Params.BlockName, full: unknown) => {
+    const block = findBlock(engine, name)
+    if (block === undefined) return null
+    const withTransactions = full === undefined ? false : Params.boolean(full, 'hydrated')
+    return withTransactions ? Format.blockWithTransactions(block) : Format.blockWithHashes(block)
+  }
+  const transactionAt = (name: Params.BlockName, index: unknown) => {
+    const record = findBlock(engine, name)?.transactions[Number(Params.uint64(index, 'index'))]
+    return record === undefined ? null : Format.transaction(record)
+  }
+  const count = (name: Params.BlockName) => {
+    const block = findBlock(engine, name)
+    return block === undefined ? null : Format.quantity(block.transactions.length)
+  }
+  const noUncles = (name: Params.BlockName) => (findBlock(engine, name) === undefined ? null : '0x0')
+  const byHash = (value: unknown): Params.BlockName => ({ hash: Params.hash(value, 'blockHash') })
+  const stateAt = (value: unknown): bigint | undefined =>
+    stateNumber(engine, Params.blockName(value, 'block'))
+
+  return {
+    eth_blockNumber: () => Format.quantity(engine.head().number),
+    eth_getBlockByNumber: ([name, full]) => formatBlock(Params.blockName(name, 'block'), full),
+    eth_getBlockByHash: ([hash, full]) => formatBlock(byHash(hash), full),
+    eth_getBlockTransactionCountByNumber: ([name]) => count(Params.blockName(name, 'block')),
+    eth_getBlockTransactionCountByHash: ([hash]) => count(byHash(hash)),
+    eth_getUncleCountByBlockNumber: ([name]) => noUncles(Params.blockName(name, 'block')),
+    eth_getUncleCountByBlockHash: ([hash]) => noUncles(byHash(hash)),
+    eth_getTransactionByBlockNumberAndIndex: ([name, index]) =>
+      transactionAt(Params.blockName(name, 'block'), index),
+    eth_getTransactionByBlockHashAndIndex: ([hash, index]) => transactionAt(byHash(hash), index),
+    eth_getTransactionByHash: ([hash]) => {
+      const record = findTransaction(engine, Params.hash(hash, 'transactionHash'))
+      return record === undefined ? null : Format.transaction(record)
+    },
+    eth_getRawTransactionByHash: ([hash]) => {
+      const record = findTransaction(engine, Params.hash(hash, 'transactionHash'))
+      return record === undefined ? null : `0x${Buffer.from(record.raw).toString('hex')}`
+    },
+    eth_getTransactionReceipt: ([hash]) => {
+      const record = engine.receipt(Params.hash(hash, 'transactionHash'))
+      return record === undefined ? null : Format.receipt(record)
+    },
+    eth_getBlockReceipts: ([name]) => {
+      const block = findBlock(engine, Params.blockName(name, 'block'))
+      return block === undefined ? null : engine.receipts(block.number).map(Format.receipt)
+    },
+    eth_getLogs: ([filter]) => findLogs(engine, Params.logFilter(filter, 'filter')).map(Format.log),
+
+    eth_getBalance: ([address, block]) =>
+      Format.quantity(engine.account(Params.address(address, 'address'), stateAt(block)).balance),
+    eth_getTransactionCount: ([address, block]) => {
+      const account = Params.address(address, 'address')
+      return Format.quantity(
+        block === 'pending' ? engine.pending().nonce(account) : engine.account(account, stateAt(block)).nonce,
+      )
+    },
+    eth_getCode: ([address, block]) => {
+      const code = engine.code(Params.address(address, 'address'), stateAt(block))
+      return `0x${Buffer.from(code).toString('hex')}`
+    },
+    eth_getStorageAt: ([address, slot, block]) =>
+      engine.storage(Params.address(address, 'address'), Params.slot(slot, 'slot'), stateAt(block)),
+    eth_getProof: ([address, slots, block]) => {
+      const keys = Params.array(slots ?? [], 'storageKeys', SLOTS_MAX).map((key, i) =>
+        Params.slot(key, `storageKeys[${i}]`),
+      )
+      const { number } = requireBlock(engine, Params.blockName(block, 'block'))
+      return Format.proof(engine.proof(Params.address(address, 'address'), keys, number))
+    },
+    eth_call: async ([call, block, overrides]) => {
+      const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
+      const assumed = Params.stateOverride(overrides, 'stateOverride')
+      const result = await engine.call({ gas: CALL_GAS_MAX, ...request }, stateAt(block), assumed)
+      return succeeded(result).returnData
+    },
+    eth_estimateGas: async ([call, block, overrides]) => {
+      if (overrides !== undefined && overrides !== null) {
+        throw serverError('state overrides are not available for eth_estimateGas')
+      }
+      const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
+      return Format.quantity(await engine.estimateGas(request, stateAt(block)))
+    },
+    eth_createAccessList: async ([call, block]) => {
+      const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
+      const result = await engine.call({ gas: CALL_GAS_MAX, ...request }, stateAt(block))
+      const { accessList, gasUsed, reverted, error } = result
+      const answer = { accessList, gasUsed: Format.quantity(gasUsed) }
+      return reverted ? { ...answer, error: error ?? 'execution reverted' } : answer
+    },
+    eth_sendRawTransaction: ([raw]) => engine.submit(Params.bytes(raw, 'transaction')),
+  }
+}
+
+/** @throws {RpcError} as {@link callFailure} says. */
+function succeeded(result: CallResult): CallResult {
+  if (result.reverted) throw callFailure(result.error ?? 'execution reverted', result.returnData)
+  return result
+}
