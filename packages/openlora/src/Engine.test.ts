@@ -1,3 +1,4 @@
+import { createRandom } from '@openledger/model'
 import * as Adapter from '@openledger/model/Adapter'
 import { fromWeights } from '@openledger/model/Checkpoint'
 import { type LlamaConfig, loraTargets, weightShapes } from '@openledger/model/Config'
@@ -6,7 +7,6 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAdapterCache } from './AdapterCache.ts'
 import { createEngine, type EngineEvent, type EngineLimits, type EngineRequest } from './Engine.ts'
-import { createRandom } from './Random.ts'
 import { GREEDY } from './Sampler.ts'
 
 const config: LlamaConfig = {
@@ -26,7 +26,7 @@ const config: LlamaConfig = {
   padId: 0,
 }
 const noise = (seed: number, count: number, spread: number): Float32Array => {
-  const random = createRandom(seed)
+  const random = createRandom(seed).next
   return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
 }
 const weights = new Map(
@@ -124,7 +124,7 @@ describe('createEngine', () => {
   afterAll(() => decoder.release())
 
   test('answers many callers with different adapters exactly as each alone, under joins, leaves and evictions', async () => {
-    const random = createRandom(4)
+    const random = createRandom(4).next
     const requests = Array.from({ length: 40 }, (_, i) =>
       request({
         caller: `caller${i % 5}`,
@@ -145,6 +145,14 @@ describe('createEngine', () => {
     expect({ finished, failed }).toEqual({ finished: 40, failed: 0 })
     expect(outputTokens).toBe(got.reduce((sum, event) => sum + answerOf(event).length, 0))
     expect(cache.evictions).toBeGreaterThan(0)
+  })
+
+  test('goes on with those who wait when all who decode end in the same step', async () => {
+    const { submit } = start(decoder)
+    const events = await Promise.all(
+      Array.from({ length: 10 }, () => submit(request({ outputTokensMax: 3 }))),
+    )
+    expect(events.map((event) => answerOf(event).length)).toEqual(new Array(10).fill(3))
   })
 
   test('streams deltas that join to the text, with log-probabilities', async () => {

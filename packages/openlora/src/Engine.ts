@@ -1,4 +1,5 @@
-import type { Adapter, Decoder } from '@openledger/model'
+import type { Adapter } from '@openledger/model'
+import type { Decoder } from '@openledger/model/Decoder'
 import { BaseError, type Clock } from '@openledger/primitives'
 import type { AdapterCache, AdapterReference } from './AdapterCache.ts'
 import type { ByteCacheState } from './ByteCache.ts'
@@ -186,11 +187,12 @@ export function createEngine(
     cancelled.clear()
   }
 
-  /** Gives rows to those who are ready. Returns whether more may follow. */
-  async function admit(): Promise<boolean> {
+  const isReady = (entry: Entry): boolean => entry.resident !== undefined
+
+  async function admit(): Promise<void> {
     for (let budget = prefillTokensPerStepMax; budget > 0; ) {
-      const admitted = scheduler.admit((entry) => entry.resident !== undefined)
-      if (admitted === undefined) return false
+      const admitted = scheduler.admit(isReady)
+      if (admitted === undefined) return
       const { request: entry, row } = admitted
       budget -= entry.promptIds.length
       const startedMs = clock.nowMs()
@@ -213,7 +215,6 @@ export function createEngine(
       }
       times.prefillMs += clock.nowMs() - startedMs
     }
-    return true
   }
 
   async function step(): Promise<void> {
@@ -243,14 +244,14 @@ export function createEngine(
     if (isPumping) return
     isPumping = true
     try {
-      for (let isMore = true; isMore || running.size > 0; ) {
+      do {
         carryOutCancellations()
-        isMore = await admit()
+        await admit()
         carryOutCancellations()
         flush()
         await step()
         flush()
-      }
+      } while (running.size > 0 || cancelled.size > 0 || scheduler.waiting().some(isReady))
     } finally {
       isPumping = false
     }

@@ -1,25 +1,9 @@
+import { createRandom } from '@openledger/model'
 import { describe, expect, test } from 'vitest'
-import { createRandom } from './Random.ts'
 import { createSampler, GREEDY, type SamplingOptions } from './Sampler.ts'
 
 const logits = Float32Array.from([0.5, 2, -1, 2, 1, Number.NEGATIVE_INFINITY])
 const options = (changes: Partial<SamplingOptions>): SamplingOptions => ({ ...GREEDY, ...changes })
-
-describe('createRandom', () => {
-  test('repeats its sequence for a seed and differs for another', () => {
-    const draw = (seed: number) => Array.from({ length: 5 }, createRandom(seed))
-    expect(draw(7)).toEqual(draw(7))
-    expect(draw(7)).not.toEqual(draw(8))
-    expect(draw(7)).not.toEqual(draw(7 + 2 ** 32))
-  })
-
-  test('is uniform within five standard deviations', () => {
-    const random = createRandom(1)
-    const counts = new Array<number>(16).fill(0)
-    for (let i = 0; i < 160_000; i++) counts[Math.floor(random() * 16)]!++
-    for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(5 * Math.sqrt(10_000))
-  })
-})
 
 describe('createSampler', () => {
   test('takes the likeliest token when greedy, the lower id on a tie', () => {
@@ -55,7 +39,7 @@ describe('createSampler', () => {
   })
 
   test('draws only inside top-k and top-p, as a full sort would cut them', () => {
-    const random = createRandom(5)
+    const random = createRandom(5).next
     for (let round = 0; round < 200; round++) {
       const wide = Float32Array.from({ length: 300 }, () => 12 * random() - 6)
       const topK = Math.floor(random() * 20)

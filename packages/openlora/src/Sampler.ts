@@ -1,5 +1,5 @@
+import { createRandom } from '@openledger/model'
 import { BaseError } from '@openledger/primitives'
-import { createRandom } from './Random.ts'
 
 /** How the next token is chosen. Names and meanings are those of the OpenAI and vLLM interfaces. */
 export type SamplingOptions = {
@@ -15,6 +15,7 @@ export type SamplingOptions = {
   readonly frequencyPenalty: number
   /** Subtracted once if the answer holds the token. */
   readonly presencePenalty: number
+  /** Its low 32 bits decide what is drawn. */
   readonly seed: number
 }
 
@@ -56,7 +57,7 @@ export function createSampler(
   topLogprobs: number,
 ): Sampler {
   assertOptions(options, topLogprobs)
-  const random = createRandom(options.seed)
+  const random = createRandom(options.seed).next
   const saidInPrompt = new Set(options.repetitionPenalty === 1 ? [] : promptIds)
   const countInAnswer = new Map<number, number>()
 

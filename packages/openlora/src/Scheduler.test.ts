@@ -1,5 +1,5 @@
+import { createRandom } from '@openledger/model'
 import { describe, expect, test } from 'vitest'
-import { createRandom } from './Random.ts'
 import { createScheduler } from './Scheduler.ts'
 
 const limits = { rows: 2, waitingMax: 6, waitingPerCallerMax: 4 }
@@ -61,7 +61,7 @@ describe('createScheduler', () => {
   })
 
   test('loses and repeats nobody under random joins and leaves', () => {
-    const random = createRandom(2)
+    const random = createRandom(2).next
     const scheduler = createScheduler({ rows: 3, waitingMax: 50, waitingPerCallerMax: 50 })
     const live = new Set<number>()
     const served = new Set<number>()

@@ -1,5 +1,5 @@
+import { createRandom } from '@openledger/model'
 import { describe, expect, test } from 'vitest'
-import { createRandom } from './Random.ts'
 import { createTextStream } from './TextStream.ts'
 
 /** A byte tokenizer: the hardest case, since every character beyond ASCII is split. */
@@ -28,7 +28,7 @@ describe('createTextStream', () => {
   })
 
   test('joins to the whole decoding for any bytes, broken ones too', () => {
-    const random = createRandom(11)
+    const random = createRandom(11).next
     const pieces = [0x41, 0xe2, 0x82, 0xac, 0x80, 0xf0, 0x9f, 0x98, 0x80, 0xc3, 0xa9, 0xff]
     for (let round = 0; round < 500; round++) {
       const ids = Array.from({ length: 24 }, () => pieces[Math.floor(random() * pieces.length)]!)

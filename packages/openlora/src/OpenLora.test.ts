@@ -1,0 +1,189 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  Adapter,
+  CheckpointFolder,
+  createRandom,
+  type LlamaConfig,
+  loraTargets,
+  trainTokenizer,
+  weightShapes,
+} from '@openledger/model'
+import { BaseError, type Hex } from '@openledger/primitives'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createOpenLora, type GenerateRequest, type OpenLora } from './OpenLora.ts'
+
+const config: LlamaConfig = {
+  vocabularySize: 300,
+  hiddenSize: 32,
+  feedForwardSize: 48,
+  layers: 2,
+  heads: 4,
+  keyValueHeads: 2,
+  headSize: 8,
+  contextMax: 128,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  isHeadTied: true,
+  bosId: 0,
+  eosId: 0,
+  padId: 0,
+}
+const noise = (seed: number, count: number, spread: number): Float32Array => {
+  const random = createRandom(seed).next
+  return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
+}
+const silent = { info: () => {}, error: () => {} }
+
+describe('createOpenLora', () => {
+  let directory: string
+  let openLora: OpenLora
+  let adapter: Adapter.Adapter
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'openledger-openlora-'))
+    const weights = new Map(
+      [...weightShapes(config)].map(([name, shape], i) => {
+        const count = shape.reduce((product, length) => product * length, 1)
+        return [name, shape.length === 1 ? new Float32Array(count).fill(1) : noise(i, count, 0.5)] as const
+      }),
+    )
+    await CheckpointFolder.write(directory, config, weights)
+    const text = 'contract Token { function transfer(address to, uint256 value) external returns (bool); } '
+    const tokenizer = trainTokenizer([text.repeat(3)], { vocabularySize: 300, specialTokens: ['<|end|>'] })
+    await writeFile(join(directory, 'tokenizer.json'), JSON.stringify(tokenizer))
+    const names = { bos_token: '<|end|>', eos_token: '<|end|>', pad_token: '<|end|>' }
+    await writeFile(join(directory, 'tokenizer_config.json'), JSON.stringify(names))
+    const empty = Adapter.create(config, { rank: 4, alpha: 8, targets: loraTargets, seed: 1 })
+    const tensors = new Map(
+      [...empty.tensors].map(([name, { a, b }], j) => [name, { a, b: noise(j, b.length, 0.3) }]),
+    )
+    adapter = Adapter.from({ ...empty, tensors })
+    openLora = await start()
+  })
+  afterAll(async () => {
+    await openLora.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  const start = (): Promise<OpenLora> =>
+    createOpenLora(
+      {
+        blobs: {
+          get: async (cid) => {
+            if (cid !== 'adapter') throw new BaseError({ code: 'blob.not_found', message: `no ${cid}` })
+            return Adapter.encode(adapter)
+          },
+        },
+        lookup: async (name) => {
+          if (name === 'solidity') return { name, adapterCid: 'adapter', adapterHash: adapter.hash }
+          if (name === 'lost') return { name, adapterCid: 'lost', adapterHash: '0x00' as Hex }
+          return undefined
+        },
+        logger: silent,
+      },
+      { baseDirectory: directory, baseName: 'base', limits: { rows: 4 } },
+    )
+  const ask = (changes: Partial<GenerateRequest> = {}): Promise<ReturnType<OpenLora['generate']>> =>
+    openLora
+      .prepare({
+        model: 'solidity',
+        caller: 'a',
+        prompt: 'contract Token {',
+        outputTokensMax: 20,
+        ...changes,
+      })
+      .then((prepared) => openLora.generate(prepared))
+
+  test('streams an answer and tells what it was made of', async () => {
+    const generation = await ask()
+    let text = ''
+    const ids: number[] = []
+    for await (const delta of generation) {
+      text += delta.text
+      if (delta.tokenId !== null) ids.push(delta.tokenId)
+    }
+    const result = await generation.result
+    expect(result).toMatchObject({
+      text,
+      answerIds: ids,
+      promptText: 'contract Token {',
+      finishReason: 'length',
+    })
+    expect(result.inputTokens).toBe(openLora.tokenizer.encode('contract Token {').length)
+    expect(result.outputTokens).toBe(20)
+    expect(openLora.tokenizer.decode(ids)).toBe(text)
+  })
+
+  test('answers under an adapter otherwise than the base alone, and the same each time', async () => {
+    const [adapted, again, base] = await Promise.all([ask(), ask(), ask({ model: 'base' })])
+    const texts = await Promise.all([adapted, again, base].map(async (one) => (await one.result).text))
+    expect(texts[0]).toBe(texts[1])
+    expect(texts[0]).not.toBe(texts[2])
+  })
+
+  test('reads conversations by the chat template', async () => {
+    const prepared = await openLora.prepare({
+      ...{ model: 'base', caller: 'a' },
+      prompt: [{ role: 'user', content: 'value' }],
+    })
+    expect(prepared).toMatchObject({
+      promptText: 'value\n',
+      outputTokensMax: 128 - prepared.promptIds.length,
+    })
+  })
+
+  test('ends within a step when the signal aborts or the reader leaves', async () => {
+    const controller = new AbortController()
+    const prepared = await openLora.prepare({
+      model: 'base',
+      caller: 'a',
+      prompt: 'bool',
+      outputTokensMax: 120,
+    })
+    const aborted = openLora.generate(prepared, { signal: controller.signal })
+    for await (const _ of aborted) controller.abort()
+    expect(await aborted.result).toMatchObject({ finishReason: 'cancelled' })
+    const left = openLora.generate(prepared)
+    for await (const _ of left) break
+    expect((await left.result).outputTokens).toBeLessThan(120)
+    const before = openLora.generate(prepared, { signal: AbortSignal.abort() })
+    expect((await before.result).outputTokens).toBeLessThan(120)
+  })
+
+  test('refuses bad requests by name', async () => {
+    const codeOf = (changes: Partial<GenerateRequest>) =>
+      ask(changes).then(
+        (one) =>
+          one.result.then(
+            () => 'answered',
+            (error) => error.code,
+          ),
+        (error) => error.code,
+      )
+    expect(
+      await Promise.all([
+        codeOf({ model: 'nobody' }),
+        codeOf({ model: 'lost' }),
+        codeOf({ prompt: '' }),
+        codeOf({ prompt: 'x'.repeat(10_000) }),
+        codeOf({ prompt: Array.from({ length: 128 }, () => 5) }),
+        codeOf({ prompt: [3, 300] }),
+        codeOf({ outputTokensMax: 0 }),
+        codeOf({ stop: [''] }),
+        codeOf({ sampling: { temperature: 9 } }),
+      ]),
+    ).toEqual([
+      'openlora.model_not_found',
+      'blob.not_found',
+      'openlora.prompt',
+      'openlora.prompt',
+      'openlora.prompt',
+      'openlora.prompt',
+      'openlora.generation_option',
+      'openlora.generation_option',
+      'openlora.sampling_option',
+    ])
+  })
+})

@@ -1,0 +1,265 @@
+import { CheckpointFolder, type Message, type Tokenizer } from '@openledger/model'
+import { BaseError, type Hex } from '@openledger/primitives'
+import type { EngineEvent, EngineLimits, EngineMetrics } from './Engine.ts'
+import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
+import {
+  createGeneration,
+  type Generation,
+  type GenerationFeed,
+  type GenerationResult,
+} from './Generation.ts'
+import { GREEDY, type SamplingOptions } from './Sampler.ts'
+import { createWorkerHost, type Logger } from './WorkerHost.ts'
+import { fromPlainError } from './WorkerLink.ts'
+
+/** What serving needs to know of a published model. */
+export type ServedModel = { readonly name: string; readonly adapterCid: string; readonly adapterHash: Hex }
+
+export type GenerateRequest = {
+  /** Name of a published model, or of the base. */
+  readonly model: string
+  /** Who asks; callers share the engine fairly. */
+  readonly caller: string
+  /** Text to continue, a conversation, or tokens. */
+  readonly prompt: string | readonly Message[] | readonly number[]
+  /** Default: what the context leaves, at most 256. */
+  readonly outputTokensMax?: number
+  /** Texts that end the answer and are not part of it. */
+  readonly stop?: readonly string[]
+  /** Default greedy. */
+  readonly sampling?: Partial<SamplingOptions>
+  /** Alternatives reported with each token. */
+  readonly topLogprobs?: number
+}
+
+/** A request whose price can be told: checked, tokenised, its model found. */
+export type Prepared = {
+  readonly request: GenerateRequest
+  /** Undefined for the base model. */
+  readonly model: ServedModel | undefined
+  readonly promptIds: readonly number[]
+  readonly promptText: string
+  readonly outputTokensMax: number
+  readonly sampling: SamplingOptions
+}
+
+export type OpenLora = {
+  /**
+   * Checks and tokenises a request without running it.
+   * @throws {ModelNotFoundError} @throws {PromptError} @throws {GenerationOptionError}
+   */
+  readonly prepare: (request: GenerateRequest) => Promise<Prepared>
+  /**
+   * Makes an answer. Aborting the signal, or leaving the iteration, ends it within one step; the result then says
+   * `cancelled` and holds what was made until then.
+   */
+  readonly generate: (prepared: Prepared, options?: { readonly signal?: AbortSignal }) => Generation
+  readonly tokenizer: Tokenizer
+  readonly baseName: string
+  readonly metrics: () => Promise<EngineMetrics>
+  readonly close: () => Promise<void>
+}
+
+export type OpenLoraDependencies = {
+  readonly blobs: { readonly get: (cid: string) => Promise<Uint8Array> }
+  /** Finds a published model by name. */
+  readonly lookup: (name: string) => Promise<ServedModel | undefined>
+  readonly logger: Logger
+}
+
+export type OpenLoraOptions = {
+  /** Hugging Face folder of the base model. */
+  readonly baseDirectory: string
+  /** Name under which the base is served without an adapter. */
+  readonly baseName: string
+  readonly threads?: number
+  readonly limits?: Partial<OpenLoraLimits>
+}
+
+export type OpenLoraLimits = EngineLimits & {
+  /** Requests that decode together. */
+  readonly rows: number
+  /** Tokens of prompt and answer together; at most the model's own context. */
+  readonly context: number
+  readonly rankMax: number
+  /** Memory for adapters that nobody uses at the moment. */
+  readonly adapterBytesMax: number
+}
+
+const DEFAULT_LIMITS: OpenLoraLimits = {
+  rows: 16,
+  context: 1_024,
+  rankMax: 64,
+  adapterBytesMax: 512 * 2 ** 20,
+  waitingMax: 256,
+  waitingPerCallerMax: 32,
+  prefillTokensPerStepMax: 1_024,
+}
+const OUTPUT_TOKENS_DEFAULT = 256
+const STOP_COUNT_MAX = 4
+const STOP_LENGTH_MAX = 256
+/** No tokenizer here makes tokens longer than this on average, so longer text is refused before it is read. */
+const CHARACTERS_PER_TOKEN_MAX = 32
+
+/** Starts serving: one base model, any number of adapters over it, in a thread of its own. */
+export async function createOpenLora(
+  { blobs, lookup, logger }: OpenLoraDependencies,
+  { baseDirectory, baseName, threads = 2, limits: given }: OpenLoraOptions,
+): Promise<OpenLora> {
+  const limits = { ...DEFAULT_LIMITS, ...given }
+  const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
+  type Pending = { readonly feed: GenerationFeed; readonly prepared: Prepared; readonly end: () => void }
+  const pending = new Map<number, Pending>()
+  let nextId = 0
+
+  const { rows, context, rankMax, adapterBytesMax, ...engineLimits } = limits
+  const data: EngineWorkerData = {
+    ...{ baseDirectory, rows, context, rankMax, threads, adapterBytesMax },
+    limits: engineLimits,
+  }
+  const host = createWorkerHost<EngineHostMethods, EngineMethods, EngineReady>({
+    file: new URL('./EngineWorker.ts', import.meta.url),
+    data,
+    handlers: { events: (events) => events.forEach(onEvent), fetchBlob: (cid) => blobs.get(cid) },
+    logger,
+    onDeath: (error) => {
+      for (const id of [...pending.keys()]) fail(id, error)
+    },
+  })
+  const { ready } = await host.live()
+
+  function fail(id: number, error: Error): void {
+    const one = pending.get(id)
+    pending.delete(id)
+    one?.end()
+    one?.feed.fail(error)
+  }
+
+  function onEvent(event: EngineEvent): void {
+    const one = pending.get(event.id)
+    if (one === undefined) return
+    switch (event.kind) {
+      case 'token':
+        one.feed.push(event.delta)
+        return
+      case 'failed':
+        fail(event.id, fromPlainError(event.error))
+        return
+      case 'finished': {
+        pending.delete(event.id)
+        one.end()
+        const { promptIds, promptText } = one.prepared
+        const { answerIds, text, finishReason } = event
+        const counts = { inputTokens: promptIds.length, outputTokens: answerIds.length }
+        one.feed.finish({ text, answerIds, promptIds, promptText, ...counts, finishReason })
+        return
+      }
+      default:
+        event satisfies never
+    }
+  }
+
+  function readPrompt(prompt: GenerateRequest['prompt']): {
+    promptText: string
+    promptIds: readonly number[]
+  } {
+    if (typeof prompt !== 'string' && prompt.every((one) => typeof one === 'number')) {
+      const promptIds = prompt as readonly number[]
+      const bad = promptIds.find((id) => !Number.isInteger(id) || id < 0 || id >= ready.vocabularySize)
+      if (bad !== undefined) throw new PromptError(`token ids below ${ready.vocabularySize}`, `${bad}`)
+      return { promptText: tokenizer.decode(promptIds), promptIds }
+    }
+    const promptText = typeof prompt === 'string' ? prompt : tokenizer.chat(prompt as readonly Message[])
+    const charactersMax = ready.context * CHARACTERS_PER_TOKEN_MAX
+    if (promptText.length > charactersMax) {
+      throw new PromptError(`at most ${charactersMax} characters`, `${promptText.length}`)
+    }
+    return { promptText, promptIds: tokenizer.encode(promptText) }
+  }
+
+  return {
+    tokenizer,
+    baseName,
+    async prepare(request) {
+      const model = request.model === baseName ? undefined : await lookup(request.model)
+      if (model === undefined && request.model !== baseName) throw new ModelNotFoundError(request.model)
+      const { promptText, promptIds } = readPrompt(request.prompt)
+      const room = ready.context - promptIds.length
+      if (promptIds.length === 0) throw new PromptError('at least one token', 'none')
+      if (room < 1) throw new PromptError(`at most ${ready.context - 1} tokens`, `${promptIds.length}`)
+      const { outputTokensMax = Math.min(room, OUTPUT_TOKENS_DEFAULT), stop = [] } = request
+      if (!Number.isInteger(outputTokensMax) || outputTokensMax < 1) {
+        throw new GenerationOptionError('outputTokensMax', 'a positive whole number', outputTokensMax)
+      }
+      if (stop.length > STOP_COUNT_MAX || stop.some((word) => word === '' || word.length > STOP_LENGTH_MAX)) {
+        const expected = `at most ${STOP_COUNT_MAX} texts of 1 to ${STOP_LENGTH_MAX} characters`
+        throw new GenerationOptionError('stop', expected, JSON.stringify(stop).slice(0, 100))
+      }
+      return {
+        ...{ request, model, promptIds, promptText },
+        outputTokensMax: Math.min(outputTokensMax, room),
+        sampling: { ...GREEDY, ...request.sampling },
+      }
+    },
+    generate(prepared, { signal } = {}) {
+      const id = nextId++
+      const { request, model, promptIds, outputTokensMax, sampling } = prepared
+      const cancel = (): void => {
+        void host.live().then(
+          ({ link }) => link.send('cancel', id),
+          () => {},
+        )
+      }
+      const feed = createGeneration(cancel)
+      signal?.addEventListener('abort', cancel, { once: true })
+      pending.set(id, { feed, prepared, end: () => signal?.removeEventListener('abort', cancel) })
+      host.live().then(
+        ({ link }) => {
+          link.send('submit', {
+            ...{ id, caller: request.caller, promptIds, outputTokensMax, sampling },
+            adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
+            stop: request.stop ?? [],
+            topLogprobs: request.topLogprobs ?? 0,
+          })
+          if (signal?.aborted) cancel()
+        },
+        (error: Error) => fail(id, error),
+      )
+      return feed.generation
+    },
+    metrics: async () => (await host.live()).link.call('metrics', undefined),
+    close: () => host.close(),
+  }
+}
+
+export type { Generation, GenerationResult }
+
+export class ModelNotFoundError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'openlora.model_not_found',
+      message: `Expected the name of a published model, got ${JSON.stringify(name.slice(0, 100))}. List the models to see their names.`,
+      context: { name: name.slice(0, 100) },
+    })
+  }
+}
+
+export class PromptError extends BaseError {
+  constructor(expected: string, got: string) {
+    super({
+      code: 'openlora.prompt',
+      message: `Expected a prompt of ${expected}, got ${got}. Change the prompt.`,
+      context: { expected, got },
+    })
+  }
+}
+
+export class GenerationOptionError extends BaseError {
+  constructor(name: string, expected: string, got: unknown) {
+    super({
+      code: 'openlora.generation_option',
+      message: `Expected ${name} to be ${expected}, got ${String(got)}.`,
+      context: { name, expected, got: String(got) },
+    })
+  }
+}
