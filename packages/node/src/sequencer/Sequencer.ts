@@ -1,0 +1,197 @@
+import { BaseError, type Clock, systemClock } from '@openledger/primitives'
+import { Deposit, L1Info, Predeploys, Transaction } from '@openledger/rollup'
+import type { BlockRecord, Engine, PayloadAttributes } from '../engine/Engine.ts'
+import { type Logger, silentLogger } from '../node/Logger.ts'
+import type { L1Block, L1View } from './L1View.ts'
+import { type L1Origin, selectOrigin } from './Origin.ts'
+
+/** What the sequencer needs of `rollup.json`. */
+export type SequencerRollupConfig = {
+  readonly genesis: { readonly l1: { readonly number: number; readonly hash: `0x${string}` } }
+  readonly block_time: number
+  /** 1,800 s from Fjord on, whatever an older configuration says. */
+  readonly max_sequencer_drift: number
+}
+
+export type SequencerOptions = {
+  readonly engine: Engine
+  readonly l1: L1View
+  readonly rollupConfig: SequencerRollupConfig
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+/** Builds the next block whenever its time has come. */
+export type Sequencer = {
+  start(): void
+  /** Stops after the block in hand. */
+  stop(): Promise<void>
+  isActive(): boolean
+  /**
+   * Builds one block if its time has come.
+   * @returns the block, or `undefined` when it is too early or the L1 is not far enough.
+   */
+  step(): Promise<BlockRecord | undefined>
+  /** What last went wrong, until a block succeeds. */
+  lastError(): unknown
+}
+
+const MAX_SEQUENCER_DRIFT_FJORD_SECONDS = 1800n
+/** How soon to look again when a block is due but could not be built. */
+const RETRY_MS = 250
+/** The longest sleep, so that a clock that was set is noticed. */
+const SLEEP_MAX_MS = 1000
+
+/**
+ * Creates a sequencer that is not yet running.
+ *
+ * Every slot has its block, empty ones too: block n's timestamp is the genesis time plus n block times. After a pause
+ * the missed slots are filled as fast as they execute.
+ *
+ * @see OP specs, derivation, "L2 Chain Derivation" and rollup-node, "Sequencing".
+ */
+export function createSequencer(options: SequencerOptions): Sequencer {
+  const { engine, l1, rollupConfig, clock = systemClock, logger = silentLogger } = options
+  const blockTime = BigInt(rollupConfig.block_time)
+  let lastError: unknown
+  let isActive = false
+  let running: Promise<void> = Promise.resolve()
+  let wake: () => void = () => {}
+  /** The L1 block that the head stands on, so that blocks of one epoch ask the L1 only for the next. */
+  let currentOrigin: L1Block | undefined
+
+  const originOf = (block: BlockRecord): L1Origin => {
+    if (block.number === 0n) {
+      const { number, hash } = rollupConfig.genesis.l1
+      return { number: BigInt(number), hash, sequenceNumber: 0n }
+    }
+    const { raw } = block.transactions[0]!
+    return L1Info.decode(Transaction.decode(raw).data)
+  }
+
+  const loadOrigin = async (origin: L1Origin): Promise<L1Block> => {
+    if (currentOrigin?.hash === origin.hash) return currentOrigin
+    const block = await l1.block(origin.number)
+    if (block === undefined) throw new L1BehindError(origin.number)
+    if (block.hash !== origin.hash) throw new L1ReorganisedError(origin, block.hash)
+    currentOrigin = block
+    return block
+  }
+
+  const prepare = async (head: BlockRecord): Promise<PayloadAttributes | undefined> => {
+    const parentOrigin = originOf(head)
+    const current = await loadOrigin(parentOrigin)
+    const timestamp = head.timestamp + blockTime
+    const l1Head = await l1.head()
+    const next = l1Head.number > current.number ? await l1.block(current.number + 1n) : undefined
+    const selected = selectOrigin({
+      timestamp,
+      current,
+      next,
+      maxDriftSeconds: MAX_SEQUENCER_DRIFT_FJORD_SECONDS,
+    })
+    if (selected.status === 'reorganised') throw new L1ReorganisedError(parentOrigin, next!.parentHash)
+    if (selected.status === 'wait') return undefined
+    const { origin } = selected
+    const isNewEpoch = origin.number !== parentOrigin.number
+    const config = await l1.systemConfig(origin)
+    const logs = isNewEpoch ? await l1.receiptsDeposits(origin.hash) : []
+    const info = L1Info.toDeposit({
+      number: origin.number,
+      timestamp: origin.timestamp,
+      hash: origin.hash,
+      baseFee: origin.baseFeePerGas,
+      blobBaseFee: origin.blobBaseFee,
+      sequenceNumber: isNewEpoch ? 0n : parentOrigin.sequenceNumber + 1n,
+      batcherAddress: config.batcherAddress,
+      baseFeeScalar: config.baseFeeScalar,
+      blobBaseFeeScalar: config.blobBaseFeeScalar,
+      operatorFeeScalar: config.operatorFeeScalar,
+      operatorFeeConstant: config.operatorFeeConstant,
+    })
+    const users = [...logs]
+      .sort((a, b) => a.logIndex - b.logIndex)
+      .map((log) => Deposit.fromLog(log, origin.hash))
+    currentOrigin = origin
+    return {
+      timestamp,
+      prevRandao: origin.prevRandao,
+      feeRecipient: Predeploys.SEQUENCER_FEE_VAULT,
+      parentBeaconBlockRoot: origin.parentBeaconBlockRoot ?? `0x${'00'.repeat(32)}`,
+      gasLimit: config.gasLimit,
+      eip1559Params: config.eip1559Params,
+      deposits: [info, ...users].map((deposit) => Transaction.encode(deposit)),
+      noTxPool: selected.noTxPool,
+    }
+  }
+
+  const step = async (): Promise<BlockRecord | undefined> => {
+    const head = engine.head()
+    if (clock.nowMs() < Number(head.timestamp + blockTime) * 1000) return undefined
+    const attributes = await prepare(head)
+    return attributes === undefined ? undefined : engine.build(attributes)
+  }
+
+  const run = async (): Promise<void> => {
+    while (isActive) {
+      let delayMs = RETRY_MS
+      try {
+        const block = await step()
+        const dueMs = Number(engine.head().timestamp + blockTime) * 1000
+        if (block !== undefined) lastError = undefined
+        if (block !== undefined || clock.nowMs() < dueMs) delayMs = Math.max(0, dueMs - clock.nowMs())
+      } catch (error) {
+        lastError = error
+        logger.error({ error }, 'the next block could not be built')
+      }
+      if (isActive) await sleep(Math.min(delayMs, SLEEP_MAX_MS))
+    }
+  }
+
+  const sleep = (milliseconds: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+
+  return {
+    start() {
+      if (isActive) return
+      isActive = true
+      running = running.then(run)
+    },
+    async stop() {
+      isActive = false
+      wake()
+      await running
+    },
+    isActive: () => isActive,
+    step,
+    lastError: () => lastError,
+  }
+}
+
+export class L1BehindError extends BaseError {
+  constructor(number: bigint) {
+    super({
+      code: 'sequencer.l1_behind',
+      message: `Expected the L1 to have block ${number}, which the L2 stands on. Wait for the L1 to catch up, or point the node at the right L1.`,
+      context: { number: number.toString() },
+      severity: 'retry',
+    })
+  }
+}
+
+export class L1ReorganisedError extends BaseError {
+  constructor(origin: L1Origin, got: string) {
+    super({
+      code: 'sequencer.l1_reorganised',
+      message: `Expected L1 block ${origin.number} to be ${origin.hash}, which the L2 stands on, the L1 now has ${got}. The L2 must be derived again from the L1.`,
+      context: { number: origin.number.toString(), expected: origin.hash, got },
+      severity: 'reset',
+    })
+  }
+}
