@@ -1,26 +1,27 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import { DevelopmentKeys, type Http } from '@openledger/protocol'
-import { type Client, createClient, type Signer } from '@openledger/sdk'
 import {
-  type Chain,
-  createPublicClient,
-  createWalletClient,
-  defineChain,
-  http,
-  type PublicClient,
-} from 'viem'
+  type Bridge,
+  type Client,
+  createBridge,
+  createChains,
+  createClient,
+  type Governance,
+  type Signer,
+} from '@openledger/sdk'
+import { type Chain, createPublicClient, createWalletClient, http, type PublicClient } from 'viem'
 import { type LocalAccount, privateKeyToAccount } from 'viem/accounts'
-import type { Wallet } from './Wallet.ts'
 
 /** A server and the two chains behind it, as the command line sees them. */
 export type Connection = {
   readonly url: string
   readonly client: Client
   readonly network: Http.Network
+  readonly bridge: Bridge
   readonly l1: PublicClient
   readonly l2: PublicClient
-  readonly l1Wallet: (account: LocalAccount) => Wallet
-  readonly l2Wallet: (account: LocalAccount) => Wallet
+  readonly l1Wallet: (account: LocalAccount) => Governance.Wallet
+  readonly l2Wallet: (account: LocalAccount) => Governance.Wallet
 }
 
 /**
@@ -32,18 +33,18 @@ export async function connect(url: string): Promise<Connection> {
   const network = await client.network().catch((error: unknown) => {
     throw error instanceof BaseError ? error : new UnreachableError(url, error)
   })
-  const l1Chain = chain(network.deployment.l1ChainId, 'Ethereum development', 'ETH', network.l1RpcUrl)
-  const l2Chain = chain(network.deployment.l2ChainId, network.name, 'OPEN', network.l2RpcUrl)
+  const { l1Chain, l2Chain } = createChains(network.deployment, network)
   const clientOf = (of: Chain): PublicClient =>
     createPublicClient({ chain: of, transport: http(), pollingInterval: 500 })
   const walletOf =
     (of: Chain) =>
-    (account: LocalAccount): Wallet =>
+    (account: LocalAccount): Governance.Wallet =>
       createWalletClient({ account, chain: of, transport: http(), pollingInterval: 500 })
   return {
     url,
     client,
     network,
+    bridge: createBridge(network.deployment, network),
     l1: clientOf(l1Chain),
     l2: clientOf(l2Chain),
     l1Wallet: walletOf(l1Chain),
@@ -77,14 +78,6 @@ export function accountOf(
   if (role in DevelopmentKeys.ROLES) return DevelopmentKeys.account(role as DevelopmentKeys.Role)
   throw new NoAccountError(role)
 }
-
-const chain = (id: number, name: string, symbol: string, rpcUrl: string): Chain =>
-  defineChain({
-    id,
-    name,
-    nativeCurrency: { name: symbol, symbol, decimals: 18 },
-    rpcUrls: { default: { http: [rpcUrl] } },
-  })
 
 export class UnreachableError extends BaseError {
   constructor(url: string, cause: unknown) {

@@ -1,4 +1,13 @@
 export {
+  type Bridge,
+  createBridge,
+  createChains,
+  type DepositResult,
+  type Wallet,
+  type WithdrawalProgress,
+  type WithdrawalStage,
+} from './bridge.ts'
+export {
   type Client,
   type ClientOptions,
   createClient,
@@ -6,3 +15,4 @@ export {
   type Signer,
   trainingEvents,
 } from './Client.ts'
+export * as Governance from './Governance.ts'

@@ -1,0 +1,24 @@
+import type { WithdrawalStage } from '@openledger/sdk'
+import type { LocalAccount } from 'viem/accounts'
+import type { Connection } from './Connection.ts'
+
+const STAGE_TEXT: Record<WithdrawalStage, string> = {
+  initiated: 'burned on L2; waiting for an output root on L1 over its block',
+  'ready-to-prove': 'an output root is there; proving against it',
+  proven: 'proven on L1; waiting out the finalisation period',
+  'ready-to-finalize': 'the period is over; unlocking',
+  finalized: 'unlocked on L1',
+}
+
+/** Withdraws OPEN from L2 to the same address on L1, saying where it stands. */
+export async function withdrawToL1(
+  { bridge, l1Wallet, l2Wallet }: Connection,
+  account: LocalAccount,
+  amountWei: bigint,
+  onProgress: (line: string) => void,
+): Promise<void> {
+  const wallets = { l1: l1Wallet(account), l2: l2Wallet(account) }
+  await bridge.withdraw(wallets, { amountWei }, ({ stage, hash }) =>
+    onProgress(`${STAGE_TEXT[stage]}${hash === undefined ? '' : ` (${hash})`}`),
+  )
+}
