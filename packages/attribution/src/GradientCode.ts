@@ -43,7 +43,7 @@ export function learn(source: {
     for (let j = 0; j < landmarkCount; j++)
       gram[i * landmarkCount + j]! *= inverseNorms[i]! * inverseNorms[j]!
   }
-  const { directions, dimension, energyPpm } = principal(gram, landmarkCount)
+  const { directions, rank, dimension, energyPpm } = principal(gram, landmarkCount)
   const gradientWidth = paddedWidth(blocks)
   const kernels = ScanKernels.create({
     ...{ rowCount: rows.length, width: dimension, directions: dimension, gradientWidth },
@@ -52,24 +52,37 @@ export function learn(source: {
   const projected = new Float64Array(dimension)
   for (const [i, row] of order.entries()) {
     projected.fill(0)
-    for (let j = 0; j < landmarkCount; j++) {
-      const similarity = gram[i * landmarkCount + j]!
-      for (let k = 0, at = j; k < dimension; k++, at += landmarkCount)
-        projected[k]! += directions[at]! * similarity
+    for (let k = 0, at = 0; k < rank; k++) {
+      let sum = 0
+      for (let j = i * landmarkCount; j < (i + 1) * landmarkCount; j++, at++)
+        sum += directions[at]! * gram[j]!
+      projected[k] = sum
     }
+    rotate(projected, dimension, 1)
     const { code, scale } = toRow(projected)
     kernels.codes.set(code, row * dimension)
     scales[row] = scale
   }
-  for (let k = 0, at = 0; k < dimension; k++) {
+  for (let k = 0, at = 0; k < rank; k++) {
     for (let j = 0; j < landmarkCount; j++, at++) directions[at]! *= inverseNorms[j]!
   }
   const starts = paddedStarts(blocks)
+  const group = new Float64Array(dimension * ScanKernels.GROUP)
   Whitening.pullBack({ blocks, rows, fisher, landmarkCount, factors }, directions, (block, part, stride) => {
-    for (let k = 0; k < dimension; k++) {
-      const from = part.subarray(k * stride, k * stride + blocks[block]!.size)
-      const to = k * gradientWidth + starts[block]!
-      quantizeGroups(from, CODE_MAX, kernels.transform, kernels.transformScales, to)
+    const { size } = blocks[block]!
+    for (let from = 0; from < size; from += ScanKernels.GROUP) {
+      const width = Math.min(ScanKernels.GROUP, size - from)
+      group.fill(0)
+      for (let k = 0; k < rank; k++) {
+        const at = k * stride + from
+        group.set(part.subarray(at, at + width), k * ScanKernels.GROUP)
+      }
+      rotate(group, dimension, ScanKernels.GROUP)
+      for (let k = 0; k < dimension; k++) {
+        const values = group.subarray(k * ScanKernels.GROUP, k * ScanKernels.GROUP + width)
+        const to = k * gradientWidth + starts[block]! + from
+        quantizeGroups(values, CODE_MAX, kernels.transform, kernels.transformScales, to)
+      }
     }
   })
   return { dimension, energyPpm, scales, kernels }
@@ -161,26 +174,24 @@ function invertNorms(normsSquared: Float64Array): Float64Array {
   )
 }
 
-/** Gives `[dimension, landmarks]` combinations of unit landmarks that are orthonormal directions, rotated. */
+/** Gives `[rank, landmarks]` combinations of unit landmarks that are orthonormal, most energy first. */
 function principal(
   gram: Float64Array,
   landmarkCount: number,
-): { directions: Float64Array; dimension: number; energyPpm: number } {
+): { directions: Float64Array; rank: number; dimension: number; energyPpm: number } {
   const { values, vectors } = decompose(gram.slice(0, landmarkCount * landmarkCount), landmarkCount)
   const positive = values.map((value) => Math.max(0, value))
   const total = positive.reduce((sum, value) => sum + value, 0)
   const kept = (dimension: number): number =>
     total === 0 ? 1 : positive.slice(0, dimension).reduce((sum, value) => sum + value, 0) / total
   const dimension = DIMENSIONS.find((candidate) => kept(candidate) >= ENERGY_MIN) ?? DIMENSIONS.at(-1)!
-  const directions = new Float64Array(dimension * landmarkCount)
-  for (let k = 0; k < Math.min(dimension, landmarkCount); k++) {
-    if (values[k]! <= RANK_TOLERANCE * values[0]! || values[k]! <= 0) break
-    const scale = 1 / Math.sqrt(values[k]!)
-    for (let j = 0; j < landmarkCount; j++)
-      directions[k * landmarkCount + j] = vectors[k * landmarkCount + j]! * scale
+  const rank = positive.slice(0, dimension).filter((value) => value > RANK_TOLERANCE * positive[0]!).length
+  const directions = vectors.slice(0, rank * landmarkCount)
+  for (let k = 0, at = 0; k < rank; k++) {
+    const scale = 1 / Math.sqrt(positive[k]!)
+    for (let j = 0; j < landmarkCount; j++, at++) directions[at]! *= scale
   }
-  rotate(directions, dimension, landmarkCount)
-  return { directions, dimension, energyPpm: Math.round(kept(dimension) * 1e6) }
+  return { directions, rank, dimension, energyPpm: Math.round(kept(dimension) * 1e6) }
 }
 
 /** Applies a fixed orthogonal matrix to the rows: random signs, then the Walsh-Hadamard transform. */
