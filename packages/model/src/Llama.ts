@@ -203,28 +203,43 @@ function gated(gate: Tensor, up: Tensor): Tensor {
  * The gradient keeps the probabilities of the forward pass and touches label entries as rows, not as a one-hot matrix.
  * @param hidden - `[N, C]`.
  * @param table - `[V, C]`.
- * @param labels - `[N]` int64.
+ * @param labels - `[N]` int64, or a function that makes them from the probabilities.
  * @returns `[N, 1]` in nats, and the probabilities `[N, V]`.
  */
 export function crossEntropy(
   hidden: Tensor,
   table: Tensor,
-  labels: Tensor,
+  labels: Tensor | ((probabilities: Tensor) => Tensor),
 ): { loss: Tensor; probabilities: Tensor } {
   const logits = Op.matmul(hidden, table, { transposeB: true })
   const probabilities = Op.softmax(logits)
   // log-sum-exp from the largest entry: its probability is at least 1/V, so its logarithm is safe
   const normaliser = Op.subtract(Op.max(logits, [-1], true), Op.log(Op.max(probabilities, [-1], true)))
-  const rows = Op.gather(table, labels)
+  const chosen = typeof labels === 'function' ? labels(probabilities) : labels
+  const rows = Op.gather(table, chosen)
   const loss = Op.subtract(normaliser, Op.sum(Op.multiply(hidden, rows), [-1], true))
   const wrapped = Op.custom([hidden, table], loss, (g) => {
     const weighted = Op.multiply(hidden, g)
     const forHidden = Op.multiply(Op.subtract(Op.matmul(probabilities, table), rows), g)
     const forTable = Op.subtract(
       Op.matmul(probabilities, weighted, { transposeA: true }),
-      Op.scatterRows(weighted, labels, table.shape[0] as number),
+      Op.scatterRows(weighted, chosen, table.shape[0] as number),
     )
     return [forHidden, forTable]
   })
   return { loss: wrapped, probabilities }
+}
+
+/**
+ * Draws one label per row from its probabilities: the first whose cumulative share exceeds the uniform number.
+ * @param probabilities - `[N, V]`.
+ * @param uniform - `[N, 1]` in [0, 1).
+ * @returns `[N]` int64.
+ */
+export function sample(probabilities: Tensor, uniform: Tensor): Tensor {
+  const cumulative = Op.cumulativeSum(probabilities)
+  const last = probabilities.shape[1] as number
+  // scaled by the real total, so that rounding never draws past the last token
+  const threshold = Op.multiply(uniform, Op.slice(cumulative, 1, last - 1, last))
+  return Op.cast(Op.sum(Op.cast(Op.less(cumulative, threshold), 'float32'), [1]), 'int64')
 }

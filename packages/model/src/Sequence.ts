@@ -2,6 +2,7 @@ import { BaseError } from '@openledger/primitives'
 import { createGraph, type Graph, Op, type Tensor } from '@openledger/tensor'
 import type { LlamaConfig, LoraTarget } from './Config.ts'
 import * as Llama from './Llama.ts'
+import type { Tokenizer } from './Tokenizer.ts'
 
 /** Token sequences with the tokens that count: `lossMask[t]` weighs the prediction of token `t`; entry 0 is not used. */
 export type Sequence = { readonly ids: Int32Array; readonly lossMask: Float32Array }
@@ -57,6 +58,49 @@ export function collate(config: LlamaConfig, sequences: readonly Sequence[]): Co
 function checkToken(config: LlamaConfig, id: number): number {
   if (id < 0 || id >= config.vocabularySize) throw new TokenRangeError(id, config.vocabularySize)
   return id
+}
+
+/** Marks and limits for making sequences from text. */
+export type TextOptions = {
+  /** Most tokens in a sequence, marks included. */
+  readonly tokensMax: number
+  /** Tokens that a long text's next sequence repeats as uncounted context. Default an eighth of `tokensMax`. */
+  readonly overlapTokens?: number
+}
+
+/**
+ * Makes sequences from a text to continue: begin mark, tokens, end mark; long texts become several that overlap, and each
+ * token is counted once.
+ */
+export function fromText(tokenizer: Tokenizer, text: string, options: TextOptions): Sequence[] {
+  const ids = [tokenizer.bosId, ...tokenizer.encode(text), tokenizer.eosId]
+  return cut(ids, 1, options)
+}
+
+/** Makes sequences from a prompt and the answer to it; only the answer and the end mark are counted. */
+export function fromCompletion(
+  tokenizer: Tokenizer,
+  example: { readonly prompt: string; readonly completion: string },
+  options: TextOptions,
+): Sequence[] {
+  const prompt = [tokenizer.bosId, ...tokenizer.encode(example.prompt)]
+  const ids = [...prompt, ...tokenizer.encode(example.completion), tokenizer.eosId]
+  return cut(ids, prompt.length, options)
+}
+
+function cut(ids: readonly number[], countedFrom: number, options: TextOptions): Sequence[] {
+  const { tokensMax, overlapTokens = Math.floor(tokensMax / 8) } = options
+  const sequences: Sequence[] = []
+  let counted = countedFrom
+  for (let start = 0; counted < ids.length; ) {
+    const end = Math.min(ids.length, start + tokensMax)
+    const lossMask = new Float32Array(end - start)
+    lossMask.fill(1, Math.min(end, counted) - start)
+    if (end > counted) sequences.push({ ids: Int32Array.from(ids.slice(start, end)), lossMask })
+    counted = Math.max(counted, end)
+    start = end - overlapTokens
+  }
+  return sequences
 }
 
 /** A graph over whole sequences, before any loss. */

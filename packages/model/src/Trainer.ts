@@ -1,5 +1,5 @@
 import { BaseError } from '@openledger/primitives'
-import { createSession, type Graph, gradients, Op, type Session, type Tensor } from '@openledger/tensor'
+import { type Graph, gradients, Op, type Tensor } from '@openledger/tensor'
 import { type AdamWOptions, adamWDefaults, type Moments, updateAdamW } from './AdamW.ts'
 import * as Adapter from './Adapter.ts'
 import type { Checkpoint } from './Checkpoint.ts'
@@ -7,6 +7,7 @@ import { type LoraTarget, linearName, linearSize, weightShapes } from './Config.
 import * as Llama from './Llama.ts'
 import * as Safetensors from './Safetensors.ts'
 import { bucket, buildSequenceGraph, type Collated, collate, type Sequence } from './Sequence.ts'
+import { createSessionCache, sessionOptions } from './SessionCache.ts'
 
 /** Sequences of one optimiser step; `lossMask[i][t]` weighs the prediction of token `t` of sequence `i`. */
 export type Batch = { readonly ids: readonly Int32Array[]; readonly lossMask: readonly Float32Array[] }
@@ -65,7 +66,7 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
   const start = mode === 'lora' ? options.adapter : undefined
   if (mode === 'lora' && !start) throw new ModeError('an adapter to train')
   const trained = start ? trainedPairs(start) : trainedWeights(checkpoint, shapes)
-  const sessions = new Map<string, Session>()
+  const sessions = createSessionCache(sessionsMax, sessionOptions(options))
   let steps = 0
 
   const inputsIn = (graph: Graph) => {
@@ -122,28 +123,9 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     }
   }
 
-  const sessionFor = async (rows: number, tokens: number, isTraining: boolean): Promise<Session> => {
-    const key = `${rows}x${tokens}${isTraining ? '' : ' evaluate'}`
-    let session = sessions.get(key)
-    if (!session) {
-      const { threads, spinning } = options
-      session = await createSession(build(rows, tokens, isTraining), {
-        ...(threads === undefined ? {} : { threads }),
-        ...(spinning === undefined ? {} : { spinning }),
-      })
-      if (sessions.size >= sessionsMax) {
-        const [oldest, stale] = sessions.entries().next().value!
-        sessions.delete(oldest)
-        await stale.release()
-      }
-    } else sessions.delete(key)
-    // insertion order is order of use, so that the first is the one to drop
-    sessions.set(key, session)
-    return session
-  }
-
   const runPart = async (part: Collated, tokens: number, isTraining: boolean) => {
-    const session = await sessionFor(part.rows, part.tokens, isTraining)
+    const key = `${part.rows}x${part.tokens}${isTraining ? '' : ' evaluate'}`
+    const session = await sessions.get(key, () => build(part.rows, part.tokens, isTraining))
     const feeds: Record<string, Float32Array | Int32Array | BigInt64Array> = {
       ids: part.ids,
       labels: part.labels,
@@ -211,10 +193,7 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     restore: (bytes) => {
       steps = restoreState(trained, bytes)
     },
-    release: async () => {
-      for (const session of sessions.values()) await session.release()
-      sessions.clear()
-    },
+    release: sessions.release,
   }
 }
 

@@ -1,5 +1,6 @@
 export { type AdamWOptions, adamWDefaults } from './AdamW.ts'
 export * as Adapter from './Adapter.ts'
+export * as AdapterFolder from './AdapterFolder.ts'
 export { type Checkpoint, createCheckpoint, encodeWeights, fromWeights, hashFiles } from './Checkpoint.ts'
 export * as CheckpointFolder from './CheckpointFolder.ts'
 export {
@@ -12,10 +13,36 @@ export {
   UnsupportedConfigError,
   weightShapes,
 } from './Config.ts'
+export {
+  createGradients,
+  type ExampleGradient,
+  type GradientBlock,
+  type Gradients,
+  type GradientsOptions,
+} from './Gradients.ts'
 export * as Llama from './Llama.ts'
 export { createRandom, type Random } from './Random.ts'
 export * as Safetensors from './Safetensors.ts'
-export { buildSequenceGraph, collate, type Sequence } from './Sequence.ts'
+export { learningRateAt, type Schedule } from './Schedule.ts'
+export { createScorer, type Scorer } from './Scorer.ts'
+export {
+  buildSequenceGraph,
+  collate,
+  fromCompletion,
+  fromText,
+  type Sequence,
+  SequenceLengthError,
+  type TextOptions,
+  TokenRangeError,
+} from './Sequence.ts'
 export { createTokenizer, type Message, type Offset, plainTemplate, type Tokenizer } from './Tokenizer.ts'
 export { trainTokenizer } from './TokenizerTrainer.ts'
-export { type Batch, createTrainer, type StepResult, type Trainer, type TrainerOptions } from './Trainer.ts'
+export {
+  type Batch,
+  computedTokens,
+  createTrainer,
+  NotFiniteError,
+  type StepResult,
+  type Trainer,
+  type TrainerOptions,
+} from './Trainer.ts'

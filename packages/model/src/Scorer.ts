@@ -1,0 +1,78 @@
+import { type Graph, Op } from '@openledger/tensor'
+import { type Adapter, linearsOf } from './Adapter.ts'
+import type { Checkpoint } from './Checkpoint.ts'
+import { linearName, weightShapes } from './Config.ts'
+import * as Llama from './Llama.ts'
+import { buildSequenceGraph, collate } from './Sequence.ts'
+import { createSessionCache, sessionOptions } from './SessionCache.ts'
+
+export type Scorer = {
+  /** Gives `log p(token | tokens before it)` of each token in nats; the first is 0. */
+  readonly logProbabilities: (ids: Int32Array) => Promise<Float32Array>
+  /** Gives the scores of another adapter (or of the base alone), sharing compiled graphs where the shapes agree. */
+  readonly withAdapter: (adapter: Adapter | undefined) => Scorer
+  readonly release: () => Promise<void>
+}
+
+const sessionsMax = 16
+
+/** Prepares scoring of whole sequences with an adapter, or with the base alone. */
+export function createScorer(
+  checkpoint: Checkpoint,
+  adapter: Adapter | undefined,
+  options: { readonly threads?: number; readonly spinning?: boolean } = {},
+): Scorer {
+  const { config } = checkpoint
+  const shapes = weightShapes(config)
+  const sessions = createSessionCache(sessionsMax, sessionOptions(options))
+
+  const build = (own: Adapter | undefined, tokens: number) => {
+    const pairsIn = (graph: Graph) => {
+      const pairs = new Map<string, Llama.LoraPair>()
+      for (const { name, input, output } of own ? linearsOf(config, own.targets) : []) {
+        const { rank, alpha } = own!
+        pairs.set(name, {
+          a: graph.input(`${name}.a`, 'float32', [input, rank]),
+          b: graph.input(`${name}.b`, 'float32', [rank, output]),
+          scale: alpha / rank,
+        })
+      }
+      return pairs
+    }
+    const { graph, hidden, weights } = buildSequenceGraph(
+      config,
+      { rows: 1, tokens },
+      (graph) => Llama.constantWeights(graph, checkpoint.weights, shapes),
+      (graph) => {
+        const pairs = pairsIn(graph)
+        return (layer, target) => pairs.get(linearName(layer, target))
+      },
+    )
+    const labels = graph.input('labels', 'int64', [tokens])
+    const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), labels)
+    return { logProbability: Op.negate(loss) }
+  }
+
+  const forAdapter = (own: Adapter | undefined): Scorer => {
+    const feeds: Record<string, Float32Array> = {}
+    for (const [name, { a, b }] of own?.tensors ?? []) {
+      feeds[`${name}.a`] = a
+      feeds[`${name}.b`] = b
+    }
+    const key = own ? `${own.rank} ${own.alpha} ${own.targets}` : 'base'
+    return {
+      logProbabilities: async (ids) => {
+        const scores = new Float32Array(ids.length)
+        if (ids.length < 2) return scores
+        const batch = collate(config, [{ ids, lossMask: new Float32Array(ids.length) }])
+        const session = await sessions.get(`${key} ${batch.tokens}`, () => build(own, batch.tokens))
+        const results = await session.run({ ...feeds, ids: batch.ids, labels: batch.labels })
+        scores.set((results.logProbability!.data as Float32Array).subarray(0, ids.length - 1), 1)
+        return scores
+      },
+      withAdapter: forAdapter,
+      release: sessions.release,
+    }
+  }
+  return forAdapter(adapter)
+}
