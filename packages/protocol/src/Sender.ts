@@ -122,12 +122,15 @@ export function createSender(
           to,
           functionName: call.functionName,
         })
-      const estimate = await publicClient
-        .estimateGas({ ...request, account: account.address })
-        .catch((error) => {
-          throw toReverted(error) ?? error
-        })
-      const hash = await inOrder(() => submit(request, (estimate * GAS_MARGIN_PERCENT) / 100n))
+      const estimating = publicClient.estimateGas({ ...request, account: account.address })
+      // the place in the queue is taken now, so that a slow estimate does not let later calls pass
+      const submitting = inOrder(async () =>
+        submit(request, ((await estimating) * GAS_MARGIN_PERCENT) / 100n),
+      )
+      estimating.catch(() => {})
+      const hash = await submitting.catch((error) => {
+        throw toReverted(error) ?? error
+      })
       let receipt: TransactionReceipt
       try {
         receipt = await publicClient.waitForTransactionReceipt({ hash, timeout: timeoutMs })
