@@ -7,7 +7,6 @@ import {
   createChains,
   createClient,
   type Governance,
-  type Signer,
 } from '@openledger/sdk'
 import { type Chain, createPublicClient, createWalletClient, http, type PublicClient } from 'viem'
 import { type LocalAccount, privateKeyToAccount } from 'viem/accounts'
@@ -51,13 +50,6 @@ export async function connect(url: string): Promise<Connection> {
     l2Wallet: walletOf(l2Chain),
   }
 }
-
-/** Gives an account as what the SDK signs with. */
-export const signerOf = (account: LocalAccount): Signer => ({
-  address: account.address.toLowerCase() as Hex,
-  signTypedData: (typedData) =>
-    account.signTypedData(typedData as Parameters<LocalAccount['signTypedData']>[0]),
-})
 
 /**
  * Chooses the account to act with: a private key from the environment, or a development role by name.

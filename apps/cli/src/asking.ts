@@ -1,8 +1,9 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
+import { signerOf } from '@openledger/sdk'
 import type { LocalAccount } from 'viem/accounts'
-import { type Connection, signerOf } from './Connection.ts'
+import type { Connection } from './Connection.ts'
 
 /**
  * Tops the prepaid balance up to `amountWei` if it is below, and makes an API key with that limit.

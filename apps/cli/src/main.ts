@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { BaseError, Open } from '@openledger/primitives'
+import { signerOf } from '@openledger/sdk'
 import { Command } from 'commander'
-import { accountOf, connect, signerOf } from './Connection.ts'
+import { accountOf, connect } from './Connection.ts'
 import { bold, dim, green, open, percent, table } from './Output.ts'
 
 /** The command line: all that the page can do, and what an auditor needs. It reads the environment; nothing below it does. */

@@ -1,7 +1,7 @@
 import type { Http } from '@openledger/protocol'
-import { trainingEvents } from '@openledger/sdk'
+import { signerOf, trainingEvents } from '@openledger/sdk'
 import type { LocalAccount } from 'viem/accounts'
-import { type Connection, signerOf } from './Connection.ts'
+import type { Connection } from './Connection.ts'
 
 export type TrainingRequest = {
   readonly modelName: string

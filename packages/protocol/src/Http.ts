@@ -47,6 +47,8 @@ export const networkSchema = z.object({
   }),
   treasury: addressSchema,
   operator: addressSchema,
+  /** Checks records; a Datanet's owner names it with `addValidator`. */
+  validator: addressSchema,
   base: z.object({
     name: z.string(),
     hash: hashSchema,

@@ -1,5 +1,6 @@
 import { BaseError, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Http, TypedData } from '@openledger/protocol'
+import type { LocalAccount } from 'viem'
 import type { z } from 'zod'
 
 /** What signs for a person: a viem local account, or a wallet client with its account bound in. */
@@ -12,6 +13,13 @@ export type Signer = {
     message: Record<string, unknown>
   }) => Promise<Hex>
 }
+
+/** Gives a local account, such as one from a private key, as what this client signs with. */
+export const signerOf = (account: LocalAccount): Signer => ({
+  address: account.address.toLowerCase() as Hex,
+  signTypedData: (typedData) =>
+    account.signTypedData(typedData as Parameters<LocalAccount['signTypedData']>[0]),
+})
 
 export type ClientOptions = {
   /** Where the server is, e.g. `http://127.0.0.1:8080`; the empty string means the page's own origin. */

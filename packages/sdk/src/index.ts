@@ -13,6 +13,7 @@ export {
   createClient,
   ProblemError,
   type Signer,
+  signerOf,
   trainingEvents,
 } from './Client.ts'
 export * as Governance from './Governance.ts'

@@ -41,7 +41,15 @@ export function CreateDatanet() {
       })
       const transactionHash = await writeContractAsync(request as Parameters<typeof writeContractAsync>[0])
       await publicClient.waitForTransactionReceipt({ hash: transactionHash })
-      return client.registerDatanet({ transactionHash, summary })
+      const datanet = await client.registerDatanet({ transactionHash, summary })
+      const validator = await writeContractAsync({
+        address: network.data.deployment.l2.datanets,
+        abi: datanetsAbi,
+        functionName: 'addValidator',
+        args: [BigInt(datanet.id), network.data.validator],
+      })
+      await publicClient.waitForTransactionReceipt({ hash: validator })
+      return datanet
     },
     onSuccess: async (datanet) => {
       close()

@@ -1,0 +1,90 @@
+import { join } from 'node:path'
+import { BaseError } from '@openledger/primitives'
+import { z } from 'zod'
+
+const root = join(import.meta.dirname, '../../..')
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
+
+/** Every setting of the server: the variable's name is `OPENLEDGER_` and the key in upper snake case. */
+export const configSchema = z.object({
+  dataDirectory: z
+    .string()
+    .default(join(root, '.openledger'))
+    .describe('Where everything that must survive is kept'),
+  host: z.string().default('127.0.0.1').describe('Address to listen on'),
+  port: port(8080).describe('Port of the page and the API; 0 picks a free one'),
+  publicUrl: z
+    .string()
+    .optional()
+    .describe('Address that others reach the server by; by default host and port'),
+  l1RpcUrl: z.string().optional().describe('An L1 to use instead of the development chain started here'),
+  l1Port: port(8545).describe('Port of the development L1'),
+  l2RpcPort: port(9545).describe('Port of the L2 JSON-RPC'),
+  blockTimeSeconds: z.coerce.number().int().min(1).max(12).default(2).describe('Seconds between L2 blocks'),
+  databaseUrl: z.string().optional().describe('PostgreSQL to use instead of the embedded database'),
+  s3Url: z.string().optional().describe('S3-compatible bucket URL to use instead of the data directory'),
+  s3AccessKeyId: z.string().optional().describe('Access key of that bucket'),
+  s3SecretAccessKey: z.string().optional().describe('Secret of that bucket; never printed'),
+  s3Region: z.string().default('us-east-1').describe('Region of that bucket'),
+  baseModel: z
+    .string()
+    .default(join(root, 'assets/base'))
+    .describe('Folder of the base model, in Hugging Face format'),
+  engineThreads: z.coerce.number().int().min(1).max(64).default(2).describe('Threads of the model engine'),
+  servingRows: z.coerce.number().int().min(1).max(256).default(8).describe('Requests decoded in one batch'),
+  seed: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('Fill a fresh development network with a Datanet and a model'),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('How much is logged'),
+})
+
+export type Config = z.infer<typeof configSchema>
+
+const SECRETS: readonly (keyof Config)[] = ['s3SecretAccessKey', 'databaseUrl']
+
+/** Names the variable that sets a key: `dataDirectory` is `OPENLEDGER_DATA_DIRECTORY`. */
+export const variableOf = (key: string): string =>
+  `OPENLEDGER_${key.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()}`
+
+/**
+ * Reads the configuration from an environment.
+ * @throws {ConfigError} naming the variable, what was expected and what came.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const known = new Map(Object.keys(configSchema.shape).map((key) => [variableOf(key), key]))
+  const input: Record<string, string> = {}
+  for (const [variable, key] of known) {
+    const value = environment[variable]
+    if (value !== undefined && value !== '') input[key] = value
+  }
+  const result = configSchema.safeParse(input)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw new ConfigError(variableOf(String(issue!.path[0])), issue!.message)
+}
+
+/** Lists every setting with its variable, value and meaning, secrets left out. */
+export function describeConfig(config: Config): string {
+  return Object.entries(configSchema.shape)
+    .map(([key, schema]) => {
+      const value = config[key as keyof Config]
+      const shown =
+        value === undefined ? '(unset)' : SECRETS.includes(key as keyof Config) ? '(set)' : String(value)
+      return `${variableOf(key)}=${shown}\n    ${schema.description}`
+    })
+    .join('\n')
+}
+
+export class ConfigError extends BaseError {
+  constructor(variable: string, problem: string) {
+    super({
+      code: 'config.invalid',
+      message: `${variable}: ${problem}. Nothing was started; npm start -- --print-config lists every setting.`,
+      context: { variable },
+    })
+  }
+}
