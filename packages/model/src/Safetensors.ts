@@ -137,8 +137,8 @@ function narrow(data: Float32Array, type: StoredType): Uint8Array {
 }
 
 function widen(bytes: Uint8Array, type: StoredType): Float32Array {
-  // a copy is aligned, whatever the offset in the file
-  const { buffer } = bytes.slice()
+  // a copy is aligned, whatever the offset in the file; `slice` would not copy what `readFile` returns
+  const { buffer } = new Uint8Array(bytes)
   if (type === 'F32') return new Float32Array(buffer)
   if (type === 'F16') return Float32Array.from(new Float16Array(buffer))
   const halves = new Uint16Array(buffer)

@@ -26,7 +26,7 @@ const config: LlamaConfig = {
   ropeTheta: 10_000,
   normEpsilon: 1e-5,
   isHeadTied: true,
-  bosId: 0,
+  bosId: 1,
   eosId: 0,
   padId: 0,
 }
@@ -51,9 +51,12 @@ describe('createOpenLora', () => {
     )
     await CheckpointFolder.write(directory, config, weights)
     const text = 'contract Token { function transfer(address to, uint256 value) external returns (bool); } '
-    const tokenizer = trainTokenizer([text.repeat(3)], { vocabularySize: 300, specialTokens: ['<|end|>'] })
+    const tokenizer = trainTokenizer([text.repeat(3)], {
+      vocabularySize: 300,
+      specialTokens: ['<|end|>', '<|begin|>'],
+    })
     await writeFile(join(directory, 'tokenizer.json'), JSON.stringify(tokenizer))
-    const names = { bos_token: '<|end|>', eos_token: '<|end|>', pad_token: '<|end|>' }
+    const names = { bos_token: '<|begin|>', eos_token: '<|end|>', pad_token: '<|end|>' }
     await writeFile(join(directory, 'tokenizer_config.json'), JSON.stringify(names))
     const empty = Adapter.create(config, { rank: 4, alpha: 8, targets: loraTargets, seed: 1 })
     const tensors = new Map(
@@ -111,7 +114,8 @@ describe('createOpenLora', () => {
       promptText: 'contract Token {',
       finishReason: 'length',
     })
-    expect(result.inputTokens).toBe(openLora.tokenizer.encode('contract Token {').length)
+    expect(result.promptIds).toEqual([config.bosId, ...openLora.tokenizer.encode('contract Token {')])
+    expect(result.inputTokens).toBe(result.promptIds.length)
     expect(result.outputTokens).toBe(20)
     expect(openLora.tokenizer.decode(ids)).toBe(text)
   })

@@ -174,7 +174,8 @@ export async function createOpenLora(
     if (promptText.length > charactersMax) {
       throw new PromptError(`at most ${charactersMax} characters`, `${promptText.length}`)
     }
-    return { promptText, promptIds: tokenizer.encode(promptText) }
+    // a document began with this token in training, and so does a prompt
+    return { promptText, promptIds: [tokenizer.bosId, ...tokenizer.encode(promptText)] }
   }
 
   return {
@@ -185,7 +186,7 @@ export async function createOpenLora(
       if (model === undefined && request.model !== baseName) throw new ModelNotFoundError(request.model)
       const { promptText, promptIds } = readPrompt(request.prompt)
       const room = ready.context - promptIds.length
-      if (promptIds.length === 0) throw new PromptError('at least one token', 'none')
+      if (promptIds.length === 0 || promptText === '') throw new PromptError('at least one token', 'none')
       if (room < 1) throw new PromptError(`at most ${ready.context - 1} tokens`, `${promptIds.length}`)
       const { outputTokensMax = Math.min(room, OUTPUT_TOKENS_DEFAULT), stop = [] } = request
       if (!Number.isInteger(outputTokensMax) || outputTokensMax < 1) {
