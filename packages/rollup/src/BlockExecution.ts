@@ -4,6 +4,7 @@ import { encodeExtraData, nextBaseFee } from './BaseFee.ts'
 import * as Bloom from './Bloom.ts'
 import type { Crypto } from './Crypto.ts'
 import type { BlockContext, Evm } from './Evm.ts'
+import { type Fork, rulesOf } from './Fork.ts'
 import type { Genesis, OptimismConfig } from './Genesis.ts'
 import * as Header from './Header.ts'
 import { createJournaledState, createStateReader, type JournaledState } from './JournaledState.ts'
@@ -77,6 +78,7 @@ export type BlockEnvironment = {
   readonly crypto: Crypto
   readonly trie: StateTrie
   readonly chainId: bigint
+  readonly fork: Fork
   readonly optimism: OptimismConfig
   readonly code: (codeHash: Hex) => Uint8Array
   readonly blockHash: (number: bigint) => Hex | undefined
@@ -107,6 +109,7 @@ export function beginBlock(
   environment: BlockEnvironment,
 ): BlockExecution {
   const { crypto, trie, optimism } = environment
+  const rules = rulesOf(environment.fork)
   const journal = createJournaledState(createStateReader(trie, state, environment.code))
   const context: BlockContext = {
     number: parent.header.number + 1n,
@@ -117,13 +120,18 @@ export function beginBlock(
     baseFeePerGas: nextBaseFee(parent.header, optimism),
     blockHash: environment.blockHash,
   }
-  writeSystemContracts(journal, context, parent.hash, attributes.parentBeaconBlockRoot)
+  writeSystemContracts(
+    journal,
+    context,
+    attributes.parentBeaconBlockRoot,
+    rules.hasPrague ? parent.hash : undefined,
+  )
 
   const executed: ExecutedTransaction[] = []
   let gasUsed = 0n
   let parameters: L1FeeParameters | undefined
   const l1Parameters = (): L1FeeParameters => {
-    parameters ??= readParameters((address, slot) => journal.storage(address, slot))
+    parameters ??= readParameters(journal.storage, rules)
     return parameters
   }
 
@@ -132,7 +140,7 @@ export function beginBlock(
     gasLeft: () => attributes.gasLimit - gasUsed,
     async execute(item) {
       const { transaction, sender, raw } = item
-      const common = { evm: environment.evm, crypto, block: context }
+      const common = { evm: environment.evm, crypto, block: context, rules }
       let result: TransactionResult
       try {
         if (transaction.type === 0x7e) {
@@ -186,11 +194,13 @@ export function beginBlock(
         mixHash: attributes.prevRandao,
         nonce: '0x0000000000000000',
         baseFeePerGas: context.baseFeePerGas,
-        withdrawalsRoot: trie.storageRoot(trie.account(applied.state, L2_TO_L1_MESSAGE_PASSER)),
+        withdrawalsRoot: rules.hasWithdrawalsRoot
+          ? trie.storageRoot(trie.account(applied.state, L2_TO_L1_MESSAGE_PASSER))
+          : Header.EMPTY_ROOT,
         blobGasUsed: 0n,
         excessBlobGas: 0n,
         parentBeaconBlockRoot: attributes.parentBeaconBlockRoot,
-        requestsHash: Header.EMPTY_REQUESTS_HASH,
+        ...(rules.hasPrague ? { requestsHash: Header.EMPTY_REQUESTS_HASH } : {}),
       }
       return {
         header,
@@ -263,8 +273,8 @@ export function receiptOf({ transaction, result, cumulativeGasUsed }: ExecutedTr
 function writeSystemContracts(
   journal: JournaledState,
   { number, timestamp }: BlockContext,
-  parentHash: Hex,
   parentBeaconBlockRoot: Hex,
+  parentHash: Hex | undefined,
 ): void {
   journal.beginTransaction()
   const put = (address: Hex, slot: bigint, value: Uint8Array): void =>
@@ -274,7 +284,7 @@ function writeSystemContracts(
     put(BEACON_ROOTS, index, Bytes.fromUint(timestamp, 32))
     put(BEACON_ROOTS, index + BEACON_ROOTS_LENGTH, hexToBytes(parentBeaconBlockRoot))
   }
-  if (journal.code(HISTORY_STORAGE).length > 0) {
+  if (parentHash !== undefined && journal.code(HISTORY_STORAGE).length > 0) {
     put(HISTORY_STORAGE, (number - 1n) % HISTORY_LENGTH, hexToBytes(parentHash))
   }
 }

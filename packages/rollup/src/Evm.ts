@@ -3,6 +3,7 @@ import { createEVM, type EVMResult, paramsEVM } from '@ethereumjs/evm'
 import { Address, bytesToHex, concatBytes, hexToBytes } from '@ethereumjs/util'
 import type { Hex } from '@openledger/primitives'
 import type { Crypto } from './Crypto.ts'
+import { type Fork, rulesOf } from './Fork.ts'
 import { createJournaledState, type JournaledState } from './JournaledState.ts'
 import { precompiles } from './Precompiles.ts'
 import { createStateManager } from './StateManager.ts'
@@ -56,13 +57,13 @@ export type Evm = {
   ): Promise<MessageResult & { readonly accessList: AccessList }>
 }
 
-/** Creates an EVM with the rules of Isthmus: Prague, and the OP Stack's precompiles. */
-export async function createEvm(options: { chainId: number; crypto: Crypto }): Promise<Evm> {
+/** Creates an EVM with the rules of a fork, and the OP Stack's precompiles. */
+export async function createEvm(options: { chainId: number; crypto: Crypto; fork?: Fork }): Promise<Evm> {
   const { crypto } = options
   const common = memoise(
     new Common({
       chain: { ...Mainnet, chainId: options.chainId },
-      hardfork: Hardfork.Prague,
+      hardfork: rulesOf(options.fork ?? 'isthmus').hasPrague ? Hardfork.Prague : Hardfork.Cancun,
       params: paramsEVM,
       customCrypto: {
         keccak256: crypto.keccak256,

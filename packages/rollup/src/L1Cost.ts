@@ -1,4 +1,5 @@
 import { Bytes, type Hex } from '@openledger/primitives'
+import type { ForkRules } from './Fork.ts'
 import { L1_BLOCK } from './Predeploys.ts'
 import { padSlot } from './WorldState.ts'
 
@@ -22,9 +23,12 @@ const OPERATOR_FEE_SLOT = padSlot('0x8')
  * @param storage - Answers a slot's value without leading zeros.
  * @see OP specs, Ecotone and Isthmus L1 attributes, storage layout.
  */
-export function readParameters(storage: (address: Hex, slot: Hex) => Uint8Array): L1FeeParameters {
+export function readParameters(
+  storage: (address: Hex, slot: Hex) => Uint8Array,
+  rules: Pick<ForkRules, 'hasOperatorFee'>,
+): L1FeeParameters {
   const scalars = Bytes.toUint(storage(L1_BLOCK, SCALARS_SLOT))
-  const operator = Bytes.toUint(storage(L1_BLOCK, OPERATOR_FEE_SLOT))
+  const operator = rules.hasOperatorFee ? Bytes.toUint(storage(L1_BLOCK, OPERATOR_FEE_SLOT)) : 0n
   return {
     baseFee: Bytes.toUint(storage(L1_BLOCK, BASE_FEE_SLOT)),
     blobBaseFee: Bytes.toUint(storage(L1_BLOCK, BLOB_BASE_FEE_SLOT)),

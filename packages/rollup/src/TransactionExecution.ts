@@ -1,6 +1,7 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Crypto } from './Crypto.ts'
 import type { BlockContext, Evm } from './Evm.ts'
+import type { ForkRules } from './Fork.ts'
 import type { JournaledState } from './JournaledState.ts'
 import { type L1FeeParameters, l1Cost, operatorFee } from './L1Cost.ts'
 import { BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT } from './Predeploys.ts'
@@ -66,7 +67,7 @@ export function intrinsicGas(
  */
 export function assertWellPriced(
   transaction: Transaction.SignedTransaction,
-  context: { chainId: bigint; gasLimit: bigint; baseFeePerGas: bigint },
+  context: { chainId: bigint; gasLimit: bigint; baseFeePerGas: bigint; rules: ForkRules },
 ): void {
   const { chainId, gas, data } = transaction
   if (chainId !== undefined && chainId !== context.chainId) {
@@ -83,7 +84,10 @@ export function assertWellPriced(
     )
   }
   const intrinsic = intrinsicGas(transaction)
-  const least = intrinsic.gas > intrinsic.floorGas ? intrinsic.gas : intrinsic.floorGas
+  const least = context.rules.hasPrague ? max(intrinsic.gas, intrinsic.floorGas) : intrinsic.gas
+  if (transaction.type === 4 && !context.rules.hasPrague) {
+    throw new TransactionRejectedError('type_not_supported', 'a type before Prague', '4')
+  }
   if (gas < least)
     throw new TransactionRejectedError('intrinsic_gas_too_low', `at least ${least} gas`, `${gas}`)
   const cap = Transaction.maxFeePerGas(transaction)
@@ -126,6 +130,7 @@ export type ExecutionContext = {
   readonly block: BlockContext
   /** Gas that the block has left. */
   readonly gasLeft: bigint
+  readonly rules: ForkRules
   /** Reads the fee parameters as the block's L1-info deposit left them. */
   readonly l1Parameters: () => L1FeeParameters
 }
@@ -149,6 +154,7 @@ export async function executeSigned(
     chainId: context.chainId,
     gasLimit: context.gasLeft,
     baseFeePerGas: block.baseFeePerGas,
+    rules: context.rules,
   })
   const account = state.account(sender) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
   assertNonce(transaction.nonce, account.nonce)
@@ -185,7 +191,7 @@ export async function executeSigned(
   })
   const spent = intrinsic.gas + result.gasUsed
   const refund = min(result.gasRefund + delegation.refund, spent / 5n)
-  const gasUsed = max(spent - refund, intrinsic.floorGas)
+  const gasUsed = max(spent - refund, context.rules.hasPrague ? intrinsic.floorGas : 0n)
 
   state.addBalance(
     sender,
@@ -215,7 +221,7 @@ export async function executeSigned(
 export async function executeDeposit(
   state: JournaledState,
   deposit: Transaction.DepositTransaction,
-  context: Pick<ExecutionContext, 'evm' | 'block' | 'crypto'>,
+  context: Pick<ExecutionContext, 'evm' | 'block' | 'crypto' | 'rules'>,
 ): Promise<TransactionResult> {
   state.beginTransaction()
   state.addBalance(deposit.from, deposit.mint)
@@ -235,7 +241,8 @@ export async function executeDeposit(
     depositNonce,
   })
   const intrinsic = intrinsicGas(deposit)
-  if (deposit.gas < max(intrinsic.gas, intrinsic.floorGas)) return failed('intrinsic gas too low')
+  const floorGas = context.rules.hasPrague ? intrinsic.floorGas : 0n
+  if (deposit.gas < max(intrinsic.gas, floorGas)) return failed('intrinsic gas too low')
   if (deposit.value > account.balance) return failed('insufficient balance')
   if (deposit.to === null && deposit.data.length > INIT_CODE_SIZE_MAX) return failed('init code too large')
 
@@ -250,7 +257,7 @@ export async function executeDeposit(
     warm: [],
   })
   const spent = intrinsic.gas + result.gasUsed
-  const gasUsed = max(spent - min(result.gasRefund, spent / 5n), intrinsic.floorGas)
+  const gasUsed = max(spent - min(result.gasRefund, spent / 5n), floorGas)
   return {
     status: result.failure === undefined ? 1 : 0,
     gasUsed,
@@ -318,6 +325,7 @@ export type RejectionReason =
   | 'pool_full'
   | 'account_limit'
   | 'deposit_not_allowed'
+  | 'type_not_supported'
   | 'too_large'
 
 /** The words that Ethereum clients use, which wallets and libraries look for. */
@@ -337,6 +345,7 @@ const CLIENT_WORDS: Readonly<Record<RejectionReason, string>> = {
   pool_full: 'txpool is full',
   account_limit: 'account limit exceeded',
   deposit_not_allowed: 'transaction type not supported',
+  type_not_supported: 'transaction type not supported',
   too_large: 'oversized data',
 }
 

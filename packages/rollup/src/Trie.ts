@@ -1,7 +1,9 @@
 import { RLP } from '@ethereumjs/rlp'
-import { equalsBytes } from '@ethereumjs/util'
+import { bytesToHex, equalsBytes } from '@ethereumjs/util'
 import { BaseError } from '@openledger/primitives'
 import { type Crypto, plainCrypto } from './Crypto.ts'
+import { EMPTY_ROOT } from './Header.ts'
+import * as Rlp from './Rlp.ts'
 
 /**
  * A Merkle Patricia trie as a persistent value: a root node is a version, and changing it gives a new root that shares
@@ -9,7 +11,7 @@ import { type Crypto, plainCrypto } from './Crypto.ts'
  *
  * Keys must be prefix-free (all 32-byte hashes, or all RLP-encoded indices), so branches carry no value.
  */
-export type Node<V> = Leaf<V> | Extension<V> | Branch<V>
+export type Node<V> = Leaf<V> | Extension<V> | Branch<V> | Stub
 
 /** How a parent points to a node: its hash, or its RLP where that is shorter than 32 bytes. */
 type Reference = Uint8Array
@@ -25,7 +27,7 @@ type Leaf<V> = {
 type Extension<V> = {
   readonly kind: 'extension'
   readonly path: Uint8Array
-  child: Branch<V>
+  child: Branch<V> | Stub
   reference: Reference | undefined
   edit: Edit | undefined
 }
@@ -36,6 +38,9 @@ type Branch<V> = {
   reference: Reference | undefined
   edit: Edit | undefined
 }
+
+/** Stands for a node of which only the hash is known: it can be hashed over, but not walked through. */
+type Stub = { readonly kind: 'stub'; readonly reference: Reference; readonly edit: undefined }
 
 /** Owns the nodes that one batch of changes made, so that the batch changes them in place instead of copying again. */
 export type Edit = { readonly owner: symbol }
@@ -58,6 +63,8 @@ export function get<V>(root: Node<V> | undefined, key: Uint8Array): V | undefine
       depth++
     } else if (node.kind === 'leaf') {
       return equalsBytes(node.key, key) ? node.value : undefined
+    } else if (node.kind === 'stub') {
+      throw new MissingNodeError(node.reference)
     } else {
       for (const nibble of node.path) if (nibble !== nibbleAt(key, depth++)) return undefined
       node = node.child
@@ -84,6 +91,7 @@ export function remove<V>(root: Node<V> | undefined, key: Uint8Array, edit: Edit
 export function forEach<V>(root: Node<V> | undefined, visit: (value: V, key: Uint8Array) => void): void {
   if (root === undefined) return
   if (root.kind === 'leaf') visit(root.value, root.key)
+  else if (root.kind === 'stub') throw new MissingNodeError(root.reference)
   else if (root.kind === 'extension') forEach(root.child, visit)
   else for (const child of root.children) forEach(child, visit)
 }
@@ -95,6 +103,7 @@ export function hash<V>(
   crypto: Crypto = plainCrypto,
 ): Uint8Array {
   if (root === undefined) return crypto.keccak256(Uint8Array.of(0x80))
+  if (root.kind === 'stub') return root.reference
   const reference = referenceOf(root, 0, encodeValue, crypto)
   return reference.length === 32 ? reference : crypto.keccak256(encodeNode(root, 0, encodeValue, crypto))
 }
@@ -113,6 +122,7 @@ export function proof<V>(
   let node = root
   let depth = 0
   while (node !== undefined) {
+    if (node.kind === 'stub') throw new MissingNodeError(node.reference)
     // a node that is embedded in its parent is part of the parent's bytes
     if (depth === 0 || referenceOf(node, depth, encodeValue, crypto).length === 32) {
       nodes.push(encodeNode(node, depth, encodeValue, crypto))
@@ -129,6 +139,54 @@ export function proof<V>(
     }
   }
   return nodes
+}
+
+/**
+ * Builds as much of a trie as a witness knows.
+ *
+ * @param root - The trie's hash.
+ * @param preimage - Answers the RLP of a node by its hash, or `undefined`.
+ * @param decodeValue - Reads what a leaf holds.
+ * @throws {MalformedRlpError} when an answer is not a node.
+ */
+export function fromWitness<V>(
+  root: Uint8Array,
+  preimage: (hash: Uint8Array) => Uint8Array | undefined,
+  decodeValue: (encoded: Uint8Array) => V,
+): Node<V> | undefined {
+  const load = (item: Rlp.RlpItem, path: readonly number[]): Node<V> | undefined => {
+    if (item instanceof Uint8Array) {
+      if (item.length === 0) return undefined
+      const encoded = preimage(item)
+      if (encoded === undefined) return { kind: 'stub', reference: item, edit: undefined }
+      return load(Rlp.decode(encoded), path)
+    }
+    if (item.length === 17) {
+      const children = item.slice(0, 16).map((child, nibble) => load(child, [...path, nibble]))
+      const count = children.filter((child) => child !== undefined).length
+      return { kind: 'branch', children, count, reference: undefined, edit: undefined }
+    }
+    const [compact, value] = Rlp.list(item, 'a trie node', 2)
+    const { isLeaf, nibbles } = decodePath(Rlp.bytes(compact, 'a path'))
+    if (!isLeaf) {
+      const child = load(value!, [...path, ...nibbles]) as Branch<V> | Stub
+      return {
+        kind: 'extension',
+        path: Uint8Array.from(nibbles),
+        child,
+        reference: undefined,
+        edit: undefined,
+      }
+    }
+    const whole = [...path, ...nibbles]
+    const key = Uint8Array.from(
+      { length: whole.length / 2 },
+      (_, i) => (whole[2 * i]! << 4) | whole[2 * i + 1]!,
+    )
+    const decoded = decodeValue(Rlp.bytes(value, 'a leaf’s value'))
+    return { kind: 'leaf', key, value: decoded, reference: undefined, edit: undefined }
+  }
+  return bytesToHex(root) === EMPTY_ROOT ? undefined : load(root, [])
 }
 
 /**
@@ -153,6 +211,7 @@ function putAt<V>(node: Node<V> | undefined, key: Uint8Array, depth: number, val
     }
     return splitLeaf(node, key, depth, value, edit)
   }
+  if (node.kind === 'stub') throw new MissingNodeError(node.reference)
   if (node.kind === 'branch') {
     const branch = editableBranch(node, edit)
     const index = nibbleAt(key, depth)
@@ -193,6 +252,7 @@ function splitLeaf<V>(leaf: Leaf<V>, key: Uint8Array, depth: number, value: V, e
 
 function removeAt<V>(node: Node<V>, key: Uint8Array, depth: number, edit: Edit): Node<V> | undefined {
   if (node.kind === 'leaf') return equalsBytes(node.key, key) ? undefined : node
+  if (node.kind === 'stub') throw new MissingNodeError(node.reference)
   if (node.kind === 'extension') {
     for (let i = 0; i < node.path.length; i++) {
       if (node.path[i] !== nibbleAt(key, depth + i)) return node
@@ -217,6 +277,8 @@ function removeAt<V>(node: Node<V>, key: Uint8Array, depth: number, edit: Edit):
 
 /** Hangs `child` under `path`, merging paths, since an extension may only lead to a branch. */
 function prepend<V>(path: Uint8Array, child: Node<V>, edit: Edit): Node<V> {
+  // whether a stub is a leaf, and so must change with its depth, cannot be known
+  if (child.kind === 'stub') throw new MissingNodeError(child.reference)
   if (child.kind === 'branch') return extend(path, child, edit)
   if (child.kind === 'leaf') return { ...child, reference: undefined, edit }
   const merged = new Uint8Array(path.length + child.path.length)
@@ -225,7 +287,7 @@ function prepend<V>(path: Uint8Array, child: Node<V>, edit: Edit): Node<V> {
   return extend(merged, child.child, edit)
 }
 
-const extend = <V>(path: Uint8Array, child: Branch<V>, edit: Edit): Extension<V> => ({
+const extend = <V>(path: Uint8Array, child: Branch<V> | Stub, edit: Edit): Extension<V> => ({
   kind: 'extension',
   path,
   child,
@@ -261,14 +323,14 @@ function referenceOf<V>(
   encodeValue: EncodeValue<V>,
   crypto: Crypto,
 ): Reference {
-  if (node.reference !== undefined) return node.reference
+  if (node.kind === 'stub' || node.reference !== undefined) return node.reference!
   const encoded = encodeNode(node, depth, encodeValue, crypto)
   node.reference = encoded.length < 32 ? encoded : crypto.keccak256(encoded)
   return node.reference
 }
 
 function encodeNode<V>(
-  node: Node<V>,
+  node: Exclude<Node<V>, Stub>,
   depth: number,
   encodeValue: EncodeValue<V>,
   crypto: Crypto,
@@ -345,12 +407,29 @@ function compactExtensionPath(path: Uint8Array): Uint8Array {
   return out
 }
 
+function decodePath(compact: Uint8Array): { isLeaf: boolean; nibbles: number[] } {
+  const flags = compact[0]! >> 4
+  const nibbles = (flags & 1) === 1 ? [compact[0]! & 15] : []
+  for (const byte of compact.subarray(1)) nibbles.push(byte >> 4, byte & 15)
+  return { isLeaf: (flags & 2) === 2, nibbles }
+}
+
 export class PrefixKeyError extends BaseError {
   constructor() {
     super({
       code: 'trie.prefix_key',
       message:
         'Expected keys of which none is the beginning of another. Hash the keys, or give them one length.',
+    })
+  }
+}
+
+export class MissingNodeError extends BaseError {
+  constructor(reference: Uint8Array) {
+    super({
+      code: 'trie.missing_node',
+      message: `Expected the witness to hold the trie node ${bytesToHex(reference)}. Ask for a complete witness.`,
+      context: { hash: bytesToHex(reference) },
     })
   }
 }

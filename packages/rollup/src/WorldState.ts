@@ -118,6 +118,27 @@ export function createStateTrie(crypto: Crypto = plainCrypto): StateTrie {
 }
 
 /**
+ * Builds the part of a world state that a witness knows.
+ * @param preimage - Answers the RLP of a trie node by its hash.
+ */
+export function stateFromWitness(
+  stateRoot: Hex,
+  preimage: (hash: Uint8Array) => Uint8Array | undefined,
+): WorldState {
+  return Trie.fromWitness(hexToBytes(stateRoot), preimage, (encoded): Account => {
+    const [nonce, balance, storageRoot, codeHash] = Rlp.list(Rlp.decode(encoded), 'an account', 4)
+    return {
+      nonce: Rlp.uint64(nonce, 'nonce'),
+      balance: Rlp.uint(balance, 'balance'),
+      codeHash: bytesToHex(Rlp.bytes(codeHash, 'codeHash', 32)),
+      storage: Trie.fromWitness(Rlp.bytes(storageRoot, 'storageRoot', 32), preimage, (value) =>
+        Rlp.bytes(Rlp.decode(value), 'a slot’s value'),
+      ),
+    }
+  })
+}
+
+/**
  * Lists the accounts of a genesis as changes to the empty state.
  * @returns the changes, and the codes by hash.
  */

@@ -6,6 +6,7 @@ export { type Crypto, loadCrypto, plainCrypto } from './Crypto.ts'
 export * as Deposit from './Deposit.ts'
 export type { BlockContext, Evm, Message, MessageResult } from './Evm.ts'
 export { createEvm } from './Evm.ts'
+export { type Fork, type ForkRules, rulesOf } from './Fork.ts'
 export type { Genesis, GenesisAccount, OptimismConfig } from './Genesis.ts'
 export * as Header from './Header.ts'
 export {

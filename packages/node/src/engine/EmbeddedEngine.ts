@@ -19,6 +19,7 @@ import {
   type PendingChange,
   padSlot,
   receiptOf,
+  rulesOf,
   Transaction,
   TransactionRejectedError,
   toExecutable,
@@ -57,6 +58,8 @@ export type EmbeddedEngineOptions = {
   readonly warn?: (fields: Readonly<Record<string, unknown>>, message: string) => void
 }
 
+/** Active from genesis on every chain that this engine opens. */
+const FORK = 'isthmus'
 const BUILD_TIME_MAX_MS = 1500
 /** How long a build holds the thread before others get a turn. */
 const TURN_MS = 20
@@ -116,6 +119,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     crypto,
     trie,
     chainId: BigInt(chainId),
+    fork: FORK,
     optimism: genesis.config.optimism,
     code,
     blockHash,
@@ -127,7 +131,10 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     return { nonce: account?.nonce ?? 0n, balance: account?.balance ?? 0n }
   }
   const headParameters = () =>
-    L1Cost.readParameters((address, slot) => trie.storage(trie.account(history.head(), address), slot))
+    L1Cost.readParameters(
+      (address, slot) => trie.storage(trie.account(history.head(), address), slot),
+      rulesOf(FORK),
+    )
 
   const toPooled = (raw: Uint8Array): PooledTransaction => {
     const executable = toExecutable(raw, crypto)
@@ -140,6 +147,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
       gasLimit: head.header.gasLimit,
       // a price below the current base fee may wait for a cheaper block, one of zero never fits
       baseFeePerGas: 1n,
+      rules: rulesOf(FORK),
     })
     const account = trie.account(history.head(), executable.sender)
     if (account !== undefined && !isSenderCode(code(account.codeHash))) {
