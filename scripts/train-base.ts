@@ -1,7 +1,7 @@
 /**
  * Trains the base model that the repository ships, from scratch, on text of its own installed packages.
  *
- *   node scripts/train-base.ts [--steps 6000] [--seed 1] [--work .openledger/train-base]
+ *   node scripts/train-base.ts [--steps 4400] [--seed 1] [--work .openledger/train-base]
  *
  * Stopped at any moment, it continues from its last checkpoint. Writes `assets/base/` whenever the held-out loss is the
  * best so far, and `docs/base-training.jsonl`.
@@ -26,12 +26,12 @@ import { type Corpus, type CorpusFile, gatherCorpus } from './baseCorpus.ts'
 
 const { values: options } = parseArgs({
   options: {
-    steps: { type: 'string', default: '6000' },
+    steps: { type: 'string', default: '4400' },
     seed: { type: 'string', default: '1' },
     work: { type: 'string', default: '.openledger/train-base' },
     output: { type: 'string', default: 'assets/base' },
     log: { type: 'string', default: 'docs/base-training.jsonl' },
-    threads: { type: 'string', default: '2' },
+    workers: { type: 'string', default: '2' },
   },
 })
 const root = join(import.meta.dirname, '..')
@@ -85,7 +85,8 @@ const heldOutTokens = encodeAll(tokenizer, held).length
 
 const trainer = createTrainer(createCheckpoint(config, seed), {
   mode: 'full',
-  threads: Number(options.threads),
+  workers: Number(options.workers),
+  rowsMax: 2,
   optimizer: { beta2: 0.95, weightDecay: 0.05 },
 })
 let step = 0

@@ -1,13 +1,12 @@
 import { BaseError } from '@openledger/primitives'
-import { type Graph, gradients, Op, type Tensor } from '@openledger/tensor'
 import { type AdamWOptions, adamWDefaults, type Moments, updateAdamW } from './AdamW.ts'
 import * as Adapter from './Adapter.ts'
 import type { Checkpoint } from './Checkpoint.ts'
-import { type LoraTarget, linearName, linearSize, weightShapes } from './Config.ts'
-import * as Llama from './Llama.ts'
+import { weightShapes } from './Config.ts'
 import * as Safetensors from './Safetensors.ts'
-import { bucket, buildSequenceGraph, type Collated, collate, type Sequence } from './Sequence.ts'
-import { createSessionCache, sessionOptions } from './SessionCache.ts'
+import { bucket, type Collated, collate, type Sequence } from './Sequence.ts'
+import { createTrainingEngine, type Parameter, type TrainingTask } from './TrainingEngine.ts'
+import { createTrainingPool } from './TrainingPool.ts'
 
 /** Sequences of one optimiser step; `lossMask[i][t]` weighs the prediction of token `t` of sequence `i`. */
 export type Batch = { readonly ids: readonly Int32Array[]; readonly lossMask: readonly Float32Array[] }
@@ -19,6 +18,12 @@ export type TrainerOptions = {
   readonly adapter?: Adapter.Adapter
   /** Sequences in one run of the graph; larger batches accumulate. Default 16. */
   readonly rowsMax?: number
+  /**
+   * Threads that each compute parts of a batch; 0 computes on the calling thread. With w workers and `rowsMax` a w-th of
+   * the batch, cores stay busy beside other programs, where `threads` inside operations wait for each other.
+   */
+  readonly workers?: number
+  /** Threads inside operations, in each worker. Default 1. */
   readonly threads?: number
   readonly spinning?: boolean
   readonly optimizer?: Partial<AdamWOptions>
@@ -54,86 +59,25 @@ export type Trainer = {
 
 type Trained = Moments & { readonly name: string; readonly shape: readonly number[] }
 
-/** Batches of at most this many lengths keep a compiled graph each. */
-const sessionsMax = 8
-
 /** Prepares training on a checkpoint. The checkpoint's own arrays are never changed. */
 export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): Trainer {
   const { config } = checkpoint
-  const { mode, rowsMax = 16 } = options
+  const { mode, rowsMax = 16, workers = 0 } = options
   const optimizer = { ...adamWDefaults, ...options.optimizer }
   const shapes = weightShapes(config)
   const start = mode === 'lora' ? options.adapter : undefined
   if (mode === 'lora' && !start) throw new ModeError('an adapter to train')
   const trained = start ? trainedPairs(start) : trainedWeights(checkpoint, shapes)
-  const sessions = createSessionCache(sessionsMax, sessionOptions(options))
+  const task: TrainingTask = {
+    config,
+    parameters: trained.map(({ name, shape, values }): Parameter => ({ name, shape, values })),
+    ...(start
+      ? { frozen: checkpoint.weights, lora: { rank: start.rank, alpha: start.alpha, targets: start.targets } }
+      : {}),
+  }
+  const engine =
+    workers > 0 ? createTrainingPool(task, workers, options) : createTrainingEngine(task, options)
   let steps = 0
-
-  const inputsIn = (graph: Graph) => {
-    const known = new Map<string, Tensor>()
-    return (name: string, shape: readonly number[]): Tensor => {
-      const tensor = known.get(name) ?? graph.input(name, 'float32', shape)
-      known.set(name, tensor)
-      return tensor
-    }
-  }
-
-  const build = (rows: number, tokens: number, isTraining: boolean): Record<string, Tensor> => {
-    const fedBy = new Map<Graph, ReturnType<typeof inputsIn>>()
-    const feed = (graph: Graph) => {
-      const known = fedBy.get(graph) ?? inputsIn(graph)
-      fedBy.set(graph, known)
-      return known
-    }
-    const { graph, hidden, weights } = buildSequenceGraph(
-      config,
-      { rows, tokens },
-      (graph) =>
-        start
-          ? Llama.constantWeights(graph, checkpoint.weights, shapes)
-          : (name) => feed(graph)(name, shapes.get(name)!),
-      (graph) => (layer, target) => start && pairInputs(start, feed(graph), layer, target),
-    )
-    const labels = graph.input('labels', 'int64', [rows * tokens])
-    const weight = graph.input('weight', 'float32', [rows * tokens, 1])
-    const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), labels)
-    const total = Op.sum(Op.multiply(loss, weight), [0, 1])
-    if (!isTraining) return { loss: total }
-    const feeds = feed(graph)
-    const slopes = gradients(
-      total,
-      trained.map(({ name, shape }) => feeds(name, shape)),
-    )
-    return Object.fromEntries([['loss', total], ...slopes.map((slope, i) => [`gradient.${i}`, slope])])
-
-    function pairInputs(
-      adapter: Adapter.Adapter,
-      input: (name: string, shape: readonly number[]) => Tensor,
-      layer: number,
-      target: LoraTarget,
-    ): Llama.LoraPair | undefined {
-      if (!adapter.targets.includes(target)) return undefined
-      const size = linearSize(config, target)
-      const name = linearName(layer, target)
-      return {
-        a: input(`${name}.a`, [size.input, adapter.rank]),
-        b: input(`${name}.b`, [adapter.rank, size.output]),
-        scale: adapter.alpha / adapter.rank,
-      }
-    }
-  }
-
-  const runPart = async (part: Collated, tokens: number, isTraining: boolean) => {
-    const key = `${part.rows}x${part.tokens}${isTraining ? '' : ' evaluate'}`
-    const session = await sessions.get(key, () => build(part.rows, part.tokens, isTraining))
-    const feeds: Record<string, Float32Array | Int32Array | BigInt64Array> = {
-      ids: part.ids,
-      labels: part.labels,
-      weight: part.mask.map((value) => value / tokens),
-    }
-    for (const { name, values } of trained) feeds[name] = values
-    return await session.run(feeds)
-  }
 
   const partsOf = (batch: Batch): { parts: Collated[]; tokens: number } => {
     const sequences = batch.ids.map((ids, i): Sequence => ({ ids, lossMask: batch.lossMask[i]! }))
@@ -147,30 +91,31 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     return { parts, tokens }
   }
 
+  const runAll = (parts: readonly Collated[], divisor: number, isTraining: boolean) =>
+    Promise.all(parts.map((batch) => engine.run({ batch, divisor, isTraining })))
+
   const step: Trainer['step'] = async (batch, learningRate) => {
     const { parts, tokens } = partsOf(batch)
-    let loss = 0
-    let slopes: Float32Array[] | undefined
-    for (const part of parts) {
-      const results = await runPart(part, tokens, true)
-      loss += results.loss!.data[0] as number
-      const found = trained.map((_, i) => results[`gradient.${i}`]!.data as Float32Array)
-      if (slopes) for (const [i, slope] of slopes.entries()) addInto(slope, found[i]!)
-      else slopes = found
+    const results = await runAll(parts, tokens, true)
+    // added in the order of the parts, whichever thread was first, so that equal runs stay equal
+    const slopes = results[0]!.slopes
+    let loss = results[0]!.loss
+    for (const result of results.slice(1)) {
+      loss += result.loss
+      for (const [i, slope] of slopes.entries()) addInto(slope, result.slopes[i]!)
     }
     if (!Number.isFinite(loss)) throw new NotFiniteError('loss', steps + 1)
-    if (!slopes!.every((slope) => Number.isFinite(squareSum(slope))))
+    if (!slopes.every((slope) => Number.isFinite(squareSum(slope))))
       throw new NotFiniteError('gradient', steps + 1)
     steps++
-    const gradientNorm = updateAdamW(trained, slopes!, steps, learningRate, optimizer)
+    const gradientNorm = updateAdamW(trained, slopes, steps, learningRate, optimizer)
     return { loss, gradientNorm, tokens }
   }
 
   const evaluate: Trainer['evaluate'] = async (batch) => {
     const { parts, tokens } = partsOf(batch)
-    let loss = 0
-    for (const part of parts) loss += (await runPart(part, tokens, false)).loss!.data[0] as number
-    return { loss, tokens }
+    const results = await runAll(parts, tokens, false)
+    return { loss: results.reduce((sum, { loss }) => sum + loss, 0), tokens }
   }
 
   return {
@@ -181,19 +126,22 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
       const values = new Map(trained.map((tensor) => [tensor.name, tensor.values]))
       const tensors = new Map<string, Adapter.AdapterPair>()
       for (const name of start.tensors.keys()) {
-        tensors.set(name, { a: values.get(`${name}.a`)!.slice(), b: values.get(`${name}.b`)!.slice() })
+        tensors.set(name, {
+          a: Float32Array.from(values.get(`${name}.a`)!),
+          b: Float32Array.from(values.get(`${name}.b`)!),
+        })
       }
       return Adapter.from({ rank: start.rank, alpha: start.alpha, targets: start.targets, tensors })
     },
     weights: () => {
       if (start) throw new ModeError('mode full')
-      return new Map(trained.map(({ name, values }) => [name, values.slice()]))
+      return new Map(trained.map(({ name, values }) => [name, Float32Array.from(values)]))
     },
     state: () => encodeState(trained, steps),
     restore: (bytes) => {
       steps = restoreState(trained, bytes)
     },
-    release: sessions.release,
+    release: engine.release,
   }
 }
 
@@ -211,11 +159,18 @@ function trainedPairs({ tensors, rank }: Adapter.Adapter): Trained[] {
 const withMoments = (name: string, shape: readonly number[], values: Float32Array): Trained => ({
   name,
   shape,
-  values: values.slice(),
+  values: shared(values),
   mean: new Float32Array(values.length),
   square: new Float32Array(values.length),
   isDecayed: shape.length > 1,
 })
+
+/** Copies into shared memory, where training threads read the values of the moment. */
+function shared(values: Float32Array): Float32Array {
+  const copy = new Float32Array(new SharedArrayBuffer(values.byteLength))
+  copy.set(values)
+  return copy
+}
 
 function addInto(target: Float32Array, part: Float32Array): void {
   for (let i = 0; i < target.length; i++) target[i]! += part[i]!
