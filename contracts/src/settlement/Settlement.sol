@@ -326,8 +326,11 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         batch.sequence = sequence;
         batch.receiptHash = _hashReceipt(receipt);
         batch.timestamp = receipt.timestamp;
-        if (receipt.modelId != batch.modelId) _enterModel(batch, receipt.modelId);
-        if (receipt.splitVersion != batch.splitVersion) _enterSplit(batch, receipt.splitVersion);
+        // a fresh batch holds zeros, which must not pass for model 0 or split 0
+        if (receipt.modelId != batch.modelId || receipt.modelId == 0) _enterModel(batch, receipt.modelId);
+        if (receipt.splitVersion != batch.splitVersion || receipt.splitVersion == 0) {
+            _enterSplit(batch, receipt.splitVersion);
+        }
         // both are judged by the time of the answer: what was right when the caller was served stays payable
         if (batch.retiredAt != 0 && receipt.timestamp > batch.retiredAt) {
             revert SettlementModelRetired(sequence, receipt.modelId, batch.retiredAt);
@@ -372,7 +375,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         batch.modelId = modelId;
     }
 
-    function _enterSplit(Batch memory batch, uint32 splitVersion) private {
+    function _enterSplit(Batch memory batch, uint32 splitVersion) private view {
         batch.split = FEE_POLICY.splitOf(splitVersion);
         batch.supersededAt = FEE_POLICY.supersededAt(splitVersion);
         batch.splitVersion = splitVersion;

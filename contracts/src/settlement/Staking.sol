@@ -10,8 +10,8 @@ import { IStaking } from "../interfaces/IStaking.sol";
 /// @notice See {IStaking}. Deployed by {Settlement}, the only account that rewards.
 ///
 ///         Invariant: the native OPEN held here is never less than stakes + requests not yet paid + rewards not yet
-///         claimed. Rewards are rounded down for each staker; what rounding leaves is carried into the model's next
-///         reward.
+///         claimed. Rewards are kept in fractions of a wei and rounded down when they are paid; what division leaves is
+///         carried into the model's next reward, so that no wei is lost on the way.
 contract Staking is IStaking, ReentrancyGuardTransient {
     struct Pool {
         uint256 totalStake;
@@ -25,12 +25,14 @@ contract Staking is IStaking, ReentrancyGuardTransient {
         uint256 stake;
         /// The pool's `rewardPerStake` up to which `earned` counts.
         uint256 rewardPerStakeSeen;
+        /// Rewards not yet claimed, times {PRECISION}.
         uint256 earned;
     }
 
-    /// @dev With it, a reward of one wei still counts behind 10^27 wei of stake, while `rewardPerStake * stake` stays
-    ///      below 2^256 for every sum that 10^27 wei of supply allows.
-    uint256 private constant PRECISION = 1e27;
+    /// @dev Above the supply of 10^27 wei, so that a reward of one wei counts behind any stake; and small enough that all
+    ///      products stay below 2^256 until the supply has been paid out as rewards a million times over:
+    ///      (10^27 * 10^6) * 10^30 / 10^18 (least stake) * 10^27 = 10^72.
+    uint256 private constant PRECISION = 1e30;
 
     /// @inheritdoc IStaking
     uint256 public constant MINIMUM_STAKE = 1 ether;
@@ -112,10 +114,10 @@ contract Staking is IStaking, ReentrancyGuardTransient {
     /// @inheritdoc IStaking
     function claimRewards(uint256 modelId) external nonReentrant returns (uint256 amount) {
         Position storage position = _settled(_pools[modelId], modelId, msg.sender);
-        amount = position.earned;
+        amount = position.earned / PRECISION;
         if (amount == 0) return 0;
 
-        position.earned = 0;
+        position.earned -= amount * PRECISION;
         emit RewardsClaimed(modelId, msg.sender, amount);
         _pay(msg.sender, amount);
     }
@@ -133,7 +135,7 @@ contract Staking is IStaking, ReentrancyGuardTransient {
     /// @inheritdoc IStaking
     function pendingRewards(uint256 modelId, address account) external view returns (uint256) {
         Position storage position = _positions[modelId][account];
-        return position.earned + _earnedSince(_pools[modelId], position);
+        return (position.earned + _earnedSince(_pools[modelId], position)) / PRECISION;
     }
 
     /// @inheritdoc IStaking
@@ -156,7 +158,7 @@ contract Staking is IStaking, ReentrancyGuardTransient {
     }
 
     function _earnedSince(Pool storage pool, Position storage position) private view returns (uint256) {
-        return position.stake * (pool.rewardPerStake - position.rewardPerStakeSeen) / PRECISION;
+        return position.stake * (pool.rewardPerStake - position.rewardPerStakeSeen);
     }
 
     function _pay(address to, uint256 amount) private {

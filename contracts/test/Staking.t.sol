@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { IStaking } from "../src/interfaces/IStaking.sol";
+import { ContractAccount, Refuser } from "./Base.t.sol";
+import { World } from "./World.t.sol";
+import { Base } from "./Base.t.sol";
+import { Models } from "../src/datanet/Models.sol";
+import { Staking } from "../src/settlement/Staking.sol";
+
+abstract contract StakingTest is World {
+    uint256 internal modelId;
+
+    function setUp() public virtual override {
+        super.setUp();
+        modelId = publishModel("solidity-1");
+    }
+
+    function reward(uint256 amount) internal {
+        vm.deal(address(settlement), address(settlement).balance + amount);
+        vm.prank(address(settlement));
+        staking.reward{ value: amount }(modelId);
+    }
+}
+
+contract Staking_stake_Test is StakingTest {
+    function test_stake_value_standsBehindTheModel() public {
+        vm.expectEmit(address(staking));
+        emit IStaking.Staked(modelId, backer.addr, 5 ether);
+        stake(backer, modelId, 5 ether);
+        vm.assertEq(staking.stakeOf(modelId, backer.addr), 5 ether);
+        vm.assertEq(staking.totalStakeOf(modelId), 5 ether);
+        stake(backer, modelId, 1);
+        vm.assertEq(staking.stakeOf(modelId, backer.addr), 5 ether + 1);
+    }
+
+    function test_stake_belowTheMinimum_reverts() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(IStaking.StakingBelowMinimum.selector, 1 ether - 1, 1 ether)
+        );
+        vm.prank(backer.addr);
+        staking.stake{ value: 1 ether - 1 }(modelId);
+    }
+
+    function test_stake_unknownModel_reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingUnknownModel.selector, modelId + 1));
+        vm.prank(backer.addr);
+        staking.stake{ value: 1 ether }(modelId + 1);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingUnknownModel.selector, 0));
+        vm.prank(backer.addr);
+        staking.stake{ value: 1 ether }(0);
+    }
+}
+
+contract Staking_rewards_Test is StakingTest {
+    function test_reward_settlement_sharesByStake() public {
+        stake(backer, modelId, 1 ether);
+        stake(stranger, modelId, 3 ether);
+        reward(8 ether);
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 2 ether);
+        vm.assertEq(staking.pendingRewards(modelId, stranger.addr), 6 ether);
+    }
+
+    function test_reward_before_belongsToThoseWhoStakedThen() public {
+        stake(backer, modelId, 1 ether);
+        reward(4 ether);
+        stake(stranger, modelId, 3 ether);
+        reward(4 ether);
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 5 ether);
+        vm.assertEq(staking.pendingRewards(modelId, stranger.addr), 3 ether);
+    }
+
+    function test_reward_indivisible_carriesTheRest() public {
+        stake(backer, modelId, 1 ether);
+        stake(stranger, modelId, 2 ether);
+        reward(1);
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 0);
+        reward(1);
+        reward(1);
+        // of three wei, one and two: nothing stays behind
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 1);
+        vm.assertEq(staking.pendingRewards(modelId, stranger.addr), 2);
+    }
+
+    function test_reward_stranger_reverts() public {
+        stake(backer, modelId, 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNotSettlement.selector, stranger.addr));
+        vm.prank(stranger.addr);
+        staking.reward{ value: 1 }(modelId);
+    }
+
+    function test_reward_nobodyStakes_reverts() public {
+        vm.deal(address(settlement), 1);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNobodyStakes.selector, modelId));
+        vm.prank(address(settlement));
+        staking.reward{ value: 1 }(modelId);
+    }
+
+    function test_claimRewards_staker_isPaidOnce() public {
+        stake(backer, modelId, 1 ether);
+        reward(4 ether);
+        uint256 before = backer.addr.balance;
+        vm.expectEmit(address(staking));
+        emit IStaking.RewardsClaimed(modelId, backer.addr, 4 ether);
+        vm.startPrank(backer.addr);
+        vm.assertEq(staking.claimRewards(modelId), 4 ether);
+        vm.assertEq(staking.claimRewards(modelId), 0);
+        vm.stopPrank();
+        vm.assertEq(backer.addr.balance, before + 4 ether);
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 0);
+    }
+
+    function test_claimRewards_accountThatTakesNoMoney_reverts() public {
+        address refuser = address(new Refuser());
+        vm.deal(refuser, 1 ether);
+        vm.prank(refuser);
+        staking.stake{ value: 1 ether }(modelId);
+        reward(1 ether);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingTransferFailed.selector, refuser, 1 ether));
+        vm.prank(refuser);
+        staking.claimRewards(modelId);
+    }
+
+    /// @dev Oracle: exact rational shares, summed reward by reward.
+    function testFuzz_reward_anyStakes_neverPaysMoreAndLosesAtMostAWeiEach(
+        uint96[4] memory stakes,
+        uint96[4] memory rewards
+    )
+        public
+    {
+        Actor[4] memory stakers = [actor("a"), actor("b"), actor("c"), actor("d")];
+        uint256 total;
+        for (uint256 i; i < 4; ++i) {
+            uint256 amount = bound(stakes[i], 1 ether, 250_000_000 ether);
+            stakes[i] = uint96(amount);
+            stake(stakers[i], modelId, amount);
+            total += amount;
+        }
+        uint256 rewarded;
+        for (uint256 i; i < 4; ++i) {
+            reward(rewards[i]);
+            rewarded += rewards[i];
+        }
+        uint256 paid;
+        for (uint256 i; i < 4; ++i) {
+            uint256 pending = staking.pendingRewards(modelId, stakers[i].addr);
+            vm.assertApproxEqAbs(pending, rewarded * stakes[i] / total, 1, "share");
+            paid += pending;
+        }
+        vm.assertLe(paid, rewarded, "paid");
+        vm.assertLe(rewarded - paid, 4, "dust");
+    }
+}
+
+contract Staking_unstake_Test is StakingTest {
+    function setUp() public override {
+        super.setUp();
+        stake(backer, modelId, 10 ether);
+    }
+
+    function test_requestUnstake_part_stopsEarningAtOnce() public {
+        vm.expectEmit(address(staking));
+        emit IStaking.UnstakeRequested(1, modelId, backer.addr, 4 ether, uint64(NOON) + UNBONDING);
+        vm.prank(backer.addr);
+        vm.assertEq(staking.requestUnstake(modelId, 4 ether), 1);
+        vm.assertEq(staking.totalStakeOf(modelId), 6 ether);
+        reward(6 ether);
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 6 ether);
+    }
+
+    function test_unstake_afterUnbonding_paysBack() public {
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 10 ether);
+        vm.warp(NOON + UNBONDING - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStaking.StakingNotUnbonded.selector, 1, uint64(NOON) + UNBONDING)
+        );
+        vm.prank(backer.addr);
+        staking.unstake(1);
+
+        vm.warp(NOON + UNBONDING);
+        uint256 before = backer.addr.balance;
+        vm.startPrank(backer.addr);
+        staking.unstake(1);
+        vm.assertEq(backer.addr.balance, before + 10 ether);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingUnknownUnstaking.selector, 1));
+        staking.unstake(1);
+        vm.stopPrank();
+        vm.assertEq(staking.unstakingOf(1).amount, 0);
+    }
+
+    function test_requestUnstake_again_doesNotRestartTheFirst() public {
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 1 ether);
+        vm.warp(NOON + UNBONDING - 1);
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 1 ether);
+        vm.warp(NOON + UNBONDING);
+        vm.prank(backer.addr);
+        staking.unstake(1);
+        vm.expectPartialRevert(IStaking.StakingNotUnbonded.selector);
+        vm.prank(backer.addr);
+        staking.unstake(2);
+    }
+
+    function test_unstake_byAnother_reverts() public {
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 1 ether);
+        vm.warp(NOON + UNBONDING);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStaking.StakingNotAccount.selector, backer.addr, stranger.addr)
+        );
+        vm.prank(stranger.addr);
+        staking.unstake(1);
+    }
+
+    function test_requestUnstake_leavingDust_reverts() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(IStaking.StakingBelowMinimum.selector, 1 ether - 1, 1 ether)
+        );
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 9 ether + 1);
+    }
+
+    function test_requestUnstake_tooMuchOrNothing_reverts() public {
+        vm.startPrank(backer.addr);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStaking.StakingInsufficientStake.selector, modelId, backer.addr, 11 ether, 10 ether
+            )
+        );
+        staking.requestUnstake(modelId, 11 ether);
+        vm.expectPartialRevert(IStaking.StakingInsufficientStake.selector);
+        staking.requestUnstake(modelId, 0);
+        vm.stopPrank();
+    }
+
+    function test_unstake_retiredModel_stillPaysBack() public {
+        vm.prank(builder.addr);
+        models.retire(modelId);
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 10 ether);
+        vm.warp(NOON + UNBONDING);
+        vm.prank(backer.addr);
+        staking.unstake(1);
+    }
+}
+
+/// @notice Stakes, leaves, claims and rewards at random behind two models.
+contract StakingHandler is Base {
+    Staking public immutable STAKING;
+    address public immutable SETTLEMENT;
+    Actor[] private _actors;
+    uint256[] private _unstakings;
+    uint256 public rewarded;
+    uint256 public claimed;
+    uint256 public staked;
+    uint256 public unstaked;
+
+    constructor(Staking staking) {
+        STAKING = staking;
+        SETTLEMENT = staking.SETTLEMENT();
+        _actors.push(richActor("ann"));
+        _actors.push(richActor("bob"));
+        _actors.push(richActor("cleo"));
+    }
+
+    function stake(uint256 who, uint256 model, uint256 amount) external {
+        amount = bound(amount, 1 ether, 1000 ether);
+        vm.deal(_actors[who % 3].addr, amount);
+        vm.prank(_actors[who % 3].addr);
+        STAKING.stake{ value: amount }(1 + model % 2);
+        staked += amount;
+    }
+
+    function requestUnstake(uint256 who, uint256 model, uint256 amount) external {
+        Actor memory sender = _actors[who % 3];
+        uint256 modelId = 1 + model % 2;
+        uint256 has = STAKING.stakeOf(modelId, sender.addr);
+        if (has == 0) return;
+        amount = bound(amount, 1, has);
+        if (has - amount < 1 ether) amount = has;
+        vm.prank(sender.addr);
+        _unstakings.push(STAKING.requestUnstake(modelId, amount));
+    }
+
+    function unstake(uint256 which, uint256 elapsed) external {
+        if (_unstakings.length == 0) return;
+        vm.warp(block.timestamp + bound(elapsed, 0, 8 days));
+        uint256 id = _unstakings[which % _unstakings.length];
+        Staking.Unstaking memory request = STAKING.unstakingOf(id);
+        if (request.account == address(0) || request.readyAt > block.timestamp) return;
+        vm.prank(request.account);
+        STAKING.unstake(id);
+        unstaked += request.amount;
+    }
+
+    function reward(uint256 model, uint256 amount) external {
+        uint256 modelId = 1 + model % 2;
+        if (STAKING.totalStakeOf(modelId) == 0) return;
+        amount = bound(amount, 0, 50 ether);
+        vm.deal(SETTLEMENT, amount);
+        vm.prank(SETTLEMENT);
+        STAKING.reward{ value: amount }(modelId);
+        rewarded += amount;
+    }
+
+    function claim(uint256 who, uint256 model) external {
+        vm.prank(_actors[who % 3].addr);
+        claimed += STAKING.claimRewards(1 + model % 2);
+    }
+
+    /// @dev What the contract owes: stakes, requests and rewards not yet paid.
+    function owed() external view returns (uint256 sum) {
+        for (uint256 i; i < 3; ++i) {
+            for (uint256 modelId = 1; modelId <= 2; ++modelId) {
+                sum += STAKING.stakeOf(modelId, _actors[i].addr);
+                sum += STAKING.pendingRewards(modelId, _actors[i].addr);
+            }
+        }
+        for (uint256 i; i < _unstakings.length; ++i) {
+            sum += STAKING.unstakingOf(_unstakings[i]).amount;
+        }
+    }
+
+    function stakesBehind(uint256 modelId) external view returns (uint256 sum) {
+        for (uint256 i; i < 3; ++i) {
+            sum += STAKING.stakeOf(modelId, _actors[i].addr);
+        }
+    }
+
+    function selectors() external pure returns (bytes4[] memory list) {
+        list = new bytes4[](5);
+        list[0] = this.stake.selector;
+        list[1] = this.requestUnstake.selector;
+        list[2] = this.unstake.selector;
+        list[3] = this.reward.selector;
+        list[4] = this.claim.selector;
+    }
+}
+
+contract Staking_Invariant_Test is StakingTest {
+    StakingHandler internal handler;
+
+    function setUp() public override {
+        super.setUp();
+        publishModel("solidity-2");
+        handler = new StakingHandler(staking);
+        target(address(handler), handler.selectors());
+    }
+
+    function invariant_balance_coversAllThatIsOwed() public view {
+        uint256 owed = handler.owed();
+        vm.assertGe(address(staking).balance, owed, "solvent");
+        // fractions of a wei: less than one for each of six positions and two pools
+        vm.assertLe(address(staking).balance - owed, 7, "dust");
+    }
+
+    function invariant_balance_isWhatCameInLessWhatWentOut() public view {
+        vm.assertEq(
+            address(staking).balance,
+            handler.staked() + handler.rewarded() - handler.unstaked() - handler.claimed()
+        );
+    }
+
+    function invariant_totalStake_isTheSumOfStakes() public view {
+        vm.assertEq(staking.totalStakeOf(1), handler.stakesBehind(1));
+        vm.assertEq(staking.totalStakeOf(2), handler.stakesBehind(2));
+    }
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { Datanets } from "../src/datanet/Datanets.sol";
+import { Models } from "../src/datanet/Models.sol";
+import { IDatanets } from "../src/interfaces/IDatanets.sol";
+import { IFeePolicy } from "../src/interfaces/IFeePolicy.sol";
+import { IModels } from "../src/interfaces/IModels.sol";
+import { ISettlement } from "../src/interfaces/ISettlement.sol";
+import { MerkleSum } from "../src/libraries/MerkleSum.sol";
+import { FeePolicy } from "../src/settlement/FeePolicy.sol";
+import { Settlement } from "../src/settlement/Settlement.sol";
+import { Staking } from "../src/settlement/Staking.sol";
+import { WOPEN } from "../src/token/WOPEN.sol";
+import { Base } from "./Base.t.sol";
+
+/// @notice All contracts of the loop, deployed as on a fresh chain, with the people who use them.
+abstract contract World is Base {
+    uint64 internal constant WITHDRAWAL_DELAY = 1 hours;
+    uint64 internal constant UNBONDING = 7 days;
+    bytes32 internal constant CONTRIBUTION_TYPEHASH = keccak256(
+        "Contribution(uint256 datanetId,bytes32 recordsRoot,uint32 recordCount,bytes32 contentHash,string licence,address contributor,uint256 deadline)"
+    );
+    bytes32 internal constant PUBLICATION_TYPEHASH =
+        keccak256("Publication(bytes32 modelHash,address owner,uint256 deadline)");
+
+    Actor internal governance;
+    Actor internal operator;
+    Actor internal treasury;
+    Actor internal builder;
+    Actor internal validator;
+    Actor internal contributor;
+    Actor internal caller;
+    Actor internal backer;
+    Actor internal stranger;
+
+    Datanets internal datanets;
+    Models internal models;
+    FeePolicy internal feePolicy;
+    WOPEN internal wopen;
+    Settlement internal settlement;
+    Staking internal staking;
+
+    function setUp() public virtual {
+        vm.warp(NOON);
+        governance = actor("governance");
+        operator = actor("operator");
+        treasury = actor("treasury");
+        builder = actor("builder");
+        validator = actor("validator");
+        contributor = actor("contributor");
+        caller = richActor("caller");
+        backer = richActor("backer");
+        stranger = richActor("stranger");
+
+        datanets = new Datanets();
+        models = new Models(datanets);
+        feePolicy = new FeePolicy(governance.addr, treasury.addr, defaultSplit());
+        wopen = new WOPEN();
+        settlement = new Settlement(
+            governance.addr, operator.addr, feePolicy, models, wopen, WITHDRAWAL_DELAY, UNBONDING
+        );
+        staking = settlement.STAKING();
+    }
+
+    function defaultSplit() internal pure returns (IFeePolicy.Split memory) {
+        return IFeePolicy.Split({ platformBps: 1000, ownerBps: 2000, stakersBps: 2000, contributorsBps: 5000 });
+    }
+
+    function createDatanet() internal returns (uint256 datanetId) {
+        vm.prank(builder.addr);
+        return datanets.createDatanet("solidity", keccak256("metadata"), "MIT", builder.addr);
+    }
+
+    function contributionInput(uint256 datanetId) internal pure returns (IDatanets.ContributionInput memory) {
+        return IDatanets.ContributionInput({
+            datanetId: datanetId,
+            recordsRoot: keccak256("records"),
+            recordCount: 10,
+            contentHash: keccak256("content"),
+            licence: "MIT"
+        });
+    }
+
+    function signContribution(
+        Actor memory signer,
+        IDatanets.ContributionInput memory input,
+        address contributor_,
+        uint256 deadline
+    )
+        internal
+        view
+        returns (bytes memory)
+    {
+        return signTyped(
+            signer,
+            datanets.DOMAIN_SEPARATOR(),
+            keccak256(
+                abi.encode(
+                    CONTRIBUTION_TYPEHASH,
+                    input.datanetId,
+                    input.recordsRoot,
+                    input.recordCount,
+                    input.contentHash,
+                    keccak256(bytes(input.licence)),
+                    contributor_,
+                    deadline
+                )
+            )
+        );
+    }
+
+    function contribute(uint256 datanetId) internal returns (bytes32 contributionId) {
+        IDatanets.ContributionInput memory input = contributionInput(datanetId);
+        bytes memory signature = signContribution(contributor, input, contributor.addr, NOON);
+        return datanets.contribute(input, contributor.addr, NOON, signature);
+    }
+
+    function modelInput(string memory name) internal pure returns (IModels.ModelInput memory input) {
+        input.name = name;
+        input.baseHash = keccak256("base");
+        input.adapterHash = keccak256("adapter");
+        input.configHash = keccak256("config");
+        input.metricsHash = keccak256("metrics");
+        input.attributionRoot = keccak256("attribution");
+        input.inputPriceWei = 2 gwei;
+        input.outputPriceWei = 6 gwei;
+        input.influenceBps = 7000;
+        input.spansBps = 3000;
+        input.agreementPpm = 640_000;
+    }
+
+    function signPublication(
+        Actor memory signer,
+        IModels.ModelInput memory input,
+        address owner,
+        uint256 deadline
+    )
+        internal
+        view
+        returns (bytes memory)
+    {
+        return signTyped(
+            signer,
+            models.DOMAIN_SEPARATOR(),
+            keccak256(abi.encode(PUBLICATION_TYPEHASH, keccak256(abi.encode(input)), owner, deadline))
+        );
+    }
+
+    function publishModel(string memory name) internal returns (uint256 modelId) {
+        IModels.ModelInput memory input = modelInput(name);
+        uint256 deadline = block.timestamp;
+        return models.publishModel(
+            input, builder.addr, deadline, signPublication(builder, input, builder.addr, deadline)
+        );
+    }
+
+    function deposit(Actor memory account, uint256 amount) internal {
+        vm.deal(account.addr, account.addr.balance + amount);
+        vm.prank(account.addr);
+        settlement.deposit{ value: amount }(account.addr);
+    }
+
+    function stake(Actor memory account, uint256 modelId, uint256 amount) internal {
+        vm.deal(account.addr, account.addr.balance + amount);
+        vm.prank(account.addr);
+        staking.stake{ value: amount }(modelId);
+    }
+}
+
+/// @notice The serving node as the chain sees it: chains receipts, credits accounts, keeps the ledger and its tree. Written
+///         another way than the contract: the tree is built whole, from the leaves up.
+contract Book {
+    address[] public accounts;
+    mapping(address account => uint256) public cumulative;
+    mapping(address account => uint256) public indexOf;
+    uint256 public sum;
+    uint64 public sequence;
+    bytes32 public receiptHash;
+
+    /// @dev Fills in the receipt's place in the chain and remembers it as the last.
+    function append(ISettlement.Receipt memory receipt) external returns (ISettlement.Receipt memory) {
+        receipt.sequence = ++sequence;
+        receipt.previousHash = receiptHash;
+        receiptHash = hash(receipt);
+        return receipt;
+    }
+
+    /// @dev EIP-712 field by field, in two halves because the stack is short.
+    function hash(ISettlement.Receipt memory receipt) public pure returns (bytes32) {
+        bytes memory first = abi.encode(
+            keccak256(
+                "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
+            ),
+            receipt.sequence,
+            receipt.previousHash,
+            receipt.payer,
+            receipt.modelId,
+            receipt.promptHash,
+            receipt.answerHash,
+            receipt.inputTokens
+        );
+        bytes memory second = abi.encode(
+            receipt.outputTokens,
+            receipt.feeWei,
+            receipt.splitVersion,
+            receipt.sharesRoot,
+            receipt.attributionHash,
+            receipt.inferenceCommitment,
+            receipt.timestamp
+        );
+        return keccak256(bytes.concat(first, second));
+    }
+
+    /// @dev Enters a credit and gives its packed bytes.
+    function credit(address account, uint256 amount) external returns (bytes memory) {
+        if (cumulative[account] == 0) {
+            indexOf[account] = accounts.length;
+            accounts.push(account);
+        }
+        cumulative[account] += amount;
+        sum += amount;
+        return abi.encodePacked(account, uint96(amount));
+    }
+
+    function accountCount() external view returns (uint256) {
+        return accounts.length;
+    }
+
+    function root() external view returns (bytes32) {
+        MerkleSum.Node[] memory level = _leaves();
+        if (level.length == 0) return 0;
+        while (level.length > 1) {
+            level = _above(level);
+        }
+        return level[0].hash;
+    }
+
+    function prove(uint256 index) external view returns (MerkleSum.Node[] memory siblings) {
+        MerkleSum.Node[] memory level = _leaves();
+        MerkleSum.Node[] memory path = new MerkleSum.Node[](64);
+        uint256 depth;
+        while (level.length > 1) {
+            if (index ^ 1 < level.length) path[depth] = level[index ^ 1];
+            ++depth;
+            level = _above(level);
+            index /= 2;
+        }
+        siblings = new MerkleSum.Node[](depth);
+        for (uint256 i; i < depth; ++i) {
+            siblings[i] = path[i];
+        }
+    }
+
+    function _leaves() private view returns (MerkleSum.Node[] memory leaves) {
+        leaves = new MerkleSum.Node[](accounts.length);
+        for (uint256 i; i < accounts.length; ++i) {
+            uint256 amount = cumulative[accounts[i]];
+            leaves[i] = MerkleSum.Node(
+                keccak256(abi.encode(keccak256(abi.encodePacked(accounts[i], amount)))), amount
+            );
+        }
+    }
+
+    function _above(MerkleSum.Node[] memory level) private pure returns (MerkleSum.Node[] memory above) {
+        above = new MerkleSum.Node[]((level.length + 1) / 2);
+        for (uint256 i; i < above.length; ++i) {
+            MerkleSum.Node memory left = level[2 * i];
+            MerkleSum.Node memory right;
+            if (2 * i + 1 < level.length) right = level[2 * i + 1];
+            above[i] =
+                MerkleSum.Node(keccak256(abi.encode(left.hash, left.sum, right.hash, right.sum)), left.sum + right.sum);
+        }
+    }
+}
