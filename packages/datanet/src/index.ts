@@ -1,0 +1,2 @@
+export { openZeppelinModules, type SourceModule } from './OpenZeppelin.ts'
+export * from './Records.ts'
