@@ -29,12 +29,23 @@ export function decode(bytes: Uint8Array): RlpItem {
  * @throws {MalformedRlpError}
  */
 export function decodeFirst(bytes: Uint8Array): { item: RlpItem; rest: Uint8Array } {
-  try {
-    const { data, remainder } = RLP.decode(bytes, true)
-    return { item: data as RlpItem, rest: remainder }
-  } catch (cause) {
-    throw new MalformedRlpError(cause instanceof Error ? cause.message : 'not RLP', cause)
-  }
+  // cut first: the library would copy the whole rest of the stream for every item
+  const size = sizeOf(bytes)
+  if (size > bytes.length) throw new MalformedRlpError(`an item of ${size} bytes needs them, there are ${bytes.length}`)
+  return { item: decode(bytes.subarray(0, size)), rest: bytes.subarray(size) }
+}
+
+/** The size of the first item with its prefix. */
+function sizeOf(bytes: Uint8Array): number {
+  const first = bytes[0]
+  if (first === undefined) throw new MalformedRlpError('there is no item')
+  if (first < 0x80) return 1
+  const isList = first >= 0xc0
+  const short = first - (isList ? 0xc0 : 0x80)
+  if (short <= 55) return 1 + short
+  let size = 0
+  for (let i = 1; i <= short - 55; i++) size = size * 256 + (bytes[i] ?? 0)
+  return 1 + (short - 55) + size
 }
 
 /** Expects a list, of exactly `length` items where given. @throws {MalformedRlpError} */

@@ -265,7 +265,7 @@ function decodeAccessList(item: Rlp.RlpItem): AccessListTransaction {
     to: toAddress(fields[4]),
     value: Rlp.uint(fields[5], 'value'),
     data: Rlp.bytes(fields[6], 'data'),
-    accessList: accessListOf(fields[7]),
+    accessList: decodeAccessListItems(fields[7]),
     ...signatureOf(fields, 8),
   }
 }
@@ -280,7 +280,7 @@ function dynamicFee(fields: Rlp.RlpItem[]) {
     to: toAddress(fields[5]),
     value: Rlp.uint(fields[6], 'value'),
     data: Rlp.bytes(fields[7], 'data'),
-    accessList: accessListOf(fields[8]),
+    accessList: decodeAccessListItems(fields[8]),
   }
 }
 
@@ -293,19 +293,7 @@ function decodeSetCode(item: Rlp.RlpItem): SetCodeTransaction {
   const fields = Rlp.list(item, 'an EIP-7702 transaction', 13)
   const common = dynamicFee(fields)
   if (common.to === null) throw new MalformedTransactionError('an EIP-7702 transaction must name its target')
-  const authorizationList = Rlp.list(fields[9], 'authorizationList').map((entry): Authorization => {
-    const tuple = Rlp.list(entry, 'authorization', 6)
-    const yParity = Rlp.uint64(tuple[3], 'yParity')
-    if (yParity > 255n) throw new MalformedTransactionError('an authorization’s yParity must fit 8 bits')
-    return {
-      chainId: Rlp.uint(tuple[0], 'chainId'),
-      address: bytesToHex(Rlp.bytes(tuple[1], 'address', 20)),
-      nonce: Rlp.uint64(tuple[2], 'nonce'),
-      yParity: Number(yParity),
-      r: Rlp.uint(tuple[4], 'r'),
-      s: Rlp.uint(tuple[5], 's'),
-    }
-  })
+  const authorizationList = decodeAuthorizations(fields[9])
   if (authorizationList.length === 0)
     throw new MalformedTransactionError('authorizationList must not be empty')
   return { type: 4, ...common, authorizationList, ...signatureOf(fields, 10) }
@@ -333,7 +321,25 @@ function toAddress(item: Rlp.RlpItem | undefined): Hex | null {
   return to.length === 0 ? null : bytesToHex(Rlp.bytes(to, 'to', 20))
 }
 
-function accessListOf(item: Rlp.RlpItem | undefined): AccessList {
+/** Reads the authorizations of a decoded EIP-7702 transaction. @throws {MalformedRlpError} */
+export function decodeAuthorizations(item: Rlp.RlpItem | undefined): Authorization[] {
+  return Rlp.list(item, 'authorizationList').map((entry): Authorization => {
+    const tuple = Rlp.list(entry, 'authorization', 6)
+    const yParity = Rlp.uint64(tuple[3], 'yParity')
+    if (yParity > 255n) throw new MalformedTransactionError('an authorization’s yParity must fit 8 bits')
+    return {
+      chainId: Rlp.uint(tuple[0], 'chainId'),
+      address: bytesToHex(Rlp.bytes(tuple[1], 'address', 20)),
+      nonce: Rlp.uint64(tuple[2], 'nonce'),
+      yParity: Number(yParity),
+      r: Rlp.uint(tuple[4], 'r'),
+      s: Rlp.uint(tuple[5], 's'),
+    }
+  })
+}
+
+/** Reads a decoded access list. @throws {MalformedRlpError} */
+export function decodeAccessListItems(item: Rlp.RlpItem | undefined): AccessList {
   return Rlp.list(item, 'accessList').map((entry) => {
     const [address, keys] = Rlp.list(entry, 'accessList entry', 2)
     return {

@@ -19,7 +19,9 @@ import { readRocksLog } from './RocksLog.ts'
  */
 const folder = join(process.env['OPENLEDGER_VECTORS'] ?? '', 'kona')
 const isPresent = process.env['OPENLEDGER_VECTORS'] !== undefined && existsSync(folder)
-const names = isPresent ? readdirSync(folder).filter((name) => /^block-\d+\.tar\.gz$/.test(name)) : []
+const names = isPresent
+  ? readdirSync(folder).filter((name) => /^block-\d+\.tar\.gz$/.test(name))
+  : ['(absent: set OPENLEDGER_VECTORS to a folder that has kona/block-*.tar.gz)']
 
 type Fixture = {
   readonly rollup_config: { readonly l2_chain_id: number; readonly chain_op_config: OptimismConfig }
