@@ -58,8 +58,7 @@ export function decode(file: Uint8Array): TensorFile {
   let metadata: Record<string, string> = {}
   let expected = 0
   const entries = Object.entries(header)
-  const offsetOf = (value: unknown) => (value as { data_offsets?: number[] } | null)?.data_offsets?.[0] ?? -1
-  for (const [name, entry] of entries.sort(([, a], [, b]) => offsetOf(a) - offsetOf(b))) {
+  for (const [name, entry] of entries.sort(([, a], [, b]) => compareOffsets(a, b))) {
     if (name === '__metadata__') {
       metadata = checkMetadata(entry)
       continue
@@ -93,6 +92,14 @@ function readHeader(file: Uint8Array): { header: Record<string, unknown>; start:
     throw new SafetensorsError('the header is not an object')
   }
   return { header: header as Record<string, unknown>, start }
+}
+
+/** By start, then by end, so that tensors without elements come before the one that starts where they do. */
+function compareOffsets(a: unknown, b: unknown): number {
+  const [first, second] = [a, b].map(
+    (entry) => (entry as { data_offsets?: number[] } | null)?.data_offsets ?? [],
+  )
+  return (first?.[0] ?? -1) - (second?.[0] ?? -1) || (first?.[1] ?? -1) - (second?.[1] ?? -1)
 }
 
 function checkMetadata(entry: unknown): Record<string, string> {

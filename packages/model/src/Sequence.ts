@@ -139,7 +139,7 @@ export function buildSequenceGraph(
     {
       weights,
       project: Llama.withLora(Llama.baseProject(weights), makePairs(graph)),
-      attend: Llama.causalAttention(config, graph.constant(mask, [tokens, tokens], 'mask')),
+      attend: Llama.causalAttention(config, graph.constant(mask, [tokens, tokens], 'causalMask')),
       positions,
       rotary: Llama.rotaryTables(graph, config, tokens),
     },
