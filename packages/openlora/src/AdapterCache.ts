@@ -1,6 +1,6 @@
-import type { Adapter } from '@openledger/model'
 import { BaseError, type Hex } from '@openledger/primitives'
 import { type ByteCacheState, createByteCache } from './ByteCache.ts'
+import type { SharedAdapter } from './SharedAdapter.ts'
 
 /** Which adapter, and what it must hash to: the hash that the chain has for its model. */
 export type AdapterReference = { readonly cid: string; readonly hash: Hex }
@@ -10,7 +10,7 @@ export type AdapterCache = {
    * Gives the adapter, resident until released; loads it when it is not, while others go on.
    * @throws {AdapterHashMismatchError}
    */
-  readonly acquire: (reference: AdapterReference) => Promise<Adapter.Adapter>
+  readonly acquire: (reference: AdapterReference) => Promise<SharedAdapter>
   readonly release: (reference: AdapterReference) => void
   readonly state: () => ByteCacheState
 }
@@ -22,25 +22,22 @@ export type AdapterCache = {
  * @param sizeBytesMax - Limit on the adapters kept that nobody uses at the moment.
  */
 export function createAdapterCache(
-  load: (cid: string) => Promise<Adapter.Adapter>,
+  load: (cid: string) => Promise<SharedAdapter>,
   sizeBytesMax: number,
 ): AdapterCache {
-  const cache = createByteCache<Adapter.Adapter>(sizeBytesMax)
+  const cache = createByteCache<SharedAdapter>(sizeBytesMax)
   const keyOf = ({ cid, hash }: AdapterReference): string => `${cid}/${hash}`
   return {
     acquire: (reference) =>
       cache.acquire(keyOf(reference), async () => {
         const value = await load(reference.cid)
         if (value.hash !== reference.hash) throw new AdapterHashMismatchError(reference, value.hash)
-        return { value, sizeBytes: sizeBytesOf(value) }
+        return { value, sizeBytes: value.memory.byteLength }
       }),
     release: (reference) => cache.release(keyOf(reference)),
     state: cache.state,
   }
 }
-
-const sizeBytesOf = ({ tensors }: Adapter.Adapter): number =>
-  [...tensors.values()].reduce((sum, { a, b }) => sum + a.byteLength + b.byteLength, 0)
 
 export class AdapterHashMismatchError extends BaseError {
   constructor({ cid, hash }: AdapterReference, got: Hex) {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAdapterCache } from './AdapterCache.ts'
 import { createEngine, type EngineEvent, type EngineLimits, type EngineRequest } from './Engine.ts'
 import { GREEDY } from './Sampler.ts'
+import { share, view } from './SharedAdapter.ts'
 
 const config: LlamaConfig = {
   vocabularySize: 64,
@@ -78,7 +79,10 @@ const load: Load = async (cid) => {
 }
 
 function start(decoder: Decoder, options: { load?: Load; limits?: EngineLimits; bytesMax?: number } = {}) {
-  const cache = createAdapterCache(options.load ?? load, options.bytesMax ?? 1e9)
+  const cache = createAdapterCache(
+    async (cid) => share(await (options.load ?? load)(cid)),
+    options.bytesMax ?? 1e9,
+  )
   const events: EngineEvent[] = []
   const waiting = new Map<number, (event: EngineEvent) => void>()
   let watch: (event: EngineEvent) => void = () => {}
@@ -86,7 +90,7 @@ function start(decoder: Decoder, options: { load?: Load; limits?: EngineLimits; 
     {
       decoder,
       tokenizer,
-      adapters: cache,
+      adapters: { acquire: async (one) => view(await cache.acquire(one)), release: cache.release },
       clock: { nowMs: () => 0 },
       emit: (happened) => {
         for (const event of happened) {
@@ -105,6 +109,7 @@ function start(decoder: Decoder, options: { load?: Load; limits?: EngineLimits; 
     })
   return {
     engine,
+    cache,
     events,
     submit,
     onEvent: (listener: typeof watch) => {
@@ -141,10 +146,10 @@ describe('createEngine', () => {
     const got = await Promise.all(requests.map(together.submit))
     expect(got).toEqual(expected)
     expect(new Set(got.map((event) => String(answerOf(event)))).size).toBeGreaterThan(20)
-    const { finished, failed, outputTokens, adapters: cache } = together.engine.metrics()
+    const { finished, failed, outputTokens } = together.engine.metrics()
     expect({ finished, failed }).toEqual({ finished: 40, failed: 0 })
     expect(outputTokens).toBe(got.reduce((sum, event) => sum + answerOf(event).length, 0))
-    expect(cache.evictions).toBeGreaterThan(0)
+    expect(together.cache.state().evictions).toBeGreaterThan(0)
   })
 
   test('goes on with those who wait when all who decode end in the same step', async () => {

@@ -1,8 +1,8 @@
 import type { Adapter } from '@openledger/model'
 import type { Decoder } from '@openledger/model/Decoder'
 import { BaseError, type Clock } from '@openledger/primitives'
-import type { AdapterCache, AdapterReference } from './AdapterCache.ts'
-import type { ByteCacheState } from './ByteCache.ts'
+import type { AdapterReference } from './AdapterCache.ts'
+import type { AdapterSource } from './AdapterLease.ts'
 import { type Choice, createSampler, type Sampler, type SamplingOptions } from './Sampler.ts'
 import { createScheduler, type SchedulerLimits } from './Scheduler.ts'
 import { createTextStream, type TextStream } from './TextStream.ts'
@@ -62,7 +62,6 @@ export type EngineMetrics = {
   readonly steps: number
   readonly stepMs: number
   readonly prefillMs: number
-  readonly adapters: ByteCacheState
 }
 
 export type Engine = {
@@ -76,7 +75,7 @@ export type Engine = {
 export type EngineDependencies = {
   readonly decoder: Decoder
   readonly tokenizer: { readonly decode: (ids: readonly number[]) => string; readonly eosId: number }
-  readonly adapters: AdapterCache
+  readonly adapters: AdapterSource
   readonly clock: Clock
   /** Takes what happened since the last call, in order. */
   readonly emit: (events: readonly EngineEvent[]) => void
@@ -299,7 +298,6 @@ export function createEngine(
       waiting: scheduler.waiting().length,
       ...counts,
       ...times,
-      adapters: adapters.state(),
     }),
   }
 }

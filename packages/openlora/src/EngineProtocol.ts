@@ -1,3 +1,4 @@
+import type { AdapterHostMethods } from './AdapterLease.ts'
 import type { EngineEvent, EngineLimits, EngineMetrics, EngineRequest } from './Engine.ts'
 
 /** What the engine's thread needs to start. */
@@ -7,7 +8,6 @@ export type EngineWorkerData = {
   readonly context: number
   readonly rankMax: number
   readonly threads: number
-  readonly adapterBytesMax: number
   readonly limits: EngineLimits
 }
 
@@ -21,7 +21,6 @@ export type EngineMethods = {
 }
 
 /** What the engine's thread asks of its host. */
-export type EngineHostMethods = {
+export type EngineHostMethods = AdapterHostMethods & {
   readonly events: { readonly in: readonly EngineEvent[]; readonly out: unknown }
-  readonly fetchBlob: { readonly in: string; readonly out: Uint8Array }
 }

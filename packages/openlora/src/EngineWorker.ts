@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { Adapter, CheckpointFolder } from '@openledger/model'
+import { CheckpointFolder } from '@openledger/model'
 import { createDecoder } from '@openledger/model/Decoder'
 import { systemClock } from '@openledger/primitives'
-import { createAdapterCache } from './AdapterCache.ts'
+import { createAdapterSource } from './AdapterLease.ts'
 import { createEngine, type Engine } from './Engine.ts'
 import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
 import type { StartMethods } from './WorkerHost.ts'
@@ -22,10 +22,7 @@ async function start(
   const context = Math.min(data.context, config.contextMax)
   const { rows, rankMax, threads } = data
   const decoder = await createDecoder(checkpoint, { rows, context, rankMax, threads })
-  const adapters = createAdapterCache(
-    async (cid) => Adapter.decode(config, await link.call('fetchBlob', cid)),
-    data.adapterBytesMax,
-  )
+  const adapters = createAdapterSource(link)
   const emit = (events: EngineHostMethods['events']['in']): void => link.send('events', events)
   const engine = createEngine({ decoder, tokenizer, adapters, clock: systemClock, emit }, data.limits)
   return { engine, ready: { vocabularySize: config.vocabularySize, context } }

@@ -1,5 +1,9 @@
 import { CheckpointFolder, type Message, type Tokenizer } from '@openledger/model'
 import { BaseError, type Hex } from '@openledger/primitives'
+import { createAdapterCache } from './AdapterCache.ts'
+import { createAdapterLease } from './AdapterLease.ts'
+import type { AdapterMethods, AdapterWorkerData } from './AdapterWorker.ts'
+import type { ByteCacheState } from './ByteCache.ts'
 import type { EngineEvent, EngineLimits, EngineMetrics } from './Engine.ts'
 import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
 import {
@@ -10,7 +14,7 @@ import {
 } from './Generation.ts'
 import { GREEDY, type SamplingOptions } from './Sampler.ts'
 import { createWorkerHost, type Logger } from './WorkerHost.ts'
-import { fromPlainError } from './WorkerLink.ts'
+import { fromPlainError, type Methods } from './WorkerLink.ts'
 
 /** What serving needs to know of a published model. */
 export type ServedModel = { readonly name: string; readonly adapterCid: string; readonly adapterHash: Hex }
@@ -56,9 +60,11 @@ export type OpenLora = {
   readonly generate: (prepared: Prepared, options?: { readonly signal?: AbortSignal }) => Generation
   readonly tokenizer: Tokenizer
   readonly baseName: string
-  readonly metrics: () => Promise<EngineMetrics>
+  readonly metrics: () => Promise<OpenLoraMetrics>
   readonly close: () => Promise<void>
 }
+
+export type OpenLoraMetrics = EngineMetrics & { readonly adapters: ByteCacheState }
 
 export type OpenLoraDependencies = {
   readonly blobs: { readonly get: (cid: string) => Promise<Uint8Array> }
@@ -114,15 +120,28 @@ export async function createOpenLora(
 
   const { rows, context, rankMax, adapterBytesMax, ...engineLimits } = limits
   const data: EngineWorkerData = {
-    ...{ baseDirectory, rows, context, rankMax, threads, adapterBytesMax },
+    ...{ baseDirectory, rows, context, rankMax, threads },
     limits: engineLimits,
   }
+  const decoding = createWorkerHost<Methods, AdapterMethods, undefined>({
+    file: new URL('./AdapterWorker.ts', import.meta.url),
+    data: { baseDirectory } satisfies AdapterWorkerData,
+    handlers: {},
+    logger,
+    onDeath: () => {},
+  })
+  const adapters = createAdapterCache(async (cid) => {
+    const bytes = await blobs.get(cid)
+    return (await decoding.live()).link.call('decode', bytes)
+  }, adapterBytesMax)
+  const { releaseAll, ...lease } = createAdapterLease(adapters)
   const host = createWorkerHost<EngineHostMethods, EngineMethods, EngineReady>({
     file: new URL('./EngineWorker.ts', import.meta.url),
     data,
-    handlers: { events: (events) => events.forEach(onEvent), fetchBlob: (cid) => blobs.get(cid) },
+    handlers: { events: (events) => events.forEach(onEvent), ...lease },
     logger,
     onDeath: (error) => {
+      releaseAll()
       for (const id of [...pending.keys()]) fail(id, error)
     },
   })
@@ -228,8 +247,13 @@ export async function createOpenLora(
       )
       return feed.generation
     },
-    metrics: async () => (await host.live()).link.call('metrics', undefined),
-    close: () => host.close(),
+    metrics: async () => ({
+      ...(await (await host.live()).link.call('metrics', undefined)),
+      adapters: adapters.state(),
+    }),
+    close: async () => {
+      await Promise.all([host.close(), decoding.close()])
+    },
   }
 }
 

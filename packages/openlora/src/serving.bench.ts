@@ -2,7 +2,6 @@ import { Adapter, createCheckpoint, createRandom, type LlamaConfig, loraTargets 
 import { createDecoder, type Decoder } from '@openledger/model/Decoder'
 import { systemClock } from '@openledger/primitives'
 import { expect, test } from 'vitest'
-import { createAdapterCache } from './AdapterCache.ts'
 import { createEngine } from './Engine.ts'
 import { GREEDY } from './Sampler.ts'
 
@@ -46,7 +45,7 @@ async function serve(
         decoder,
         // no token ends an answer, so that every request costs the same
         tokenizer: { decode: (ids) => ids.map((id) => String.fromCharCode(0x4e00 + id)).join(''), eosId: -1 },
-        adapters: createAdapterCache(async (cid) => adapters.get(cid)!, 2 ** 40),
+        adapters: { acquire: async ({ cid }) => adapters.get(cid)!, release: () => {} },
         clock: systemClock,
         emit: (events) => {
           for (const event of events) {

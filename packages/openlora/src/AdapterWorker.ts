@@ -1,0 +1,29 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { Adapter, type LlamaConfig, parseConfig } from '@openledger/model'
+import { type SharedAdapter, share } from './SharedAdapter.ts'
+import type { StartMethods } from './WorkerHost.ts'
+import { createWorkerLink, type Port, toPlainError } from './WorkerLink.ts'
+
+/** What the adapters' thread needs to start. */
+export type AdapterWorkerData = { readonly baseDirectory: string }
+
+/** What the adapters' thread can do: decode and hash the bytes of an adapter for the base model. */
+export type AdapterMethods = {
+  readonly decode: { readonly in: Uint8Array; readonly out: SharedAdapter }
+}
+
+// decoding and hashing an adapter takes as long as many steps, so it has a thread where it makes nobody wait
+let config: LlamaConfig | undefined
+const { baseDirectory } = workerData as AdapterWorkerData
+const link = createWorkerLink<AdapterMethods, StartMethods<undefined>>(parentPort as unknown as Port, {
+  decode: (bytes) => share(Adapter.decode(config!, bytes)),
+})
+readFile(join(baseDirectory, 'config.json'), 'utf8').then(
+  (text) => {
+    config = parseConfig(JSON.parse(text))
+    link.send('ready', undefined)
+  },
+  (error: unknown) => link.send('startFailed', toPlainError(error)),
+)
