@@ -31,7 +31,8 @@ export function decode(bytes: Uint8Array): RlpItem {
 export function decodeFirst(bytes: Uint8Array): { item: RlpItem; rest: Uint8Array } {
   // cut first: the library would copy the whole rest of the stream for every item
   const size = sizeOf(bytes)
-  if (size > bytes.length) throw new MalformedRlpError(`an item of ${size} bytes needs them, there are ${bytes.length}`)
+  if (size > bytes.length)
+    throw new MalformedRlpError(`an item of ${size} bytes needs them, there are ${bytes.length}`)
   return { item: decode(bytes.subarray(0, size)), rest: bytes.subarray(size) }
 }
 
