@@ -1,0 +1,306 @@
+import { randomUUID } from 'node:crypto'
+import { BaseError, type Clock, type Hex } from '@openledger/primitives'
+import { Abi, type Deployment, type Http, type Sender, SignedRequest } from '@openledger/protocol'
+import { and, type Blobs, type Database, eq, inArray, type Jobs, notInArray, schema } from '@openledger/store'
+import type { PublicClient } from 'viem'
+import type { z } from 'zod'
+import * as Publication from './Publication.ts'
+import { createRuns, type RunRow, type Runs, requireVersions } from './Runs.ts'
+import { carryOut } from './TrainingJob.ts'
+
+const { models, trainingRuns, usedRequests } = schema
+
+type CreateRequest = z.output<typeof Http.createTrainingRunSchema>
+type CancelRequest = SignedRequest.SignedRequest<{ id: string }>
+
+export type ModelFactory = {
+  /**
+   * Queues a run that a wallet asked for.
+   * @throws {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
+   */
+  readonly request: (
+    request: CreateRequest,
+    rawPayload: SignedRequest.SignedRequest['payload'],
+  ) => Promise<Http.TrainingRun>
+  /** Stops a run that its owner no longer wants. @throws {NotRunOwnerError} {RunOverError} */
+  readonly cancel: (request: CancelRequest) => Promise<Http.TrainingRun>
+  readonly publication: (runId: string) => Promise<{ modelHash: Hex; owner: Hex }>
+  readonly publish: (runId: string, signed: { deadline: number; signature: Hex }) => Promise<Http.Model>
+  readonly run: Runs['get']
+  readonly runs: Runs['list']
+  readonly metrics: Runs['metrics']
+  readonly models: () => Promise<Http.Model[]>
+  /** @throws {ModelNotFoundError} */
+  readonly model: (name: string) => Promise<Http.Model>
+  /** What serving needs to know of a model by its name; undefined when there is none. */
+  readonly serving: (name: string) => Promise<ServedModel | undefined>
+  /** Tells of every change of a run until the returned function is called. */
+  readonly watch: (runId: string, listener: () => void) => () => void
+  /** Takes runs from the queue in this process. Other processes on the same database may do the same. */
+  readonly work: () => Promise<void>
+}
+
+/** A published model with the blobs that serve and attribute it. */
+export type ServedModel = {
+  readonly modelId: bigint
+  readonly name: string
+  readonly owner: Hex
+  readonly inputPriceWei: bigint
+  readonly outputPriceWei: bigint
+  readonly influenceBps: number
+  readonly spansBps: number
+  readonly adapterCid: string
+  readonly adapterHash: Hex
+  readonly recordsCid: string
+  readonly influenceCid: string
+  readonly spansCid: string
+  /** Datanets it was trained on; the first one's commons takes what nothing explains. */
+  readonly datanetIds: readonly bigint[]
+}
+
+export type ModelFactoryDeps = {
+  readonly database: Database
+  readonly blobs: Blobs
+  readonly jobs: Jobs
+  readonly publicClient: PublicClient
+  readonly deployment: Deployment
+  /** Relays publications; their owners sign them. */
+  readonly sender: Sender
+  readonly baseDirectory: string
+  /** Threads that share a training step; 0 trains on one. */
+  readonly workers: number
+  readonly clock: Clock
+}
+
+const QUEUE = 'training'
+const OVER = ['trained', 'published', 'failed', 'cancelled'] as const
+/** Runs of one owner that may wait or run at once. */
+export const OPEN_RUNS_MAX = 4
+
+/** Creates the factory over a database, a queue and a chain. */
+export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
+  const { database, blobs, jobs, publicClient, deployment, clock } = deps
+  const { orm } = database
+  const runs = createRuns(database)
+  const listeners = new Map<string, Set<() => void>>()
+  const stops = new Map<string, AbortController>()
+  const tell = (runId: string) => {
+    for (const listener of listeners.get(runId) ?? []) listener()
+  }
+  const verify = (action: 'createTrainingRun' | 'cancelTrainingRun', request: SignedRequest.SignedRequest) =>
+    SignedRequest.verifyRequest(action, request, {
+      client: publicClient,
+      chainId: deployment.l2ChainId,
+      nowSeconds: Math.floor(clock.nowMs() / 1_000),
+    })
+  const stakedWei = (modelId: bigint) =>
+    publicClient.readContract({
+      address: deployment.l2.staking,
+      abi: Abi.stakingAbi,
+      functionName: 'totalStakeOf',
+      args: [modelId],
+    })
+  const model = async (name: string): Promise<Http.Model> => {
+    const found = (await runs.models(stakedWei)).find((each) => each.name === name)
+    if (found === undefined) throw new ModelNotFoundError(name)
+    return found
+  }
+
+  return {
+    async request(request, rawPayload) {
+      const { payload, account, deadline } = request
+      const digest = await verify('createTrainingRun', { ...request, payload: rawPayload })
+      const id = randomUUID()
+      await database.transaction(async (orm) => {
+        await useOnce(orm, digest, deadline)
+        await requireVersions(orm, payload.datanets)
+        await requireFreeName(orm, payload.modelName)
+        const open = await orm
+          .select({ id: trainingRuns.id })
+          .from(trainingRuns)
+          .where(and(eq(trainingRuns.owner, account), notInArray(trainingRuns.status, [...OVER])))
+        if (open.length >= OPEN_RUNS_MAX) throw new TooManyRunsError(open.length)
+        await orm.insert(trainingRuns).values({
+          id,
+          modelName: payload.modelName,
+          owner: account,
+          datanets: payload.datanets,
+          config: payload.config,
+          inputPriceWei: BigInt(payload.inputPriceWei),
+          outputPriceWei: BigInt(payload.outputPriceWei),
+          influenceBps: payload.influenceBps,
+          status: 'queued',
+        })
+      })
+      await jobs.enqueue(QUEUE, { runId: id }, { singletonKey: id })
+      return runs.get(id)
+    },
+    async cancel(request) {
+      const digest = await verify('cancelTrainingRun', request)
+      const { id } = request.payload
+      await database.transaction(async (orm) => {
+        const run = await runRow(orm, id)
+        if (run.owner !== request.account) throw new NotRunOwnerError(id, request.account)
+        if ((OVER as readonly string[]).includes(run.status)) throw new RunOverError(id, run.status)
+        await useOnce(orm, digest, request.deadline)
+        await orm.update(trainingRuns).set({ status: 'cancelled' }).where(eq(trainingRuns.id, id))
+      })
+      stops.get(id)?.abort()
+      tell(id)
+      return runs.get(id)
+    },
+    async publication(runId) {
+      const run = await runs.row(runId)
+      return { modelHash: Publication.modelHashOf(Publication.modelInputOf(run)), owner: run.owner as Hex }
+    },
+    async publish(runId, signed) {
+      await Publication.publish({ ...deps, runs }, runId, signed)
+      tell(runId)
+      return model((await runs.row(runId)).modelName)
+    },
+    run: runs.get,
+    runs: runs.list,
+    metrics: runs.metrics,
+    models: () => runs.models(stakedWei),
+    model,
+    async serving(name) {
+      const [found] = await orm
+        .select({ model: models, run: trainingRuns })
+        .from(models)
+        .innerJoin(trainingRuns, eq(trainingRuns.id, models.trainingRunId))
+        .where(eq(models.name, name))
+      return found === undefined ? undefined : toServed(found.model, found.run)
+    },
+    watch(runId, listener) {
+      const set = listeners.get(runId) ?? new Set()
+      listeners.set(runId, set.add(listener))
+      return () => {
+        set.delete(listener)
+        if (set.size === 0) listeners.delete(runId)
+      }
+    },
+    async work() {
+      await jobs.work<{ runId: string }>(
+        QUEUE,
+        async ({ runId }, { signal }) => {
+          const stop = new AbortController()
+          stops.set(runId, stop)
+          try {
+            await carryOut(
+              {
+                database,
+                blobs,
+                runs,
+                baseDirectory: deps.baseDirectory,
+                workers: deps.workers,
+                onChange: tell,
+              },
+              runId,
+              AbortSignal.any([signal, stop.signal]),
+            )
+          } catch (error) {
+            // what its owner cancelled is over; what the server's end interrupted is taken up after the next start
+            if (!stop.signal.aborted) throw error
+          } finally {
+            stops.delete(runId)
+          }
+        },
+        { concurrency: 1 },
+      )
+      // a run whose request was stored but whose job was not queued is queued now
+      const open = await orm
+        .select({ id: trainingRuns.id })
+        .from(trainingRuns)
+        .where(inArray(trainingRuns.status, ['queued', 'running', 'indexing']))
+      for (const { id } of open) await jobs.enqueue(QUEUE, { runId: id }, { singletonKey: id })
+    },
+  }
+}
+
+type Orm = Database['orm']
+
+async function runRow(orm: Orm, id: string): Promise<RunRow> {
+  const [run] = await orm.select().from(trainingRuns).where(eq(trainingRuns.id, id))
+  if (run === undefined) throw new RunOverError(id, 'unknown')
+  return run
+}
+
+/** Marks a signed request as carried out. @throws {RequestReplayedError} when it was before. */
+async function useOnce(orm: Orm, digest: Hex, deadline: number): Promise<void> {
+  const added = await orm.insert(usedRequests).values({ digest, deadline }).onConflictDoNothing().returning()
+  if (added.length === 0) throw new SignedRequest.RequestReplayedError(digest)
+}
+
+async function requireFreeName(orm: Orm, name: string): Promise<void> {
+  const [taken] = await orm
+    .select({ status: trainingRuns.status })
+    .from(trainingRuns)
+    .where(and(eq(trainingRuns.modelName, name), notInArray(trainingRuns.status, ['failed', 'cancelled'])))
+  if (taken !== undefined) throw new NameTakenError(name)
+}
+
+const toServed = (model: typeof models.$inferSelect, run: RunRow): ServedModel => ({
+  modelId: model.id,
+  name: model.name,
+  owner: model.owner as Hex,
+  inputPriceWei: model.inputPriceWei,
+  outputPriceWei: model.outputPriceWei,
+  influenceBps: model.influenceBps,
+  spansBps: model.spansBps,
+  adapterCid: run.adapterCid!,
+  adapterHash: run.adapterHash as Hex,
+  recordsCid: run.recordsCid!,
+  influenceCid: run.influenceCid!,
+  spansCid: run.spansCid!,
+  datanetIds: run.datanets.map(({ datanetId }) => BigInt(datanetId)),
+})
+
+export class NameTakenError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'model.name_taken',
+      message: `Expected a free model name, but ${name} is taken by another run or model. Choose another; nothing was started.`,
+      context: { name },
+    })
+  }
+}
+
+export class TooManyRunsError extends BaseError {
+  constructor(open: number) {
+    super({
+      code: 'training_run.too_many',
+      message: `Expected fewer than ${OPEN_RUNS_MAX} runs of one owner at a time, but ${open} wait or run. Wait for one, or cancel it.`,
+      context: { open, max: OPEN_RUNS_MAX },
+    })
+  }
+}
+
+export class NotRunOwnerError extends BaseError {
+  constructor(id: string, account: Hex) {
+    super({
+      code: 'training_run.not_owner',
+      message: `Expected the owner of run ${id}, got ${account}. Only who started a run can stop it.`,
+      context: { id, account },
+    })
+  }
+}
+
+export class RunOverError extends BaseError {
+  constructor(id: string, status: string) {
+    super({
+      code: 'training_run.over',
+      message: `Expected a run that waits or runs, but run ${id} is ${status}. There is nothing to stop.`,
+      context: { id, status },
+    })
+  }
+}
+
+export class ModelNotFoundError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'model.not_found',
+      message: `Expected the name of a published model, got ${JSON.stringify(name.slice(0, 80))}. GET /v1/models lists them.`,
+      context: { name: name.slice(0, 80) },
+    })
+  }
+}

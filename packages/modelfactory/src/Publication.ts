@@ -1,0 +1,156 @@
+import { BaseError, CanonicalJson, type Hex } from '@openledger/primitives'
+import { Abi, type Deployment, type Sender, TypedData } from '@openledger/protocol'
+import { type Blobs, type Database, eq, schema } from '@openledger/store'
+import { encodeAbiParameters, keccak256, type PublicClient, parseEventLogs } from 'viem'
+import type { RunRow, Runs } from './Runs.ts'
+
+const { models, trainingRuns } = schema
+
+/** Written into the configuration that goes on chain: a re-run needs the engine it ran on. */
+export const ENGINE_VERSION = 'openledger-training/1'
+
+const publishModel = Abi.modelsAbi.find((item) => item.type === 'function' && item.name === 'publishModel')!
+
+/** What is recorded about a model on chain, as `Models.publishModel` takes it. */
+export type ModelInput = {
+  readonly name: string
+  readonly baseHash: Hex
+  readonly adapterHash: Hex
+  readonly configHash: Hex
+  readonly metricsHash: Hex
+  readonly attributionRoot: Hex
+  readonly datanetIds: readonly bigint[]
+  readonly datanetVersions: readonly number[]
+  readonly inputPriceWei: bigint
+  readonly outputPriceWei: bigint
+  readonly influenceBps: number
+  readonly spansBps: number
+  /** Measured agreement of the attribution with retraining; 0 says that it was not measured. */
+  readonly agreementPpm: number
+}
+
+/** Puts together what a trained run publishes. @throws {RunNotTrainedError} */
+export function modelInputOf(run: RunRow): ModelInput {
+  const { adapterHash, attributionRoot, baseHash } = run
+  if (
+    (run.status !== 'trained' && run.status !== 'published') ||
+    !adapterHash ||
+    !attributionRoot ||
+    !baseHash
+  ) {
+    throw new RunNotTrainedError(run.id, run.status)
+  }
+  return {
+    name: run.modelName,
+    baseHash: baseHash as Hex,
+    adapterHash: adapterHash as Hex,
+    configHash: CanonicalJson.hash({ engineVersion: ENGINE_VERSION, ...run.config }),
+    metricsHash: CanonicalJson.hash({
+      baseValidationLoss: run.baseValidationLoss,
+      validationLoss: run.validationLoss,
+    }),
+    attributionRoot: attributionRoot as Hex,
+    datanetIds: run.datanets.map(({ datanetId }) => BigInt(datanetId)),
+    datanetVersions: run.datanets.map(({ version }) => version),
+    inputPriceWei: run.inputPriceWei,
+    outputPriceWei: run.outputPriceWei,
+    influenceBps: run.influenceBps,
+    spansBps: 10_000 - run.influenceBps,
+    agreementPpm: 0,
+  }
+}
+
+/** Hashes it as the contract does: `keccak256(abi.encode(input))`. */
+export const modelHashOf = (input: ModelInput): Hex =>
+  keccak256(encodeAbiParameters([publishModel.inputs[0]], [input]))
+
+export type PublicationDeps = {
+  readonly database: Database
+  readonly blobs: Blobs
+  readonly runs: Runs
+  readonly publicClient: PublicClient
+  readonly deployment: Deployment
+  readonly sender: Sender
+}
+
+/**
+ * Puts a trained model on chain under its owner's signature and then into service.
+ *
+ * The chain is asked first, so calling it again after an interruption finishes what was begun.
+ *
+ * @throws {RunNotTrainedError} {TransactionRevertedError} naming what the contract refuses, e.g. a wrong signature.
+ */
+export async function publish(
+  { database, runs, publicClient, deployment, sender }: PublicationDeps,
+  runId: string,
+  { deadline, signature }: { readonly deadline: number; readonly signature: Hex },
+): Promise<void> {
+  const run = await runs.row(runId)
+  const input = modelInputOf(run)
+  if (run.status === 'published') return
+  const registry = { address: deployment.l2.models, abi: Abi.modelsAbi } as const
+  const find = async () => {
+    const [event] = (
+      await publicClient.getContractEvents({
+        ...registry,
+        eventName: 'ModelPublished',
+        args: { owner: run.owner as Hex },
+        fromBlock: BigInt(deployment.l2StartBlock),
+      })
+    ).filter(({ args }) => args.input?.adapterHash === input.adapterHash && args.input.name === input.name)
+    return event === undefined
+      ? undefined
+      : { modelId: event.args.modelId!, transactionHash: event.transactionHash }
+  }
+  let published = await find()
+  if (published === undefined) {
+    const receipt = await sender.send({
+      ...registry,
+      functionName: 'publishModel',
+      args: [input, run.owner as Hex, BigInt(deadline), signature],
+    })
+    const [event] = parseEventLogs({ abi: Abi.modelsAbi, eventName: 'ModelPublished', logs: receipt.logs })
+    published = { modelId: event!.args.modelId, transactionHash: receipt.transactionHash }
+  }
+  const { modelId, transactionHash } = published
+  await database.transaction(async (orm) => {
+    await orm
+      .insert(models)
+      .values({
+        id: modelId,
+        name: input.name,
+        owner: run.owner,
+        trainingRunId: run.id,
+        inputPriceWei: input.inputPriceWei,
+        outputPriceWei: input.outputPriceWei,
+        influenceBps: input.influenceBps,
+        spansBps: input.spansBps,
+        transactionHash,
+      })
+      .onConflictDoNothing()
+    await orm.update(trainingRuns).set({ status: 'published' }).where(eq(trainingRuns.id, run.id))
+  })
+}
+
+/** Gives what the owner signs. */
+export const publicationTypedData = (deployment: Deployment, run: RunRow, deadline: number) =>
+  ({
+    domain: TypedData.contractDomain('OpenLedger Models', deployment.l2ChainId, deployment.l2.models),
+    types: TypedData.publication,
+    primaryType: 'Publication',
+    message: {
+      modelHash: modelHashOf(modelInputOf(run)),
+      owner: run.owner as Hex,
+      deadline: BigInt(deadline),
+    },
+  }) as const
+
+export class RunNotTrainedError extends BaseError {
+  constructor(id: string, status: string) {
+    super({
+      code: 'training_run.not_trained',
+      message: `Expected a run that is trained, but run ${id} is ${status}. Wait until it is trained; a failed one must be started anew.`,
+      context: { id, status },
+    })
+  }
+}

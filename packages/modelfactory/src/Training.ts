@@ -1,0 +1,148 @@
+import {
+  Adapter,
+  type Checkpoint,
+  createTrainer,
+  fromText,
+  learningRateAt,
+  loraTargets,
+  type Sequence,
+  type Tokenizer,
+  type Trainer,
+} from '@openledger/model'
+import type { Http } from '@openledger/protocol'
+import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
+
+/** A training to go on with: the trainer's state after `step` steps. */
+export type TrainingCheckpoint = { readonly step: number; readonly state: Uint8Array }
+
+export type TrainingProgress = Http.Metric & { readonly stepCount: number }
+
+export type TrainingHooks = {
+  readonly onStart: (facts: { stepCount: number; baseValidationLoss: number }) => Promise<void>
+  readonly onMetric: (metric: TrainingProgress) => Promise<void>
+  /** Called now and then; what it kept is what `resume` gets after a crash. */
+  readonly onCheckpoint: (checkpoint: TrainingCheckpoint) => Promise<void>
+  readonly nowMs: () => number
+  readonly signal: AbortSignal
+}
+
+export type TrainingInput = {
+  readonly checkpoint: Checkpoint
+  readonly tokenizer: Tokenizer
+  readonly records: readonly TrainingRecord[]
+  readonly config: Http.TrainingConfig
+  readonly workers: number
+  readonly resume?: TrainingCheckpoint
+}
+
+export type TrainingResult = {
+  readonly adapter: Adapter.Adapter
+  readonly training: readonly TrainingRecord[]
+  readonly heldOut: readonly TrainingRecord[]
+  readonly baseValidationLoss: number
+  readonly validationLoss: number
+  readonly stepCount: number
+}
+
+const METRIC_STEPS = 5
+const CHECKPOINT_STEPS = 40
+const VALIDATION_COUNT = 6
+/** Records measured on at most: enough for two digits. */
+const HELD_OUT_SEQUENCES_MAX = 64
+
+/**
+ * Trains a LoRA adapter on records and measures it on records kept out.
+ *
+ * Batches, their order and the adapter's start follow from the configuration alone, so a training that goes on from a
+ * checkpoint ends with the same adapter as one that was never stopped.
+ *
+ * @throws {DOMException} `AbortError` when `hooks.signal` aborts.
+ */
+export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): Promise<TrainingResult> {
+  const { checkpoint, tokenizer, records, config, workers, resume } = input
+  const { training, heldOut } = partRecords(records)
+  const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
+  const sequencesOf = (list: readonly TrainingRecord[]) =>
+    list.flatMap(({ text }) => fromText(tokenizer, text, options))
+  const sequences = sequencesOf(training)
+  const measured = sequencesOf(heldOut).slice(0, HELD_OUT_SEQUENCES_MAX)
+  const plan = planBatches(sequences.length, config)
+  const trainer = createTrainer(checkpoint, {
+    mode: 'lora',
+    adapter: Adapter.create(checkpoint.config, {
+      rank: config.rank,
+      alpha: config.alpha,
+      targets: loraTargets,
+      seed: config.seed,
+    }),
+    rowsMax: Math.max(1, Math.ceil(config.batchSize / Math.max(1, workers))),
+    workers,
+  })
+  try {
+    // the adapter starts as a change of nothing, so this is the base's own loss
+    const baseValidationLoss = await measure(trainer, measured, config.batchSize)
+    await hooks.onStart({ stepCount: plan.length, baseValidationLoss })
+    if (resume !== undefined) trainer.restore(resume.state)
+    const validateEvery = Math.max(1, Math.ceil(plan.length / VALIDATION_COUNT))
+    let validationLoss = baseValidationLoss
+    let since = { ms: hooks.nowMs(), tokens: 0 }
+    for (let step = resume?.step ?? 0; step < plan.length; step++) {
+      hooks.signal.throwIfAborted()
+      const batch = toBatch(plan[step]!.map((index) => sequences[index]!))
+      const result = await trainer.step(batch, learningRateAt(step, scheduleOf(config, plan.length)))
+      since = { ...since, tokens: since.tokens + result.tokens }
+      const done = step + 1
+      const isLast = done === plan.length
+      const validates = done % validateEvery === 0 || isLast
+      if (validates) validationLoss = await measure(trainer, measured, config.batchSize)
+      if (validates || done % METRIC_STEPS === 0) {
+        const now = hooks.nowMs()
+        await hooks.onMetric({
+          step: done,
+          stepCount: plan.length,
+          trainingLoss: result.loss,
+          validationLoss: validates ? validationLoss : null,
+          tokensPerSecond: (1_000 * since.tokens) / Math.max(1, now - since.ms),
+        })
+        since = { ms: now, tokens: 0 }
+      }
+      if (done % CHECKPOINT_STEPS === 0 && !isLast)
+        await hooks.onCheckpoint({ step: done, state: trainer.state() })
+    }
+    return {
+      adapter: trainer.adapter(),
+      training,
+      heldOut,
+      baseValidationLoss,
+      validationLoss,
+      stepCount: plan.length,
+    }
+  } finally {
+    await trainer.release()
+  }
+}
+
+const scheduleOf = ({ learningRate }: Http.TrainingConfig, stepsTotal: number) =>
+  ({
+    kind: 'cosine',
+    learningRateMax: learningRate,
+    stepsTotal,
+    warmUpSteps: Math.min(20, Math.ceil(stepsTotal / 10)),
+  }) as const
+
+const toBatch = (sequences: readonly Sequence[]) => ({
+  ids: sequences.map(({ ids }) => ids),
+  lossMask: sequences.map(({ lossMask }) => lossMask),
+})
+
+/** Mean loss over all counted tokens, in nats. */
+async function measure(trainer: Trainer, sequences: readonly Sequence[], batchSize: number): Promise<number> {
+  let lossSum = 0
+  let tokenSum = 0
+  for (let start = 0; start < sequences.length; start += batchSize) {
+    const { loss, tokens } = await trainer.evaluate(toBatch(sequences.slice(start, start + batchSize)))
+    lossSum += loss * tokens
+    tokenSum += tokens
+  }
+  return lossSum / Math.max(1, tokenSum)
+}

@@ -1,0 +1,65 @@
+import { Bytes, type Hex } from '@openledger/primitives'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
+
+const recordOf = (text: string, clusterOf = text): TrainingRecord => {
+  const hash = (value: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(value)))
+  return { recordId: hash(text), contributionId: hash('contribution'), clusterId: hash(clusterOf), text }
+}
+
+describe('parting records', () => {
+  test('keeps about one in twenty out of training, and every record on one side', () => {
+    const records = Array.from({ length: 2_000 }, (_, index) => recordOf(`record ${index}`))
+    const { training, heldOut } = partRecords(records)
+    expect(training.length + heldOut.length).toBe(2_000)
+    expect(heldOut.length).toBeGreaterThan(60)
+    expect(heldOut.length).toBeLessThan(140)
+  })
+
+  test('never lets near duplicates straddle', () => {
+    const records = Array.from({ length: 400 }, (_, index) =>
+      recordOf(`copy ${index}`, `cluster ${index % 40}`),
+    )
+    const { heldOut, training } = partRecords(records)
+    const sides = new Set(heldOut.map(({ clusterId }) => clusterId))
+    expect(training.filter(({ clusterId }) => sides.has(clusterId))).toEqual([])
+  })
+
+  test('keeps a record on its side when the Datanet grows', () => {
+    const records = Array.from({ length: 300 }, (_, index) => recordOf(`record ${index}`))
+    const before = new Set(partRecords(records.slice(0, 200)).heldOut.map(({ recordId }) => recordId))
+    const after = new Set(partRecords(records).heldOut.map(({ recordId }) => recordId))
+    expect([...before].every((id) => after.has(id))).toBe(true)
+  })
+
+  test('measures a tiny set on itself rather than not at all', () => {
+    const records = [recordOf('alone')]
+    expect(partRecords(records)).toEqual({ training: records, heldOut: records })
+  })
+})
+
+describe('planning batches', () => {
+  test('shows every sequence once an epoch, in an order that the seed decides', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.nat(1_000),
+        (count, epochs, batchSize, seed) => {
+          const plan = planBatches(count, { epochs, batchSize, seed })
+          const perEpoch = Math.ceil(count / batchSize)
+          expect(plan).toHaveLength(perEpoch * epochs)
+          for (let epoch = 0; epoch < epochs; epoch++) {
+            const shown = plan.slice(epoch * perEpoch, (epoch + 1) * perEpoch).flat()
+            expect([...shown].sort((a, b) => a - b)).toEqual(
+              Array.from({ length: count }, (_, index) => index),
+            )
+          }
+          expect(planBatches(count, { epochs, batchSize, seed })).toEqual(plan)
+        },
+      ),
+    )
+  })
+})

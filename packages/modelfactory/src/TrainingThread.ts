@@ -1,0 +1,115 @@
+import { Worker } from 'node:worker_threads'
+import { BaseError, type Hex } from '@openledger/primitives'
+import type { Http } from '@openledger/protocol'
+import type { AttributionIndexes } from './AttributionIndexes.ts'
+import type { TrainingCheckpoint, TrainingProgress } from './Training.ts'
+import type { TrainingRecord } from './TrainingPlan.ts'
+
+/** What one thread is started with. */
+export type TrainingTask = {
+  readonly baseDirectory: string
+  readonly records: readonly TrainingRecord[]
+  readonly config: Http.TrainingConfig
+  readonly workers: number
+  readonly resume?: TrainingCheckpoint
+}
+
+export type TrainingOutcome = {
+  readonly adapter: Uint8Array
+  readonly adapterHash: Hex
+  readonly indexes: AttributionIndexes
+  readonly baseValidationLoss: number
+  readonly validationLoss: number
+  readonly trainingRecords: number
+  /** 0 when there were too few to keep any out. */
+  readonly heldOutRecords: number
+}
+
+export type FromThread = { readonly id: number } & (
+  | {
+      readonly kind: 'start'
+      readonly baseHash: Hex
+      readonly stepCount: number
+      readonly baseValidationLoss: number
+    }
+  | { readonly kind: 'metric'; readonly metric: TrainingProgress }
+  | { readonly kind: 'checkpoint'; readonly step: number; readonly state: Uint8Array }
+  | { readonly kind: 'indexing'; readonly done: number; readonly of: number }
+  | ({ readonly kind: 'done' } & TrainingOutcome)
+  | { readonly kind: 'failed'; readonly aborted: boolean; readonly message: string; readonly stack: string }
+)
+
+export type ToThread = { readonly kind: 'kept'; readonly id: number } | { readonly kind: 'abort' }
+
+export type ThreadHooks = {
+  readonly onStart: (facts: { baseHash: Hex; stepCount: number; baseValidationLoss: number }) => Promise<void>
+  readonly onMetric: (metric: TrainingProgress) => Promise<void>
+  readonly onCheckpoint: (checkpoint: TrainingCheckpoint) => Promise<void>
+  readonly onIndexing: (done: number, of: number) => Promise<void>
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs a training in a thread of its own. The thread goes on only after a hook has kept what it was told.
+ *
+ * @throws {TrainingFailedError} with the thread's own words.
+ * @throws {DOMException} `AbortError` when the signal aborts.
+ */
+export async function runTraining(task: TrainingTask, hooks: ThreadHooks): Promise<TrainingOutcome> {
+  hooks.signal.throwIfAborted()
+  const worker = new Worker(new URL('./trainingEntry.ts', import.meta.url), {
+    workerData: task,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  const send = (message: ToThread) => worker.postMessage(message)
+  const abort = () => send({ kind: 'abort' })
+  hooks.signal.addEventListener('abort', abort)
+  try {
+    return await new Promise<TrainingOutcome>((resolve, reject) => {
+      worker.on('error', reject)
+      worker.on('exit', (code) => reject(new TrainingFailedError(`its thread ended with code ${code}`)))
+      worker.on('message', (message: FromThread) => {
+        handle(message, hooks, resolve, reject).then(() => send({ kind: 'kept', id: message.id }), reject)
+      })
+    })
+  } finally {
+    hooks.signal.removeEventListener('abort', abort)
+    await worker.terminate()
+  }
+}
+
+async function handle(
+  message: FromThread,
+  hooks: ThreadHooks,
+  resolve: (outcome: TrainingOutcome) => void,
+  reject: (error: unknown) => void,
+): Promise<void> {
+  switch (message.kind) {
+    case 'start':
+      return hooks.onStart(message)
+    case 'metric':
+      return hooks.onMetric(message.metric)
+    case 'checkpoint':
+      return hooks.onCheckpoint(message)
+    case 'indexing':
+      return hooks.onIndexing(message.done, message.of)
+    case 'done':
+      return resolve(message)
+    case 'failed':
+      return reject(
+        message.aborted ? hooks.signal.reason : new TrainingFailedError(message.message, message.stack),
+      )
+    default:
+      message satisfies never
+  }
+}
+
+export class TrainingFailedError extends BaseError {
+  constructor(reason: string, stack?: string) {
+    super({
+      code: 'training.failed',
+      message: `The training stopped: ${reason}. Change what it says and start a new run; the data is unchanged.`,
+      context: { reason, ...(stack === undefined ? {} : { stack }) },
+    })
+  }
+}
