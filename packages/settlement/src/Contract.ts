@@ -1,0 +1,150 @@
+import type { Hex } from '@openledger/primitives'
+import { Abi, type Deployment, type FeeSplit } from '@openledger/protocol'
+import type { PublicClient } from 'viem'
+
+/** What the chain says about one account's prepaid money. */
+export type ChainPrepaid = {
+  readonly prepaidWei: bigint
+  /** Last settled receipt when `prepaidWei` was read, or earlier: receipts after it are not in `prepaidWei` yet. */
+  readonly lastSequence: number
+}
+
+/** Where the settlement contract stands. */
+export type ChainState = {
+  readonly lastSequence: number
+  readonly batchCount: number
+  readonly ledgerRoot: Hex
+  readonly ledgerSumWei: bigint
+}
+
+/** What decides how an answer's fee is divided, read at one moment. */
+export type AnswerTerms = {
+  /** Time of the chain's newest block in Unix seconds: what `Settlement` judges a receipt by. */
+  readonly timestamp: number
+  readonly splitVersion: number
+  readonly split: FeeSplit.FeeSplit
+  readonly isRetired: boolean
+  readonly hasStakers: boolean
+  /** Who earns for each contribution, in the order asked. */
+  readonly beneficiaries: readonly Hex[]
+}
+
+/** The reads of `Settlement`, `FeePolicy`, `Models`, `Staking` and `Datanets` that money depends on. */
+export type Contract = {
+  readonly state: () => Promise<ChainState>
+  readonly prepaid: (account: Hex) => Promise<ChainPrepaid>
+  /** Like `prepaid`, with what the account set aside for withdrawal but cannot take within the next seconds. */
+  readonly coverage: (account: Hex) => Promise<ChainPrepaid>
+  readonly claimedWei: (account: Hex) => Promise<bigint>
+  readonly currentSplit: () => Promise<{ version: number; split: FeeSplit.FeeSplit }>
+  readonly hasStakers: (modelId: bigint) => Promise<boolean>
+  readonly answerTerms: (modelId: bigint, contributionIds: readonly Hex[]) => Promise<AnswerTerms>
+}
+
+/** A receipt is on chain within this time; money that can leave sooner does not cover it. */
+const SETTLING_SECONDS = 6n
+
+/** Creates the reads over one deployment. */
+export function createContract(publicClient: PublicClient, l2: Deployment['l2']): Contract {
+  const settlement = { address: l2.settlement, abi: Abi.settlementAbi } as const
+  const splits = new Map<number, FeeSplit.FeeSplit>()
+
+  const lastSequence = async (): Promise<number> => {
+    const [sequence] = await publicClient.readContract({ ...settlement, functionName: 'head' })
+    return Number(sequence)
+  }
+
+  const currentSplit: Contract['currentSplit'] = async () => {
+    const policy = { address: l2.feePolicy, abi: Abi.feePolicyAbi } as const
+    const version = await publicClient.readContract({ ...policy, functionName: 'currentVersion' })
+    let split = splits.get(version)
+    if (split === undefined) {
+      // a version never changes once it is set
+      split = await publicClient.readContract({ ...policy, functionName: 'splitOf', args: [version] })
+      splits.set(version, split)
+    }
+    return { version, split }
+  }
+
+  const hasStakers: Contract['hasStakers'] = async (modelId) =>
+    (await publicClient.readContract({
+      address: l2.staking,
+      abi: Abi.stakingAbi,
+      functionName: 'totalStakeOf',
+      args: [modelId],
+    })) > 0n
+
+  const beneficiaryOf = async (contributionId: Hex): Promise<Hex> => {
+    const beneficiary = await publicClient.readContract({
+      address: l2.datanets,
+      abi: Abi.datanetsAbi,
+      functionName: 'beneficiaryOf',
+      args: [contributionId],
+    })
+    return beneficiary.toLowerCase() as Hex
+  }
+
+  return {
+    async state() {
+      const [[sequence, , , batchCount], [ledgerRoot, ledgerSumWei]] = await Promise.all([
+        publicClient.readContract({ ...settlement, functionName: 'head' }),
+        publicClient.readContract({ ...settlement, functionName: 'ledger' }),
+      ])
+      return { lastSequence: Number(sequence), batchCount: Number(batchCount), ledgerRoot, ledgerSumWei }
+    },
+    async prepaid(account) {
+      // this order errs on the safe side: a batch that lands in between is subtracted twice, never not at all
+      const sequence = await lastSequence()
+      const prepaidWei = await publicClient.readContract({
+        ...settlement,
+        functionName: 'prepaidOf',
+        args: [account],
+      })
+      return { prepaidWei, lastSequence: sequence }
+    },
+    async coverage(account) {
+      const sequence = await lastSequence()
+      const { timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
+      // set aside first: what moves there in between is then missed, never counted twice
+      const [setAsideWei, readyAt] = await publicClient.readContract({
+        ...settlement,
+        functionName: 'withdrawalOf',
+        args: [account],
+      })
+      const freeWei = await publicClient.readContract({
+        ...settlement,
+        functionName: 'prepaidOf',
+        args: [account],
+      })
+      const staysWei = readyAt >= timestamp + SETTLING_SECONDS ? setAsideWei : 0n
+      return { prepaidWei: freeWei + staysWei, lastSequence: sequence }
+    },
+    claimedWei: (account) =>
+      publicClient.readContract({ ...settlement, functionName: 'claimed', args: [account] }),
+    currentSplit,
+    hasStakers,
+    async answerTerms(modelId, contributionIds) {
+      // the block first: what holds after it held at its time, or changed later than it
+      const { timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
+      const [[, retiredAt], { version, split }, isStaked, ...beneficiaries] = await Promise.all([
+        publicClient.readContract({
+          address: l2.models,
+          abi: Abi.modelsAbi,
+          functionName: 'ownerOf',
+          args: [modelId],
+        }),
+        currentSplit(),
+        hasStakers(modelId),
+        ...contributionIds.map(beneficiaryOf),
+      ])
+      return {
+        timestamp: Number(timestamp),
+        splitVersion: version,
+        split,
+        isRetired: retiredAt !== 0n,
+        hasStakers: isStaked,
+        beneficiaries,
+      }
+    },
+  }
+}

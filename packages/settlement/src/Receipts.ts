@@ -1,0 +1,311 @@
+import { BaseError, Bytes, CanonicalJson, type Hex, MerkleSum, Share } from '@openledger/primitives'
+import {
+  type Attribution,
+  type Deployment,
+  FeeSplit,
+  type Http,
+  Receipt,
+  TypedData,
+} from '@openledger/protocol'
+import { and, type Database, desc, eq, lt, type Orm, schema } from '@openledger/store'
+import type { LocalAccount } from 'viem'
+import { charge, type Hold, InsufficientBalanceError, unsettledWei } from './Accounts.ts'
+import type { Contract } from './Contract.ts'
+
+const { batches, models, payouts, receipts } = schema
+
+/** Why an answer pays whom, before it is known how much: shares and commons sum to `Share.SCALE`. */
+export type AttributionDraft = {
+  readonly engineVersion: string
+  readonly policy: { readonly influenceBps: number; readonly spansBps: number }
+  readonly liftMilliNats: number
+  readonly shares: readonly {
+    readonly contributionId: Hex
+    readonly sharePpm: number
+    readonly reasons: readonly Attribution.Reason[]
+  }[]
+  readonly commons: { readonly sharePpm: number; readonly beneficiary: Hex; readonly reason: string }
+}
+
+/** One delivered answer, to be charged and paid out. */
+export type Answer = {
+  readonly hold: Hold
+  readonly modelId: bigint
+  readonly promptHash: Hex
+  readonly answerHash: Hex
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** Price the caller was quoted, in wei per token. */
+  readonly inputPriceWei: bigint
+  readonly outputPriceWei: bigint
+  readonly inferenceCommitment: Hex
+  readonly attribution: AttributionDraft
+}
+
+export type ReceiptFilter = {
+  readonly payer?: Hex
+  readonly modelName?: string
+  /** Only receipts with a lower sequence. */
+  readonly before?: number
+  readonly limit: number
+}
+
+export type Receipts = {
+  /**
+   * Charges an answer, splits its fee, signs the receipt and stores it all durably, in one transaction.
+   *
+   * When this returns, the receipt survives a crash; until then the caller must not see the answer's end.
+   * @throws {InsufficientBalanceError} when the payer took the money away meanwhile.
+   * @throws {ModelRetiredError} when the model's owner did so with the model.
+   * @throws {HoldGoneError} | {HoldExceededError} | {SharesSumError}; nothing has changed in any of these cases.
+   */
+  readonly nextReceipt: (answer: Answer) => Promise<Http.SignedReceipt>
+  readonly get: (sequence: number) => Promise<Http.SignedReceipt | undefined>
+  /** Newest first. */
+  readonly list: (filter: ReceiptFilter) => Promise<Http.SignedReceipt[]>
+}
+
+/** Creates the serving node's chain of receipts. @param onReceipt - Called after each new one is stored. */
+export function createReceipts(deps: {
+  readonly database: Database
+  readonly contract: Pick<Contract, 'answerTerms' | 'coverage'>
+  readonly operator: { readonly sign: NonNullable<LocalAccount['sign']> }
+  readonly deployment: Deployment
+  readonly onReceipt?: () => void
+}): Receipts {
+  const { database, contract, operator, deployment, onReceipt = () => {} } = deps
+  const domain = TypedData.contractDomain(
+    'OpenLedger Settlement',
+    deployment.l2ChainId,
+    deployment.l2.settlement,
+  )
+  // one writer: each receipt names the one before it
+  let last: Promise<unknown> = Promise.resolve()
+  const oneAtATime = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work)
+    last = turn.catch(() => {})
+    return turn
+  }
+
+  const read = (orm: Orm) =>
+    orm
+      .select({ receipt: receipts, modelName: models.name, settlementTransaction: batches.transactionHash })
+      .from(receipts)
+      .innerJoin(models, eq(models.id, receipts.modelId))
+      .leftJoin(batches, and(eq(batches.number, receipts.batch), eq(batches.status, 'settled')))
+
+  const get = async (sequence: number): Promise<Http.SignedReceipt | undefined> => {
+    const [row] = await read(database.orm).where(eq(receipts.sequence, sequence))
+    return row && toView(row)
+  }
+
+  async function issue(answer: Answer): Promise<number> {
+    const contributionIds = answer.attribution.shares.map((share) => share.contributionId)
+    const terms = await contract.answerTerms(answer.modelId, contributionIds)
+    if (terms.isRetired) throw new ModelRetiredError(answer.modelId)
+    const payer = answer.hold.account
+    const coverage = await contract.coverage(payer)
+    const feeWei = FeeSplit.feeWei(
+      answer.inputTokens,
+      answer.outputTokens,
+      answer.inputPriceWei,
+      answer.outputPriceWei,
+    )
+    const parts = FeeSplit.split(feeWei, terms.split)
+    const joinedWei = terms.hasStakers ? 0n : parts.stakersWei
+    const paid = payOut(answer.attribution, parts.contributorsWei, joinedWei, terms.beneficiaries)
+    return database.transaction(async (orm) => {
+      const owedWei = await unsettledWei(orm, payer, coverage.lastSequence)
+      if (owedWei + feeWei > coverage.prepaidWei) {
+        throw new InsufficientBalanceError(payer, coverage.prepaidWei - owedWei, feeWei)
+      }
+      const previous = await lastReceipt(orm)
+      const sequence = previous.sequence + 1
+      const timestamp = Math.max(terms.timestamp, previous.timestamp)
+      const receipt: Receipt.Receipt = {
+        sequence: BigInt(sequence),
+        previousHash: previous.hash,
+        payer,
+        modelId: answer.modelId,
+        promptHash: answer.promptHash,
+        answerHash: answer.answerHash,
+        inputTokens: answer.inputTokens,
+        outputTokens: answer.outputTokens,
+        feeWei,
+        splitVersion: terms.splitVersion,
+        sharesRoot: paid.sharesRoot,
+        attributionHash: CanonicalJson.hash(paid.attribution),
+        inferenceCommitment: answer.inferenceCommitment,
+        timestamp: BigInt(timestamp),
+      }
+      await charge(orm, answer.hold, feeWei)
+      await orm.insert(receipts).values({
+        ...receipt,
+        sequence,
+        timestamp,
+        hash: Receipt.hash(receipt),
+        apiKeyId: answer.hold.apiKeyId,
+        ...parts,
+        stakersWei: parts.stakersWei - joinedWei,
+        contributorsWei: parts.contributorsWei + joinedWei,
+        signature: await operator.sign({ hash: Receipt.digest(receipt, domain) }),
+        attribution: paid.attribution,
+      })
+      if (paid.payouts.length > 0) {
+        await orm.insert(payouts).values(paid.payouts.map((row) => ({ ...row, receiptSequence: sequence })))
+      }
+      return sequence
+    })
+  }
+
+  return {
+    async nextReceipt(answer) {
+      const sequence = await oneAtATime(() => issue(answer))
+      onReceipt()
+      return (await get(sequence))!
+    },
+    get,
+    async list({ payer, modelName, before, limit }) {
+      const rows = await read(database.orm)
+        .where(
+          and(
+            payer && eq(receipts.payer, payer),
+            modelName === undefined ? undefined : eq(models.name, modelName),
+            before === undefined ? undefined : lt(receipts.sequence, before),
+          ),
+        )
+        .orderBy(desc(receipts.sequence))
+        .limit(limit)
+      return rows.map(toView)
+    },
+  }
+}
+
+type Payout = Omit<typeof payouts.$inferInsert, 'receiptSequence'>
+
+/**
+ * Turns shares into wei: the contributors' part by share, to the wei, and what the stakers' part leaves to the commons.
+ *
+ * @param joinedWei - The stakers' part where nobody stakes behind the model, else zero. It is the last payout, on its
+ *   own, because only the settling chain has the last word on it.
+ * @throws {SharesSumError} when shares and commons do not sum to `Share.SCALE`.
+ */
+export function payOut(
+  draft: AttributionDraft,
+  contributorsWei: bigint,
+  joinedWei: bigint,
+  beneficiaries: readonly Hex[],
+): { attribution: Attribution.Attribution; payouts: Payout[]; sharesRoot: Hex } {
+  const { shares, commons } = draft
+  const weights = [...shares.map((share) => BigInt(share.sharePpm)), BigInt(commons.sharePpm)]
+  const sumPpm = weights.reduce((total, weight) => total + weight, 0n)
+  if (sumPpm !== Share.SCALE) throw new SharesSumError(sumPpm)
+  const amounts = Share.split(contributorsWei, weights)
+  const rows: Payout[] = [
+    ...shares.map((share, position) => ({
+      position,
+      beneficiary: beneficiaries[position]!,
+      contributionId: share.contributionId,
+      sharePpm: share.sharePpm,
+      amountWei: amounts[position]!,
+    })),
+    commonsPayout(shares.length, commons.beneficiary, commons.sharePpm, amounts.at(-1)!),
+    commonsPayout(shares.length + 1, commons.beneficiary, 0, joinedWei),
+  ].filter((row) => row.amountWei > 0n)
+  const leaves = rows.map((row) => MerkleSum.leaf(Bytes.fromHex(row.beneficiary), row.amountWei))
+  const joinedReason = "The stakers' part joins it, because nobody stakes behind the model."
+  return {
+    attribution: {
+      engineVersion: draft.engineVersion,
+      policy: draft.policy,
+      liftMilliNats: draft.liftMilliNats,
+      shares: shares.map((share, i) => ({
+        contributionId: share.contributionId,
+        beneficiary: beneficiaries[i]!,
+        sharePpm: share.sharePpm,
+        amountWei: amounts[i]!.toString(),
+        reasons: [...share.reasons],
+      })),
+      commons: {
+        sharePpm: commons.sharePpm,
+        amountWei: (amounts.at(-1)! + joinedWei).toString(),
+        beneficiary: commons.beneficiary,
+        reason: joinedWei === 0n ? commons.reason : `${commons.reason} ${joinedReason}`.trim(),
+      },
+    },
+    payouts: rows,
+    sharesRoot: Bytes.toHex(MerkleSum.build(leaves).root.hash),
+  }
+}
+
+/** A payment to the Datanet's commons; it belongs to no contribution. */
+const commonsPayout = (
+  position: number,
+  beneficiary: Hex,
+  sharePpm: number,
+  amountWei: bigint,
+): Payout & { amountWei: bigint } => ({ position, beneficiary, contributionId: null, sharePpm, amountWei })
+
+async function lastReceipt(orm: Orm): Promise<{ sequence: number; hash: Hex; timestamp: number }> {
+  const [row] = await orm
+    .select({ sequence: receipts.sequence, hash: receipts.hash, timestamp: receipts.timestamp })
+    .from(receipts)
+    .orderBy(desc(receipts.sequence))
+    .limit(1)
+  return row === undefined
+    ? { sequence: 0, hash: Receipt.ZERO_HASH, timestamp: 0 }
+    : { ...row, hash: row.hash as Hex }
+}
+
+const toView = (row: {
+  receipt: typeof receipts.$inferSelect
+  modelName: string
+  settlementTransaction: string | null
+}): Http.SignedReceipt => {
+  const { receipt, modelName, settlementTransaction } = row
+  return {
+    sequence: receipt.sequence,
+    hash: receipt.hash as Hex,
+    previousHash: receipt.previousHash as Hex,
+    payer: receipt.payer as Hex,
+    modelId: receipt.modelId.toString(),
+    modelName,
+    promptHash: receipt.promptHash as Hex,
+    answerHash: receipt.answerHash as Hex,
+    inputTokens: receipt.inputTokens,
+    outputTokens: receipt.outputTokens,
+    feeWei: receipt.feeWei.toString(),
+    platformWei: receipt.platformWei.toString(),
+    ownerWei: receipt.ownerWei.toString(),
+    stakersWei: receipt.stakersWei.toString(),
+    contributorsWei: receipt.contributorsWei.toString(),
+    splitVersion: receipt.splitVersion,
+    sharesRoot: receipt.sharesRoot as Hex,
+    attributionHash: receipt.attributionHash as Hex,
+    inferenceCommitment: receipt.inferenceCommitment as Hex,
+    timestamp: receipt.timestamp,
+    signature: receipt.signature as Hex,
+    settlementTransaction: settlementTransaction as Hex | null,
+    attribution: receipt.attribution as Attribution.Attribution,
+  }
+}
+
+export class ModelRetiredError extends BaseError {
+  constructor(modelId: bigint) {
+    super({
+      code: 'model.retired',
+      message: `Expected a model in service, but model ${modelId} was retired by its owner. Nothing was charged; choose another model.`,
+      context: { modelId: modelId.toString() },
+    })
+  }
+}
+
+export class SharesSumError extends BaseError {
+  constructor(sumPpm: bigint) {
+    super({
+      code: 'receipt.shares_sum',
+      message: `Expected shares and commons that sum to ${Share.SCALE}, got ${sumPpm}. The attribution is wrong; nothing was charged.`,
+      context: { sumPpm: sumPpm.toString() },
+    })
+  }
+}

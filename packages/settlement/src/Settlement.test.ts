@@ -1,0 +1,387 @@
+import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
+import { Abi, DevelopmentKeys, FeeSplit, Receipt, type Sender, TypedData } from '@openledger/protocol'
+import { desc, eq, schema } from '@openledger/store'
+import { keccak256, recoverAddress, toHex } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type House, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI, SPLIT, startHouse } from '../test/house.ts'
+import type { AttributionDraft } from './Receipts.ts'
+import { LedgerAuditError, rebuildLedger } from './rebuildLedger.ts'
+import { createSettlement, type Settlement } from './Settlement.ts'
+
+let house: House
+let settlement: Settlement
+const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
+const commons = DevelopmentKeys.account('builder').address.toLowerCase() as Hex
+const contributor = (i: number) => DevelopmentKeys.contributor(i).address.toLowerCase() as Hex
+
+beforeAll(async () => {
+  house = await startHouse(3)
+  settlement = createSettlement(house)
+  await deposit(caller, Open.parse('10'))
+})
+afterAll(() => house.close())
+
+const deposit = (account: Hex, valueWei: bigint) =>
+  house.senderOf('caller').send({
+    address: house.deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    functionName: 'deposit',
+    args: [account],
+    valueWei,
+  })
+
+const draft = (shares: readonly number[]): AttributionDraft => ({
+  engineVersion: 'test',
+  policy: { influenceBps: 5_000, spansBps: 5_000 },
+  liftMilliNats: 1_234,
+  shares: shares.map((sharePpm, i) => ({
+    contributionId: house.contributionIds[i]!,
+    sharePpm,
+    reasons: [{ kind: 'influence', recordId: keccak256(toHex(i)), milliZ: 3_000, sharePpm }],
+  })),
+  commons: {
+    sharePpm: 1_000_000 - shares.reduce((sum, share) => sum + share, 0),
+    beneficiary: commons,
+    reason: 'What no record explains.',
+  },
+})
+
+/** Serves one answer of fixed size and gives its receipt. */
+async function answer(shares: readonly number[], tokens = { input: 11, output: 7 }, apiKeyId?: string) {
+  const hold = await settlement.accounts.hold({
+    account: caller,
+    amountWei: FeeSplit.feeWei(tokens.input, 64, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI),
+    ...(apiKeyId === undefined ? {} : { apiKeyId }),
+  })
+  return settlement.receipts.nextReceipt({
+    hold,
+    modelId: house.modelId,
+    promptHash: keccak256('0x01'),
+    answerHash: keccak256('0x02'),
+    inputTokens: tokens.input,
+    outputTokens: tokens.output,
+    inputPriceWei: INPUT_PRICE_WEI,
+    outputPriceWei: OUTPUT_PRICE_WEI,
+    inferenceCommitment: keccak256('0x03'),
+    attribution: draft(shares),
+  })
+}
+
+const audit = () =>
+  rebuildLedger({
+    publicClient: house.publicClient,
+    settlement: house.deployment.l2.settlement,
+    fromBlock: 0n,
+  })
+
+describe('one answer', () => {
+  test('is charged, signed, divided to the wei, settled, proven and claimed once', async () => {
+    const before = await settlement.accounts.balance(caller)
+    const receipt = await answer([600_000, 333_333])
+    const feeWei = 11n * INPUT_PRICE_WEI + 7n * OUTPUT_PRICE_WEI
+    expect(BigInt(receipt.feeWei)).toBe(feeWei)
+    expect(await settlement.accounts.balance(caller)).toEqual({
+      prepaidWei: before.prepaidWei,
+      heldWei: before.heldWei + feeWei,
+      availableWei: before.availableWei - feeWei,
+    })
+
+    const { shares, commons: rest } = receipt.attribution
+    const paidWei = [...shares, rest].reduce((sum, part) => sum + BigInt(part.amountWei), 0n)
+    expect(paidWei).toBe(BigInt(receipt.contributorsWei))
+    expect(
+      BigInt(receipt.platformWei) + BigInt(receipt.ownerWei) + BigInt(receipt.stakersWei) + paidWei,
+    ).toBe(feeWei)
+    expect(receipt.attributionHash).toBe(CanonicalJson.hash(receipt.attribution))
+    expect(shares.map((share) => share.beneficiary)).toEqual([contributor(0), contributor(1)])
+
+    const chained: Receipt.Receipt = {
+      ...receipt,
+      sequence: BigInt(receipt.sequence),
+      modelId: BigInt(receipt.modelId),
+      feeWei,
+      timestamp: BigInt(receipt.timestamp),
+    }
+    expect(Receipt.hash(chained)).toBe(receipt.hash)
+    const { l2ChainId, l2 } = house.deployment
+    const domain = TypedData.contractDomain('OpenLedger Settlement', l2ChainId, l2.settlement)
+    expect(
+      await recoverAddress({ hash: Receipt.digest(chained, domain), signature: receipt.signature }),
+    ).toBe(house.operator.address)
+
+    expect(receipt.settlementTransaction).toBeNull()
+    await settlement.settler.settle()
+    const settled = await settlement.receipts.get(receipt.sequence)
+    expect(settled?.settlementTransaction).toMatch(/^0x/)
+    expect((await settlement.accounts.balance(caller)).prepaidWei).toBe(before.prepaidWei - feeWei)
+
+    const earned = await settlement.earnings.of(contributor(0))
+    expect(earned).toMatchObject({ claimedWei: '0', claimableWei: shares[0]!.amountWei })
+    expect(earned.payouts[0]).toMatchObject({ contributionTitle: 'module 0', settled: true })
+    const wealthBefore = await house.publicClient.getBalance({ address: contributor(0) })
+    const claimed = await settlement.ledger.claim(contributor(0))
+    expect(claimed.amountWei).toBe(shares[0]!.amountWei)
+    const wealth = await house.publicClient.getBalance({ address: contributor(0) })
+    expect(wealth - wealthBefore).toBe(BigInt(shares[0]!.amountWei))
+    await expect(settlement.ledger.claim(contributor(0))).rejects.toMatchObject({ code: 'claim.nothing' })
+  })
+
+  test('pays the stakers part to the commons while nobody stakes, whatever the attribution', async () => {
+    const receipt = await answer([1_000_000])
+    const { stakersWei, contributorsWei } = FeeSplit.split(BigInt(receipt.feeWei), SPLIT)
+    expect(receipt.stakersWei).toBe('0')
+    expect(BigInt(receipt.contributorsWei)).toBe(contributorsWei + stakersWei)
+    expect(BigInt(receipt.attribution.commons.amountWei)).toBe(stakersWei)
+    await settlement.settler.settle()
+  })
+
+  test('changes nothing when its shares do not sum', async () => {
+    const before = await settlement.accounts.balance(caller)
+    const hold = await settlement.accounts.hold({ account: caller, amountWei: 10n })
+    const broken = { ...draft([500_000]), commons: { ...draft([]).commons, sharePpm: 1 } }
+    await expect(
+      settlement.receipts.nextReceipt({
+        ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
+        ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
+        ...{ inferenceCommitment: keccak256('0x'), attribution: broken },
+      }),
+    ).rejects.toMatchObject({ code: 'receipt.shares_sum' })
+    await settlement.accounts.release(hold.id)
+    expect(await settlement.accounts.balance(caller)).toEqual(before)
+  })
+})
+
+describe('holds', () => {
+  test('made at the same time never promise more than there is', async () => {
+    const { availableWei } = await settlement.accounts.balance(caller)
+    const amountWei = availableWei / 4n
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 9 }, () => settlement.accounts.hold({ account: caller, amountWei })),
+    )
+    const held = outcomes.filter((outcome) => outcome.status === 'fulfilled')
+    expect(held).toHaveLength(4)
+    const refused = outcomes.find((outcome) => outcome.status === 'rejected')
+    expect(refused?.reason).toMatchObject({ code: 'account.insufficient_balance' })
+    for (const { value } of held) await settlement.accounts.release(value.id)
+    expect((await settlement.accounts.balance(caller)).availableWei).toBe(availableWei)
+  })
+
+  test('can be charged once only', async () => {
+    const hold = await settlement.accounts.hold({ account: caller, amountWei: Open.parse('1') })
+    const charge = () =>
+      settlement.receipts.nextReceipt({
+        ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
+        ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
+        ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+      })
+    await charge()
+    await expect(charge()).rejects.toMatchObject({ code: 'account.hold_gone' })
+  })
+
+  test('stay within the limit of an API key, which is shown once and kept as a hash', async () => {
+    const limitWei = 2n * (11n * INPUT_PRICE_WEI + 64n * OUTPUT_PRICE_WEI)
+    const { secret, apiKey } = await settlement.apiKeys.create({ account: caller, name: 'test', limitWei })
+    expect(secret).toMatch(/^ol-[\w-]{43}$/)
+    const stored = await house.database.orm.select().from(schema.apiKeys)
+    expect(
+      JSON.stringify(stored, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+    ).not.toContain(secret)
+    expect(await settlement.apiKeys.find(secret)).toEqual({ id: apiKey.id, account: caller })
+    expect(await settlement.apiKeys.find(`${secret}x`)).toBeUndefined()
+
+    const receipt = await answer([], undefined, apiKey.id)
+    expect((await settlement.apiKeys.list(caller))[0]?.spentWei).toBe(receipt.feeWei)
+    const hold = await settlement.accounts.hold({
+      ...{ account: caller, amountWei: limitWei / 2n, apiKeyId: apiKey.id },
+    })
+    await expect(answer([], undefined, apiKey.id)).rejects.toMatchObject({ code: 'api_key.limit' })
+    await settlement.accounts.release(hold.id)
+    await settlement.apiKeys.revoke(caller, apiKey.id)
+    expect(await settlement.apiKeys.find(secret)).toBeUndefined()
+    await expect(answer([], undefined, apiKey.id)).rejects.toMatchObject({ code: 'api_key.revoked' })
+    await expect(settlement.apiKeys.revoke(contributor(0), apiKey.id)).rejects.toMatchObject({
+      code: 'api_key.not_found',
+    })
+  })
+})
+
+describe('receipts', () => {
+  test('made at the same time form one chain without a gap', async () => {
+    const made = await Promise.all(Array.from({ length: 6 }, (_, i) => answer([i * 100_000])))
+    const stored = await settlement.receipts.list({ limit: 6 })
+    expect(stored.map((receipt) => receipt.sequence).toReversed()).toEqual(
+      made.map((receipt) => receipt.sequence).toSorted((a, b) => a - b),
+    )
+    for (const [i, receipt] of stored.entries()) {
+      const before = stored[i + 1]
+      if (before !== undefined) expect(receipt.previousHash).toBe(before.hash)
+    }
+  })
+})
+
+describe('the settler', () => {
+  /** A sender whose process dies right before or right after the transaction is on chain. */
+  const dying = (when: 'before' | 'after'): Sender => ({
+    account: house.sender.account,
+    send: async (call) => {
+      if (when === 'after') await house.sender.send(call)
+      throw new Error('the process is gone')
+    },
+  })
+  const batchRow = async () =>
+    (await house.database.orm.select().from(schema.batches).orderBy(desc(schema.batches.number)).limit(1))[0]!
+
+  test.for(['before', 'after'] as const)('settles a batch once when it dies %s sending it', async (when) => {
+    await settlement.settler.settle()
+    await answer([250_000, 250_000])
+    const dead = createSettlement({ ...house, sender: dying(when) })
+    if (when === 'before') await expect(dead.settler.settle()).rejects.toThrow('gone')
+    // the chain already has it: the same code that a restart runs finds it at once
+    else await dead.settler.settle().catch(() => {})
+    const prepared = await batchRow()
+    const revived = createSettlement(house)
+    await revived.settler.settle()
+    const settled = await batchRow()
+    expect(settled).toMatchObject({ number: prepared.number, credits: prepared.credits, status: 'settled' })
+    expect((await settlement.contract.state()).ledgerRoot).toBe(settled.ledgerRoot)
+  })
+
+  test('follows the chain when stake came or went between answer and settlement', async () => {
+    const staking = { address: house.deployment.l2.staking, abi: Abi.stakingAbi } as const
+    const backer = house.senderOf('backer')
+    const served = await answer([400_000])
+    expect(served.stakersWei).toBe('0')
+    await backer.send({ ...staking, functionName: 'stake', args: [house.modelId], valueWei: Open.ONE })
+    await settlement.settler.settle()
+    const { stakersWei } = FeeSplit.split(BigInt(served.feeWei), SPLIT)
+    expect((await settlement.receipts.get(served.sequence))?.stakersWei).toBe(stakersWei.toString())
+
+    const staked = await answer([400_000])
+    expect(BigInt(staked.stakersWei)).toBe(stakersWei)
+    const unstake = () =>
+      backer.send({ ...staking, functionName: 'requestUnstake', args: [house.modelId, Open.ONE] })
+    // the stake leaves after the batch is packed: the chain refuses it, and it is packed anew
+    let isFirst = true
+    const late = createSettlement({
+      ...house,
+      sender: {
+        account: house.sender.account,
+        send: async (call) => {
+          if (isFirst) await unstake()
+          isFirst = false
+          return house.sender.send(call)
+        },
+      },
+    })
+    await late.settler.settle()
+    const after = await settlement.receipts.get(staked.sequence)
+    expect(after).toMatchObject({ stakersWei: '0', settlementTransaction: expect.stringMatching(/^0x/) })
+    const paid = await house.database.orm
+      .select()
+      .from(schema.payouts)
+      .where(eq(schema.payouts.receiptSequence, staked.sequence))
+    expect(paid.reduce((sum, row) => sum + row.amountWei, 0n)).toBe(BigInt(after!.contributorsWei))
+  })
+
+  test('says why when the chain refuses, and keeps the batch', async () => {
+    await answer([])
+    const refused = createSettlement({ ...house, sender: house.senderOf('caller') })
+    await expect(refused.settler.settle()).rejects.toMatchObject({ errorName: 'SettlementNotOperator' })
+    expect(refused.settler.status()).toMatchObject({
+      state: 'blocked',
+      failure: { code: 'transaction.reverted', message: expect.stringContaining('SettlementNotOperator') },
+    })
+    await settlement.settler.settle()
+    expect(settlement.settler.status().state).toBe('idle')
+  })
+
+  test('works on its own once started', async () => {
+    const running = createSettlement(house, { intervalMs: 10_000, gatherMs: 10 })
+    running.settler.start()
+    const hold = await running.accounts.hold({ account: caller, amountWei: 100n })
+    const receipt = await running.receipts.nextReceipt({
+      ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
+      ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
+      ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+    })
+    await expect
+      .poll(async () => (await running.receipts.get(receipt.sequence))?.settlementTransaction, {
+        timeout: 5_000,
+      })
+      .toMatch(/^0x/)
+    await running.settler.close()
+  })
+})
+
+describe('a payer who leaves', () => {
+  test('is not served on money that can be gone before it is settled', async () => {
+    const leaver = DevelopmentKeys.account('voter').address.toLowerCase() as Hex
+    const sender = house.senderOf('voter')
+    await deposit(leaver, 1_000n)
+    const hold = await settlement.accounts.hold({ account: leaver, amountWei: 500n })
+    const call = { address: house.deployment.l2.settlement, abi: Abi.settlementAbi } as const
+    await sender.send({ ...call, functionName: 'requestWithdrawal', args: [1_000n] })
+    expect((await settlement.accounts.balance(leaver)).availableWei).toBe(0n)
+    const client = house.publicClient as unknown as {
+      request: (request: { method: string; params: unknown[] }) => Promise<unknown>
+    }
+    await client.request({ method: 'evm_increaseTime', params: [8] })
+    await client.request({ method: 'evm_mine', params: [] })
+    await expect(
+      settlement.receipts.nextReceipt({
+        ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
+        ...{ inputTokens: 100, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
+        ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+      }),
+    ).rejects.toMatchObject({ code: 'account.insufficient_balance' })
+  })
+})
+
+describe('rebuildLedger', () => {
+  test('finds in the chain alone what the database has, to the wei', async () => {
+    await settlement.settler.settle()
+    const rebuilt = await audit()
+    expect(rebuilt.lines).toEqual(await settlement.ledger.lines())
+    const state = await settlement.contract.state()
+    expect(rebuilt).toMatchObject({ ledgerRoot: state.ledgerRoot, ledgerSumWei: state.ledgerSumWei })
+    const stored = await settlement.receipts.list({ limit: 1_000 })
+    expect(rebuilt.receipts.map(Receipt.hash).toReversed()).toEqual(stored.map((receipt) => receipt.hash))
+    for (const key of ['feeWei', 'platformWei', 'ownerWei', 'stakersWei', 'contributorsWei'] as const) {
+      expect(rebuilt.totals[key]).toBe(stored.reduce((sum, receipt) => sum + BigInt(receipt[key]), 0n))
+    }
+    const { platformWei, ownerWei, stakersWei, contributorsWei, feeWei } = rebuilt.totals
+    expect(platformWei + ownerWei + stakersWei + contributorsWei).toBe(feeWei)
+    const { settlement: address } = house.deployment.l2
+    const [, sumWei, claimedWei] = await house.publicClient.readContract({
+      ...{ address, abi: Abi.settlementAbi, functionName: 'ledger' },
+    })
+    expect(await house.publicClient.getBalance({ address })).toBeGreaterThanOrEqual(sumWei - claimedWei)
+  })
+
+  test('catches an operator whose root does not follow from the credits', async () => {
+    const state = await settlement.contract.state()
+    const last = (await settlement.receipts.list({ limit: 1 }))[0]!
+    await deposit(caller, 100n)
+    await house.sender.send({
+      address: house.deployment.l2.settlement,
+      abi: Abi.settlementAbi,
+      functionName: 'settle',
+      args: [
+        [
+          {
+            ...{ sequence: BigInt(last.sequence + 1), previousHash: last.hash, payer: caller, feeWei: 0n },
+            ...{ modelId: house.modelId, promptHash: last.hash, answerHash: last.hash, splitVersion: 1 },
+            ...{ inputTokens: 0, outputTokens: 0, sharesRoot: last.hash, attributionHash: last.hash },
+            ...{ inferenceCommitment: last.hash, timestamp: BigInt(last.timestamp) },
+          },
+        ],
+        '0x',
+        keccak256('0xbad0'),
+        state.ledgerSumWei,
+      ],
+    })
+    await expect(audit()).rejects.toThrow(LedgerAuditError)
+    await answer([])
+    await expect(settlement.settler.settle()).rejects.toMatchObject({ code: 'settlement.diverged' })
+  })
+})

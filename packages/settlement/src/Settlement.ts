@@ -1,0 +1,59 @@
+import type { Clock } from '@openledger/primitives'
+import type { Deployment, Sender } from '@openledger/protocol'
+import type { Database } from '@openledger/store'
+import type { LocalAccount, PublicClient } from 'viem'
+import { type Accounts, createAccounts } from './Accounts.ts'
+import { type ApiKeys, createApiKeys } from './ApiKeys.ts'
+import { type Contract, createContract } from './Contract.ts'
+import { createEarnings, type Earnings } from './Earnings.ts'
+import { createLedger, type Ledger } from './Ledger.ts'
+import { createPayments, type Payments } from './Payments.ts'
+import { createReceipts, type Receipts } from './Receipts.ts'
+import { createSettler, type Settler, type SettlerOptions } from './Settler.ts'
+
+export type SettlementDependencies = {
+  readonly database: Database
+  /** Of the L2. */
+  readonly publicClient: PublicClient
+  /** Sends as the operator; shared with every other part of the process that does. */
+  readonly sender: Sender
+  /** The operator's key, which signs receipts. */
+  readonly operator: LocalAccount
+  readonly deployment: Deployment
+  readonly clock: Clock
+}
+
+/** All that a serving node does with money. */
+export type Settlement = {
+  readonly contract: Contract
+  readonly accounts: Accounts
+  readonly apiKeys: ApiKeys
+  readonly receipts: Receipts
+  readonly settler: Settler
+  readonly ledger: Ledger
+  readonly earnings: Earnings
+  readonly payments: Payments
+}
+
+/** Creates the parts over one database and one deployment; nothing runs until `settler.start`. */
+export function createSettlement(
+  dependencies: SettlementDependencies,
+  options: SettlerOptions = {},
+): Settlement {
+  const { database, publicClient, operator, deployment } = dependencies
+  const contract = createContract(publicClient, deployment.l2)
+  const deps = { ...dependencies, contract }
+  const settler = createSettler(deps, options)
+  const ledger = createLedger(deps)
+  const sign = (parameters: Parameters<NonNullable<LocalAccount['sign']>>[0]) => operator.sign!(parameters)
+  return {
+    contract,
+    accounts: createAccounts(deps),
+    apiKeys: createApiKeys(database),
+    receipts: createReceipts({ ...deps, operator: { sign }, onReceipt: settler.notify }),
+    settler,
+    ledger,
+    earnings: createEarnings({ database, contract, ledger }),
+    payments: createPayments(deps),
+  }
+}

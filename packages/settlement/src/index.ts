@@ -1,0 +1,55 @@
+export {
+  type Accounts,
+  ApiKeyLimitError,
+  ApiKeyRevokedError,
+  type Balance,
+  createAccounts,
+  type Hold,
+  HoldExceededError,
+  HoldGoneError,
+  InsufficientBalanceError,
+} from './Accounts.ts'
+export {
+  ApiKeyCountError,
+  ApiKeyNotFoundError,
+  type ApiKeys,
+  createApiKeys,
+  type KeyHolder,
+} from './ApiKeys.ts'
+export { type Contract, createContract } from './Contract.ts'
+export * as Credits from './Credits.ts'
+export { createEarnings, type Earnings } from './Earnings.ts'
+export {
+  claimArguments,
+  createLedger,
+  type Ledger,
+  LedgerLineNotFoundError,
+  NothingToClaimError,
+} from './Ledger.ts'
+export {
+  type Authorization,
+  createPayments,
+  PaymentInvalidError,
+  PaymentRefusedError,
+  PaymentReplayedError,
+  type Payments,
+} from './Payments.ts'
+export {
+  type Answer,
+  type AttributionDraft,
+  createReceipts,
+  ModelRetiredError,
+  type ReceiptFilter,
+  type Receipts,
+  SharesSumError,
+} from './Receipts.ts'
+export { LedgerAuditError, type RebuildOptions, type RebuiltLedger, rebuildLedger } from './rebuildLedger.ts'
+export { createSettlement, type Settlement, type SettlementDependencies } from './Settlement.ts'
+export {
+  createSettler,
+  LedgerDivergedError,
+  SequenceGapError,
+  type Settler,
+  type SettlerOptions,
+  type SettlerStatus,
+} from './Settler.ts'
