@@ -168,7 +168,9 @@ describe('the first modules', () => {
         const records = splitIntoRecords({ name: path, text })
         expect(records.join('')).toBe(text)
         expect(Math.max(...records.map((record) => record.length))).toBeLessThanOrEqual(RECORD_CHARACTERS_MAX)
-        expect(records[0]).toContain('SPDX-License-Identifier')
+        expect(Math.min(...records.map((record) => record.trim().length))).toBeGreaterThan(40)
+        expect(records[0]).toMatch(/SPDX-License-Identifier: MIT\n\/\/ OpenZeppelin Contracts .*\.sol\)/)
+        for (const record of records) expect(record).not.toMatch(/^ from "/)
       }
       const all = module.files.flatMap(({ path, text }) => splitIntoRecords({ name: path, text }))
       expect(Contribution.fromRecords(all).recordCount).toBe(all.length)

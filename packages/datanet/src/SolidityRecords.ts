@@ -12,8 +12,8 @@ export function splitSolidity(text: string, max: number): string[] {
   return pack(parts, { min: PART_CHARACTERS_MIN, max })
 }
 
-/** Ends of parts at brace depth `depth`: after `;` or `}` that leads back to it. */
-function partEnds(text: string, depth: number): number[] {
+/** Ends of the parts of a text: after a `;` or `}` that is in no brace; `import {A} from` goes on after its own. */
+function partEnds(text: string): number[] {
   const ends: number[] = []
   let level = 0
   let at = 0
@@ -27,14 +27,15 @@ function partEnds(text: string, depth: number): number[] {
     if (character === '{') level++
     if (character === '}') level--
     at++
-    if (level === depth && (character === ';' || character === '}')) ends.push(endOfLine(text, at))
+    if (level !== 0 || (character !== ';' && character !== '}')) continue
+    if (!/^\s*(from\b|;)/.test(text.slice(at, at + 40))) ends.push(endOfLine(text, at))
   }
   return ends
 }
 
-/** The rest of a line belongs to what it follows when it is white space or a comment. */
+/** The rest of a line belongs to what it follows when it is white space or a comment; so do blank lines. */
 function endOfLine(text: string, at: number): number {
-  const rest = /^[ \t]*(\/\/[^\n]*)?(\n|$)/.exec(text.slice(at, at + 400))
+  const rest = /^[ \t]*(\/\/[^\n]*)?(\n([ \t]*\n)*|$)/.exec(text.slice(at, at + 400))
   return rest === null ? at : at + rest[0].length
 }
 
@@ -58,7 +59,7 @@ const sliceAt = (text: string, ends: readonly number[]): string[] =>
 function topLevelParts(text: string): string[] {
   const parts: string[] = []
   let isHead = true
-  for (const piece of sliceAt(text, partEnds(text, 0))) {
+  for (const piece of sliceAt(text, partEnds(text))) {
     if (piece === '') continue
     const code = withoutComments(piece)
     const continuesHead: boolean = isHead && /^\s*(pragma|import|using)\b/.test(code)
@@ -72,7 +73,7 @@ function topLevelParts(text: string): string[] {
 /** The opening line with the documentation before it, then each member with its own. */
 function members(part: string): string[] {
   const opening = openingEnd(part)
-  return [part.slice(0, opening), ...sliceAt(part.slice(opening), partEnds(part.slice(opening), 0))].filter(
+  return [part.slice(0, opening), ...sliceAt(part.slice(opening), partEnds(part.slice(opening)))].filter(
     (piece) => piece !== '',
   )
 }

@@ -14,6 +14,9 @@ export function splitAfter(text: string, separator: RegExp): string[] {
   return pieces
 }
 
+/** What is shorter than this, such as a closing brace, is no record: it stays with what it ends. */
+const TAIL_CHARACTERS = 40
+
 /** Where a text that is too long may be cut, from the place that hurts least to the one that hurts most. */
 const CUTS = [/\n[ \t]*\n+/g, /\n+/g, /[.;,]\s+/g, /\s+/g]
 
@@ -24,16 +27,17 @@ const CUTS = [/\n[ \t]*\n+/g, /\n+/g, /[.;,]\s+/g, /\s+/g]
 export function pack(pieces: readonly string[], sizes: PieceSizes): string[] {
   const records: string[] = []
   let open = ''
-  for (const piece of pieces.flatMap((whole) => cut(whole, sizes.max, 0))) {
+  const max = sizes.max - TAIL_CHARACTERS
+  for (const piece of pieces.flatMap((whole) => cut(whole, max, 0))) {
     const belongs = open.length < sizes.min || open.trim() === '' || piece.trim() === ''
-    if (open !== '' && (!belongs || open.length + piece.length > sizes.max)) {
+    if (open !== '' && (!belongs || open.length + piece.length > max)) {
       records.push(open)
       open = ''
     }
     open += piece
   }
   if (open !== '') records.push(open)
-  return joinBlank(records)
+  return joinTails(records)
 }
 
 /** Cuts a text into parts of at most `max`, filling each part as far as the places to cut allow. */
@@ -66,12 +70,13 @@ function cutAnywhere(text: string, max: number): string[] {
   return parts
 }
 
-/** A blank record says nothing: its white space goes to the one before, or after when it is the first. */
-function joinBlank(records: readonly string[]): string[] {
+/** White space and tails go to the record before, or after where there is none. */
+function joinTails(records: readonly string[]): string[] {
   const joined: string[] = []
   for (const record of records) {
     const last = joined.at(-1)
-    if (last !== undefined && (record.trim() === '' || last.trim() === ''))
+    const isTail = record.length < TAIL_CHARACTERS
+    if (last !== undefined && (isTail || record.trim() === '' || last.trim() === ''))
       joined[joined.length - 1] = last + record
     else joined.push(record)
   }
