@@ -50,7 +50,10 @@ export function formatPeftConfig(adapter: Adapter, baseName: string): Record<str
  */
 export function parsePeftConfig(fields: Record<string, unknown>) {
   const isEmpty = (value: unknown) =>
-    value === undefined || value === null || value === false || Object.keys(value as object).length === 0
+    value === undefined ||
+    value === null ||
+    value === false ||
+    (typeof value === 'object' && Object.keys(value).length === 0)
   if (fields.peft_type !== 'LORA') throw new AdapterError(`peft_type is ${JSON.stringify(fields.peft_type)}`)
   if ((fields.bias ?? 'none') !== 'none') throw new AdapterError(`bias is ${JSON.stringify(fields.bias)}`)
   for (const name of [

@@ -72,7 +72,14 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     config,
     parameters: trained.map(({ name, shape, values }): Parameter => ({ name, shape, values })),
     ...(start
-      ? { frozen: checkpoint.weights, lora: { rank: start.rank, alpha: start.alpha, targets: start.targets } }
+      ? {
+          // one copy for all threads
+          frozen:
+            workers > 0
+              ? new Map([...checkpoint.weights].map(([name, data]) => [name, shared(data)]))
+              : checkpoint.weights,
+          lora: { rank: start.rank, alpha: start.alpha, targets: start.targets },
+        }
       : {}),
   }
   const engine =

@@ -29,11 +29,20 @@ export function createTrainingPool(
   options: SessionOptions,
 ): TrainingEngine {
   const queue: Pending[] = []
-  const threads = Array.from({ length: workers }, () => startThread({ task, options }, queue))
+  let alive = workers
+  let lastLoss: unknown
+  const onLost = (cause: unknown): void => {
+    alive--
+    lastLoss = cause
+    if (alive > 0) return
+    for (const { reject } of queue.splice(0)) reject(lostError(cause))
+  }
+  const threads = Array.from({ length: workers }, () => startThread({ task, options }, queue, onLost))
   let nextId = 0
   return {
     run: (part) =>
       new Promise((resolve, reject) => {
+        if (alive === 0) return reject(lostError(lastLoss))
         queue.push({ request: { id: nextId++, part }, resolve, reject })
         for (const thread of threads) thread.takeNext()
       }),
@@ -43,7 +52,9 @@ export function createTrainingPool(
   }
 }
 
-function startThread(start: WorkerStart, queue: Pending[]) {
+const lostError = (cause: unknown) => new TrainingWorkerError(String(cause), 'trainer.worker_lost')
+
+function startThread(start: WorkerStart, queue: Pending[], onLost: (cause: unknown) => void) {
   const worker = new Worker(new URL('./trainingWorker.ts', import.meta.url), { workerData: start })
   worker.unref()
   let current: Pending | undefined
@@ -66,9 +77,11 @@ function startThread(start: WorkerStart, queue: Pending[]) {
     takeNext()
   })
   const lose = (cause: unknown): void => {
+    if (isLost) return
     isLost = true
-    current?.reject(new TrainingWorkerError(String(cause), 'trainer.worker_lost'))
+    current?.reject(lostError(cause))
     current = undefined
+    onLost(cause)
   }
   worker.on('error', lose)
   worker.on('exit', (code) => lose(`exit code ${code}`))
