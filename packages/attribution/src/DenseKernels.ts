@@ -28,6 +28,8 @@ export type Products = {
 
 /** f32 keeps 24 bits: a partial sum of this many products loses less than the rounding of its inputs. */
 const PARTIAL_WIDTH = 128
+/** A part of `b` this high and wide stays in a core's cache while all of `a` passes. */
+const PARTIAL_ROWS = 256
 const TILE_A = 2
 const TILE_B = 4
 
@@ -36,13 +38,19 @@ export function create(sizeBytes: number): DenseKernels {
   const { buffer, call } = Wasm.instantiate({ products32: products(4), products64: products(8) }, sizeBytes)
   return {
     buffer,
-    addProducts32(p) {
-      for (let at = 0; at < p.width; at += PARTIAL_WIDTH) {
-        const width = Math.min(PARTIAL_WIDTH, p.width - at)
-        call.products32(...parameters({ ...p, a: p.a + 4 * at, b: p.b + 4 * at, width }, 4))
-      }
-    },
-    subtractProducts64: (p) => call.products64(...parameters(p, 8)),
+    addProducts32: (p) => forParts(p, 4, (part) => call.products32(...parameters(part, 4))),
+    subtractProducts64: (p) => forParts(p, 8, (part) => call.products64(...parameters(part, 8))),
+  }
+}
+
+function forParts(p: Products, elementBytes: 4 | 8, visit: (part: Products) => void): void {
+  for (let at = 0; at < p.width; at += PARTIAL_WIDTH) {
+    const width = Math.min(PARTIAL_WIDTH, p.width - at)
+    const a = p.a + elementBytes * at
+    for (let row = 0; row < p.bRows; row += PARTIAL_ROWS) {
+      const b = p.b + elementBytes * (at + row * p.bStride)
+      visit({ ...p, a, b, width, bRows: Math.min(PARTIAL_ROWS, p.bRows - row), c: p.c + 8 * row })
+    }
   }
 }
 

@@ -30,10 +30,26 @@ export type SpanIndex = {
   /** `[documents]` number of the contribution that registered the first record of the record's cluster. */
   readonly owners: Uint32Array
   readonly contributionCount: number
+  /** A run this long that an earlier contribution holds was copied from there. */
+  readonly copyTokensMin: number
+  /** `[tokens]` where in the corpus each token was copied from; -1 for what the record says itself. */
+  readonly origins: Int32Array
   /** Tokens without separators. */
   readonly tokenCount: number
   readonly root: Hex
 }
+
+/** What is common to so many contributions that it belongs to none of them. */
+export type Boilerplate = {
+  /** A run in more than this part of all contributions is boilerplate … */
+  readonly boilerplateBps: number
+  /** … if it is in more contributions than this. */
+  readonly boilerplateContributionsMin: number
+}
+
+export const BOILERPLATE: Boilerplate = { boilerplateBps: 1_000, boilerplateContributionsMin: 3 }
+/** Shared by chance or habit, runs are shorter (Lee et al. 2022 take the same length for copied text). */
+export const COPY_TOKENS_MIN = 50
 
 const KIND = 'SPAN'
 const VERSION = 1
@@ -49,9 +65,11 @@ const VERSION = 1
 export function build({
   documents,
   vocabularySize,
+  copyTokensMin = COPY_TOKENS_MIN,
 }: {
   readonly documents: readonly SpanDocument[]
   readonly vocabularySize: number
+  readonly copyTokensMin?: number
 }): SpanIndex {
   const separator = vocabularySize
   const size = documents.reduce((sum, { tokens }) => sum + tokens.length + 1, 0)
@@ -72,13 +90,16 @@ export function build({
     clusterId,
   }))
   const order = SuffixArray.build(tokens, vocabularySize + 1)
-  const root = IndexFile.root(headerOf(vocabularySize, named), sectionsOf({ documentStarts, tokens, order }))
-  return complete({ vocabularySize, documents: named, documentStarts, tokens, order, root })
+  const root = IndexFile.root(
+    headerOf({ vocabularySize, copyTokensMin, documents: named }),
+    sectionsOf({ documentStarts, tokens, order }),
+  )
+  return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
 }
 
 /** Serialises the index with its root; equal corpora give equal bytes. */
 export function encode(index: SpanIndex): Uint8Array {
-  const header = headerOf(index.vocabularySize, index.documents)
+  const header = headerOf(index)
   return IndexFile.encode({ kind: KIND, version: VERSION, header, sections: sectionsOf(index) }, index.root)
 }
 
@@ -88,7 +109,7 @@ export function encode(index: SpanIndex): Uint8Array {
  */
 export function decode(bytes: Uint8Array): SpanIndex {
   const { header, sections, root } = IndexFile.decode(bytes, KIND, VERSION)
-  const { vocabularySize, documents } = header as unknown as Header
+  const { vocabularySize, copyTokensMin, documents } = header as unknown as Header
   const [starts, tokenBytes, orderBytes] = sections
   const documentStarts = new Uint32Array(starts!.buffer)
   const tokens =
@@ -102,11 +123,44 @@ export function decode(bytes: Uint8Array): SpanIndex {
     contributionId,
     clusterId,
   }))
-  return complete({ vocabularySize, documents: named, documentStarts, tokens, order, root })
+  return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
 }
 
+/** The parts of each record that were copied from earlier contributions, in the order of the records. */
+export function lineage(index: SpanIndex): readonly {
+  readonly recordId: string
+  readonly tokenCount: number
+  /** By the record copied from, in the order of registration. */
+  readonly copied: readonly { readonly recordId: string; readonly tokenCount: number }[]
+}[] {
+  return index.documents.map(({ recordId }, document) => {
+    const copied = new Map<number, number>()
+    const end = index.documentStarts[document + 1]! - 1
+    for (let at = index.documentStarts[document]!; at < end; at++) {
+      const origin = index.origins[at]!
+      if (origin === -1) continue
+      const source = documentAt(index, origin)
+      copied.set(source, (copied.get(source) ?? 0) + 1)
+    }
+    return {
+      recordId,
+      tokenCount: end - index.documentStarts[document]!,
+      copied: [...copied]
+        .sort(([a], [b]) => a - b)
+        .map(([source, tokenCount]) => ({ recordId: index.documents[source]!.recordId, tokenCount })),
+    }
+  })
+}
+
+/** How many contributions may hold a run before it is boilerplate. */
+export const contributionsMax = (index: Pick<SpanIndex, 'contributionCount'>, limits: Boilerplate): number =>
+  Math.max(
+    limits.boilerplateContributionsMin,
+    Math.floor((index.contributionCount * limits.boilerplateBps) / 10_000),
+  )
+
 /** Finds the record that holds a position of the corpus. */
-export function documentAt(index: SpanIndex, position: number): number {
+export function documentAt(index: Pick<SpanIndex, 'documents' | 'documentStarts'>, position: number): number {
   const starts = index.documentStarts
   let low = 0
   let high = index.documents.length
@@ -128,11 +182,20 @@ export function assertTokens(tokens: ArrayLike<number>, vocabularySize: number, 
   }
 }
 
-type Header = { readonly vocabularySize: number; readonly documents: readonly [string, string, string][] }
+type Header = {
+  readonly vocabularySize: number
+  readonly copyTokensMin: number
+  readonly documents: readonly [string, string, string][]
+}
 
-function headerOf(vocabularySize: number, documents: SpanIndex['documents']): CanonicalJson.Json {
+function headerOf({
+  vocabularySize,
+  copyTokensMin,
+  documents,
+}: Pick<SpanIndex, 'vocabularySize' | 'copyTokensMin' | 'documents'>): CanonicalJson.Json {
   return {
     vocabularySize,
+    copyTokensMin,
     documents: documents.map(({ recordId, contributionId, clusterId }) => [
       recordId,
       contributionId,
@@ -144,10 +207,13 @@ function headerOf(vocabularySize: number, documents: SpanIndex['documents']): Ca
 const sectionsOf = (index: Pick<SpanIndex, 'documentStarts' | 'tokens' | 'order'>): Uint8Array[] =>
   [index.documentStarts, index.tokens, index.order].map(IndexFile.bytesOf)
 
+type Committed = Pick<
+  SpanIndex,
+  'vocabularySize' | 'copyTokensMin' | 'documents' | 'documentStarts' | 'tokens' | 'order' | 'root'
+>
+
 /** Adds the tables that follow from the committed parts. */
-function complete(
-  parts: Pick<SpanIndex, 'vocabularySize' | 'documents' | 'documentStarts' | 'tokens' | 'order' | 'root'>,
-): SpanIndex {
+function complete(parts: Committed): SpanIndex {
   const { vocabularySize, documents, tokens, order } = parts
   const bucketStarts = new Int32Array(vocabularySize + 2)
   for (let i = 0; i < tokens.length; i++) bucketStarts[tokens[i]! + 1]!++
@@ -169,14 +235,52 @@ function complete(
     clusterOwners.set(clusterId, owner)
     return owner
   })
+  const contributionCount = contributions.size
   return {
     ...parts,
     bucketStarts,
     followerCounts,
     owners,
-    contributionCount: contributions.size,
+    contributionCount,
+    origins: traceOrigins({ ...parts, owners, contributionCount }),
     tokenCount: tokens.length - documents.length,
   }
+}
+
+/**
+ * Finds, for every token inside a long run that an earlier contribution already holds, where it stands there.
+ *
+ * Equal runs are neighbours in the suffix array, and records are in the order of registration, so the first holder of a
+ * run is the smallest position among neighbours.
+ */
+function traceOrigins(
+  index: Omit<Committed, 'root'> & Pick<SpanIndex, 'owners' | 'contributionCount'>,
+): Int32Array {
+  const { tokens, order, copyTokensMin, vocabularySize: separator } = index
+  const origins = new Int32Array(tokens.length).fill(-1)
+  const ownersMax = contributionsMax(index, BOILERPLATE)
+  const isSameRun = (a: number, b: number): boolean => {
+    for (let k = 0; k < copyTokensMin; k++) {
+      if (tokens[a + k] !== tokens[b + k] || tokens[a + k] === separator) return false
+    }
+    return true
+  }
+  for (let from = 0, to = 1; from < order.length; from = to, to++) {
+    while (to < order.length && isSameRun(order[to - 1]!, order[to]!)) to++
+    if (to - from === 1) continue
+    const positions = order.subarray(from, to)
+    const ownerOf = (position: number): number => index.owners[documentAt(index, position)]!
+    const first = positions.reduce((least, position) => Math.min(least, position))
+    if (new Set(Array.from(positions, ownerOf)).size > ownersMax) continue
+    for (const position of positions) {
+      if (ownerOf(position) === ownerOf(first)) continue
+      for (let k = 0; k < copyTokensMin; k++) {
+        const known = origins[position + k]!
+        origins[position + k] = known === -1 ? first + k : Math.min(known, first + k)
+      }
+    }
+  }
+  return origins
 }
 
 export class TokenRangeError extends BaseError {

@@ -12,6 +12,17 @@ export type SpanMatch = {
   readonly count: number
 }
 
+/** Neighbouring tokens of a span that are owed to the same records. */
+export type SpanRun = {
+  readonly start: number
+  readonly end: number
+  /**
+   * The records that say this: one that copied these tokens stands aside for the one that it copied from. In the order
+   * of registration.
+   */
+  readonly recordIds: readonly string[]
+}
+
 /** A run of the answer's tokens that stands in the corpus, too long to stand there by chance. */
 export type Span = {
   /** First token, in the answer. */
@@ -25,6 +36,8 @@ export type Span = {
   readonly kind: 'matched' | 'boilerplate'
   /** In the order of registration. */
   readonly matches: readonly SpanMatch[]
+  /** The span cut where what it is owed to changes. */
+  readonly runs: readonly SpanRun[]
 }
 
 export type SpanTrace = {
@@ -37,15 +50,11 @@ export type SpanTrace = {
   readonly unigramMicroNats: Float64Array
 }
 
-export type TraceOptions = {
+export type TraceOptions = Partial<SpanIndex.Boilerplate> & {
   /** A span counts when fewer than this many such runs are expected in a corpus of this size by chance. */
   readonly expectedMax?: number
   /** A span that stands more often than this is boilerplate. */
   readonly occurrencesMax?: number
-  /** A span in more than this part of all contributions is boilerplate … */
-  readonly boilerplateBps?: number
-  /** … if it is in more contributions than this. */
-  readonly boilerplateContributionsMin?: number
 }
 
 /** Longer answers are to be traced in parts. */
@@ -54,8 +63,7 @@ export const ANSWER_TOKENS_MAX = 2 ** 16
 const DEFAULTS: Required<TraceOptions> = {
   expectedMax: 0.01,
   occurrencesMax: 10_000,
-  boilerplateBps: 1_000,
-  boilerplateContributionsMin: 3,
+  ...SpanIndex.BOILERPLATE,
 }
 
 /**
@@ -205,24 +213,29 @@ function spanAt(
 ): Span {
   const { from, to } = rangeOf(index, query, start, end)
   const span = { start, end, occurrenceCount: to - from, surprisalMicroNats }
-  const contributionsMax = Math.max(
-    limits.boilerplateContributionsMin,
-    Math.floor((index.contributionCount * limits.boilerplateBps) / 10_000),
-  )
-  if (to - from > limits.occurrencesMax) return { ...span, kind: 'boilerplate', matches: [] }
+  const boilerplate = { ...span, kind: 'boilerplate' as const, matches: [], runs: [] }
+  if (to - from > limits.occurrencesMax) return boilerplate
+  const contributionsMax = SpanIndex.contributionsMax(index, limits)
   const owners = new Set<number>()
   const matches = new Map<number, { offset: number; count: number }>()
+  // by token of the span, the records that say it first
+  const owed = Array.from({ length: end - start }, () => new Set<number>())
   for (let i = from; i < to; i++) {
     const position = index.order[i]!
     const document = SpanIndex.documentAt(index, position)
-    owners.add(index.owners[document]!)
-    if (owners.size > contributionsMax) return { ...span, kind: 'boilerplate', matches: [] }
+    const origin = index.origins[position]!
+    owners.add(index.owners[origin === -1 ? document : SpanIndex.documentAt(index, origin)]!)
+    if (owners.size > contributionsMax) return boilerplate
     const offset = position - index.documentStarts[document]!
     const match = matches.get(document)
     if (match === undefined) matches.set(document, { offset, count: 1 })
     else {
       match.offset = Math.min(match.offset, offset)
       match.count++
+    }
+    for (const [k, documents] of owed.entries()) {
+      const first = index.origins[position + k]!
+      documents.add(first === -1 ? document : SpanIndex.documentAt(index, first))
     }
   }
   return {
@@ -234,7 +247,22 @@ function spanAt(
         const { recordId, contributionId } = index.documents[document]!
         return { document, recordId, contributionId, offset, count }
       }),
+    runs: toRuns(index, start, owed),
   }
+}
+
+function toRuns(index: SpanIndex.SpanIndex, start: number, owed: readonly ReadonlySet<number>[]): SpanRun[] {
+  const runs: { start: number; end: number; documents: readonly number[] }[] = []
+  for (const [k, set] of owed.entries()) {
+    const documents = [...set].sort((a, b) => a - b)
+    const last = runs.at(-1)
+    if (last !== undefined && String(last.documents) === String(documents)) last.end++
+    else runs.push({ start: start + k, end: start + k + 1, documents })
+  }
+  return runs.map(({ documents, ...run }) => ({
+    ...run,
+    recordIds: documents.map((document) => index.documents[document]!.recordId),
+  }))
 }
 
 /** Gives each token to the longest span over it; equal lengths to the less probable, then to the earlier. */

@@ -131,6 +131,41 @@ describe('tracing spans', () => {
     expect([...spanOfToken]).toEqual([...Array(8).fill(0), ...Array(24).fill(1)])
   })
 
+  test('owes a copied passage to the record it was copied from, token by token', () => {
+    const original = words(1, 80, 400)
+    const continuation = words(2, 10, 400)
+    const texts = [
+      original,
+      [...words(3, 60, 400), ...original.slice(10, 75), ...continuation, ...words(4, 60, 400)],
+      ...Array.from({ length: 30 }, (_, i) => words(i + 50, 200, 400)),
+    ]
+    const index = corpus(texts, 400)
+    const [span, ...others] = trace(index, [...original.slice(40, 75), ...continuation]).spans
+    expect(others).toEqual([])
+    expect(span!.matches.map(({ document }) => document)).toEqual([1])
+    expect(span!.runs).toEqual([
+      { start: 0, end: 35, recordIds: ['r0'] },
+      { start: 35, end: 45, recordIds: ['r1'] },
+    ])
+    expect(SpanIndex.lineage(index)[1]).toEqual({
+      recordId: 'r1',
+      tokenCount: 195,
+      copied: [{ recordId: 'r0', tokenCount: 65 }],
+    })
+    expect(SpanIndex.lineage(index)[0]!.copied).toEqual([])
+  })
+
+  test('owes a passage to all its records when it is too short to have been copied', () => {
+    const shared = words(1, 20, 400)
+    const texts = [
+      [...shared, ...words(2, 60, 400)],
+      [...words(3, 60, 400), ...shared],
+      ...Array.from({ length: 30 }, (_, i) => words(i + 50, 200, 400)),
+    ]
+    const { spans } = trace(corpus(texts, 400), shared)
+    expect(spans.map(({ runs }) => runs)).toEqual([[{ start: 0, end: 20, recordIds: ['r0', 'r1'] }]])
+  })
+
   test('refuses the separator and anything else outside the vocabulary', () => {
     const index = corpus([[1, 2, 3]], 4)
     for (const token of [4, -1, 1.5, Number.NaN]) {
