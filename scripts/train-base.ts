@@ -94,7 +94,13 @@ let best = Number.POSITIVE_INFINITY
 const saved = await readFile(join(work!, 'state.safetensors')).catch(() => undefined)
 if (saved) {
   trainer.restore(saved)
-  ;({ step, best } = JSON.parse(await readFile(join(work!, 'progress.json'), 'utf8')))
+  const progress = JSON.parse(await readFile(join(work!, 'progress.json'), 'utf8'))
+  ;({ step, best } = progress)
+  if ((progress.corpusHash ?? corpus.hash) !== corpus.hash) {
+    throw new Error(
+      `The run in ${work} began on corpus ${progress.corpusHash}; installed now is ${corpus.hash}. Restore the packages or begin anew.`,
+    )
+  }
 }
 await record({
   event: saved ? 'resume' : 'start',
@@ -202,7 +208,7 @@ async function evaluateAndKeep(): Promise<void> {
 async function save(): Promise<void> {
   // progress last and both by rename: a kill in between repeats at most the steps since the state before
   await writeFile(join(work!, 'state.part'), trainer.state())
-  await writeFile(join(work!, 'progress.part'), JSON.stringify({ step, best }))
+  await writeFile(join(work!, 'progress.part'), JSON.stringify({ step, best, corpusHash: corpus.hash }))
   await rename(join(work!, 'state.part'), join(work!, 'state.safetensors'))
   await rename(join(work!, 'progress.part'), join(work!, 'progress.json'))
 }

@@ -119,6 +119,17 @@ describe('training', () => {
     await whole.release()
   })
 
+  test('the number of worker threads does not change a single bit', async () => {
+    const states = []
+    for (const workers of [0, 1, 3]) {
+      const trainer = createTrainer(base, { mode: 'full', rowsMax: 2, workers })
+      for (let step = 0; step < 3; step++) await trainer.step(batchOf(step, [30, 30, 17, 30, 22]), 0.01)
+      states.push(Buffer.from(trainer.state()).toString('base64'))
+      await trainer.release()
+    }
+    expect(new Set(states).size).toBe(1)
+  })
+
   test('a batch without counted tokens, a token out of range and an overlong sequence are refused', async () => {
     const trainer = createTrainer(base, { mode: 'full' })
     const ids = [Int32Array.of(1, 3, 4)]
