@@ -1,0 +1,37 @@
+export { type BatcherOptions, createBatcher } from './batcher/createBatcher.ts'
+export { createDerivation, type Derivation } from './batcher/Derivation.ts'
+export { createGenesis, type GenesisOptions } from './deployment/createGenesis.ts'
+export { type Beneficiaries, deployL1, type L1Deployment } from './deployment/deployL1.ts'
+export {
+  deployL2,
+  developmentParameters,
+  type Funding,
+  type L2Parameters,
+  readDeployment,
+} from './deployment/deployL2.ts'
+export { createRollupConfig, type RollupConfig, rollupConfigSchema } from './deployment/RollupConfig.ts'
+export { createEmbeddedEngine, type EmbeddedEngineOptions } from './engine/EmbeddedEngine.ts'
+export type {
+  BlockRecord,
+  CallRequest,
+  CallResult,
+  Engine,
+  LogRecord,
+  ReceiptRecord,
+  TransactionRecord,
+} from './engine/Engine.ts'
+export {
+  createDevelopmentL1,
+  type DevelopmentL1,
+  type DevelopmentL1Options,
+  stopDevelopmentL1,
+} from './l1/DevelopmentL1.ts'
+export { connectL1, type L1 } from './l1/L1.ts'
+export { createL1View, type L1ViewOptions } from './l1/L1View.ts'
+export { createNode, type Node, type NodeKeys, type NodeOptions } from './node/createNode.ts'
+export { type L1Origin, l1OriginOf } from './node/L1Origin.ts'
+export { type Logger, silentLogger } from './node/Logger.ts'
+export { createProposer, type ProposerOptions } from './proposer/createProposer.ts'
+export { createRpcServer, type RpcServer, type RpcServerOptions } from './rpc/createRpcServer.ts'
+export type { L1View, SystemConfig } from './sequencer/L1View.ts'
+export { createSequencer, type Sequencer, type SequencerOptions } from './sequencer/Sequencer.ts'

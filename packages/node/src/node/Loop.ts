@@ -1,0 +1,60 @@
+import type { Logger } from './Logger.ts'
+
+/** Work that is done again and again until it is stopped. */
+export type Loop = {
+  /** Stops after the round in hand. */
+  readonly stop: () => Promise<void>
+  /** What the last round threw, if it did. */
+  readonly lastError: () => unknown
+}
+
+/**
+ * Runs `round` every `intervalMs`, one at a time; a round that fails is logged and tried again at the next interval.
+ * @param round - Gets a signal that ends when the loop is stopped.
+ */
+export function createLoop({
+  name,
+  intervalMs,
+  logger,
+  round,
+}: {
+  readonly name: string
+  readonly intervalMs: number
+  readonly logger: Logger
+  readonly round: (signal: AbortSignal) => Promise<void>
+}): Loop {
+  const controller = new AbortController()
+  const { signal } = controller
+  let lastError: unknown
+  let wake: () => void = () => {}
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await round(signal)
+        lastError = undefined
+      } catch (error) {
+        lastError = error
+        if (!signal.aborted) logger.warn({ loop: name, error }, 'round failed; it will be tried again')
+      }
+      if (signal.aborted) return
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, intervalMs)
+        wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  const running = run()
+  return {
+    async stop() {
+      controller.abort()
+      wake()
+      await running
+    },
+    lastError: () => lastError,
+  }
+}

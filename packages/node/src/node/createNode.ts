@@ -1,0 +1,317 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BaseError, type Clock, systemClock } from '@openledger/primitives'
+import { type Deployment, DevelopmentKeys } from '@openledger/protocol'
+import type { Genesis } from '@openledger/rollup'
+import { type Address, createPublicClient, http, type LocalAccount, parseEther } from 'viem'
+import { createBatcher } from '../batcher/createBatcher.ts'
+import { createGenesis } from '../deployment/createGenesis.ts'
+import { type Beneficiaries, deployL1, type L1Deployment } from '../deployment/deployL1.ts'
+import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
+import { createRollupConfig, type RollupConfig } from '../deployment/RollupConfig.ts'
+import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
+import type { Engine } from '../engine/Engine.ts'
+import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
+import { connectL1, type L1 } from '../l1/L1.ts'
+import { createL1View } from '../l1/L1View.ts'
+import { createProposer } from '../proposer/createProposer.ts'
+import { createRpcServer } from '../rpc/createRpcServer.ts'
+import { createFeeMethods } from '../rpc/feeMethods.ts'
+import { createFilterMethods } from '../rpc/filterMethods.ts'
+import { createNodeMethods } from '../rpc/nodeMethods.ts'
+import { createOptimismMethods } from '../rpc/optimismMethods.ts'
+import { createStateMethods } from '../rpc/stateMethods.ts'
+import { createSequencer } from '../sequencer/Sequencer.ts'
+import { lockDirectory } from './DirectoryLock.ts'
+import * as DurableFile from './DurableFile.ts'
+import { type Logger, silentLogger } from './Logger.ts'
+
+const VERSION = 'openledger/0.1.0'
+const DEVELOPMENT_L1_CHAIN_ID = 31_337
+const L2_GAS_LIMIT = 30_000_000n
+
+/** The accounts that a node signs with, and those it names in contracts. */
+export type NodeKeys = {
+  /** Owns the L1 configuration and pays for both deployments. */
+  readonly deployer: LocalAccount
+  readonly batcher: LocalAccount
+  readonly proposer: LocalAccount
+  readonly operator: Address
+  readonly treasury: Address
+  readonly beneficiaries: Beneficiaries
+  /** First deposits of OPEN to L2, out of what the deployer holds on L1. */
+  readonly fundings: readonly Funding[]
+}
+
+export type NodeOptions = {
+  /** Everything that must survive lies here. */
+  readonly directory: string
+  /** An endpoint that somebody runs, or a development chain that the node runs itself. */
+  readonly l1?:
+    | { readonly rpcUrl: string; readonly chainId?: number; readonly confirmationDepth?: bigint }
+    | { readonly port?: number; readonly blockTimeSeconds?: number }
+  readonly l2?: {
+    readonly chainId?: number
+    /** 0 takes a free one. */
+    readonly rpcPort?: number
+    readonly rpcHost?: string
+    readonly blockTimeSeconds?: number
+    /** An output root every so many blocks. */
+    readonly submissionInterval?: number
+    readonly finalizationPeriodSeconds?: number
+    /** Time between two batches. */
+    readonly batchIntervalSeconds?: number
+  }
+  /** Required on every L1 but the development chain. */
+  readonly keys?: NodeKeys
+  readonly parameters?: L2Parameters
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+export type Node = AsyncDisposable & {
+  readonly deployment: Deployment
+  readonly rollupConfig: RollupConfig
+  readonly l1RpcUrl: string
+  readonly l2RpcUrl: string
+  readonly l2WebSocketUrl: string
+  readonly engine: Engine
+  readonly l1: L1
+  /** What does not work at the moment, by service; empty when all is well. */
+  readonly problems: () => Readonly<Record<string, string>>
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts the whole L2: its L1 (or a connection to one), the contracts, the engine, the sequencer, JSON-RPC, the batcher
+ * and the proposer. Called again in the same directory it goes on with what is there, wherever it was killed.
+ *
+ * @throws {DirectoryLockedError} {@link KeysMissingError} and what the services throw.
+ * @example
+ * await using node = await createNode({ directory: '.openledger' })
+ */
+export async function createNode(options: NodeOptions): Promise<Node> {
+  const { directory, clock = systemClock, logger = silentLogger, l1: l1Options = {}, l2 = {} } = options
+  const l2ChainId = l2.chainId ?? 161_200
+  const l2BlockTimeSeconds = l2.blockTimeSeconds ?? 2
+  mkdirSync(directory, { recursive: true })
+  await using stack = new AsyncDisposableStack()
+  const lock = lockDirectory(directory)
+  stack.defer(lock.release)
+
+  const l1 =
+    'rpcUrl' in l1Options
+      ? await connectL1(l1Options)
+      : await createDevelopmentL1({ directory, chainId: DEVELOPMENT_L1_CHAIN_ID, ...l1Options, logger })
+  stack.use(l1)
+  const keys = options.keys ?? developmentKeys(l1.chainId)
+
+  const l1Deployment = await deployL1({
+    l1,
+    directory,
+    deployer: keys.deployer,
+    batcher: keys.batcher.address,
+    proposer: keys.proposer.address,
+    l2ChainId,
+    l2BlockTimeSeconds,
+    submissionInterval: l2.submissionInterval ?? 5,
+    finalizationPeriodSeconds: l2.finalizationPeriodSeconds ?? 8,
+    gasLimit: L2_GAS_LIMIT,
+    beneficiaries: keys.beneficiaries,
+    logger,
+  })
+  const genesis = readOrMakeGenesis(directory, l2ChainId, l1Deployment, keys.treasury)
+  const engine = await createEmbeddedEngine({
+    directory: join(directory, 'l2'),
+    genesis,
+    clock,
+    buildTimeMaxMs: 750 * l2BlockTimeSeconds,
+    warn: logger.warn,
+  })
+  stack.defer(() => engine.close())
+  const rollupConfig = createRollupConfig({
+    l1ChainId: l1.chainId,
+    l2ChainId,
+    l2BlockTimeSeconds,
+    portal: l1Deployment.portal,
+    systemConfig: l1Deployment.systemConfig,
+    batchInbox: l1Deployment.batchInbox,
+    origin: l1Deployment.origin,
+    l2GenesisHash: engine.block(0n)!.hash,
+    initial: l1Deployment.initial,
+  })
+  DurableFile.writeJson(join(directory, 'rollup.json'), rollupConfig)
+
+  const filters = createFilterMethods(engine, clock)
+  stack.defer(filters.close)
+  const rpc = await createRpcServer({
+    engine,
+    port: l2.rpcPort ?? 0,
+    ...(l2.rpcHost === undefined ? {} : { host: l2.rpcHost }),
+    logger,
+    methods: {
+      ...createStateMethods(engine),
+      ...createFeeMethods(engine, genesis.config.optimism),
+      ...createNodeMethods(engine, VERSION),
+      ...createOptimismMethods({ engine, l1, rollupConfig, version: VERSION }),
+      ...filters.methods,
+    },
+  })
+  stack.use(rpc)
+
+  const sequencer = createSequencer({
+    engine,
+    l1: createL1View({
+      l1,
+      portal: l1Deployment.portal,
+      systemConfig: l1Deployment.systemConfig,
+      genesis: { number: BigInt(l1Deployment.origin.number), systemConfig: l1Deployment.initial },
+      ...('confirmationDepth' in l1Options ? { confirmationDepth: l1Options.confirmationDepth } : {}),
+    }),
+    rollupConfig,
+    clock,
+    logger,
+  })
+  sequencer.start()
+  stack.defer(() => sequencer.stop())
+  const batcher = createBatcher({
+    engine,
+    l1,
+    rollupConfig,
+    account: keys.batcher,
+    intervalSeconds: l2.batchIntervalSeconds ?? 4,
+    logger,
+  })
+  stack.defer(batcher.stop)
+  const { outputOracle } = l1Deployment
+  const proposer = createProposer({ engine, l1, outputOracle, account: keys.proposer, logger })
+  stack.defer(proposer.stop)
+
+  const deployment = await deployL2({
+    l1,
+    l1Deployment,
+    l2Client: createPublicClient({ transport: http(rpc.url), pollingInterval: 100, cacheTime: 0 }),
+    l2ChainId,
+    deployer: keys.deployer,
+    operator: keys.operator,
+    treasury: keys.treasury,
+    fundings: keys.fundings,
+    parameters: options.parameters ?? developmentParameters,
+    directory,
+    nextL2Block: () => nextBlockOf(engine, 1_000 * l2BlockTimeSeconds),
+    logger,
+  })
+
+  const services = stack.move()
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= services.disposeAsync()
+    return closed
+  }
+  return {
+    deployment,
+    rollupConfig,
+    l1RpcUrl: l1.rpcUrl,
+    l2RpcUrl: rpc.url,
+    l2WebSocketUrl: rpc.webSocketUrl,
+    engine,
+    l1,
+    problems: () => {
+      const last = {
+        sequencer: sequencer.lastError(),
+        batcher: batcher.lastError(),
+        proposer: proposer.lastError(),
+      }
+      return Object.fromEntries(
+        Object.entries(last).flatMap(([name, error]) =>
+          error === undefined ? [] : [[name, error instanceof Error ? error.message : String(error)]],
+        ),
+      )
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The genesis is made once: a later release may bring other contracts, but not another block 0. */
+function readOrMakeGenesis(
+  directory: string,
+  l2ChainId: number,
+  { open, origin, initial }: L1Deployment,
+  treasury: Address,
+): Genesis {
+  const path = join(directory, 'genesis.json')
+  const stored = DurableFile.readJson(path)
+  if (stored !== undefined) return stored as Genesis
+  const genesis = createGenesis({
+    l2ChainId,
+    timestamp: origin.timestamp,
+    gasLimit: initial.gasLimit,
+    open,
+    treasury,
+  })
+  DurableFile.writeJson(path, genesis)
+  return genesis
+}
+
+async function nextBlockOf(engine: Engine, timeoutMs: number): Promise<void> {
+  let stop: () => void = () => {}
+  const built = new Promise<void>((resolve) => {
+    stop = engine.onBlock(() => resolve())
+  })
+  await Promise.race([built, delay(timeoutMs)])
+  stop()
+}
+
+/**
+ * The keys of the development phrase, and what each account gets on L2.
+ * @throws {KeysMissingError} on any other chain: everybody knows these keys.
+ */
+function developmentKeys(l1ChainId: number): NodeKeys {
+  if (l1ChainId !== DEVELOPMENT_L1_CHAIN_ID) throw new KeysMissingError(l1ChainId)
+  const { account } = DevelopmentKeys
+  const addressOf = (role: DevelopmentKeys.Role): Address => account(role).address.toLowerCase() as Address
+  const amounts: Readonly<Record<DevelopmentKeys.Role, string>> = {
+    deployer: '100000',
+    batcher: '10',
+    proposer: '10',
+    operator: '10000',
+    validator: '10000',
+    treasury: '1000',
+    builder: '100000',
+    caller: '100000',
+    agentOwner: '100000',
+    agentSession: '10',
+    backer: '200000',
+    voter: '200000',
+  }
+  return {
+    deployer: account('deployer'),
+    batcher: account('batcher'),
+    proposer: account('proposer'),
+    operator: addressOf('operator'),
+    treasury: addressOf('treasury'),
+    beneficiaries: {
+      community: addressOf('treasury'),
+      ecosystem: addressOf('treasury'),
+      investors: addressOf('backer'),
+      team: addressOf('builder'),
+      liquidity: addressOf('deployer'),
+    },
+    fundings: Object.entries(amounts).map(([role, amount]) => ({
+      account: addressOf(role as DevelopmentKeys.Role),
+      amountWei: parseEther(amount),
+    })),
+  }
+}
+
+export class KeysMissingError extends BaseError {
+  constructor(l1ChainId: number) {
+    super({
+      code: 'node.keys_missing',
+      message: `Expected keys for L1 chain ${l1ChainId}, got none: the development keys are known to everybody and serve chain ${DEVELOPMENT_L1_CHAIN_ID} only.`,
+      context: { l1ChainId },
+    })
+  }
+}
