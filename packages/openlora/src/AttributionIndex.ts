@@ -7,8 +7,8 @@ import type { Loaded } from './ByteCache.ts'
 export type AttributionReference = {
   readonly influenceCid: string
   readonly spansCid: string
-  readonly tableCid: string
-  /** `RecordTable.attributionRoot` of the three, as published. */
+  readonly recordsCid: string
+  /** `RecordTable.attributionRoot` of the three, as published on chain. */
   readonly attributionRoot: Hex
 }
 
@@ -16,7 +16,8 @@ export type AttributionReference = {
 export type AttributionIndex = {
   readonly influence: InfluenceIndex.InfluenceIndex
   readonly spans: SpanIndex.SpanIndex
-  readonly table: RecordTable.RecordTable
+  /** In the order of both. */
+  readonly records: readonly Pick<RecordTable.RecordRow, 'recordId' | 'contributionId' | 'clusterId'>[]
 }
 
 /**
@@ -28,8 +29,8 @@ export async function loadAttributionIndex(
   reference: AttributionReference,
   fetchBlob: (cid: string) => Promise<Uint8Array>,
 ): Promise<Loaded<AttributionIndex>> {
-  const { influenceCid, spansCid, tableCid } = reference
-  const blobs = await Promise.all([influenceCid, spansCid, tableCid].map(fetchBlob))
+  const { influenceCid, spansCid, recordsCid } = reference
+  const blobs = await Promise.all([influenceCid, spansCid, recordsCid].map(fetchBlob))
   const [influenceBytes, spansBytes, tableBytes] = blobs as [Uint8Array, Uint8Array, Uint8Array]
   const influence = InfluenceIndex.decode(influenceBytes)
   const spans = SpanIndex.decode(spansBytes)
@@ -50,7 +51,11 @@ export async function loadAttributionIndex(
     throw new AttributionIndexError('one list of records in table, influence and spans', counts.join(', '))
   }
   const sizeBytes = blobs.reduce((sum, bytes) => sum + bytes.length, 0)
-  return { value: { influence, spans, table }, sizeBytes }
+  // texts and tokens are in the span index as far as they are needed
+  const records = table.records.map(({ recordId, contributionId, clusterId }) => ({
+    ...{ recordId, contributionId, clusterId },
+  }))
+  return { value: { influence, spans, records }, sizeBytes }
 }
 
 export class AttributionIndexError extends BaseError {

@@ -12,7 +12,7 @@ import {
 } from '@openledger/model'
 import { BaseError, type Hex } from '@openledger/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createOpenLora, type GenerateRequest, type OpenLora } from './OpenLora.ts'
+import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
 const config: LlamaConfig = {
   vocabularySize: 300,
@@ -70,6 +70,14 @@ describe('createOpenLora', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
+  const hash: Hex = `0x${'00'.repeat(32)}`
+  const model = (name: string, cid: string): ServedModel => ({
+    name,
+    adapter: { cid, hash: adapter.hash },
+    index: { influenceCid: 'lost', spansCid: 'lost', recordsCid: 'lost', attributionRoot: hash },
+    policy: { influenceBps: 5_000, spansBps: 5_000 },
+    commons: `0x${'00'.repeat(20)}`,
+  })
   const start = (): Promise<OpenLora> =>
     createOpenLora(
       {
@@ -80,8 +88,8 @@ describe('createOpenLora', () => {
           },
         },
         lookup: async (name) => {
-          if (name === 'solidity') return { name, adapterCid: 'adapter', adapterHash: adapter.hash }
-          if (name === 'lost') return { name, adapterCid: 'lost', adapterHash: '0x00' as Hex }
+          if (name === 'solidity') return model(name, 'adapter')
+          if (name === 'lost') return model(name, 'lost')
           return undefined
         },
         logger: silent,

@@ -3,6 +3,12 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { createAdapterCache } from './AdapterCache.ts'
 import { createAdapterLease } from './AdapterLease.ts'
 import type { AdapterMethods, AdapterWorkerData } from './AdapterWorker.ts'
+import type {
+  AttributionHostMethods,
+  AttributionMethods,
+  AttributionWorkerData,
+} from './AttributionWorker.ts'
+import type { AttributedAnswer, AttributionModel } from './Attributor.ts'
 import type { ByteCacheState } from './ByteCache.ts'
 import type { EngineEvent, EngineLimits, EngineMetrics } from './Engine.ts'
 import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
@@ -17,7 +23,7 @@ import { createWorkerHost, type Logger } from './WorkerHost.ts'
 import { fromPlainError, type Methods } from './WorkerLink.ts'
 
 /** What serving needs to know of a published model. */
-export type ServedModel = { readonly name: string; readonly adapterCid: string; readonly adapterHash: Hex }
+export type ServedModel = AttributionModel & { readonly name: string }
 
 export type GenerateRequest = {
   /** Name of a published model, or of the base. */
@@ -58,13 +64,26 @@ export type OpenLora = {
    * `cancelled` and holds what was made until then.
    */
   readonly generate: (prepared: Prepared, options?: { readonly signal?: AbortSignal }) => Generation
+  /**
+   * Says which training records shaped an answer, in shares that sum exactly, and commits to its computation.
+   * @param excludedContributions - Those that earn nothing from it, such as the payer's own.
+   * @throws {ModelNotFoundError} for an answer of the base, which has no records. @throws {AttributionIndexError}
+   */
+  readonly attribute: (
+    prepared: Prepared,
+    result: GenerationResult,
+    options?: { readonly excludedContributions?: readonly Hex[] },
+  ) => Promise<AttributedAnswer>
   readonly tokenizer: Tokenizer
   readonly baseName: string
   readonly metrics: () => Promise<OpenLoraMetrics>
   readonly close: () => Promise<void>
 }
 
-export type OpenLoraMetrics = EngineMetrics & { readonly adapters: ByteCacheState }
+export type OpenLoraMetrics = EngineMetrics & {
+  readonly adapters: ByteCacheState
+  readonly indexes: ByteCacheState
+}
 
 export type OpenLoraDependencies = {
   readonly blobs: { readonly get: (cid: string) => Promise<Uint8Array> }
@@ -90,6 +109,8 @@ export type OpenLoraLimits = EngineLimits & {
   readonly rankMax: number
   /** Memory for adapters that nobody uses at the moment. */
   readonly adapterBytesMax: number
+  /** Memory for attribution indexes that nobody uses at the moment. */
+  readonly indexBytesMax: number
 }
 
 const DEFAULT_LIMITS: OpenLoraLimits = {
@@ -97,6 +118,7 @@ const DEFAULT_LIMITS: OpenLoraLimits = {
   context: 1_024,
   rankMax: 64,
   adapterBytesMax: 512 * 2 ** 20,
+  indexBytesMax: 512 * 2 ** 20,
   waitingMax: 256,
   waitingPerCallerMax: 32,
   prefillTokensPerStepMax: 1_024,
@@ -118,7 +140,7 @@ export async function createOpenLora(
   const pending = new Map<number, Pending>()
   let nextId = 0
 
-  const { rows, context, rankMax, adapterBytesMax, ...engineLimits } = limits
+  const { rows, context, rankMax, adapterBytesMax, indexBytesMax, ...engineLimits } = limits
   const data: EngineWorkerData = {
     ...{ baseDirectory, rows, context, rankMax, threads },
     limits: engineLimits,
@@ -135,6 +157,14 @@ export async function createOpenLora(
     return (await decoding.live()).link.call('decode', bytes)
   }, adapterBytesMax)
   const { releaseAll, ...lease } = createAdapterLease(adapters)
+  const { releaseAll: releaseAttributed, ...attributionLease } = createAdapterLease(adapters)
+  const attributing = createWorkerHost<AttributionHostMethods, AttributionMethods, undefined>({
+    file: new URL('./AttributionWorker.ts', import.meta.url),
+    data: { baseDirectory, context, rankMax, threads, indexBytesMax } satisfies AttributionWorkerData,
+    handlers: { fetchBlob: (cid) => blobs.get(cid), ...attributionLease },
+    logger,
+    onDeath: releaseAttributed,
+  })
   const host = createWorkerHost<EngineHostMethods, EngineMethods, EngineReady>({
     file: new URL('./EngineWorker.ts', import.meta.url),
     data,
@@ -145,7 +175,7 @@ export async function createOpenLora(
       for (const id of [...pending.keys()]) fail(id, error)
     },
   })
-  const { ready } = await host.live()
+  const [{ ready }] = await Promise.all([host.live(), attributing.live(), decoding.live()])
 
   function fail(id: number, error: Error): void {
     const one = pending.get(id)
@@ -237,7 +267,7 @@ export async function createOpenLora(
         ({ link }) => {
           link.send('submit', {
             ...{ id, caller: request.caller, promptIds, outputTokensMax, sampling },
-            adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
+            adapter: model?.adapter,
             stop: request.stop ?? [],
             topLogprobs: request.topLogprobs ?? 0,
           })
@@ -247,12 +277,18 @@ export async function createOpenLora(
       )
       return feed.generation
     },
+    async attribute({ model, request }, { promptIds, answerIds, text }, { excludedContributions = [] } = {}) {
+      if (model === undefined) throw new ModelNotFoundError(request.model)
+      const { link } = await attributing.live()
+      return link.call('attribute', { model, promptIds, answerIds, text, excludedContributions })
+    },
     metrics: async () => ({
       ...(await (await host.live()).link.call('metrics', undefined)),
       adapters: adapters.state(),
+      indexes: await (await attributing.live()).link.call('indexes', undefined),
     }),
     close: async () => {
-      await Promise.all([host.close(), decoding.close()])
+      await Promise.all([host.close(), attributing.close(), decoding.close()])
     },
   }
 }

@@ -1,0 +1,87 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { Adapter, CheckpointFolder, createGradients, loraTargets } from '@openledger/model'
+import { createDecoder } from '@openledger/model/Decoder'
+import { type AdapterHostMethods, createAdapterSource } from './AdapterLease.ts'
+import { type AttributionIndex, type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
+import {
+  type AttributedAnswer,
+  type AttributionRequest,
+  type Attributor,
+  createAttributor,
+} from './Attributor.ts'
+import { type ByteCacheState, createByteCache } from './ByteCache.ts'
+import type { StartMethods } from './WorkerHost.ts'
+import { createWorkerLink, type Port, toPlainError, type WorkerLink } from './WorkerLink.ts'
+
+/** What the attribution thread needs to start. */
+export type AttributionWorkerData = {
+  readonly baseDirectory: string
+  readonly context: number
+  readonly rankMax: number
+  readonly threads: number
+  /** Memory for indexes that nobody uses at the moment. */
+  readonly indexBytesMax: number
+}
+
+/** What the attribution thread can do. */
+export type AttributionMethods = {
+  readonly attribute: { readonly in: AttributionRequest; readonly out: AttributedAnswer }
+  readonly indexes: { readonly in: undefined; readonly out: ByteCacheState }
+}
+
+/** What the attribution thread asks of its host. */
+export type AttributionHostMethods = AdapterHostMethods & {
+  readonly fetchBlob: { readonly in: string; readonly out: Uint8Array }
+}
+
+async function start(
+  data: AttributionWorkerData,
+  link: WorkerLink<AttributionHostMethods & StartMethods<undefined>>,
+): Promise<Attributor> {
+  const checkpoint = await CheckpointFolder.read(data.baseDirectory)
+  const tokenizer = await CheckpointFolder.readTokenizer(data.baseDirectory)
+  const { config } = checkpoint
+  const context = Math.min(data.context, config.contextMax)
+  const { rankMax, threads } = data
+  const decoder = await createDecoder(checkpoint, { rows: 2, context, rankMax, threads })
+  // only its shapes count: each answer brings its own adapter
+  const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
+  const gradients = createGradients(checkpoint, shape, { batchSize: 1, threads })
+  const keyOf = ({ influenceCid, spansCid, recordsCid, attributionRoot }: AttributionReference): string =>
+    [influenceCid, spansCid, recordsCid, attributionRoot].join('/')
+  return createAttributor({
+    ...{ checkpoint, tokenizer, decoder, gradients },
+    adapters: createAdapterSource(link),
+    indexes: {
+      acquire: (reference) =>
+        indexes.acquire(keyOf(reference), () =>
+          loadAttributionIndex(reference, (cid) => link.call('fetchBlob', cid)),
+        ),
+      release: (reference) => indexes.release(keyOf(reference)),
+    },
+  })
+}
+
+const data = workerData as AttributionWorkerData
+const indexes = createByteCache<AttributionIndex>(data.indexBytesMax)
+let attributor: Attributor | undefined
+let last: Promise<unknown> = Promise.resolve()
+const link = createWorkerLink<AttributionMethods, AttributionHostMethods & StartMethods<undefined>>(
+  parentPort as unknown as Port,
+  {
+    // one at a time: each uses all threads, and the rows of the one decoder
+    attribute: (request) => {
+      const turn = last.then(() => attributor!.attribute(request))
+      last = turn.catch(() => {})
+      return turn
+    },
+    indexes: () => indexes.state(),
+  },
+)
+start(data, link).then(
+  (started) => {
+    attributor = started
+    link.send('ready', undefined)
+  },
+  (error: unknown) => link.send('startFailed', toPlainError(error)),
+)

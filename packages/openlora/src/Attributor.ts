@@ -1,0 +1,238 @@
+import {
+  attribute as divide,
+  type Entry,
+  lineage,
+  type PayoutRecord,
+  type SpanTrace,
+  type Statement,
+  scoreInfluence,
+  traceSpans,
+} from '@openledger/attribution'
+import type { Checkpoint, Gradients, Tokenizer } from '@openledger/model'
+import type { Decoder } from '@openledger/model/Decoder'
+import { type Hex, Share } from '@openledger/primitives'
+import type { Attribution } from '@openledger/protocol'
+import type { AdapterReference } from './AdapterCache.ts'
+import type { AdapterSource } from './AdapterLease.ts'
+import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
+import { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
+import { replay } from './Inference.ts'
+
+/** Named in every attribution: whoever recomputes one needs these rules. */
+export const ENGINE_VERSION = 'openledger-attribution/1'
+
+/** What attribution needs to know of a published model. */
+export type AttributionModel = {
+  readonly adapter: AdapterReference
+  readonly index: AttributionReference
+  readonly policy: { readonly influenceBps: number; readonly spansBps: number }
+  /** Who gets what no record earned. */
+  readonly commons: Hex
+}
+
+/** An answer to attribute. */
+export type AttributionRequest = {
+  readonly model: AttributionModel
+  readonly promptIds: readonly number[]
+  readonly answerIds: readonly number[]
+  /** The text of the answer as it was given out; offsets count in it. */
+  readonly text: string
+  /** Contributions that earn nothing from this answer, such as those of whoever pays for it. */
+  readonly excludedContributions: readonly Hex[]
+}
+
+/** Why an answer pays whom, before it is known how much; shares and commons sum to `Share.SCALE`. */
+export type AttributionDraft = Omit<Attribution.Attribution, 'shares' | 'commons'> & {
+  readonly shares: readonly {
+    readonly contributionId: Hex
+    readonly sharePpm: number
+    readonly reasons: readonly Attribution.Reason[]
+  }[]
+  readonly commons: { readonly sharePpm: number; readonly beneficiary: Hex; readonly reason: string }
+}
+
+export type AttributedAnswer = {
+  readonly attribution: AttributionDraft
+  readonly inferenceCommitment: Hex
+  /** What the commitment covers, for a verifier on another machine to compare within rounding. */
+  readonly fingerprint: readonly FingerprintEntry[]
+}
+
+export type Attributor = {
+  /**
+   * Computes what shaped an answer; the same request gives the same result, whatever else is served.
+   *
+   * Calls must not overlap.
+   */
+  readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
+}
+
+export type AttributorDependencies = {
+  readonly checkpoint: Checkpoint
+  readonly tokenizer: Tokenizer
+  /** Of two rows or more, used by nobody else. */
+  readonly decoder: Decoder
+  readonly gradients: Gradients
+  readonly adapters: AdapterSource
+  readonly indexes: {
+    readonly acquire: (reference: AttributionReference) => Promise<AttributionIndex>
+    readonly release: (reference: AttributionReference) => void
+  }
+}
+
+/**
+ * Creates the attributor: one pass over the answer under adapter and base for the lift, one backward pass for the
+ * influence of the training records, one trace of the records that the answer repeats.
+ */
+export function createAttributor({
+  checkpoint,
+  tokenizer,
+  decoder,
+  gradients,
+  adapters,
+  indexes,
+}: AttributorDependencies): Attributor {
+  const payoutRecords = new WeakMap<AttributionIndex, readonly PayoutRecord[]>()
+
+  function recordsOf(index: AttributionIndex): readonly PayoutRecord[] {
+    const known = payoutRecords.get(index) ?? toPayoutRecords(index)
+    payoutRecords.set(index, known)
+    return known
+  }
+
+  async function gradientOf(
+    adapter: Parameters<Gradients['withAdapter']>[0],
+    { promptIds, answerIds }: AttributionRequest,
+  ): Promise<Float32Array> {
+    const ids = Int32Array.from([...promptIds, ...answerIds])
+    const lossMask = new Float32Array(ids.length)
+    lossMask.fill(1 / answerIds.length, promptIds.length)
+    const [example] = await gradients.withAdapter(adapter).perExample([{ ids, lossMask }])
+    return example!.gradient
+  }
+
+  return {
+    async attribute(request) {
+      const { model, promptIds, answerIds } = request
+      const adapter = await adapters.acquire(model.adapter)
+      try {
+        const index = await indexes.acquire(model.index)
+        try {
+          const seen = await replay(decoder, adapter, promptIds, answerIds)
+          const lift = seen.logProbabilities.map((nats, i) => nats - seen.baseLogProbabilities[i]!)
+          const spans = traceSpans(index.spans, answerIds)
+          const scores =
+            answerIds.length === 0 ? [] : scoreInfluence(index.influence, await gradientOf(adapter, request))
+          const { statement } = divide({
+            policy: model.policy,
+            records: recordsOf(index),
+            lift,
+            ...(answerIds.length === 0
+              ? {}
+              : { influence: { recordIds: index.influence.recordIds, scores } }),
+            spans,
+            logProbabilities: seen.logProbabilities,
+            excluded: request.excludedContributions,
+          })
+          const fingerprint = fingerprintOf(seen.logits, decoder.vocabularySize)
+          const { baseHash } = checkpoint
+          return {
+            attribution: toDraft(statement, spans, request, tokenizer),
+            inferenceCommitment: commitmentOf({
+              ...{ baseHash, adapterHash: adapter.hash, promptIds, answerIds, fingerprint },
+            }),
+            fingerprint,
+          }
+        } finally {
+          indexes.release(model.index)
+        }
+      } finally {
+        adapters.release(model.adapter)
+      }
+    },
+  }
+}
+
+/**
+ * Gives the payout rule its records. Contributions stand for their contributors and beneficiaries here: who is excluded
+ * and who is paid is decided outside, by contribution.
+ */
+function toPayoutRecords({ records, spans }: AttributionIndex): PayoutRecord[] {
+  const copies = lineage(spans)
+  return records.map(({ recordId, contributionId, clusterId }, arrival) => {
+    const { tokenCount, copied } = copies[arrival]!
+    return {
+      ...{ recordId, contributionId, clusterId, arrival },
+      contributor: contributionId,
+      beneficiary: contributionId,
+      copied: copied.map((source) => ({
+        recordId: source.recordId,
+        ppm: Math.floor((source.tokenCount * Number(Share.SCALE)) / tokenCount),
+      })),
+    }
+  })
+}
+
+function toDraft(
+  statement: Statement,
+  trace: SpanTrace,
+  { model, answerIds, text }: AttributionRequest,
+  tokenizer: Tokenizer,
+): AttributionDraft {
+  const offsets = tokenizer.offsets(answerIds)
+  const charactersOf = (start: number, end: number) => ({
+    start: Math.min(offsets[start]!.start, text.length),
+    end: Math.min(offsets[end - 1]!.end, text.length),
+  })
+  const reasonsOf = (entry: Entry): Attribution.Reason[] => {
+    const lines = [...entry.influence, ...entry.spans]
+    const parts = Share.split(
+      BigInt(entry.sharePpm),
+      lines.map(({ units }) => BigInt(units)),
+    )
+    const influence = entry.influence.map(({ recordId, microZ }, i) => ({
+      kind: 'influence' as const,
+      recordId: recordId as Hex,
+      milliZ: Math.round(microZ / 1e3),
+      sharePpm: Number(parts[i]!),
+    }))
+    const spans = entry.spans.map(({ recordId, start, end }, i) => ({
+      kind: 'span' as const,
+      recordId: recordId as Hex,
+      ...charactersOf(start, end),
+      occurrences: trace.spans[trace.spanOfToken[start]!]!.occurrenceCount,
+      sharePpm: Number(parts[entry.influence.length + i]!),
+    }))
+    // what rounds to nothing explains nothing
+    return [...influence, ...spans].filter(({ sharePpm }) => sharePpm > 0)
+  }
+  return {
+    engineVersion: ENGINE_VERSION,
+    policy: statement.policy,
+    liftMilliNats: statement.influence.netLiftMilliNats,
+    shares: statement.entries.map((entry) => ({
+      contributionId: entry.contributionId as Hex,
+      sharePpm: entry.sharePpm,
+      reasons: reasonsOf(entry),
+    })),
+    commons: {
+      sharePpm: statement.commons.sharePpm,
+      beneficiary: model.commons,
+      reason: commonsReason(statement),
+    },
+  }
+}
+
+function commonsReason({ tokenCount, influence, spans, commons }: Statement): string {
+  if (commons.sharePpm === 0) return ''
+  if (tokenCount === 0) return 'The answer is empty.'
+  const reasons = [
+    influence.poolUnits > 0 && influence.netLiftMilliNats <= 0
+      ? 'The base model alone makes this answer as likely as the adapter does, so no training record is paid for influence.'
+      : influence.paidUnits < influence.poolUnits &&
+        'No training record stands out for a part of the influence, or the base model alone gives that part.',
+    spans.paidUnits < spans.poolUnits && 'A part of the words repeats no record, or is common to many.',
+    commons.excludedUnits > 0 && 'A part would have gone to contributions of whoever pays for the answer.',
+  ]
+  return reasons.filter((reason) => reason !== false).join(' ')
+}

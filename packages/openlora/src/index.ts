@@ -1,0 +1,30 @@
+export type { AdapterReference } from './AdapterCache.ts'
+export { AdapterHashMismatchError } from './AdapterCache.ts'
+export { AttributionIndexError, type AttributionReference } from './AttributionIndex.ts'
+export {
+  type AttributedAnswer,
+  type AttributionDraft,
+  type AttributionModel,
+  ENGINE_VERSION,
+} from './Attributor.ts'
+export { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
+export { AdapterOutputError, type FinishReason, type TokenDelta } from './Engine.ts'
+export type { Generation, GenerationResult } from './Generation.ts'
+export {
+  createOpenLora,
+  type GenerateRequest,
+  GenerationOptionError,
+  ModelNotFoundError,
+  type OpenLora,
+  type OpenLoraDependencies,
+  type OpenLoraLimits,
+  type OpenLoraMetrics,
+  type OpenLoraOptions,
+  type Prepared,
+  PromptError,
+  type ServedModel,
+} from './OpenLora.ts'
+export { GREEDY, SamplingOptionError, type SamplingOptions } from './Sampler.ts'
+export { QueueFullError } from './Scheduler.ts'
+export { type AnswerInputs, type ComputedReceipt, hashText, type Verdict, verify } from './Verification.ts'
+export { type Logger, WorkerStoppedError } from './WorkerHost.ts'
