@@ -397,20 +397,31 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     )
         private
     {
-        if (credits.length % CREDIT_BYTES != 0) revert SettlementInvalidCredit(credits.length / CREDIT_BYTES);
-        uint256 creditsWei;
-        for (uint256 offset; offset < credits.length; offset += CREDIT_BYTES) {
-            bytes32 credit = bytes32(credits[offset:offset + CREDIT_BYTES]);
-            uint96 amount = uint96(uint256(credit));
-            if (bytes20(credit) == 0 || amount == 0) revert SettlementInvalidCredit(offset / CREDIT_BYTES);
-            creditsWei += amount;
-        }
+        uint256 creditsWei = _sumCredits(credits);
         if (creditsWei != contributorsWei) revert SettlementCreditsMismatch(contributorsWei, creditsWei);
         uint256 expected = _ledgerSum + creditsWei;
         if (ledgerSum != expected) revert SettlementLedgerMismatch(expected, ledgerSum);
 
         _ledgerSum = ledgerSum.toUint128();
         _ledgerRoot = ledgerRoot;
+    }
+
+    /// @dev The one loop whose length is the number of payees: about 140 gas a turn, a quarter of what slices cost.
+    function _sumCredits(bytes calldata credits) private pure returns (uint256 creditsWei) {
+        if (credits.length % CREDIT_BYTES != 0) revert SettlementInvalidCredit(credits.length / CREDIT_BYTES);
+        // no sum of 96-bit amounts that fits in call data comes near 2^256, and offsets end with the data
+        unchecked {
+            for (uint256 offset; offset < credits.length; offset += CREDIT_BYTES) {
+                uint256 credit;
+                // reads the word at `offset`, which lies within `credits` because its length is a multiple of a word
+                assembly ("memory-safe") {
+                    credit := calldataload(add(credits.offset, offset))
+                }
+                uint256 amount = credit & type(uint96).max;
+                if (credit >> 96 == 0 || amount == 0) revert SettlementInvalidCredit(offset / CREDIT_BYTES);
+                creditsWei += amount;
+            }
+        }
     }
 
     function _credit(address account, uint256 amount) private {
