@@ -5,6 +5,7 @@ import {
   type Checkpoint,
   createGradients,
   fromText,
+  type Gradients,
   type Sequence,
   type Tokenizer,
 } from '@openledger/model'
@@ -48,26 +49,27 @@ export async function buildIndexes(
   const gradients = createGradients(checkpoint, adapter, { batchSize: GRADIENT_BATCH })
   try {
     const options = { tokensMax: checkpoint.config.contextMax }
-    const meanOf = async (sequences: readonly Sequence[], labels: 'data' | 'sampled', draw: number) => {
-      const counted = sequences.reduce((sum, { lossMask }) => sum + lossMask.reduce((a, b) => a + b, 0), 0)
-      const parts = await gradients.perExample(sequences, labels, draw)
-      const mean = new Float32Array(parts[0]!.gradient.length)
-      for (const { gradient } of parts)
-        for (let i = 0; i < mean.length; i++) mean[i]! += gradient[i]! / counted
-      return mean
-    }
-    const measured: Float32Array[] = []
-    const fisher: Float32Array[] = []
-    // records spread over the whole set stand for its curvature
+    const sequences = records.map(({ text }) => fromText(tokenizer, text, options))
+    // records of like length share a batch, so that little of it is padding
+    const byLength = records
+      .map((_, index) => index)
+      .sort((a, b) => rows[a]!.tokens.length - rows[b]!.tokens.length)
     const stride = Math.max(1, Math.floor(records.length / FISHER_ROWS_MAX))
-    for (const [index, record] of records.entries()) {
+    const measured = new Array<Float32Array>(records.length)
+    const fisher: Float32Array[] = []
+    for (let start = 0; start < byLength.length; start += GRADIENT_BATCH) {
       signal.throwIfAborted()
-      const sequences = fromText(tokenizer, record.text, options)
-      measured.push(await meanOf(sequences, 'data', 0))
-      if (index % stride === 0 && fisher.length < FISHER_ROWS_MAX) {
-        fisher.push(await meanOf(sequences, 'sampled', seed + index))
-      }
-      onProgress(index + 1)
+      const chunk = byLength.slice(start, start + GRADIENT_BATCH)
+      const parts = chunk.map((index) => sequences[index]!)
+      const means = await meanGradients(gradients, parts, 'data', 0)
+      for (const [i, index] of chunk.entries()) measured[index] = means[i]!
+      // records spread over all lengths stand for the curvature of the whole set
+      const sampled = parts
+        .filter((_, i) => (start + i) % stride === 0)
+        .slice(0, FISHER_ROWS_MAX - fisher.length)
+      if (sampled.length > 0)
+        fisher.push(...(await meanGradients(gradients, sampled, 'sampled', seed + start)))
+      onProgress(start + chunk.length)
     }
     const influence = InfluenceIndex.build({
       blocks: gradients.blocks,
@@ -88,4 +90,24 @@ export async function buildIndexes(
   } finally {
     await gradients.release()
   }
+}
+
+/** Gives each record's gradient of its mean log-likelihood per token, over all its sequences. */
+async function meanGradients(
+  gradients: Gradients,
+  records: readonly (readonly Sequence[])[],
+  labels: 'data' | 'sampled',
+  seed: number,
+): Promise<Float32Array[]> {
+  const parts = await gradients.perExample(records.flat(), labels, seed)
+  let next = 0
+  return records.map((sequences) => {
+    const counted = sequences.reduce((sum, { lossMask }) => sum + lossMask.reduce((a, b) => a + b, 0), 0)
+    const mean = new Float32Array(parts[0]!.gradient.length)
+    for (const { gradient } of parts.slice(next, next + sequences.length)) {
+      for (let i = 0; i < mean.length; i++) mean[i]! += gradient[i]! / counted
+    }
+    next += sequences.length
+    return mean
+  })
 }

@@ -54,6 +54,7 @@ export type ServedModel = {
   readonly recordsCid: string
   readonly influenceCid: string
   readonly spansCid: string
+  readonly attributionRoot: Hex
   /** Datanets it was trained on; the first one's commons takes what nothing explains. */
   readonly datanetIds: readonly bigint[]
 }
@@ -252,6 +253,7 @@ const toServed = (model: typeof models.$inferSelect, run: RunRow): ServedModel =
   recordsCid: run.recordsCid!,
   influenceCid: run.influenceCid!,
   spansCid: run.spansCid!,
+  attributionRoot: run.attributionRoot as Hex,
   datanetIds: run.datanets.map(({ datanetId }) => BigInt(datanetId)),
 })
 
