@@ -99,8 +99,7 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
     const data = hexToBytes(request.data ?? '0x')
     const accessList = request.accessList ?? []
     const intrinsic = intrinsicGas({ to, data, accessList })
-    const least = intrinsic.gas > intrinsic.floorGas ? intrinsic.gas : intrinsic.floorGas
-    if (gas < least) return failed(gas, 'intrinsic gas too low')
+    if (gas < leastGas(request)) return failed(gas, 'intrinsic gas too low')
     const evm = await acquire()
     try {
       const journal = stateOf(place, overrides)
@@ -154,6 +153,8 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
       }
       const first = await run(place, request, undefined, high)
       if (first.reverted) throw new CallRevertedError(first.error ?? 'execution reverted', first.returnData)
+      // where no code ran, the use is the need
+      if (first.gasUsed === leastGas(request)) return first.gasUsed
       // below its own use a call always fails
       let low = first.gasUsed - 1n
       // refunds and the 63/64 rule make the need exceed the use: try a little above first
@@ -170,6 +171,16 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
       return high
     },
   }
+}
+
+/** What a request costs before any code runs. */
+function leastGas(request: CallRequest): bigint {
+  const { gas, floorGas } = intrinsicGas({
+    to: request.to ?? null,
+    data: hexToBytes(request.data ?? '0x'),
+    accessList: request.accessList ?? [],
+  })
+  return gas > floorGas ? gas : floorGas
 }
 
 const lower = (address: Hex): Hex => address.toLowerCase() as Hex

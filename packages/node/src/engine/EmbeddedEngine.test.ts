@@ -1,28 +1,93 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bytesToHex, Deposit, Transaction } from '@openledger/rollup'
-import { hexToBytes } from 'viem'
+import type { Hex } from '@openledger/primitives'
+import { bytesToHex, Deposit, Transaction, TransactionRejectedError } from '@openledger/rollup'
+import {
+  type Address,
+  decodeAbiParameters,
+  encodeDeployData,
+  encodeFunctionData,
+  hexToBytes,
+  keccak256,
+  numberToHex,
+  pad,
+  parseEther,
+  toEventSelector,
+} from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createEmbeddedEngine } from './EmbeddedEngine.ts'
-import type { Engine, Genesis, PayloadAttributes } from './Engine.ts'
+import { attributes, CHAIN_ID, genesisOf } from '../../test/Chain.ts'
+import { artifact } from '../deployment/Bedrock.ts'
+import { CallRevertedError } from './Calls.ts'
+import { createEmbeddedEngine, type EmbeddedEngineOptions, GenesisMismatchError } from './EmbeddedEngine.ts'
+import type { Engine } from './Engine.ts'
+import { UnknownBlockError } from './WorldHistory.ts'
 
 const alice = privateKeyToAccount(`0x${'11'.repeat(32)}`)
+const carol = privateKeyToAccount(`0x${'33'.repeat(32)}`)
+const ALICE = alice.address.toLowerCase() as Hex
+const CAROL = carol.address.toLowerCase() as Hex
 const BOB = '0x00000000000000000000000000000000000b0b00'
-const CHAIN_ID = 161200
+const RICH = parseEther('100')
+const genesis = genesisOf({ [ALICE]: { balance: `${RICH}` }, [CAROL]: { balance: `${RICH}` } })
+const weth = artifact('WETH98')
 
-const genesis: Genesis = {
-  config: {
-    chainId: CHAIN_ID,
-    optimism: { eip1559Elasticity: 6, eip1559Denominator: 50, eip1559DenominatorCanyon: 250 },
-  },
-  alloc: {},
-  timestamp: 1000,
-  gasLimit: 30_000_000,
+const cleanUp: (() => Promise<void> | void)[] = []
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo()
+})
+const newDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'engine-'))
+  cleanUp.push(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+async function openEngine(options: Partial<EmbeddedEngineOptions> = {}): Promise<Engine> {
+  const engine = await createEmbeddedEngine({ directory: newDirectory(), genesis, ...options })
+  cleanUp.push(() => engine.close())
+  return engine
 }
 
-const mintTo = (to: `0x${string}`, mint: bigint, id: number): Uint8Array =>
+type Draft = {
+  readonly to?: Address
+  readonly data?: Hex
+  readonly value?: bigint
+  readonly nonce?: number
+  readonly gas?: bigint
+  readonly tip?: bigint
+  readonly cap?: bigint
+  readonly chainId?: number
+}
+async function sign(engine: Engine, draft: Draft, from = alice): Promise<Uint8Array> {
+  const raw = await from.signTransaction({
+    type: 'eip1559',
+    chainId: draft.chainId ?? CHAIN_ID,
+    nonce: draft.nonce ?? Number(engine.pending().nonce(from.address)),
+    ...(draft.to === undefined ? {} : { to: draft.to }),
+    ...(draft.data === undefined ? {} : { data: draft.data }),
+    value: draft.value ?? 0n,
+    gas: draft.gas ?? 1_000_000n,
+    maxFeePerGas: draft.cap ?? 3_000_000_000n,
+    maxPriorityFeePerGas: draft.tip ?? 1_000_000_000n,
+  })
+  return hexToBytes(raw)
+}
+const send = async (engine: Engine, draft: Draft, from = alice): Promise<Hex> =>
+  engine.submit(await sign(engine, draft, from))
+const next = (engine: Engine) => engine.build(attributes(engine.head().timestamp + 2n))
+
+async function deployWeth(engine: Engine): Promise<Address> {
+  const hash = await send(engine, {
+    data: encodeDeployData({ abi: weth.abi, bytecode: weth.bytecode }),
+    gas: 3_000_000n,
+  })
+  await next(engine)
+  return engine.receipt(hash)!.contractAddress!
+}
+const encode = (functionName: string, args: readonly unknown[] = []): Hex =>
+  encodeFunctionData({ abi: weth.abi, functionName, args: args as never })
+
+const mintTo = (to: Hex, mint: bigint, id: number): Uint8Array =>
   Transaction.encode({
     type: 0x7e,
     sourceHash: Deposit.userSourceHash(`0x${'ab'.repeat(32)}`, id),
@@ -35,63 +100,303 @@ const mintTo = (to: `0x${string}`, mint: bigint, id: number): Uint8Array =>
     data: new Uint8Array(),
   })
 
-const attributes = (timestamp: bigint, deposits: readonly Uint8Array[] = []): PayloadAttributes => ({
-  timestamp,
-  prevRandao: `0x${'01'.repeat(32)}`,
-  feeRecipient: '0x4200000000000000000000000000000000000011',
-  parentBeaconBlockRoot: `0x${'02'.repeat(32)}`,
-  gasLimit: 30_000_000n,
-  eip1559Params: '0x0000000000000000',
-  deposits,
-})
-
-const directories: string[] = []
-const newDirectory = (): string => {
-  const directory = mkdtempSync(join(tmpdir(), 'engine-'))
-  directories.push(directory)
-  return directory
-}
-afterEach(() => {
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true })
-})
-
-const transfer = async (engine: Engine, nonce: number, value: bigint): Promise<Uint8Array> => {
-  const raw = await alice.signTransaction({
-    chainId: engine.chainId,
-    type: 'eip1559',
-    nonce,
-    to: BOB,
-    value,
-    gas: 21_000n,
-    maxFeePerGas: 3_000_000_000n,
-    maxPriorityFeePerGas: 1_000_000_000n,
-  })
-  return hexToBytes(raw)
-}
-
-describe('the embedded engine', () => {
-  test('mints a deposit, executes a transfer, and has both after a restart', async () => {
+describe('blocks', () => {
+  test('mint deposits, execute transfers, and are there after a restart', async () => {
     const directory = newDirectory()
     const engine = await createEmbeddedEngine({ directory, genesis })
-    const address = alice.address.toLowerCase() as `0x${string}`
-    await engine.build(attributes(1002n, [mintTo(address, 10n ** 18n, 0)]))
-    expect(engine.account(address).balance).toBe(10n ** 18n)
-    expect(engine.account(address).nonce).toBe(1n)
-
-    const hash = await engine.submit(await transfer(engine, 1, 5n))
+    await engine.build(attributes(1002n, [mintTo(BOB, 10n, 0)]))
+    expect(engine.account(BOB)).toMatchObject({ balance: 10n, nonce: 1n })
+    const raw = await sign(engine, { to: BOB, value: 5n })
+    const hash = await engine.submit(raw)
     const block = await engine.build(attributes(1004n))
     expect(block.transactions.map((transaction) => transaction.hash)).toEqual([hash])
-    expect(engine.receipt(hash)?.status).toBe(1)
-    expect(engine.account(BOB).balance).toBe(5n)
-    expect(engine.totalBalance()).toBe(10n ** 18n)
+    expect(engine.receipt(hash)).toMatchObject({ status: 1, gasUsed: 21_000n, from: ALICE, to: BOB, type: 2 })
+    expect(engine.totalBalance()).toBe(2n * RICH + 10n)
+    engine.setSafe(1n)
     await engine.close()
 
     const reopened = await createEmbeddedEngine({ directory, genesis })
+    cleanUp.push(() => reopened.close())
     expect(reopened.head()).toEqual(block)
-    expect(reopened.account(BOB).balance).toBe(5n)
-    expect(reopened.account(BOB, 1n).balance).toBe(0n)
-    expect(reopened.totalBalance()).toBe(10n ** 18n)
-    expect(bytesToHex(reopened.transaction(hash)!.raw)).toBe(bytesToHex(await transfer(engine, 1, 5n)))
-    await reopened.close()
+    expect(reopened.block(block.hash)).toEqual(block)
+    expect(reopened.account(BOB).balance).toBe(15n)
+    expect([0n, 1n].map((number) => reopened.account(BOB, number).balance)).toEqual([0n, 10n])
+    expect(reopened.totalBalance()).toBe(2n * RICH + 10n)
+    expect(bytesToHex(reopened.transaction(hash)!.raw)).toBe(bytesToHex(raw))
+    expect([reopened.safe().number, reopened.finalized().number]).toEqual([1n, 0n])
   })
+
+  test('of another genesis are refused', async () => {
+    const directory = newDirectory()
+    await (await createEmbeddedEngine({ directory, genesis })).close()
+    await expect(createEmbeddedEngine({ directory, genesis: genesisOf({}) })).rejects.toThrow(
+      GenesisMismatchError,
+    )
+  })
+
+  test('carry a failed deposit: its mint stays, its value does not move, its gas is all used', async () => {
+    const engine = await openEngine()
+    const raw = Transaction.encode({
+      type: 0x7e,
+      sourceHash: `0x${'07'.repeat(32)}`,
+      from: BOB,
+      to: CAROL,
+      mint: 7n,
+      value: 8n,
+      gas: 50_000n,
+      isSystemTx: false,
+      data: new Uint8Array(),
+    })
+    const block = await engine.build(attributes(1002n, [raw]))
+    const receipt = engine.receipts(block.number)[0]!
+    expect(receipt).toMatchObject({
+      status: 0,
+      gasUsed: 50_000n,
+      depositNonce: 0n,
+      depositReceiptVersion: 1n,
+    })
+    expect(engine.account(BOB)).toMatchObject({ balance: 7n, nonce: 1n })
+    expect(engine.account(CAROL).balance).toBe(RICH)
+  })
+
+  test('take required transactions in order, and fail as a whole when one is invalid', async () => {
+    const engine = await openEngine()
+    const [first, second] = [
+      await sign(engine, { to: BOB, nonce: 0 }),
+      await sign(engine, { to: BOB, nonce: 1 }),
+    ]
+    const wrong = { ...attributes(1002n), transactions: [second, first], noTxPool: true }
+    await expect(engine.build(wrong)).rejects.toThrow('nonce too high')
+    expect(engine.head().number).toBe(0n)
+    const block = await engine.build({ ...wrong, transactions: [first, second] })
+    expect(block.transactions).toHaveLength(2)
+  })
+
+  test('sum to the same wei before and after fees', async () => {
+    const engine = await openEngine()
+    for (let i = 0; i < 5; i++) {
+      await send(engine, { to: BOB, value: BigInt(i) })
+      await send(engine, { to: ALICE, value: 3n }, carol)
+      await next(engine)
+    }
+    const parties: Hex[] = [
+      ALICE,
+      CAROL,
+      BOB,
+      '0x4200000000000000000000000000000000000011',
+      '0x4200000000000000000000000000000000000019',
+    ]
+    const sum = parties.reduce((total, address) => total + engine.account(address).balance, 0n)
+    expect(sum).toBe(2n * RICH)
+    expect(engine.totalBalance()).toBe(2n * RICH)
+  })
+})
+
+describe('contracts', () => {
+  test('are deployed, called, log, and revert with their reason', async () => {
+    const engine = await openEngine()
+    const address = await deployWeth(engine)
+    expect(keccak256(engine.code(address))).toBe(keccak256(weth.deployedBytecode))
+    const deposit = await send(engine, { to: address, data: encode('deposit'), value: 100n })
+    const transfer = await send(engine, { to: address, data: encode('transfer', [BOB, 30n]) })
+    const failing = await send(engine, { to: address, data: encode('transfer', [BOB, 1000n]), gas: 90_000n })
+    await next(engine)
+    expect([deposit, transfer, failing].map((hash) => engine.receipt(hash)!.status)).toEqual([1, 1, 0])
+    const balance = await engine.call({ to: address, data: encode('balanceOf', [BOB]) })
+    expect(BigInt(balance.returnData)).toBe(30n)
+    const symbol = await engine.call({ to: address, data: encode('name') })
+    expect(decodeAbiParameters([{ type: 'string' }], symbol.returnData)[0]).toBe('Wrapped Ether')
+    const refused = await engine.call({ from: ALICE, to: address, data: encode('transfer', [BOB, 1000n]) })
+    expect(refused).toMatchObject({ reverted: true, error: 'execution reverted' })
+    await expect(
+      engine.estimateGas({ from: ALICE, to: address, data: encode('transfer', [BOB, 1000n]) }),
+    ).rejects.toThrow(CallRevertedError)
+  })
+
+  test('estimates are enough, and hardly more', async () => {
+    const engine = await openEngine()
+    const address = await deployWeth(engine)
+    const call = { from: ALICE, to: address, data: encode('deposit'), value: 1n }
+    const estimate = await engine.estimateGas(call)
+    const hash = await send(engine, { to: address, data: encode('deposit'), value: 1n, gas: estimate })
+    await next(engine)
+    const receipt = engine.receipt(hash)!
+    expect(receipt.status).toBe(1)
+    expect(Number(estimate)).toBeLessThan(Number(receipt.gasUsed) * 1.05)
+    expect(await engine.estimateGas({ from: ALICE, to: BOB, value: 1n })).toBe(21_000n)
+  })
+
+  test('answer about any block, and under overrides', async () => {
+    const engine = await openEngine()
+    const address = await deployWeth(engine)
+    const deployed = engine.head().number
+    await send(engine, { to: address, data: encode('deposit'), value: 5n })
+    await next(engine)
+    const ask = { to: address, data: encode('balanceOf', [ALICE]) }
+    expect(BigInt((await engine.call(ask)).returnData)).toBe(5n)
+    expect(BigInt((await engine.call(ask, deployed)).returnData)).toBe(0n)
+    expect((await engine.call(ask, deployed - 1n)).returnData).toBe('0x')
+    await expect(engine.call(ask, 99n)).rejects.toThrow(UnknownBlockError)
+    const elsewhere = await engine.call({ ...ask, to: BOB }, undefined, {
+      [BOB]: { code: weth.deployedBytecode, balance: 1n },
+    })
+    expect(BigInt(elsewhere.returnData)).toBe(0n)
+    const slot = keccak256(`0x${pad(ALICE, { size: 32 }).slice(2)}${pad('0x0', { size: 32 }).slice(2)}`)
+    expect(BigInt(engine.storage(address, slot))).toBe(5n)
+    expect(BigInt(engine.storage(address, slot, deployed))).toBe(0n)
+    const overridden = await engine.call(ask, undefined, {
+      [address]: { stateDiff: { [slot]: numberToHex(77, { size: 32 }) } },
+    })
+    expect(BigInt(overridden.returnData)).toBe(77n)
+    expect(engine.account(address).balance).toBe(5n)
+  })
+
+  test('logs are found by address, by topic at its place, and by range', async () => {
+    const engine = await openEngine()
+    const address = await deployWeth(engine)
+    const other = await deployWeth(engine)
+    for (const target of [address, other, address]) {
+      await send(engine, { to: target, data: encode('deposit'), value: 9n })
+      await send(engine, { to: target, data: encode('transfer', [BOB, 2n]) })
+      await next(engine)
+    }
+    const head = engine.head().number
+    const all = { fromBlock: 0n, toBlock: head }
+    const transferTopic = toEventSelector('Transfer(address,address,uint256)')
+    expect(engine.logs(all)).toHaveLength(6)
+    expect(engine.logs({ ...all, addresses: [address] })).toHaveLength(4)
+    expect(engine.logs({ ...all, topics: [[transferTopic]] })).toHaveLength(3)
+    expect(engine.logs({ ...all, topics: [null, [pad(ALICE, { size: 32 })]] })).toHaveLength(6)
+    expect(engine.logs({ ...all, topics: [null, null, [pad(BOB, { size: 32 })]] })).toHaveLength(3)
+    expect(
+      engine.logs({ ...all, addresses: [other], topics: [[transferTopic], [pad(BOB, { size: 32 })]] }),
+    ).toEqual([])
+    expect(engine.logs({ fromBlock: head, toBlock: head })).toHaveLength(2)
+    const log = engine.logs({ ...all, addresses: [other], topics: [[transferTopic]] })[0]!
+    expect(engine.receipt(log.transactionHash)!.logs).toContainEqual(log)
+    expect(BigInt(log.data)).toBe(2n)
+  })
+})
+
+describe('the pool', () => {
+  test('says in words that libraries know why it refuses', async () => {
+    const engine = await openEngine()
+    await send(engine, { to: BOB })
+    await next(engine)
+    const refusals: [string, Draft][] = [
+      ['nonce too low', { to: BOB, nonce: 0 }],
+      ['insufficient funds for gas * price + value', { to: BOB, value: RICH }],
+      ['invalid chain id', { to: BOB, chainId: 1 }],
+      ['intrinsic gas too low', { to: BOB, gas: 20_999n }],
+      ['exceeds block gas limit', { to: BOB, gas: 30_000_001n }],
+      ['underpriced|less than block base fee', { to: BOB, tip: 0n, cap: 0n }],
+      ['account limit exceeded', { to: BOB, nonce: 5000 }],
+    ]
+    for (const [words, draft] of refusals) {
+      const refused = send(engine, draft)
+      await expect(refused).rejects.toThrow(new RegExp(words.replaceAll('*', '\\*').replaceAll('+', '\\+')))
+      await expect(refused).rejects.toBeInstanceOf(TransactionRejectedError)
+    }
+    await expect(engine.submit(mintTo(ALICE, 10n ** 18n, 1))).rejects.toThrow(
+      'transaction type not supported',
+    )
+    await expect(engine.submit(Uint8Array.of(1, 2, 3))).rejects.toThrow(Transaction.MalformedTransactionError)
+    const raw = await sign(engine, { to: BOB })
+    await engine.submit(raw)
+    await expect(engine.submit(raw)).rejects.toThrow('already known')
+    expect(engine.pending().transactions).toHaveLength(1)
+  })
+
+  test('replaces for a tenth more, and not for less', async () => {
+    const engine = await openEngine()
+    await send(engine, { to: BOB, nonce: 0, value: 1n })
+    await expect(
+      send(engine, { to: BOB, nonce: 0, value: 2n, tip: 1_050_000_000n, cap: 3_200_000_000n }),
+    ).rejects.toThrow('replacement transaction underpriced')
+    const hash = await send(engine, {
+      to: BOB,
+      nonce: 0,
+      value: 3n,
+      tip: 1_100_000_000n,
+      cap: 3_300_000_000n,
+    })
+    const block = await next(engine)
+    expect(block.transactions.map((transaction) => transaction.hash)).toEqual([hash])
+    expect(engine.account(BOB).balance).toBe(3n)
+  })
+
+  test('orders by tip across senders and by nonce within one, and waits for gaps', async () => {
+    const engine = await openEngine()
+    const cheap = await send(engine, { to: BOB, tip: 1n })
+    const dear = await send(engine, { to: BOB, tip: 2_000_000_000n })
+    const between = await send(engine, { to: BOB, tip: 1_000n }, carol)
+    const gapped = await send(engine, { to: BOB, nonce: 3, tip: 2_000_000_000n })
+    expect(engine.pending().nonce(ALICE)).toBe(2n)
+    expect(engine.transaction(gapped)).toMatchObject({ blockHash: null, from: ALICE })
+    const block = await next(engine)
+    expect(block.transactions.map((transaction) => transaction.hash)).toEqual([between, cheap, dear])
+    const filler = await send(engine, { to: BOB, nonce: 2 })
+    expect((await next(engine)).transactions.map((transaction) => transaction.hash)).toEqual([filler, gapped])
+  })
+
+  test('survives a restart', async () => {
+    const directory = newDirectory()
+    const engine = await createEmbeddedEngine({ directory, genesis })
+    const hash = await send(engine, { to: BOB, value: 1n })
+    await engine.close()
+    const reopened = await createEmbeddedEngine({ directory, genesis })
+    cleanUp.push(() => reopened.close())
+    expect(reopened.pending().transactions.map((transaction) => transaction.hash)).toEqual([hash])
+    expect((await next(reopened)).transactions.map((transaction) => transaction.hash)).toEqual([hash])
+  })
+
+  test('gives the place of the cheapest to a better one when it is full', async () => {
+    const limits = { transactionsMax: 2, perSenderMax: 10, transactionBytesMax: 1000, lifetimeMs: 10_000 }
+    const engine = await openEngine({ poolLimits: limits })
+    await send(engine, { to: BOB, tip: 5n })
+    const loser = await send(engine, { to: BOB, tip: 3n }, carol)
+    await expect(send(engine, { to: BOB, tip: 2n })).rejects.toThrow('txpool is full')
+    await send(engine, { to: BOB, tip: 4n })
+    expect(engine.transaction(loser)).toBeUndefined()
+    await expect(send(engine, { to: BOB, data: `0x${'00'.repeat(1001)}` })).rejects.toThrow('oversized')
+  })
+
+  test('forgets what has waited too long', async () => {
+    const time = { ms: 0 }
+    const limits = { transactionsMax: 10, perSenderMax: 10, transactionBytesMax: 1000, lifetimeMs: 10_000 }
+    const engine = await openEngine({ clock: { nowMs: () => time.ms }, poolLimits: limits })
+    const hash = await send(engine, { to: BOB, nonce: 4 })
+    time.ms = 10_000
+    await next(engine)
+    expect(engine.transaction(hash)).toBeDefined()
+    time.ms = 10_001
+    await next(engine)
+    expect(engine.transaction(hash)).toBeUndefined()
+  })
+})
+
+test('listeners hear of pending transactions and of durable blocks until they stop', async () => {
+  const engine = await openEngine()
+  const heard: string[] = []
+  const stopPending = engine.onPending((hash) => heard.push(hash))
+  const stopBlocks = engine.onBlock((block) => heard.push(`block ${block.number}`))
+  const hash = await send(engine, { to: BOB })
+  await next(engine)
+  stopPending()
+  stopBlocks()
+  await send(engine, { to: BOB })
+  await next(engine)
+  expect(heard).toEqual([hash, 'block 1'])
+})
+
+test('a call that does not end is stopped by its gas', async () => {
+  const engine = await openEngine({ callLimits: { gasMax: 500_000n, concurrencyMax: 2, queueMax: 10 } })
+  const loop: Hex = '0x5b600056'
+  const results = await Promise.all(
+    Array.from({ length: 5 }, () =>
+      engine.call({ to: BOB, gas: 10n ** 9n }, undefined, { [BOB]: { code: loop } }),
+    ),
+  )
+  for (const result of results)
+    expect(result).toMatchObject({ reverted: true, error: 'out of gas', gasUsed: 500_000n })
 })
