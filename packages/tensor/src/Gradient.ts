@@ -11,16 +11,16 @@ type Pullback = (
 ) => readonly (Tensor | undefined)[]
 
 /**
- * Extends the graph with the gradient of a sum of outputs with respect to tensors (reverse mode).
+ * Extends the graph with the gradient of the sum of a tensor's elements with respect to other tensors (reverse mode).
  *
  * To get one gradient per example, expand a tensor to `[B, ...]`, use the expanded tensor, and differentiate with respect
  * to it: each example touches only its own copy.
  *
- * @param outputs - float32 tensors; what is differentiated is the sum of all their elements, each times its `weights`
- *   entry when given.
- * @param wrt - Any float32 tensors that the outputs depend on.
- * @returns One tensor per entry of `wrt`, of its shape; zeros never appear: an independent tensor is an error.
- * @throws {NoGradientError}
+ * @param output - float32, of any shape.
+ * @param wrt - float32 tensors that the output depends on.
+ * @param weight - Multiplies each element of `output` before the sum; of its shape.
+ * @returns One tensor per entry of `wrt`, of its shape.
+ * @throws {NoGradientError} when an operation in between has none, or the output does not depend on a tensor.
  */
 export function gradients(output: Tensor, wrt: readonly Tensor[], weight?: Tensor): Tensor[] {
   const graph = output.graph
@@ -149,11 +149,7 @@ const pullbacks: Partial<Record<OperationName, Pullback>> = {
     const inverse = order.map((_, axis) => order.indexOf(axis))
     return [Op.transpose(g, inverse)]
   },
-  reshape: (node, g) => [
-    g.graph.append({ operation: 'reshape', inputs: [g], attributes: {} }, [
-      { shape: node.inputs[0]!.shape, dataType: g.dataType },
-    ])[0]!,
-  ],
+  reshape: (node, g) => [Op.reshapeLike(g, node.inputs[0]!)],
   expand: (node, g) => [sumTo(g, node.inputs[0]!.shape)],
   slice: (node, g) => {
     const { axis, start, end } = node.attributes as { axis: number; start: number; end: number }

@@ -101,6 +101,13 @@ function createLowering(graph: Protobuf.Message) {
 
   const fresh = (): string => `lowered_${count++}`
 
+  /** Names the lengths of a value when running. */
+  const shapeOf = (name: string): string => {
+    const shape = fresh()
+    emit('Shape', [name], [shape])
+    return shape
+  }
+
   const lower = (node: Node) => {
     const inputs = node.inputs.map(nameOf)
     const output = node.outputs[0]!
@@ -149,19 +156,17 @@ function createLowering(graph: Protobuf.Message) {
       }
       case 'transpose':
         return emitHere('Transpose', [], { perm: attributes.order as readonly number[] })
-      case 'reshape':
-        return emit(
-          'Reshape',
-          [inputs[0]!, list(reshapeTarget(node.inputs[0]!.shape, output.shape))],
-          [output.name],
-        )
+      case 'reshape': {
+        const [x, like] = inputs
+        const target =
+          like === undefined ? list(reshapeTarget(node.inputs[0]!.shape, output.shape)) : shapeOf(like)
+        return emit('Reshape', [x!, target], [output.name])
+      }
       case 'expand': {
         if (output.shape.every((dim) => typeof dim === 'number')) {
           return emit('Expand', [inputs[0]!, list(output.shape as number[])], [output.name])
         }
-        const shape = fresh()
-        emit('Shape', [inputs[1]!], [shape])
-        return emit('Expand', [inputs[0]!, shape], [output.name])
+        return emit('Expand', [inputs[0]!, shapeOf(inputs[1]!)], [output.name])
       }
       case 'slice': {
         const { start, end, axis } = attributes as Record<string, number>

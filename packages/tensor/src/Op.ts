@@ -127,6 +127,14 @@ function factors(shape: Shape): [string[], number] {
   ]
 }
 
+/** Views the elements in the shape of another tensor with as many; names take their lengths from it when running. */
+export function reshapeLike(x: Tensor, like: Tensor): Tensor {
+  if (equals(x.shape, like.shape)) return x
+  const isDecided =
+    like.shape.filter((dim, axis) => typeof dim === 'string' && x.shape[axis] !== dim).length < 2
+  return append('reshape', isDecided ? [x] : [x, like], like.shape)
+}
+
 /**
  * Merges all axes but the last into one, `[..., C]` to `[N, C]`; several names merge to one such as `B*T`.
  */

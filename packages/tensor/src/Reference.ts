@@ -150,7 +150,7 @@ function apply(node: Node, inputs: readonly Value[]): Value[] {
       ]
     }
     case 'reshape':
-      return [{ data: x.data, shape: reshapeOf(node, x) }]
+      return [{ data: x.data, shape: y ? y.shape : reshapeOf(node, x) }]
     case 'expand': {
       const shape = y ? y.shape : (node.outputs[0]!.shape as number[])
       return [build(shape, (at) => read(x, at))]
