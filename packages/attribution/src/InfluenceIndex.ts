@@ -88,6 +88,32 @@ export function scan(index: InfluenceIndex, query: Int8Array): Float64Array {
   return Float64Array.from(products, (product, i) => product * index.scales[i]!)
 }
 
+/**
+ * Finds, for each record, the earlier one that moved the model most alike.
+ *
+ * @returns One for each record, in order; -1 and 0 for the first. Similarity is the cosine of the two codes in parts
+ * per million, at least 0.
+ */
+export function nearestEarlier(
+  index: InfluenceIndex,
+): { readonly row: number; readonly similarityPpm: number }[] {
+  const { codes, dimension, recordIds, kernels } = index
+  const codeOf = (row: number): Int8Array => codes.subarray(row * dimension, (row + 1) * dimension)
+  const lengths = recordIds.map((_, row) =>
+    Math.sqrt(codeOf(row).reduce((sum, value) => sum + value * value, 0)),
+  )
+  return recordIds.map((_, row) => {
+    const products = kernels.scan(codeOf(row))
+    let nearest = { row: -1, similarityPpm: 0 }
+    for (let earlier = 0; earlier < row; earlier++) {
+      const size = lengths[row]! * lengths[earlier]!
+      const similarityPpm = size === 0 ? 0 : Math.floor((products[earlier]! * 1e6) / size)
+      if (similarityPpm > nearest.similarityPpm) nearest = { row: earlier, similarityPpm }
+    }
+    return nearest
+  })
+}
+
 /** The bytes under a record's leaf of the rows' tree: id, scale (little-endian) and code. */
 export function rowLeaf(
   index: Pick<InfluenceIndex, 'recordIds' | 'scales' | 'dimension' | 'codes'>,

@@ -1,3 +1,8 @@
+export {
+  clusterRecords,
+  type DuplicateCandidate,
+  type DuplicateVerdict,
+} from './Duplicates.ts'
 export { IndexBytesError } from './IndexFile.ts'
 export * as InfluenceIndex from './InfluenceIndex.ts'
 export {
@@ -7,6 +12,7 @@ export {
   score as scoreInfluence,
 } from './InfluenceIndex.ts'
 export type { InfluenceLine } from './InfluencePool.ts'
+export { type CopiedPart, copiedParts } from './Lineage.ts'
 export type { Attribution, AttributionInputs, Entry, Statement } from './Payout.ts'
 export * as Payout from './Payout.ts'
 export { attribute, verify as verifyAttribution } from './Payout.ts'
