@@ -9,11 +9,13 @@ import {
   type Checkpoint,
   createCheckpoint,
   createGradients,
+  createRandom,
   createTokenizer,
   createTrainer,
   fromText,
   loraTargets,
   type Tokenizer,
+  type Trainer,
   trainTokenizer,
 } from '@openledger/model'
 import { createDecoder, type Decoder } from '@openledger/model/Decoder'
@@ -27,7 +29,6 @@ import {
   type Attributor,
   createAttributor,
 } from './Attributor.ts'
-import { argmax } from './Sampler.ts'
 import { hashText, verify } from './Verification.ts'
 
 const hexOf = (number: number): Hex => `0x${number.toString(16).padStart(64, '0')}`
@@ -35,9 +36,14 @@ const topics = [
   ['the token contract transfers value from one owner to another', 'balance', 'allowance', 'supply'],
   ['sail along the northern coast until the lighthouse comes in sight', 'anchor', 'harbour', 'tide'],
   ['knead the dough for ten minutes and let it rise in a warm place', 'flour', 'yeast', 'oven'],
+  ['the jury found that no duty of care was owed by the defendant', 'court', 'appeal', 'verdict'],
+  ['water the seedlings every evening and shade them from strong sun', 'garden', 'soil', 'hedge'],
+  ['the comet returns when its long ellipse brings it near the planets', 'orbit', 'star', 'lens'],
+  ['tune the lower string by a fifth and play the second theme softly', 'violin', 'chord', 'score'],
+  ['pack the wound with clean gauze and keep the patient lying still', 'doctor', 'fever', 'dose'],
 ] as const
 const records = topics.flatMap(([phrase, ...words], topic) =>
-  Array.from({ length: 8 }, (_, i) => {
+  Array.from({ length: 4 }, (_, i) => {
     const [a, b, c] = [words[i % 3]!, words[(i + 1) % 3]!, words[(i * 2 + 1) % 3]!]
     const text = `${a} ${b} ${i}: ${phrase}, and mind the ${c} before the ${a} number ${i * 7 + topic}.`
     const recordId = Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
@@ -65,26 +71,20 @@ describe('createAttributor', () => {
       ...{ headSize: 12, contextMax: 96, ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true },
       ...{ bosId: 1, eosId: 2, padId: 0 },
     }
+    // the base knows the words but not their order; the adapter learns the records
+    const words = [...new Set(texts.flatMap((text) => text.split(/(?= )/)))]
+    const random = createRandom(1)
+    const babble = Array.from({ length: 16 }, () => random.shuffle(words).slice(0, 30).join(''))
     const base = createCheckpoint(config, 1)
-    // louder embeddings make an untrained base that an adapter can move within few steps
-    const weights = new Map(base.weights)
-    weights.set(
-      'model.embed_tokens.weight',
-      weights.get('model.embed_tokens.weight')!.map((x) => 10 * x),
-    )
-    checkpoint = { ...base, weights }
-    const sequences = records.flatMap(({ text }) => fromText(tokenizer, text, { tokensMax: 96 }))
-    const trainer = createTrainer(checkpoint, {
-      mode: 'lora',
-      adapter: Adapter.create(config, { rank: 4, alpha: 16, targets: loraTargets, seed: 1 }),
-    })
-    const batch = {
-      ids: sequences.map(({ ids }) => ids),
-      lossMask: sequences.map(({ lossMask }) => lossMask),
-    }
-    for (let step = 0; step < 60; step++) await trainer.step(batch, 0.02)
-    adapter = trainer.adapter()
-    await trainer.release()
+    const whole = createTrainer(base, { mode: 'full' })
+    await train(whole, babble, 40, 1e-2)
+    checkpoint = { ...base, weights: whole.weights() }
+    await whole.release()
+    const start = Adapter.create(config, { rank: 8, alpha: 16, targets: loraTargets, seed: 1 })
+    const tuned = createTrainer(checkpoint, { mode: 'lora', adapter: start })
+    await train(tuned, texts, 80, 2e-2)
+    adapter = tuned.adapter()
+    await tuned.release()
     const index = await buildIndex()
     model = {
       adapter: { cid: 'adapter', hash: adapter.hash },
@@ -92,17 +92,27 @@ describe('createAttributor', () => {
       policy: { influenceBps: 5_000, spansBps: 5_000 },
       commons,
     }
-    const promptIds = [tokenizer.bosId, ...tokenizer.encode('harbour tide 9: sail')]
-    const decoder = await createDecoder(checkpoint, { rows: 1, context: 96, rankMax: 8 })
-    decoder.setAdapter(0, adapter)
-    const answerIds: number[] = []
-    for (let logits = await decoder.prefill(0, promptIds); answerIds.length < 24; ) {
-      answerIds.push(argmax(logits))
-      logits = (await decoder.step([answerIds.at(-1)]))[0]!
-    }
-    await decoder.release()
+    // a record of the second contribution, continued from its first word to its last but one
+    const promptText = records[4]!.text.slice(0, 6)
+    const answerText = records[4]!.text.slice(6, -1)
+    const promptIds = [tokenizer.bosId, ...tokenizer.encode(promptText)]
+    const answerIds = tokenizer.encode(answerText)
     request = { model, promptIds, answerIds, text: tokenizer.decode(answerIds), excludedContributions: [] }
   })
+
+  async function train(
+    trainer: Trainer,
+    texts: readonly string[],
+    steps: number,
+    rate: number,
+  ): Promise<void> {
+    const sequences = texts.flatMap((text) => fromText(tokenizer, text, { tokensMax: 96 }))
+    const batch = {
+      ids: sequences.map(({ ids }) => ids),
+      lossMask: sequences.map(({ lossMask }) => lossMask),
+    }
+    for (let step = 0; step < steps; step++) await trainer.step(batch, rate * (1 - step / steps))
+  }
 
   async function buildIndex(): Promise<AttributionReference> {
     const gradients = createGradients(checkpoint, adapter, { batchSize: 8 })
@@ -147,7 +157,8 @@ describe('createAttributor', () => {
     expect(shares.reduce((sum, { sharePpm }) => sum + sharePpm, rest.sharePpm)).toBe(Number(Share.SCALE))
     expect(attribution.liftMilliNats).toBeGreaterThan(0)
     expect(shares[0]).toMatchObject({ contributionId: hexOf(2) })
-    expect(shares[0]!.sharePpm).toBeGreaterThan(500_000)
+    expect(shares[0]!.sharePpm).toBeGreaterThan(400_000)
+    for (const { sharePpm } of shares.slice(1)) expect(10 * sharePpm).toBeLessThan(shares[0]!.sharePpm)
     expect(shares[0]!.reasons.map(({ kind }) => kind)).toContain('span')
     expect(shares[0]!.reasons.map(({ kind }) => kind)).toContain('influence')
     for (const { sharePpm, reasons } of shares) {
@@ -214,7 +225,7 @@ describe('createAttributor', () => {
       })),
       commons: { ...recomputed.attribution.commons, amountWei: '7' },
     }
-    const inputs = { ...request, promptText: 'harbour tide 9: sail' }
+    const inputs = { ...request, promptText: records[4]!.text.slice(0, 6) }
     const receipt = {
       promptHash: hashText(inputs.promptText),
       answerHash: hashText(request.text),

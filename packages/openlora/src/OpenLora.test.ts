@@ -10,7 +10,7 @@ import {
   trainTokenizer,
   weightShapes,
 } from '@openledger/model'
-import { BaseError, type Hex } from '@openledger/primitives'
+import { BaseError } from '@openledger/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
@@ -70,14 +70,7 @@ describe('createOpenLora', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  const hash: Hex = `0x${'00'.repeat(32)}`
-  const model = (name: string, cid: string): ServedModel => ({
-    name,
-    adapter: { cid, hash: adapter.hash },
-    index: { influenceCid: 'lost', spansCid: 'lost', recordsCid: 'lost', attributionRoot: hash },
-    policy: { influenceBps: 5_000, spansBps: 5_000 },
-    commons: `0x${'00'.repeat(20)}`,
-  })
+  const model = (cid: string): ServedModel => ({ adapterCid: cid, adapterHash: adapter.hash })
   const start = (): Promise<OpenLora> =>
     createOpenLora(
       {
@@ -88,8 +81,8 @@ describe('createOpenLora', () => {
           },
         },
         lookup: async (name) => {
-          if (name === 'solidity') return model(name, 'adapter')
-          if (name === 'lost') return model(name, 'lost')
+          if (name === 'solidity') return model('adapter')
+          if (name === 'lost') return model('lost')
           return undefined
         },
         logger: silent,

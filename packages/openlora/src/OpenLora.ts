@@ -8,7 +8,7 @@ import type {
   AttributionMethods,
   AttributionWorkerData,
 } from './AttributionWorker.ts'
-import type { AttributedAnswer, AttributionModel } from './Attributor.ts'
+import type { AttributedAnswer, AttributionRequest } from './Attributor.ts'
 import type { ByteCacheState } from './ByteCache.ts'
 import type { EngineEvent, EngineLimits, EngineMetrics } from './Engine.ts'
 import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
@@ -23,7 +23,7 @@ import { createWorkerHost, type Logger } from './WorkerHost.ts'
 import { fromPlainError, type Methods } from './WorkerLink.ts'
 
 /** What serving needs to know of a published model. */
-export type ServedModel = AttributionModel & { readonly name: string }
+export type ServedModel = { readonly adapterCid: string; readonly adapterHash: Hex }
 
 export type GenerateRequest = {
   /** Name of a published model, or of the base. */
@@ -66,14 +66,9 @@ export type OpenLora = {
   readonly generate: (prepared: Prepared, options?: { readonly signal?: AbortSignal }) => Generation
   /**
    * Says which training records shaped an answer, in shares that sum exactly, and commits to its computation.
-   * @param excludedContributions - Those that earn nothing from it, such as the payer's own.
-   * @throws {ModelNotFoundError} for an answer of the base, which has no records. @throws {AttributionIndexError}
+   * @throws {AttributionIndexError} @throws {AdapterHashMismatchError}
    */
-  readonly attribute: (
-    prepared: Prepared,
-    result: GenerationResult,
-    options?: { readonly excludedContributions?: readonly Hex[] },
-  ) => Promise<AttributedAnswer>
+  readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
   readonly tokenizer: Tokenizer
   readonly baseName: string
   readonly metrics: () => Promise<OpenLoraMetrics>
@@ -267,7 +262,7 @@ export async function createOpenLora(
         ({ link }) => {
           link.send('submit', {
             ...{ id, caller: request.caller, promptIds, outputTokensMax, sampling },
-            adapter: model?.adapter,
+            adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
             stop: request.stop ?? [],
             topLogprobs: request.topLogprobs ?? 0,
           })
@@ -277,11 +272,7 @@ export async function createOpenLora(
       )
       return feed.generation
     },
-    async attribute({ model, request }, { promptIds, answerIds, text }, { excludedContributions = [] } = {}) {
-      if (model === undefined) throw new ModelNotFoundError(request.model)
-      const { link } = await attributing.live()
-      return link.call('attribute', { model, promptIds, answerIds, text, excludedContributions })
-    },
+    attribute: async (request) => (await attributing.live()).link.call('attribute', request),
     metrics: async () => ({
       ...(await (await host.live()).link.call('metrics', undefined)),
       adapters: adapters.state(),

@@ -5,6 +5,7 @@ export {
   type AttributedAnswer,
   type AttributionDraft,
   type AttributionModel,
+  type AttributionRequest,
   ENGINE_VERSION,
 } from './Attributor.ts'
 export { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
