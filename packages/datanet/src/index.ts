@@ -1,2 +1,11 @@
+export {
+  AlreadyContributedError,
+  ContributionExpiredError,
+  DatanetNotFoundError,
+  WrongChainError,
+} from './Contributions.ts'
+export * from './Datanets.ts'
 export { openZeppelinModules, type SourceModule } from './OpenZeppelin.ts'
+export { ContributionNotFoundError } from './Queries.ts'
 export * from './Records.ts'
+export { createSimilarityIndex, type Similar, type SimilarityIndex } from './Similarity.ts'

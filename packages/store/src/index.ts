@@ -19,6 +19,7 @@ export {
   not,
   notInArray,
   or,
+  type SQL,
   sql,
   sum,
 } from 'drizzle-orm'

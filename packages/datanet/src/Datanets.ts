@@ -1,0 +1,133 @@
+import { BaseError, CanonicalJson, type Clock, type Hex } from '@openledger/primitives'
+import { Contribution, type Deployment, type Http, type Sender } from '@openledger/protocol'
+import { type Blobs, type Database, type Jobs, schema } from '@openledger/store'
+import type { PublicClient } from 'viem'
+import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
+import { createQueries, type Queries } from './Queries.ts'
+import { createRegistry } from './Registry.ts'
+import { createValidation, type Verdict } from './Validation.ts'
+
+/** Datanets: who contributed what, what of it was accepted and why, and the versions that models are trained on. */
+export type Datanets = Queries & {
+  /**
+   * Lists a Datanet that its owner's wallet created on chain; a second time changes nothing.
+   * @throws {NotADatanetError} when the transaction created none. @throws {SummaryMismatchError}
+   */
+  readonly register: (input: { transactionHash: Hex; summary: string }) => Promise<Http.Datanet>
+  /** Splits and hashes records and says what would become of them; nothing is stored. */
+  readonly prepare: (input: PrepareInput) => Promise<Http.PreparedContribution>
+  /**
+   * Takes a signed contribution: keeps its bytes, registers it on chain for the contributor, and has it validated.
+   * @throws {DatanetNotFoundError} @throws {ContributionExpiredError} @throws {WrongChainError}
+   * @throws {SignatureInvalidError} @throws {AlreadyContributedError} and the errors of splitting and hashing; nothing
+   *   has changed then.
+   */
+  readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
+  /** Takes validation jobs in this process, beginning with what a process before it left undone. */
+  readonly work: () => Promise<void>
+}
+
+export type DatanetsDependencies = {
+  readonly database: Database
+  readonly blobs: Blobs
+  readonly jobs: Jobs
+  readonly publicClient: PublicClient
+  readonly deployment: Deployment
+  /** Pays for registering contributions. */
+  readonly relayer: Sender
+  /** Must be named a validator of a Datanet by its owner. */
+  readonly validator: Sender
+  readonly clock: Clock
+}
+
+const VALIDATION_QUEUE = 'datanet.validation'
+/** Lines of warnings before it becomes a number. */
+const WARNING_COUNT_MAX = 12
+
+/** Creates the service. */
+export function createDatanets(dependencies: DatanetsDependencies): Datanets {
+  const { database, jobs } = dependencies
+  const registry = createRegistry(dependencies)
+  const queries = createQueries(database)
+  const contributions = createContributions({ ...dependencies, registry })
+  const validation = createValidation({ ...dependencies, registry, register: contributions.register })
+  // one at a time everywhere, so that of two who say the same the first is judged first
+  const requestValidation = () => jobs.enqueue(VALIDATION_QUEUE, {}, { singletonKey: 'all' })
+
+  return {
+    ...queries,
+    async register({ transactionHash, summary }) {
+      const created = await registry.createdBy(transactionHash)
+      if (created === undefined) throw new NotADatanetError(transactionHash)
+      if (created.metadataHash !== CanonicalJson.hash({ summary }))
+        throw new SummaryMismatchError(created.name)
+      const { id, name, licence, owner, commons } = created
+      await database.orm
+        .insert(schema.datanets)
+        .values({ id, name, summary, licence, owner, commons, transactionHash })
+        .onConflictDoNothing({ target: schema.datanets.id })
+      return queries.datanet(id.toString())
+    },
+    async prepare(input) {
+      const { contributionId, ...hashed } = await contributions.hash(input).then((content) => ({
+        ...content,
+        contributionId: Contribution.id(BigInt(input.datanetId), content.recordsRoot),
+      }))
+      const texts = hashed.records.map((text, i) => ({ id: hashed.recordIds[i]!, text }))
+      return {
+        contributionId,
+        recordsRoot: hashed.recordsRoot,
+        recordCount: hashed.recordCount,
+        contentHash: hashed.contentHash,
+        records: [...hashed.records],
+        warnings: toWarnings(await validation.judge(contributionId, texts)),
+      }
+    },
+    async contribute(input) {
+      let id: Hex
+      try {
+        id = await contributions.receive(input)
+      } catch (error) {
+        // kept, but the chain has not answered: the job goes on asking
+        if (!(error instanceof BaseError) || error.severity !== 'fatal') await requestValidation()
+        throw error
+      }
+      await requestValidation()
+      const { records: _, ...contribution } = await queries.contribution(id)
+      return contribution
+    },
+    async work() {
+      await jobs.work(VALIDATION_QUEUE, (_payload, { signal }) => validation.run(signal))
+      await requestValidation()
+    },
+  }
+}
+
+function toWarnings(verdicts: readonly Verdict[]): string[] {
+  const rejected = verdicts.filter(({ verdict }) => verdict === 'rejected')
+  const lines = rejected
+    .slice(0, WARNING_COUNT_MAX)
+    .map(({ index, reason }) => `Record ${index} would be rejected. ${reason}`)
+  const rest = rejected.length - lines.length
+  return rest > 0 ? [...lines, `${rest} more of ${verdicts.length} records would be rejected.`] : lines
+}
+
+export class NotADatanetError extends BaseError {
+  constructor(transactionHash: Hex) {
+    super({
+      code: 'datanet.not_created',
+      message: `Expected a transaction on this chain that created a Datanet, got ${transactionHash}. Wait until it is in a block, or send the one that called createDatanet.`,
+      context: { transactionHash },
+    })
+  }
+}
+
+export class SummaryMismatchError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'datanet.summary_mismatch',
+      message: `Expected the summary whose hash the owner put on chain for "${name}", got another text. Send exactly the text that was hashed.`,
+      context: { name },
+    })
+  }
+}

@@ -1,0 +1,183 @@
+import { BaseError, type Hex } from '@openledger/primitives'
+import type { Http } from '@openledger/protocol'
+import { and, asc, count, type Database, desc, eq, ne, type SQL, schema, sql } from '@openledger/store'
+import { DatanetNotFoundError } from './Contributions.ts'
+
+const { contributions, datanets, datanetVersions, payouts, records } = schema
+
+/** Looks things up in the shapes that the HTTP interface gives out. */
+export type Queries = {
+  readonly datanets: () => Promise<Http.Datanet[]>
+  /** @throws {DatanetNotFoundError} */
+  readonly datanet: (id: string) => Promise<Http.Datanet>
+  readonly versions: (datanetId: string) => Promise<Http.DatanetVersion[]>
+  readonly contributions: (filter: {
+    readonly datanetId?: string | undefined
+    readonly contributor?: Hex | undefined
+  }) => Promise<Http.Contribution[]>
+  /** With its records, each with what it earned. @throws {ContributionNotFoundError} */
+  readonly contribution: (id: Hex) => Promise<Http.ContributionDetail>
+}
+
+/** Creates the queries over one database. */
+export function createQueries({ orm, run }: Database): Queries {
+  const listDatanets = async (where?: SQL): Promise<Http.Datanet[]> => {
+    const rows = await orm.select().from(datanets).where(where).orderBy(asc(datanets.id))
+    const totals = await orm
+      .select({
+        datanetId: contributions.datanetId,
+        contributionCount: count(),
+        contributorCount: sql<number>`count(DISTINCT ${contributions.contributor})::int`,
+        recordCount: sql<number>`sum(${contributions.acceptedCount})::int`,
+      })
+      .from(contributions)
+      .where(ne(contributions.status, 'received'))
+      .groupBy(contributions.datanetId)
+    const versions = await orm
+      .select({ datanetId: datanetVersions.datanetId, version: sql<number>`max(${datanetVersions.version})` })
+      .from(datanetVersions)
+      .groupBy(datanetVersions.datanetId)
+    const earned = await orm
+      .select({ datanetId: contributions.datanetId, wei: sql<string>`sum(${payouts.amountWei})` })
+      .from(payouts)
+      .innerJoin(contributions, eq(contributions.id, payouts.contributionId))
+      .groupBy(contributions.datanetId)
+    return rows.map((row) => {
+      const of = <T extends { datanetId: bigint }>(list: readonly T[]) =>
+        list.find(({ datanetId }) => datanetId === row.id)
+      return {
+        id: row.id.toString(),
+        name: row.name,
+        summary: row.summary,
+        licence: row.licence,
+        owner: row.owner as Hex,
+        commons: row.commons as Hex,
+        version: of(versions)?.version ?? 0,
+        recordCount: of(totals)?.recordCount ?? 0,
+        contributionCount: of(totals)?.contributionCount ?? 0,
+        contributorCount: of(totals)?.contributorCount ?? 0,
+        earnedWei: of(earned)?.wei ?? '0',
+        transactionHash: row.transactionHash as Hex,
+        createdAt: seconds(row.createdAt),
+      }
+    })
+  }
+
+  const datanet: Queries['datanet'] = async (id) => {
+    const [found] = /^\d{1,18}$/.test(id) ? await listDatanets(eq(datanets.id, BigInt(id))) : []
+    if (found === undefined) throw new DatanetNotFoundError(id)
+    return found
+  }
+
+  const listContributions = async (where?: SQL): Promise<Http.Contribution[]> => {
+    const earnedWei = sql<string>`(SELECT coalesce(sum(${payouts.amountWei}), 0)::text FROM ${payouts}
+      WHERE ${payouts.contributionId} = ${contributions.id})`
+    const rows = await orm
+      .select({ row: contributions, datanetName: datanets.name, earnedWei })
+      .from(contributions)
+      .innerJoin(datanets, eq(datanets.id, contributions.datanetId))
+      .where(and(ne(contributions.status, 'received'), where))
+      .orderBy(asc(contributions.arrival))
+    return rows.map(({ row, datanetName, earnedWei }) => ({
+      id: row.id as Hex,
+      datanetId: row.datanetId.toString(),
+      datanetName,
+      title: row.title,
+      contributor: row.contributor as Hex,
+      beneficiary: row.beneficiary as Hex,
+      licence: row.licence,
+      cid: row.cid,
+      recordsRoot: row.recordsRoot as Hex,
+      recordCount: row.recordCount,
+      acceptedCount: row.acceptedCount,
+      status: row.status as Http.Contribution['status'],
+      earnedWei,
+      transactionHash: row.transactionHash as Hex,
+      createdAt: seconds(row.createdAt),
+    }))
+  }
+
+  /** Divides each payout over the reasons that its receipt gives for it. */
+  const earnedByRecord = async (contributionId: Hex): Promise<Map<string, string>> => {
+    const { rows } = await run(
+      `SELECT reason->>'recordId' AS id,
+         sum(floor(payout.amount_wei * (reason->>'sharePpm')::numeric / total.ppm))::text AS wei
+       FROM payouts payout
+       JOIN receipts receipt ON receipt.sequence = payout.receipt_sequence
+       CROSS JOIN LATERAL jsonb_array_elements(receipt.attribution->'shares') share
+       CROSS JOIN LATERAL (
+         SELECT sum((each->>'sharePpm')::numeric) AS ppm FROM jsonb_array_elements(share->'reasons') each
+       ) total
+       CROSS JOIN LATERAL jsonb_array_elements(share->'reasons') reason
+       WHERE payout.contribution_id = $1 AND share->>'contributionId' = $1 AND total.ppm > 0
+       GROUP BY 1`,
+      [contributionId],
+    )
+    return new Map(rows.map((row) => [row['id'] as string, row['wei'] as string]))
+  }
+
+  return {
+    datanets: () => listDatanets(),
+    datanet,
+    async versions(datanetId) {
+      const { id } = await datanet(datanetId)
+      const rows = await orm
+        .select()
+        .from(datanetVersions)
+        .where(eq(datanetVersions.datanetId, BigInt(id)))
+        .orderBy(desc(datanetVersions.version))
+      return rows.map((row) => ({
+        datanetId: id,
+        version: row.version,
+        recordsRoot: row.recordsRoot as Hex,
+        recordCount: row.recordCount,
+        transactionHash: row.transactionHash as Hex,
+        createdAt: seconds(row.createdAt),
+      }))
+    },
+    contributions: ({ datanetId, contributor }) =>
+      listContributions(
+        and(
+          datanetId === undefined ? undefined : eq(contributions.datanetId, BigInt(datanetId)),
+          contributor === undefined ? undefined : eq(contributions.contributor, contributor),
+        ),
+      ),
+    async contribution(id) {
+      const [found] = await listContributions(eq(contributions.id, id))
+      if (found === undefined) throw new ContributionNotFoundError(id)
+      const earned = await earnedByRecord(id)
+      const rows = await orm
+        .select()
+        .from(records)
+        .where(eq(records.contributionId, id))
+        .orderBy(asc(records.index))
+      return {
+        ...found,
+        records: rows.map((row) => ({
+          id: row.id as Hex,
+          contributionId: id,
+          index: row.index,
+          text: row.text,
+          verdict: row.verdict,
+          reason: row.reason,
+          duplicateOf: row.duplicateOf as Hex | null,
+          similarityPpm: row.similarityPpm,
+          // a text that is there twice earns once, where it was accepted
+          earnedWei: row.verdict === 'accepted' ? (earned.get(row.id) ?? '0') : '0',
+        })),
+      }
+    },
+  }
+}
+
+const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000)
+
+export class ContributionNotFoundError extends BaseError {
+  constructor(id: Hex) {
+    super({
+      code: 'contribution.not_found',
+      message: `Expected the id of a contribution, got ${id}, which there is not.`,
+      context: { id },
+    })
+  }
+}

@@ -1,0 +1,152 @@
+import type { Hex } from '@openledger/primitives'
+import { Abi, type Deployment, type Sender } from '@openledger/protocol'
+import { type PublicClient, parseEventLogs } from 'viem'
+
+/** What the chain knows about a contribution. */
+export type ChainContribution = {
+  readonly contributor: Hex
+  readonly beneficiary: Hex
+  readonly contentHash: Hex
+  readonly verdictCount: number
+  readonly acceptedCount: number
+  readonly acceptedRoot: Hex
+}
+
+export type ChainDatanet = {
+  readonly id: bigint
+  readonly name: string
+  readonly owner: Hex
+  readonly commons: Hex
+  readonly licence: string
+  readonly metadataHash: Hex
+}
+
+export type ChainVersion = { readonly version: number; readonly transactionHash: Hex }
+
+export type ContributionInput = {
+  readonly datanetId: bigint
+  readonly recordsRoot: Hex
+  readonly recordCount: number
+  readonly contentHash: Hex
+  readonly licence: string
+}
+
+/** The contract `Datanets`: its reads, and the calls that the server relays or makes as validator. */
+export type Registry = {
+  /** Datanet that a transaction created, or nothing when it created none. */
+  readonly createdBy: (transactionHash: Hex) => Promise<ChainDatanet | undefined>
+  readonly contribution: (id: Hex) => Promise<ChainContribution | undefined>
+  /** Transaction that registered a contribution. */
+  readonly registeredBy: (id: Hex) => Promise<Hex>
+  readonly contribute: (
+    input: ContributionInput,
+    contributor: Hex,
+    deadline: number,
+    signature: Hex,
+  ) => Promise<Hex>
+  readonly recordVerdict: (id: Hex, root: Hex, acceptedCount: number, reasonsHash: Hex) => Promise<void>
+  readonly versionCount: (datanetId: bigint) => Promise<number>
+  /** Version above `parentVersion` with exactly these records, when it was already published. */
+  readonly findVersion: (
+    datanetId: bigint,
+    parentVersion: number,
+    recordsRoot: Hex,
+    manifestHash: Hex,
+  ) => Promise<ChainVersion | undefined>
+  readonly publishVersion: (version: {
+    readonly datanetId: bigint
+    readonly recordsRoot: Hex
+    readonly recordCount: number
+    readonly parentVersion: number
+    readonly manifestHash: Hex
+  }) => Promise<ChainVersion>
+}
+
+/**
+ * Creates the access to one deployment's registry.
+ * @param relayer - Pays for contributions, which their contributors signed. @param validator - Speaks for itself.
+ */
+export function createRegistry({
+  publicClient,
+  deployment,
+  relayer,
+  validator,
+}: {
+  readonly publicClient: PublicClient
+  readonly deployment: Deployment
+  readonly relayer: Sender
+  readonly validator: Sender
+}): Registry {
+  const registry = { address: deployment.l2.datanets, abi: Abi.datanetsAbi } as const
+  const fromBlock = BigInt(deployment.l2StartBlock)
+
+  return {
+    async createdBy(hash) {
+      const receipt = await publicClient.getTransactionReceipt({ hash }).catch((error: Error) => {
+        if (error.name === 'TransactionReceiptNotFoundError') return undefined
+        throw error
+      })
+      const ours = receipt?.logs.filter(({ address }) => address.toLowerCase() === registry.address)
+      const [event] = parseEventLogs({ abi: registry.abi, eventName: 'DatanetCreated', logs: ours ?? [] })
+      if (event === undefined) return undefined
+      const { datanetId: id, name, owner, commons, licence, metadataHash } = event.args
+      return { id, name, owner: lower(owner), commons: lower(commons), licence, metadataHash }
+    },
+    async contribution(id) {
+      const found = await publicClient
+        .readContract({ ...registry, functionName: 'contributionOf', args: [id] })
+        .catch((error: Error) => {
+          if (/DatanetsUnknownContribution/.test(error.message)) return undefined
+          throw error
+        })
+      return (
+        found && { ...found, contributor: lower(found.contributor), beneficiary: lower(found.beneficiary) }
+      )
+    },
+    async registeredBy(contributionId) {
+      const [event] = await publicClient.getContractEvents({
+        ...registry,
+        eventName: 'Contributed',
+        args: { contributionId },
+        fromBlock,
+      })
+      return event!.transactionHash
+    },
+    async contribute(input, contributor, deadline, signature) {
+      const args = [input, contributor, BigInt(deadline), signature] as const
+      return (await relayer.send({ ...registry, functionName: 'contribute', args })).transactionHash
+    },
+    async recordVerdict(...args) {
+      await validator.send({ ...registry, functionName: 'recordVerdict', args })
+    },
+    versionCount: (id) =>
+      publicClient.readContract({ ...registry, functionName: 'versionCountOf', args: [id] }),
+    async findVersion(datanetId, parentVersion, recordsRoot, manifestHash) {
+      const events = await publicClient.getContractEvents({
+        ...registry,
+        eventName: 'VersionPublished',
+        args: { datanetId },
+        fromBlock,
+        strict: true,
+      })
+      const event = events.find(
+        ({ args }) =>
+          args.version > parentVersion &&
+          args.recordsRoot === recordsRoot &&
+          args.manifestHash === manifestHash,
+      )
+      return event && { version: event.args.version, transactionHash: event.transactionHash }
+    },
+    async publishVersion({ datanetId, recordsRoot, recordCount, parentVersion, manifestHash }) {
+      const { logs, transactionHash } = await validator.send({
+        ...registry,
+        functionName: 'publishVersion',
+        args: [datanetId, recordsRoot, recordCount, parentVersion, manifestHash],
+      })
+      const [event] = parseEventLogs({ abi: registry.abi, eventName: 'VersionPublished', logs })
+      return { version: event!.args.version, transactionHash }
+    },
+  }
+}
+
+const lower = (address: Hex): Hex => address.toLowerCase() as Hex
