@@ -41,6 +41,7 @@ export default defineConfig({
           name: 'e2e',
           sequence: { groupOrder: 2 },
           include: ['e2e/**/*.test.ts'],
+          globalSetup: ['e2e/globalSetup.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 900_000,

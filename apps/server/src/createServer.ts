@@ -1,0 +1,224 @@
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { serve } from '@hono/node-server'
+import { createApi } from '@openledger/api'
+import { createDatanets, openZeppelinModules } from '@openledger/datanet'
+import { CheckpointFolder } from '@openledger/model'
+import { createModelFactory } from '@openledger/modelfactory'
+import { createNode } from '@openledger/node'
+import { createOpenLora } from '@openledger/openlora'
+import { BaseError, systemClock } from '@openledger/primitives'
+import { createSender, DevelopmentKeys } from '@openledger/protocol'
+import { createSettlement } from '@openledger/settlement'
+import { createDatabase, createDiskBlobs, createJobs, createS3Blobs } from '@openledger/store'
+import type { Logger } from 'pino'
+import { createPublicClient, createWalletClient, http } from 'viem'
+import type { Config } from './Config.ts'
+import { createSeed } from './Seed.ts'
+import { servePage } from './servePage.ts'
+import { serverChain } from './serverChain.ts'
+
+export type Server = AsyncDisposable & {
+  /** Where the page and the API are. */
+  readonly url: string
+  readonly close: () => Promise<void>
+}
+
+const PAGE = join(import.meta.dirname, '../../web/dist')
+const DEVELOPMENT_L1_CHAIN_ID = 31_337
+
+/**
+ * Starts everything in order: chain, store, Datanets, factory, serving, settlement, HTTP; and, on a development network, the
+ * first start's seed. What fails undoes what was started before it.
+ *
+ * @throws {KeysMissingError} on a chain other than the development chain.
+ */
+export async function createServer(config: Config, logger: Logger): Promise<Server> {
+  mkdirSync(config.dataDirectory, { recursive: true })
+  await using stack = new AsyncDisposableStack()
+  const within = (name: string) => join(config.dataDirectory, name)
+
+  const node = await createNode({
+    directory: within('chain'),
+    l1: config.l1RpcUrl === undefined ? { port: config.l1Port } : { rpcUrl: config.l1RpcUrl },
+    l2: { rpcPort: config.l2RpcPort, rpcHost: config.host, blockTimeSeconds: config.blockTimeSeconds },
+    logger: logger.child({ part: 'node' }),
+  })
+  stack.use(node)
+  const { deployment } = node
+  if (deployment.l1ChainId !== DEVELOPMENT_L1_CHAIN_ID) throw new KeysMissingError(deployment.l1ChainId)
+
+  const database = await createDatabase(
+    config.databaseUrl === undefined ? { directory: within('database') } : { url: config.databaseUrl },
+  )
+  stack.defer(database.close)
+  const blobs = createBlobs(config, within('blobs'))
+  const jobs = await createJobs(database, {
+    onError: (error, context) =>
+      logger.warn({ ...context, reason: (error as Error).message }, 'a job failed and will be tried again'),
+  })
+  stack.defer(jobs.stop)
+
+  const chain = serverChain(deployment, node.l2RpcUrl)
+  const publicClient = createPublicClient({ chain, transport: http(), pollingInterval: 250, cacheTime: 0 })
+  const senderOf = (role: DevelopmentKeys.Role) =>
+    createSender({
+      publicClient,
+      walletClient: createWalletClient({ account: DevelopmentKeys.account(role), chain, transport: http() }),
+    })
+  const operator = senderOf('operator')
+
+  const datanets = await createDatanets({
+    database,
+    blobs,
+    jobs,
+    publicClient,
+    deployment,
+    relayer: operator,
+    validator: senderOf('validator'),
+    clock: systemClock,
+  })
+  const factory = createModelFactory({
+    database,
+    blobs,
+    jobs,
+    publicClient,
+    deployment,
+    sender: operator,
+    baseDirectory: config.baseModel,
+    workers: config.engineThreads,
+    clock: systemClock,
+  })
+  const openlora = await createOpenLora(
+    { blobs, lookup: factory.serving, logger: logger.child({ part: 'openlora' }) },
+    {
+      baseDirectory: config.baseModel,
+      baseName: 'openledger-base',
+      threads: config.engineThreads,
+      limits: { rows: config.servingRows },
+    },
+  )
+  stack.defer(openlora.close)
+  const settlement = createSettlement({
+    database,
+    publicClient,
+    sender: operator,
+    operator: DevelopmentKeys.account('operator'),
+    deployment,
+    clock: systemClock,
+  })
+  settlement.settler.start()
+  stack.defer(settlement.settler.stop)
+  await datanets.start()
+  await factory.work()
+
+  const checkpoint = await CheckpointFolder.read(config.baseModel)
+  const seedController = new AbortController()
+  stack.defer(() => seedController.abort())
+  let seedStatus = () =>
+    ({ done: true, steps: [] as never[] }) as ReturnType<ReturnType<typeof createSeed>['status']>
+  const api = await createApi({
+    node,
+    database,
+    blobs,
+    publicClient,
+    deployment,
+    datanets,
+    factory,
+    openlora,
+    settlement,
+    clock: systemClock,
+    logger: logger.child({ part: 'api' }),
+    validator: DevelopmentKeys.account('validator').address,
+    operator: DevelopmentKeys.account('operator').address,
+    base: {
+      name: 'openledger-base',
+      hash: checkpoint.baseHash,
+      parameters: countParameters(checkpoint.weights),
+      contextTokens: checkpoint.config.contextMax,
+    },
+    seed: () => seedStatus(),
+    development: true,
+  })
+  stack.defer(api.close)
+
+  const fetch = existsSync(join(PAGE, 'index.html')) ? servePage(PAGE, api.fetch) : api.fetch
+  const { listening, port } = await listen(fetch, config)
+  stack.defer(() => new Promise<void>((resolve) => listening.close(() => resolve())))
+  const url = config.publicUrl ?? `http://${config.host}:${port}`
+  announce(within('server.json'), { url, pid: process.pid, l1RpcUrl: node.l1RpcUrl, l2RpcUrl: node.l2RpcUrl })
+
+  if (config.seed === 'on') {
+    const seed = createSeed({
+      serverUrl: `http://127.0.0.1:${port}`,
+      publicClient,
+      chain,
+      l2RpcUrl: node.l2RpcUrl,
+      modules: openZeppelinModules(),
+      signal: seedController.signal,
+      onError: (error, step) =>
+        logger.error({ step, reason: (error as Error).message }, 'the first start did not complete'),
+    })
+    seedStatus = seed.status
+    void seed.run()
+  }
+
+  const services = stack.move()
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= services.disposeAsync()
+    return closed
+  }
+  return { url, close, [Symbol.asyncDispose]: close }
+}
+
+function createBlobs(config: Config, directory: string) {
+  const { s3Url, s3AccessKeyId, s3SecretAccessKey, s3Region } = config
+  if (s3Url === undefined) return createDiskBlobs(directory)
+  return createS3Blobs({
+    bucketUrl: s3Url,
+    accessKeyId: s3AccessKeyId ?? '',
+    secretAccessKey: s3SecretAccessKey ?? '',
+    region: s3Region,
+  })
+}
+
+function listen(fetch: (request: Request) => Response | Promise<Response>, { host, port }: Config) {
+  return new Promise<{ listening: ReturnType<typeof serve>; port: number }>((resolve, reject) => {
+    const listening = serve({ fetch, hostname: host, port }, (info) =>
+      resolve({ listening, port: info.port }),
+    )
+    listening.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new PortTakenError(host, port) : error),
+    )
+  })
+}
+
+/** Leaves a note of where the server is for whoever starts it as a program; whole or not at all. */
+function announce(path: string, facts: Record<string, string | number>): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(facts, null, 2)}\n`)
+  renameSync(`${path}.new`, path)
+}
+
+const countParameters = (weights: ReadonlyMap<string, Float32Array>): number =>
+  [...weights.values()].reduce((sum, { length }) => sum + length, 0)
+
+export class PortTakenError extends BaseError {
+  constructor(host: string, port: number) {
+    super({
+      code: 'server.port_taken',
+      message: `Expected port ${port} of ${host} to be free, but something listens there. Stop it, or set OPENLEDGER_PORT.`,
+      context: { host, port },
+    })
+  }
+}
+
+export class KeysMissingError extends BaseError {
+  constructor(chainId: number) {
+    super({
+      code: 'server.keys_missing',
+      message: `Expected the development L1 (chain ${DEVELOPMENT_L1_CHAIN_ID}), got chain ${chainId}. Development keys are publicly known, so they are refused there.`,
+      context: { chainId },
+    })
+  }
+}

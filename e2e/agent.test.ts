@@ -1,0 +1,119 @@
+import { createAgent, PaymentRefusedError, provisionAgent } from '@openledger/agent'
+import { Open } from '@openledger/primitives'
+import { Abi, DevelopmentKeys } from '@openledger/protocol'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { lower, type Visit, visit } from './People.ts'
+
+const owner = DevelopmentKeys.account('agentOwner')
+const sessionAccount = DevelopmentKeys.account('agentSession')
+
+describe('an agent with a wallet of its own', () => {
+  let house: Visit
+  let wallet: `0x${string}`
+
+  beforeAll(async () => {
+    house = await visit(inject('houseUrl'))
+    const { timestamp } = await house.l2.getBlock()
+    const provisioned = await provisionAgent({
+      publicClient: house.l2,
+      owner: house.l2Wallet(owner),
+      deployment: house.deployment,
+      name: 'end-to-end',
+      description: 'Asks one question.',
+      sessionKey: lower(sessionAccount.address),
+      session: {
+        limitPerPaymentWei: Open.parse('0.1'),
+        limitTotalWei: Open.parse('0.15'),
+        expiresAt: timestamp + 3_600n,
+      },
+      fundWei: Open.parse('1'),
+      serverUrl: house.url,
+    })
+    wallet = provisioned.wallet
+  })
+
+  test('has an ERC-8004 identity that its wallet holds', async () => {
+    const [agent] = (await house.client.agents()).filter((each) => each.wallet === wallet)
+    expect(agent!.name).toBe('end-to-end')
+    const holder = await house.l2.readContract({
+      address: house.deployment.l2.agentIdentity,
+      abi: Abi.agentIdentityAbi,
+      functionName: 'ownerOf',
+      args: [BigInt(agent!.id)],
+    })
+    expect(lower(holder)).toBe(wallet)
+  })
+
+  test('finds a model through MCP, pays by x402, and is stopped at its limit', async () => {
+    const agent = createAgent({
+      wallet,
+      sessionAccount,
+      chainId: house.deployment.l2ChainId,
+      serverUrl: house.url,
+    })
+    const model = await agent.findModel('solidity')
+    const question = { model: model.name, prompt: 'contract Agent is ERC20 {', maxTokens: 60 }
+    const answer = await agent.ask(question)
+    expect(answer.receipt.payer).toBe(wallet)
+    expect((await house.client.transaction(answer.paymentTransaction)).success).toBe(true)
+    const spend = async (): Promise<never> => {
+      for (;;) await agent.ask(question)
+    }
+    const before = await sessionOf()
+    await expect(spend()).rejects.toThrow(PaymentRefusedError)
+    expect((await sessionOf()).spentWei).toBeLessThanOrEqual(before.limitTotalWei)
+  })
+
+  test('cannot get a payment beyond its limit past the chain itself', async () => {
+    const { deployment, l2, l2Wallet } = house
+    const authorization = {
+      from: wallet,
+      to: deployment.l2.settlement,
+      value: Open.parse('0.2'),
+      validAfter: 0n,
+      validBefore: 2n ** 40n,
+      nonce: `0x${'42'.repeat(32)}` as const,
+    }
+    const signature = await sessionAccount.signTypedData({
+      domain: {
+        name: 'Wrapped OPEN',
+        version: '1',
+        chainId: deployment.l2ChainId,
+        verifyingContract: deployment.l2.wopen,
+      },
+      types: {
+        TransferWithAuthorization: [
+          { name: 'from', type: 'address' },
+          { name: 'to', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'validAfter', type: 'uint256' },
+          { name: 'validBefore', type: 'uint256' },
+          { name: 'nonce', type: 'bytes32' },
+        ],
+      },
+      primaryType: 'TransferWithAuthorization',
+      message: authorization,
+    })
+    const { value, validAfter, validBefore, nonce } = authorization
+    const call = {
+      address: deployment.l2.settlement,
+      abi: [...Abi.settlementAbi, ...Abi.agentWalletAbi.filter((item) => item.type === 'error')],
+      functionName: 'depositWithAuthorization',
+      args: [wallet, value, validAfter, validBefore, nonce, signature],
+    } as const
+    await expect(l2.simulateContract({ ...call, account: owner })).rejects.toThrow(/SessionLimitExceeded/)
+    // sent all the same, past every check but the contract's own
+    const before = await l2.getBalance({ address: wallet })
+    const hash = await l2Wallet(owner).writeContract({ ...call, gas: 500_000n })
+    expect((await l2.waitForTransactionReceipt({ hash })).status).toBe('reverted')
+    expect(await l2.getBalance({ address: wallet })).toBe(before)
+  })
+
+  const sessionOf = () =>
+    house.l2.readContract({
+      address: wallet,
+      abi: Abi.agentWalletAbi,
+      functionName: 'sessionOf',
+      args: [sessionAccount.address],
+    })
+})

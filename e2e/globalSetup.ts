@@ -1,0 +1,26 @@
+import { rmSync } from 'node:fs'
+import type { TestProject } from 'vitest/node'
+import { type House, newDirectory, startHouse } from './House.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    houseUrl: string
+    houseDirectory: string
+  }
+}
+
+let house: House | undefined
+
+/** One house for every test that does not need its own: the first start is the slow part. */
+export async function setup({ provide }: TestProject): Promise<void> {
+  const directory = newDirectory()
+  house = await startHouse(directory)
+  await house.seeded()
+  provide('houseUrl', house.url)
+  provide('houseDirectory', directory)
+}
+
+export async function teardown(): Promise<void> {
+  await house?.stop()
+  if (house !== undefined) rmSync(house.directory, { recursive: true, force: true })
+}
