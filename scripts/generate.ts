@@ -33,6 +33,8 @@ const SOURCES: readonly Source[] = [
   { contract: 'OpenGovernor', module: 'openGovernor' },
   { contract: 'TimelockController', module: 'timelockController' },
   { contract: 'AgentIdentity', module: 'agentIdentity' },
+  { contract: 'AgentReputation', module: 'agentReputation' },
+  { contract: 'AgentValidation', module: 'agentValidation' },
   { contract: 'AgentWallet', module: 'agentWallet' },
   { contract: 'AgentWalletFactory', module: 'agentWalletFactory' },
 ]

@@ -78,9 +78,8 @@ contract AgentIdentity_Test is Base {
 
     function test_setters_stranger_revert() public {
         uint256 agentId = _register();
-        bytes memory refusal = abi.encodeWithSelector(
-            IAgentIdentity.AgentIdentityNotAuthorized.selector, agentId, stranger.addr
-        );
+        bytes memory refusal =
+            abi.encodeWithSelector(IAgentIdentity.AgentIdentityNotAuthorized.selector, agentId, stranger.addr);
         vm.startPrank(stranger.addr);
         vm.expectRevert(refusal);
         identity.setAgentURI(agentId, "");
@@ -167,11 +166,7 @@ contract AgentIdentity_Test is Base {
         uint256 agentId,
         address wallet,
         uint256 deadline
-    )
-        private
-        view
-        returns (bytes memory)
-    {
+    ) private view returns (bytes memory) {
         bytes32 domainSeparator = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),

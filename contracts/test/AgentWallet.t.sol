@@ -42,17 +42,11 @@ abstract contract AgentWalletTest is World {
         address to,
         uint256 value,
         bytes32 nonce
-    )
-        internal
-        view
-        returns (bytes memory)
-    {
+    ) internal view returns (bytes memory) {
         return signTyped(
             signer,
             wopen.DOMAIN_SEPARATOR(),
-            keccak256(
-                abi.encode(TRANSFER_TYPEHASH, address(wallet), to, value, NOON - 1, NOON + 30 days, nonce)
-            )
+            keccak256(abi.encode(TRANSFER_TYPEHASH, address(wallet), to, value, NOON - 1, NOON + 30 days, nonce))
         );
     }
 
@@ -68,9 +62,7 @@ abstract contract AgentWalletTest is World {
         address to,
         uint256 value,
         bytes32 nonce
-    )
-        internal
-    {
+    ) internal {
         bytes memory signature = authorize(signer, to, value, nonce);
         vm.expectRevert(refusal);
         wallet.transferWithAuthorization(address(wallet), to, value, NOON - 1, NOON + 30 days, nonce, signature);
@@ -83,9 +75,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         bytes memory signature = authorize(session, payee.addr, 2 ether, "1");
         vm.expectEmit(address(wallet));
         emit IAgentWallet.SessionPaid(session.addr, payee.addr, 2 ether, "1");
-        wallet.transferWithAuthorization(
-            address(wallet), payee.addr, 2 ether, NOON - 1, NOON + 30 days, "1", signature
-        );
+        wallet.transferWithAuthorization(address(wallet), payee.addr, 2 ether, NOON - 1, NOON + 30 days, "1", signature);
         vm.assertEq(wopen.balanceOf(payee.addr), 2 ether);
         vm.assertEq(address(wallet).balance, 8 ether);
         vm.assertEq(wallet.sessionOf(session.addr).spentWei, 2 ether);
@@ -107,9 +97,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
     function test_transferWithAuthorization_overOnePayment_reverts() public {
         grant(payee.addr);
         expectRefusal(
-            abi.encodeWithSelector(
-                IAgentWallet.SessionLimitExceeded.selector, session.addr, 2 ether + 1, 2 ether
-            ),
+            abi.encodeWithSelector(IAgentWallet.SessionLimitExceeded.selector, session.addr, 2 ether + 1, 2 ether),
             session,
             payee.addr,
             2 ether + 1,
@@ -122,9 +110,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         pay(session, payee.addr, 2 ether, "1");
         pay(session, payee.addr, 2 ether, "2");
         expectRefusal(
-            abi.encodeWithSelector(
-                IAgentWallet.SessionLimitExceeded.selector, session.addr, 1 ether + 1, 1 ether
-            ),
+            abi.encodeWithSelector(IAgentWallet.SessionLimitExceeded.selector, session.addr, 1 ether + 1, 1 ether),
             session,
             payee.addr,
             1 ether + 1,
@@ -136,9 +122,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
     function test_transferWithAuthorization_anotherPayee_reverts() public {
         grant(payee.addr);
         expectRefusal(
-            abi.encodeWithSelector(
-                IAgentWallet.SessionPayeeMismatch.selector, session.addr, payee.addr, stranger.addr
-            ),
+            abi.encodeWithSelector(IAgentWallet.SessionPayeeMismatch.selector, session.addr, payee.addr, stranger.addr),
             session,
             stranger.addr,
             1,
@@ -150,9 +134,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         grant(payee.addr);
         vm.warp(NOON + 1 days);
         expectRefusal(
-            abi.encodeWithSelector(
-                IAgentWallet.SessionExpired.selector, session.addr, uint64(NOON + 1 days)
-            ),
+            abi.encodeWithSelector(IAgentWallet.SessionExpired.selector, session.addr, uint64(NOON + 1 days)),
             session,
             payee.addr,
             1,
@@ -175,28 +157,18 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
     function test_transferWithAuthorization_unknownKey_reverts() public {
         grant(payee.addr);
         expectRefusal(
-            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, stranger.addr),
-            stranger,
-            payee.addr,
-            1,
-            "1"
+            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, stranger.addr), stranger, payee.addr, 1, "1"
         );
         // not even the owner pays this way
         expectRefusal(
-            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, owner.addr),
-            owner,
-            payee.addr,
-            1,
-            "1"
+            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, owner.addr), owner, payee.addr, 1, "1"
         );
     }
 
     function test_transferWithAuthorization_malformedSignature_reverts() public {
         grant(payee.addr);
         vm.expectRevert(IAgentWallet.AgentWalletInvalidSignature.selector);
-        wallet.transferWithAuthorization(
-            address(wallet), payee.addr, 1, NOON - 1, NOON + 30 days, "1", hex"1234"
-        );
+        wallet.transferWithAuthorization(address(wallet), payee.addr, 1, NOON - 1, NOON + 30 days, "1", hex"1234");
     }
 
     function test_transferWithAuthorization_outOfTime_reverts() public {
@@ -207,14 +179,10 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         );
         vm.warp(NOON - 1);
         vm.expectRevert(refusal);
-        wallet.transferWithAuthorization(
-            address(wallet), payee.addr, 1, NOON - 1, NOON + 30 days, "1", signature
-        );
+        wallet.transferWithAuthorization(address(wallet), payee.addr, 1, NOON - 1, NOON + 30 days, "1", signature);
         vm.warp(NOON + 30 days);
         vm.expectRevert(refusal);
-        wallet.transferWithAuthorization(
-            address(wallet), payee.addr, 1, NOON - 1, NOON + 30 days, "1", signature
-        );
+        wallet.transferWithAuthorization(address(wallet), payee.addr, 1, NOON - 1, NOON + 30 days, "1", signature);
     }
 
     function test_transferWithAuthorization_anotherWallet_reverts() public {
@@ -229,18 +197,19 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         wallet.execute(owner.addr, 9.5 ether, "");
         grant(payee.addr);
         bytes memory signature = authorize(session, payee.addr, 1 ether, "1");
-        (bool succeeded,) = address(wallet).call(
-            abi.encodeWithSelector(
-                IAgentWallet.transferWithAuthorization.selector,
-                address(wallet),
-                payee.addr,
-                1 ether,
-                NOON - 1,
-                NOON + 30 days,
-                "1",
-                signature
-            )
-        );
+        (bool succeeded,) = address(wallet)
+            .call(
+                abi.encodeWithSelector(
+                    IAgentWallet.transferWithAuthorization.selector,
+                    address(wallet),
+                    payee.addr,
+                    1 ether,
+                    NOON - 1,
+                    NOON + 30 days,
+                    "1",
+                    signature
+                )
+            );
         vm.assertFalse(succeeded);
         vm.assertEq(wallet.sessionOf(session.addr).spentWei, 0);
     }
@@ -248,9 +217,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
     function test_transferWithAuthorization_payeeContract_mustCallItself() public {
         grant(address(settlement));
         expectRefusal(
-            abi.encodeWithSelector(
-                IAgentWallet.AgentWalletCallerNotPayee.selector, address(settlement), address(this)
-            ),
+            abi.encodeWithSelector(IAgentWallet.AgentWalletCallerNotPayee.selector, address(settlement), address(this)),
             session,
             address(settlement),
             1 ether,
@@ -258,9 +225,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         );
         bytes memory signature = authorize(session, address(settlement), 1 ether, "1");
         vm.prank(stranger.addr);
-        settlement.depositWithAuthorization(
-            address(wallet), 1 ether, NOON - 1, NOON + 30 days, "1", signature
-        );
+        settlement.depositWithAuthorization(address(wallet), 1 ether, NOON - 1, NOON + 30 days, "1", signature);
         vm.assertEq(settlement.prepaidOf(address(wallet)), 1 ether);
         vm.assertEq(address(wallet).balance, 9 ether);
     }
@@ -270,11 +235,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         vm.prank(owner.addr);
         wallet.revokeSession(session.addr);
         expectRefusal(
-            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, session.addr),
-            session,
-            payee.addr,
-            1,
-            "1"
+            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, session.addr), session, payee.addr, 1, "1"
         );
     }
 
@@ -284,18 +245,12 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         wallet.revokeAllSessions();
         vm.assertEq(wallet.sessionOf(session.addr).payee, address(0));
         expectRefusal(
-            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, session.addr),
-            session,
-            payee.addr,
-            1,
-            "1"
+            abi.encodeWithSelector(IAgentWallet.SessionUnknown.selector, session.addr), session, payee.addr, 1, "1"
         );
     }
 
     function test_grantSession_invalid_reverts() public {
-        bytes memory refusal = abi.encodeWithSelector(
-            IAgentWallet.AgentWalletInvalidSession.selector, session.addr
-        );
+        bytes memory refusal = abi.encodeWithSelector(IAgentWallet.AgentWalletInvalidSession.selector, session.addr);
         vm.startPrank(owner.addr);
         vm.expectRevert(refusal);
         wallet.grantSession(session.addr, address(0), 1, 1, uint64(NOON + 1));
@@ -334,8 +289,7 @@ contract AgentWallet_owner_Test is AgentWalletTest {
         address[2] memory others = [stranger.addr, session.addr];
         grant(payee.addr);
         for (uint256 i; i < 2; ++i) {
-            bytes memory refusal =
-                abi.encodeWithSelector(IAgentWallet.AgentWalletNotOwner.selector, others[i]);
+            bytes memory refusal = abi.encodeWithSelector(IAgentWallet.AgentWalletNotOwner.selector, others[i]);
             vm.startPrank(others[i]);
             vm.expectRevert(refusal);
             wallet.grantSession(others[i], others[i], 1, 1, uint64(NOON + 1));
@@ -377,12 +331,8 @@ contract AgentWallet_owner_Test is AgentWalletTest {
     function test_isValidSignature_ownerAlone_counts() public {
         grant(payee.addr);
         bytes32 digest = keccak256("message");
-        vm.assertEq(
-            bytes32(wallet.isValidSignature(digest, sign(owner, digest))), bytes32(bytes4(0x1626ba7e))
-        );
-        vm.assertEq(
-            bytes32(wallet.isValidSignature(digest, sign(session, digest))), bytes32(bytes4(0xffffffff))
-        );
+        vm.assertEq(bytes32(wallet.isValidSignature(digest, sign(owner, digest))), bytes32(bytes4(0x1626ba7e)));
+        vm.assertEq(bytes32(wallet.isValidSignature(digest, sign(session, digest))), bytes32(bytes4(0xffffffff)));
     }
 
     function test_initialize_again_reverts() public {

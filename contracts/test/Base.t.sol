@@ -109,11 +109,7 @@ abstract contract Base {
         Actor memory signer,
         bytes32 domainSeparator,
         bytes32 structHash
-    )
-        internal
-        pure
-        returns (bytes memory)
-    {
+    ) internal pure returns (bytes memory) {
         return sign(signer, keccak256(abi.encodePacked("\x19\x01", domainSeparator, structHash)));
     }
 

@@ -24,7 +24,8 @@ contract Datanets_createDatanet_Test is World {
     }
 
     function test_createDatanet_invalidNames_revert() public {
-        string[9] memory names = ["", "a", "Solidity", "-solidity", ".x", "sol idity", "sol_idity", unicode"ßß", "a/b"];
+        string[9] memory names =
+            ["", "a", "Solidity", "-solidity", ".x", "sol idity", "sol_idity", unicode"ßß", "a/b"];
         for (uint256 i; i < names.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsInvalidName.selector, names[i]));
             datanets.createDatanet(names[i], 0, "MIT", builder.addr);
@@ -72,8 +73,7 @@ contract Datanets_ownership_Test is World {
     }
 
     function test_ownerFunctions_stranger_revert() public {
-        bytes memory refusal =
-            abi.encodeWithSelector(IDatanets.DatanetsNotOwner.selector, datanetId, stranger.addr);
+        bytes memory refusal = abi.encodeWithSelector(IDatanets.DatanetsNotOwner.selector, datanetId, stranger.addr);
         vm.startPrank(stranger.addr);
         vm.expectRevert(refusal);
         datanets.transferDatanet(datanetId, stranger.addr);
@@ -140,9 +140,7 @@ contract Datanets_contribute_Test is World {
         bytes32 id = keccak256(abi.encode(datanetId, input.recordsRoot));
         bytes memory signature = signContribution(contributor, input, contributor.addr, NOON);
         vm.expectEmit(address(datanets));
-        emit IDatanets.Contributed(
-            datanetId, id, contributor.addr, input.recordsRoot, 10, input.contentHash, "MIT"
-        );
+        emit IDatanets.Contributed(datanetId, id, contributor.addr, input.recordsRoot, 10, input.contentHash, "MIT");
         vm.prank(stranger.addr);
         vm.assertEq(datanets.contribute(input, contributor.addr, NOON, signature), id);
 
@@ -160,9 +158,7 @@ contract Datanets_contribute_Test is World {
     function test_contribute_sameRootAgain_revertsNamingTheFirst() public {
         bytes32 id = contribute(datanetId);
         bytes memory signature = signContribution(stranger, input, stranger.addr, NOON);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsAlreadyContributed.selector, id, contributor.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsAlreadyContributed.selector, id, contributor.addr));
         datanets.contribute(input, stranger.addr, NOON, signature);
     }
 
@@ -180,9 +176,7 @@ contract Datanets_contribute_Test is World {
 
     function test_contribute_anotherSigner_reverts() public {
         bytes memory signature = signContribution(stranger, input, contributor.addr, NOON);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsInvalidSignature.selector, contributor.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsInvalidSignature.selector, contributor.addr));
         datanets.contribute(input, contributor.addr, NOON, signature);
     }
 
@@ -197,9 +191,7 @@ contract Datanets_contribute_Test is World {
         if (which == 3) input.contentHash = keccak256("others");
         if (which == 4) input.licence = "CC0-1.0";
         if (which == 5) deadline += 1;
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsInvalidSignature.selector, contributor.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsInvalidSignature.selector, contributor.addr));
         datanets.contribute(input, contributor.addr, deadline, signature);
     }
 
@@ -250,9 +242,7 @@ contract Datanets_setBeneficiary_Test is World {
         vm.assertEq(datanets.beneficiaryOf(id), stranger.addr);
         vm.assertEq(datanets.contributionOf(id).contributor, contributor.addr);
 
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsNotBeneficiary.selector, id, contributor.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNotBeneficiary.selector, id, contributor.addr));
         vm.prank(contributor.addr);
         datanets.setBeneficiary(id, contributor.addr);
     }
@@ -276,9 +266,7 @@ contract Datanets_setBeneficiary_Test is World {
 
         vm.prank(stranger.addr);
         datanets.setBeneficiary(id, contributor.addr);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsInvalidSignature.selector, contributor.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsInvalidSignature.selector, contributor.addr));
         datanets.setBeneficiaryWithSignature(id, stranger.addr, NOON, signature);
     }
 
@@ -291,9 +279,7 @@ contract Datanets_setBeneficiary_Test is World {
 
     function _signChange(address to, uint256 nonce) private view returns (bytes memory) {
         return signTyped(
-            contributor,
-            datanets.DOMAIN_SEPARATOR(),
-            keccak256(abi.encode(CHANGE_TYPEHASH, id, to, nonce, NOON))
+            contributor, datanets.DOMAIN_SEPARATOR(), keccak256(abi.encode(CHANGE_TYPEHASH, id, to, nonce, NOON))
         );
     }
 }
@@ -342,9 +328,7 @@ contract Datanets_verdictsAndVersions_Test is World {
 
     function test_recordVerdict_notValidator_reverts() public {
         // not even the owner judges, unless they name themselves
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsNotValidator.selector, datanetId, builder.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNotValidator.selector, datanetId, builder.addr));
         vm.prank(builder.addr);
         datanets.recordVerdict(id, keccak256("accepted"), 8, 0);
     }
@@ -365,9 +349,7 @@ contract Datanets_verdictsAndVersions_Test is World {
     }
 
     function test_publishVersion_stranger_reverts() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatanets.DatanetsNotValidator.selector, datanetId, stranger.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNotValidator.selector, datanetId, stranger.addr));
         vm.prank(stranger.addr);
         datanets.publishVersion(datanetId, keccak256("v1"), 8, 0, 0);
     }

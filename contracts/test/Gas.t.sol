@@ -33,9 +33,8 @@ contract Gas_Test is SettlementTest {
     function test_settle_callData_isMeasured() public {
         ISettlement.Receipt[] memory receipts = _receipts(2);
         uint256 two = _callDataGas(abi.encodeCall(settlement.settle, (receipts, hex"", keccak256("root"), 1 ether)));
-        uint256 one = _callDataGas(
-            abi.encodeCall(settlement.settle, (one(receipts[0]), hex"", keccak256("root"), 1 ether))
-        );
+        uint256 one =
+            _callDataGas(abi.encodeCall(settlement.settle, (one(receipts[0]), hex"", keccak256("root"), 1 ether)));
         vm.snapshotValue("settlement", "call data, per receipt", two - one);
         vm.snapshotValue(
             "settlement", "call data, per credit", _callDataGas(abi.encodePacked(ann.addr, uint96(0.0123 ether)))

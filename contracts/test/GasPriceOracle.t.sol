@@ -108,9 +108,7 @@ contract L1Block_Test is Predeploys {
         Attributes memory values,
         uint32 operatorFeeScalar,
         uint64 operatorFeeConstant
-    )
-        public
-    {
+    ) public {
         setIsthmus(values, operatorFeeScalar, operatorFeeConstant);
         vm.assertEq(l1Block.baseFeeScalar(), values.baseFeeScalar);
         vm.assertEq(l1Block.blobBaseFeeScalar(), values.blobBaseFeeScalar);
@@ -125,8 +123,7 @@ contract L1Block_Test is Predeploys {
         vm.assertEq(l1Block.operatorFeeConstant(), operatorFeeConstant);
         // slot 8 as op-geth reads it: constant in the low 8 bytes, scalar in the 4 above
         vm.assertEq(
-            uint256(vm.load(L1_BLOCK, bytes32(uint256(8)))),
-            uint256(operatorFeeScalar) << 64 | operatorFeeConstant
+            uint256(vm.load(L1_BLOCK, bytes32(uint256(8)))), uint256(operatorFeeScalar) << 64 | operatorFeeConstant
         );
     }
 
@@ -172,7 +169,8 @@ contract L1Block_Test is Predeploys {
         l1Block.setGasPayingToken(token, decimals, "OpenLedger", "OPEN");
         publishedL1Block.setGasPayingToken(token, decimals, "OpenLedger", "OPEN");
         vm.stopPrank();
-        string[3] memory names = ["opstack.gaspayingtoken", "opstack.gaspayingtokenname", "opstack.gaspayingtokensymbol"];
+        string[3] memory names =
+            ["opstack.gaspayingtoken", "opstack.gaspayingtokenname", "opstack.gaspayingtokensymbol"];
         for (uint256 i; i < names.length; ++i) {
             bytes32 slot = bytes32(uint256(keccak256(bytes(names[i]))) - 1);
             vm.assertEq(vm.load(L1_BLOCK, slot), vm.load(address(publishedL1Block), slot));
@@ -222,7 +220,9 @@ contract GasPriceOracle_Test is Predeploys {
         }
         this.compare(new bytes(8191));
         this.compare(new bytes(8207));
-        this.compare(bytes.concat("0123456789abcdef0123456789abcdef", new bytes(8300), "0123456789abcdef0123456789abcdef"));
+        this.compare(
+            bytes.concat("0123456789abcdef0123456789abcdef", new bytes(8300), "0123456789abcdef0123456789abcdef")
+        );
     }
 
     function testFuzz_getL1FeeUpperBound_anySize_isThePublishedBound(uint32 size) public view {
@@ -233,9 +233,7 @@ contract GasPriceOracle_Test is Predeploys {
         uint32 scalar,
         uint64 constant_,
         uint64 gasUsed
-    )
-        public
-    {
+    ) public {
         setIsthmus(usual(), scalar, constant_);
         vm.assertEq(oracle.getOperatorFee(gasUsed), uint256(gasUsed) * scalar / 1e6 + constant_);
     }

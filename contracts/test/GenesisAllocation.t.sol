@@ -33,9 +33,9 @@ contract GenesisAllocation_Test is Base {
         vm.assertEq(open.totalSupply(), 1_000_000_000 ether);
         vm.assertEq(open.balanceOf(address(allocation)), 0);
         uint256 held = open.balanceOf(address(allocation.COMMUNITY_VAULT()))
-            + open.balanceOf(address(allocation.ECOSYSTEM_VAULT())) + open.balanceOf(address(allocation.INVESTORS_VAULT()))
-            + open.balanceOf(address(allocation.TEAM_VAULT())) + open.balanceOf(community.addr)
-            + open.balanceOf(liquidity.addr);
+            + open.balanceOf(address(allocation.ECOSYSTEM_VAULT()))
+            + open.balanceOf(address(allocation.INVESTORS_VAULT())) + open.balanceOf(address(allocation.TEAM_VAULT()))
+            + open.balanceOf(community.addr) + open.balanceOf(liquidity.addr);
         vm.assertEq(held, open.totalSupply());
     }
 

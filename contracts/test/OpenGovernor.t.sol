@@ -41,8 +41,7 @@ contract OpenGovernor_Test is Base {
         timelock.grantRole(timelock.CANCELLER_ROLE(), address(governor));
         timelock.grantRole(timelock.EXECUTOR_ROLE(), address(0));
         timelock.renounceRole(timelock.DEFAULT_ADMIN_ROLE(), address(this));
-        feePolicy =
-            new FeePolicy(address(timelock), proposer.addr, IFeePolicy.Split(1000, 2000, 2000, 5000));
+        feePolicy = new FeePolicy(address(timelock), proposer.addr, IFeePolicy.Split(1000, 2000, 2000, 5000));
         vm.prank(proposer.addr);
         gopen.deposit{ value: 100 ether }();
         vm.prank(voter.addr);

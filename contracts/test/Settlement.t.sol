@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
+import { IERC20Errors } from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import { ERC3009 } from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 
 import { IFeePolicy } from "../src/interfaces/IFeePolicy.sol";
@@ -88,9 +89,7 @@ contract Settlement_prepaid_Test is SettlementTest {
         vm.prank(caller.addr);
         (bool sent, bytes memory reason) = address(settlement).call{ value: 1 }("");
         vm.assertFalse(sent);
-        vm.assertEq(
-            reason, abi.encodeWithSelector(ISettlement.SettlementNotWOPEN.selector, caller.addr)
-        );
+        vm.assertEq(reason, abi.encodeWithSelector(ISettlement.SettlementNotWOPEN.selector, caller.addr));
     }
 
     function test_withdraw_afterTheDelay_pays() public {
@@ -102,9 +101,7 @@ contract Settlement_prepaid_Test is SettlementTest {
         vm.assertEq(readyAt, NOON + WITHDRAWAL_DELAY);
 
         vm.warp(NOON + WITHDRAWAL_DELAY - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementWithdrawalNotReady.selector, caller.addr, readyAt)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementWithdrawalNotReady.selector, caller.addr, readyAt));
         vm.prank(caller.addr);
         settlement.withdraw();
 
@@ -196,9 +193,7 @@ contract Settlement_depositWithAuthorization_Test is SettlementTest {
         bytes memory signature = _authorize(stranger, stranger.addr, address(settlement), 3 ether);
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                ISettlement.SettlementAuthorizationCredited.selector, stranger.addr, NONCE
-            )
+            abi.encodeWithSelector(ISettlement.SettlementAuthorizationCredited.selector, stranger.addr, NONCE)
         );
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
     }
@@ -212,21 +207,16 @@ contract Settlement_depositWithAuthorization_Test is SettlementTest {
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, "");
         vm.assertEq(settlement.prepaidOf(stranger.addr), 3 ether);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                ISettlement.SettlementAuthorizationCredited.selector, stranger.addr, NONCE
-            )
+            abi.encodeWithSelector(ISettlement.SettlementAuthorizationCredited.selector, stranger.addr, NONCE)
         );
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, "");
     }
 
     function test_depositWithAuthorization_paidElsewhereOrCancelled_reverts() public {
         bytes memory signature = _authorize(stranger, stranger.addr, ann.addr, 3 ether);
-        wopen.transferWithAuthorization(
-            stranger.addr, ann.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature
-        );
-        bytes memory refusal = abi.encodeWithSelector(
-            ISettlement.SettlementAuthorizationUnpaid.selector, stranger.addr, NONCE
-        );
+        wopen.transferWithAuthorization(stranger.addr, ann.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
+        bytes memory refusal =
+            abi.encodeWithSelector(ISettlement.SettlementAuthorizationUnpaid.selector, stranger.addr, NONCE);
         vm.expectRevert(refusal);
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
         // another amount than was paid
@@ -252,10 +242,31 @@ contract Settlement_depositWithAuthorization_Test is SettlementTest {
     /// @dev A contract that claims to be an agent's wallet but pays nothing gains nothing.
     function test_depositWithAuthorization_lyingWallet_reverts() public {
         address liar = address(new LyingWallet());
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementAuthorizationUnpaid.selector, liar, NONCE)
-        );
+        vm.expectPartialRevert(IERC20Errors.ERC20InsufficientAllowance.selector);
         settlement.depositWithAuthorization(liar, 3 ether, NOON - 1, NOON + 60, NONCE, "");
+    }
+
+    /// @dev Nor by handing a victim's authorization to WOPEN in the middle, so that money arrives all the same.
+    function test_depositWithAuthorization_walletThatSpendsAnothersMoney_reverts() public {
+        ThievingWallet thief = new ThievingWallet();
+        bytes memory signature = _authorize(stranger, stranger.addr, address(settlement), 3 ether);
+        thief.arm(
+            address(wopen),
+            abi.encodeWithSignature(
+                "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)",
+                stranger.addr,
+                address(settlement),
+                3 ether,
+                NOON - 1,
+                NOON + 60,
+                NONCE,
+                signature
+            )
+        );
+        vm.expectPartialRevert(IERC20Errors.ERC20InsufficientAllowance.selector);
+        settlement.depositWithAuthorization(address(thief), 3 ether, NOON - 1, NOON + 60, NONCE, "");
+        settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
+        vm.assertEq(settlement.prepaidOf(stranger.addr), 3 ether);
     }
 
     function _authorize(
@@ -263,11 +274,7 @@ contract Settlement_depositWithAuthorization_Test is SettlementTest {
         address from,
         address to,
         uint256 value
-    )
-        private
-        view
-        returns (bytes memory)
-    {
+    ) private view returns (bytes memory) {
         return signTyped(
             signer,
             wopen.DOMAIN_SEPARATOR(),
@@ -282,7 +289,23 @@ contract LyingWallet {
         return id != 0xffffffff;
     }
 
-    fallback() external { }
+    fallback() external virtual { }
+}
+
+/// @notice Says yes as well, and makes another call when it is asked to pay.
+contract ThievingWallet is LyingWallet {
+    address private _target;
+    bytes private _data;
+
+    function arm(address target, bytes calldata data) external {
+        _target = target;
+        _data = data;
+    }
+
+    fallback() external override {
+        (bool succeeded,) = _target.call(_data);
+        require(succeeded, "the theft itself failed");
+    }
 }
 
 contract Settlement_settle_Test is SettlementTest {
@@ -293,9 +316,7 @@ contract Settlement_settle_Test is SettlementTest {
         receipt = book.append(receipt);
         bytes memory credits = book.credit(ann.addr, 5003);
         vm.expectEmit(address(settlement));
-        emit ISettlement.ReceiptSettled(
-            1, caller.addr, modelId, book.hash(receipt), 10_003, 1000, 2000, 2000, 5003
-        );
+        emit ISettlement.ReceiptSettled(1, caller.addr, modelId, book.hash(receipt), 10_003, 1000, 2000, 2000, 5003);
         vm.expectEmit(address(settlement));
         emit ISettlement.BatchSettled(1, 1, 1, book.root(), 5003);
         settle(one(receipt), credits);
@@ -404,9 +425,7 @@ contract Settlement_settle_Test is SettlementTest {
         bytes32 hash = book.hash(first);
         second.previousHash = keccak256("another history");
         _expect(
-            abi.encodeWithSelector(
-                ISettlement.SettlementHashMismatch.selector, 2, hash, keccak256("another history")
-            )
+            abi.encodeWithSelector(ISettlement.SettlementHashMismatch.selector, 2, hash, keccak256("another history"))
         );
         settlement.settle(_two(first, second), "", 0, 0);
     }
@@ -538,9 +557,7 @@ contract Settlement_settle_Test is SettlementTest {
         _expect(abi.encodeWithSelector(ISettlement.SettlementInvalidCredit.selector, 0));
         settlement.settle(receipts, hex"01", 0, 0);
         _expect(abi.encodeWithSelector(ISettlement.SettlementInvalidCredit.selector, 1));
-        settlement.settle(
-            receipts, abi.encodePacked(ann.addr, uint96(7000), address(0), uint96(1)), 0, 0
-        );
+        settlement.settle(receipts, abi.encodePacked(ann.addr, uint96(7000), address(0), uint96(1)), 0, 0);
         _expect(abi.encodeWithSelector(ISettlement.SettlementInvalidCredit.selector, 0));
         settlement.settle(receipts, abi.encodePacked(ann.addr, uint96(0)), 0, 0);
     }
@@ -561,11 +578,7 @@ contract Settlement_settle_Test is SettlementTest {
     function _two(
         ISettlement.Receipt memory first,
         ISettlement.Receipt memory second
-    )
-        private
-        pure
-        returns (ISettlement.Receipt[] memory receipts)
-    {
+    ) private pure returns (ISettlement.Receipt[] memory receipts) {
         receipts = new ISettlement.Receipt[](2);
         receipts[0] = first;
         receipts[1] = second;
@@ -587,9 +600,7 @@ contract Settlement_claim_Test is SettlementTest {
         vm.assertEq(ann.addr.balance, 7000);
         vm.assertEq(settlement.claimed(ann.addr), 7000);
         MerkleSum.Node[] memory proof = book.prove(0);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementNothingToClaim.selector, ann.addr, 7000, 7000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToClaim.selector, ann.addr, 7000, 7000));
         settlement.claim(ann.addr, 7000, 0, proof);
     }
 
@@ -644,9 +655,7 @@ contract Settlement_claim_Test is SettlementTest {
         vm.prank(operator.addr);
         settlement.settle(receipts, credits, root, 14_000);
         MerkleSum.Node[] memory proof = forged.prove(0);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementLedgerExceeded.selector, 21_000, 14_000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementLedgerExceeded.selector, 21_000, 14_000));
         settlement.claim(bob.addr, 14_000, 0, proof);
     }
 
@@ -663,9 +672,7 @@ contract Settlement_claim_Test is SettlementTest {
         settleOne(address(thief));
         MerkleSum.Node[] memory proof = book.prove(0);
         thief.arm(7000, proof);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementTransferFailed.selector, address(thief), 7000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTransferFailed.selector, address(thief), 7000));
         settlement.claim(address(thief), 7000, 0, proof);
     }
 
@@ -694,9 +701,7 @@ contract Settlement_claim_Test is SettlementTest {
     }
 
     function _expectInvalid(address account, uint256 cumulative, uint256 index) private {
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementInvalidProof.selector, account, cumulative, index)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementInvalidProof.selector, account, cumulative, index));
     }
 }
 

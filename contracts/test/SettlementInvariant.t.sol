@@ -87,8 +87,7 @@ contract SettlementHandler is Base {
             spent[who] += feeWei;
             uint256 modelId = 1 + (seed >> 4 * i) % 2;
             receipts[i] = BOOK.append(_receipt(_payers[who], modelId, feeWei));
-            parts += feeWei - feeWei / 10 - feeWei * 2 / 10
-                - (STAKING.totalStakeOf(modelId) == 0 ? 0 : feeWei * 2 / 10);
+            parts += feeWei - feeWei / 10 - feeWei * 2 / 10 - (STAKING.totalStakeOf(modelId) == 0 ? 0 : feeWei * 2 / 10);
             ++answers;
         }
         bytes memory credits;
@@ -165,11 +164,7 @@ contract SettlementHandler is Base {
         address payer,
         uint256 modelId,
         uint256 feeWei
-    )
-        private
-        view
-        returns (ISettlement.Receipt memory receipt)
-    {
+    ) private view returns (ISettlement.Receipt memory receipt) {
         receipt.payer = payer;
         receipt.modelId = modelId;
         receipt.feeWei = feeWei;

@@ -35,9 +35,7 @@ contract Staking_stake_Test is StakingTest {
     }
 
     function test_stake_belowTheMinimum_reverts() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(IStaking.StakingBelowMinimum.selector, 1 ether - 1, 1 ether)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingBelowMinimum.selector, 1 ether - 1, 1 ether));
         vm.prank(backer.addr);
         staking.stake{ value: 1 ether - 1 }(modelId);
     }
@@ -125,9 +123,7 @@ contract Staking_rewards_Test is StakingTest {
     function testFuzz_reward_anyStakes_neverPaysMoreAndLosesAtMostAWeiEach(
         uint96[4] memory stakes,
         uint96[4] memory rewards
-    )
-        public
-    {
+    ) public {
         Actor[4] memory stakers = [actor("a"), actor("b"), actor("c"), actor("d")];
         uint256 total;
         for (uint256 i; i < 4; ++i) {
@@ -172,9 +168,7 @@ contract Staking_unstake_Test is StakingTest {
         vm.prank(backer.addr);
         staking.requestUnstake(modelId, 10 ether);
         vm.warp(NOON + UNBONDING - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(IStaking.StakingNotUnbonded.selector, 1, uint64(NOON) + UNBONDING)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNotUnbonded.selector, 1, uint64(NOON) + UNBONDING));
         vm.prank(backer.addr);
         staking.unstake(1);
 
@@ -207,17 +201,13 @@ contract Staking_unstake_Test is StakingTest {
         vm.prank(backer.addr);
         staking.requestUnstake(modelId, 1 ether);
         vm.warp(NOON + UNBONDING);
-        vm.expectRevert(
-            abi.encodeWithSelector(IStaking.StakingNotAccount.selector, backer.addr, stranger.addr)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNotAccount.selector, backer.addr, stranger.addr));
         vm.prank(stranger.addr);
         staking.unstake(1);
     }
 
     function test_requestUnstake_leavingDust_reverts() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(IStaking.StakingBelowMinimum.selector, 1 ether - 1, 1 ether)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingBelowMinimum.selector, 1 ether - 1, 1 ether));
         vm.prank(backer.addr);
         staking.requestUnstake(modelId, 9 ether + 1);
     }
@@ -225,9 +215,7 @@ contract Staking_unstake_Test is StakingTest {
     function test_requestUnstake_tooMuchOrNothing_reverts() public {
         vm.startPrank(backer.addr);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IStaking.StakingInsufficientStake.selector, modelId, backer.addr, 11 ether, 10 ether
-            )
+            abi.encodeWithSelector(IStaking.StakingInsufficientStake.selector, modelId, backer.addr, 11 ether, 10 ether)
         );
         staking.requestUnstake(modelId, 11 ether);
         vm.expectPartialRevert(IStaking.StakingInsufficientStake.selector);
@@ -358,8 +346,7 @@ contract Staking_Invariant_Test is StakingTest {
 
     function invariant_balance_isWhatCameInLessWhatWentOut() public view {
         vm.assertEq(
-            address(staking).balance,
-            handler.staked() + handler.rewarded() - handler.unstaked() - handler.claimed()
+            address(staking).balance, handler.staked() + handler.rewarded() - handler.unstaked() - handler.claimed()
         );
     }
 

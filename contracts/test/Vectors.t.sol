@@ -96,11 +96,7 @@ contract Vectors_Test is World {
         uint256 amount,
         uint256 index,
         MerkleSum.Node[] calldata siblings
-    )
-        external
-        pure
-        returns (bool)
-    {
+    ) external pure returns (bool) {
         return MerkleSum.verify(rootHash, rootSum, MerkleSum.leaf(account, amount), index, siblings);
     }
 

@@ -37,11 +37,7 @@ abstract contract WOPENTest is Base {
         address from,
         address to,
         uint256 value
-    )
-        internal
-        view
-        returns (bytes memory)
-    {
+    ) internal view returns (bytes memory) {
         return signTyped(
             signer,
             wopen.DOMAIN_SEPARATOR(),
@@ -81,9 +77,7 @@ contract WOPEN_wrapping_Test is WOPENTest {
 
     function test_withdraw_moreThanHeld_reverts() public {
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IERC20Errors.ERC20InsufficientBalance.selector, holder.addr, 100 ether, 101 ether
-            )
+            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientBalance.selector, holder.addr, 100 ether, 101 ether)
         );
         vm.prank(holder.addr);
         wopen.withdraw(101 ether);
@@ -103,9 +97,7 @@ contract WOPEN_wrapping_Test is WOPENTest {
             wopen.DOMAIN_SEPARATOR(),
             keccak256(
                 abi.encode(
-                    keccak256(
-                        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                    ),
+                    keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                     keccak256("Wrapped OPEN"),
                     keccak256("1"),
                     block.chainid,
@@ -124,14 +116,11 @@ contract WOPEN_authorization_Test is WOPENTest {
         wopen.transferWithAuthorization(holder.addr, payee.addr, 7 ether, NOON - 1, NOON + 60, NONCE, signature);
         vm.assertEq(wopen.balanceOf(payee.addr), 7 ether);
         vm.assertTrue(wopen.authorizationState(holder.addr, NONCE));
-        vm.assertEq(
-            wopen.authorizationOutcome(holder.addr, NONCE), keccak256(abi.encode(payee.addr, 7 ether))
-        );
+        vm.assertEq(wopen.authorizationOutcome(holder.addr, NONCE), keccak256(abi.encode(payee.addr, 7 ether)));
     }
 
     function test_transferWithAuthorization_splitSignature_moves() public {
-        (uint8 v, bytes32 r, bytes32 s) =
-            _split(authorize(holder, TRANSFER_TYPEHASH, holder.addr, payee.addr, 7 ether));
+        (uint8 v, bytes32 r, bytes32 s) = _split(authorize(holder, TRANSFER_TYPEHASH, holder.addr, payee.addr, 7 ether));
         wopen.transferWithAuthorization(holder.addr, payee.addr, 7 ether, NOON - 1, NOON + 60, NONCE, v, r, s);
         vm.assertEq(wopen.balanceOf(payee.addr), 7 ether);
         vm.assertTrue(wopen.authorizationState(holder.addr, NONCE));
@@ -140,9 +129,7 @@ contract WOPEN_authorization_Test is WOPENTest {
     function test_transferWithAuthorization_again_reverts() public {
         bytes memory signature = authorize(holder, TRANSFER_TYPEHASH, holder.addr, payee.addr, 7 ether);
         wopen.transferWithAuthorization(holder.addr, payee.addr, 7 ether, NOON - 1, NOON + 60, NONCE, signature);
-        vm.expectRevert(
-            abi.encodeWithSelector(ERC3009.ERC3009UsedAuthorization.selector, holder.addr, NONCE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ERC3009.ERC3009UsedAuthorization.selector, holder.addr, NONCE));
         wopen.transferWithAuthorization(holder.addr, payee.addr, 7 ether, NOON - 1, NOON + 60, NONCE, signature);
     }
 
@@ -205,9 +192,7 @@ contract WOPEN_authorization_Test is WOPENTest {
         vm.assertEq(uint256(wopen.authorizationOutcome(holder.addr, NONCE)), 1);
 
         bytes memory signature = authorize(holder, TRANSFER_TYPEHASH, holder.addr, payee.addr, 7 ether);
-        vm.expectRevert(
-            abi.encodeWithSelector(ERC3009.ERC3009UsedAuthorization.selector, holder.addr, NONCE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ERC3009.ERC3009UsedAuthorization.selector, holder.addr, NONCE));
         wopen.transferWithAuthorization(holder.addr, payee.addr, 7 ether, NOON - 1, NOON + 60, NONCE, signature);
     }
 

@@ -57,9 +57,8 @@ abstract contract World is Base {
         models = new Models(datanets);
         feePolicy = new FeePolicy(governance.addr, treasury.addr, defaultSplit());
         wopen = new WOPEN();
-        settlement = new Settlement(
-            governance.addr, operator.addr, feePolicy, models, wopen, WITHDRAWAL_DELAY, UNBONDING
-        );
+        settlement =
+            new Settlement(governance.addr, operator.addr, feePolicy, models, wopen, WITHDRAWAL_DELAY, UNBONDING);
         staking = settlement.STAKING();
     }
 
@@ -87,11 +86,7 @@ abstract contract World is Base {
         IDatanets.ContributionInput memory input,
         address contributor_,
         uint256 deadline
-    )
-        internal
-        view
-        returns (bytes memory)
-    {
+    ) internal view returns (bytes memory) {
         return signTyped(
             signer,
             datanets.DOMAIN_SEPARATOR(),
@@ -135,11 +130,7 @@ abstract contract World is Base {
         IModels.ModelInput memory input,
         address owner,
         uint256 deadline
-    )
-        internal
-        view
-        returns (bytes memory)
-    {
+    ) internal view returns (bytes memory) {
         return signTyped(
             signer,
             models.DOMAIN_SEPARATOR(),
@@ -150,9 +141,8 @@ abstract contract World is Base {
     function publishModel(string memory name) internal returns (uint256 modelId) {
         IModels.ModelInput memory input = modelInput(name);
         uint256 deadline = block.timestamp;
-        return models.publishModel(
-            input, builder.addr, deadline, signPublication(builder, input, builder.addr, deadline)
-        );
+        return
+            models.publishModel(input, builder.addr, deadline, signPublication(builder, input, builder.addr, deadline));
     }
 
     function deposit(Actor memory account, uint256 amount) internal {
@@ -256,9 +246,7 @@ contract Book {
         leaves = new MerkleSum.Node[](accounts.length);
         for (uint256 i; i < accounts.length; ++i) {
             uint256 amount = cumulative[accounts[i]];
-            leaves[i] = MerkleSum.Node(
-                keccak256(abi.encode(keccak256(abi.encodePacked(accounts[i], amount)))), amount
-            );
+            leaves[i] = MerkleSum.Node(keccak256(abi.encode(keccak256(abi.encodePacked(accounts[i], amount)))), amount);
         }
     }
 

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -67,6 +67,11 @@ describe('gas snapshots', () => {
   test.each(groups)('%s costs what contracts/snapshots says; `forge test` rewrites it', (group) => {
     expect(measured.get(group)).toEqual(JSON.parse(readFileSync(new URL(`${group}.json`, folder), 'utf8')))
   })
+})
+
+test('the sources are formatted; `forge fmt` does it', () => {
+  const forge = spawnSync(forgePath(), ['fmt', '--check'], { cwd: root, encoding: 'utf8' })
+  expect(forge.stdout).toBe('')
 })
 
 test('the vectors are what TypeScript makes; `node contracts/test/vectors.ts` rewrites them', async () => {

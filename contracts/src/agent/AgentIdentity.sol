@@ -41,13 +41,7 @@ contract AgentIdentity is IAgentIdentity, ERC721URIStorage, EIP712 {
     }
 
     /// @inheritdoc IAgentIdentity
-    function register(
-        string calldata agentURI,
-        MetadataEntry[] calldata metadata
-    )
-        external
-        returns (uint256 agentId)
-    {
+    function register(string calldata agentURI, MetadataEntry[] calldata metadata) external returns (uint256 agentId) {
         agentId = _register(agentURI);
         for (uint256 i; i < metadata.length; ++i) {
             _requireFree(metadata[i].metadataKey);
@@ -66,10 +60,7 @@ contract AgentIdentity is IAgentIdentity, ERC721URIStorage, EIP712 {
         uint256 agentId,
         string calldata metadataKey,
         bytes calldata metadataValue
-    )
-        external
-        onlyAuthorized(agentId)
-    {
+    ) external onlyAuthorized(agentId) {
         _requireFree(metadataKey);
         _setMetadata(agentId, metadataKey, metadataValue);
     }
@@ -80,10 +71,7 @@ contract AgentIdentity is IAgentIdentity, ERC721URIStorage, EIP712 {
         address newWallet,
         uint256 deadline,
         bytes calldata signature
-    )
-        external
-        onlyAuthorized(agentId)
-    {
+    ) external onlyAuthorized(agentId) {
         if (newWallet == address(0)) revert AgentIdentityZeroWallet();
         uint256 latest = block.timestamp + DEADLINE_SECONDS_MAX;
         if (deadline < block.timestamp || deadline > latest) {

@@ -65,10 +65,7 @@ contract AgentWallet is IAgentWallet, IERC1271, ERC165, ERC721Holder {
         uint128 limitPerPaymentWei,
         uint128 limitTotalWei,
         uint64 expiresAt
-    )
-        external
-        onlyOwner
-    {
+    ) external onlyOwner {
         if (
             key == address(0) || payee == address(0) || expiresAt <= block.timestamp || limitPerPaymentWei == 0
                 || limitTotalWei < limitPerPaymentWei
@@ -103,11 +100,10 @@ contract AgentWallet is IAgentWallet, IERC1271, ERC165, ERC721Holder {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external
-    {
+    ) external {
         if (from != address(this)) revert AgentWalletFromMismatch(from);
-        if (to.code.length != 0 && msg.sender != to) revert AgentWalletCallerNotPayee(to, msg.sender);
+        bool isContract = to.code.length != 0;
+        if (isContract && msg.sender != to) revert AgentWalletCallerNotPayee(to, msg.sender);
         if (block.timestamp <= validAfter || block.timestamp >= validBefore) {
             revert AgentWalletAuthorizationNotInForce(validAfter, validBefore);
         }
@@ -126,7 +122,8 @@ contract AgentWallet is IAgentWallet, IERC1271, ERC165, ERC721Holder {
 
         uint256 wrapped = WOPEN.balanceOf(address(this));
         if (wrapped < value) WOPEN.deposit{ value: value - wrapped }();
-        WOPEN.safeTransfer(to, value);
+        if (isContract) WOPEN.forceApprove(to, value);
+        else WOPEN.safeTransfer(to, value);
     }
 
     /// @inheritdoc IAgentWallet
@@ -134,12 +131,7 @@ contract AgentWallet is IAgentWallet, IERC1271, ERC165, ERC721Holder {
         address target,
         uint256 value,
         bytes calldata data
-    )
-        external
-        payable
-        onlyOwner
-        returns (bytes memory result)
-    {
+    ) external payable onlyOwner returns (bytes memory result) {
         emit Executed(target, value, data);
         bool succeeded;
         (succeeded, result) = target.call{ value: value }(data);
@@ -204,8 +196,7 @@ contract AgentWallet is IAgentWallet, IERC1271, ERC165, ERC721Holder {
     function _recover(bytes32 structHash, bytes calldata signature) private view returns (address key) {
         bytes32 domainSeparator = IERC20Permit(address(WOPEN)).DOMAIN_SEPARATOR();
         ECDSA.RecoverError err;
-        (key, err,) =
-            ECDSA.tryRecoverCalldata(MessageHashUtils.toTypedDataHash(domainSeparator, structHash), signature);
+        (key, err,) = ECDSA.tryRecoverCalldata(MessageHashUtils.toTypedDataHash(domainSeparator, structHash), signature);
         if (err != ECDSA.RecoverError.NoError) revert AgentWalletInvalidSignature();
     }
 }

@@ -39,10 +39,7 @@ contract Datanets is IDatanets, EIP712 {
         bytes32 metadataHash,
         string calldata licence,
         address commons
-    )
-        external
-        returns (uint256 datanetId)
-    {
+    ) external returns (uint256 datanetId) {
         if (!Name.isValid(name)) revert DatanetsInvalidName(name);
         if (commons == address(0)) revert DatanetsZeroAddress();
 
@@ -98,10 +95,7 @@ contract Datanets is IDatanets, EIP712 {
         address contributor,
         uint256 deadline,
         bytes calldata signature
-    )
-        external
-        returns (bytes32 contributionId)
-    {
+    ) external returns (bytes32 contributionId) {
         if (block.timestamp > deadline) revert DatanetsSignatureExpired(deadline);
         _existing(input.datanetId);
         if (input.recordCount == 0 || input.recordsRoot == 0) revert DatanetsEmptyContribution();
@@ -159,9 +153,7 @@ contract Datanets is IDatanets, EIP712 {
         address to,
         uint256 deadline,
         bytes calldata signature
-    )
-        external
-    {
+    ) external {
         if (block.timestamp > deadline) revert DatanetsSignatureExpired(deadline);
         _requireSignature(
             _existing(contributionId).beneficiary,
@@ -181,9 +173,7 @@ contract Datanets is IDatanets, EIP712 {
         bytes32 acceptedRoot,
         uint32 acceptedCount,
         bytes32 reasonsHash
-    )
-        external
-    {
+    ) external {
         Contribution storage contribution = _existing(contributionId);
         if (!_validators[contribution.datanetId][msg.sender]) {
             revert DatanetsNotValidator(contribution.datanetId, msg.sender);
@@ -205,10 +195,7 @@ contract Datanets is IDatanets, EIP712 {
         uint32 recordCount,
         uint32 parentVersion,
         bytes32 manifestHash
-    )
-        external
-        returns (uint32 version)
-    {
+    ) external returns (uint32 version) {
         Datanet storage datanet = _existing(datanetId);
         if (datanet.owner != msg.sender && !_validators[datanetId][msg.sender]) {
             revert DatanetsNotValidator(datanetId, msg.sender);
@@ -225,9 +212,7 @@ contract Datanets is IDatanets, EIP712 {
             publishedAt: uint64(block.timestamp),
             publisher: msg.sender
         });
-        emit VersionPublished(
-            datanetId, version, msg.sender, recordsRoot, recordCount, parentVersion, manifestHash
-        );
+        emit VersionPublished(datanetId, version, msg.sender, recordsRoot, recordCount, parentVersion, manifestHash);
     }
 
     /// @inheritdoc IDatanets

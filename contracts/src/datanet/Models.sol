@@ -42,10 +42,7 @@ contract Models is IModels, EIP712 {
         address owner,
         uint256 deadline,
         bytes calldata signature
-    )
-        external
-        returns (uint256 modelId)
-    {
+    ) external returns (uint256 modelId) {
         if (block.timestamp > deadline) revert ModelsSignatureExpired(deadline);
         bytes32 nameHash = keccak256(bytes(input.name));
         if (_idOf[nameHash] != 0) revert ModelsNameTaken(input.name, _idOf[nameHash]);
@@ -77,14 +74,7 @@ contract Models is IModels, EIP712 {
     }
 
     /// @inheritdoc IModels
-    function setPrices(
-        uint256 modelId,
-        uint128 inputPriceWei,
-        uint128 outputPriceWei
-    )
-        external
-        onlyOwner(modelId)
-    {
+    function setPrices(uint256 modelId, uint128 inputPriceWei, uint128 outputPriceWei) external onlyOwner(modelId) {
         Model storage model = _models[modelId];
         if (model.retiredAt != 0) revert ModelsRetired(modelId);
         model.inputPriceWei = inputPriceWei;

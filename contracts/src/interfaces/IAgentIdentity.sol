@@ -30,12 +30,7 @@ interface IAgentIdentity {
     function register(string calldata agentURI) external returns (uint256 agentId);
 
     /// @notice Registers an agent with the URI of its registration file and metadata; the key `agentWallet` is reserved.
-    function register(
-        string calldata agentURI,
-        MetadataEntry[] calldata metadata
-    )
-        external
-        returns (uint256 agentId);
+    function register(string calldata agentURI, MetadataEntry[] calldata metadata) external returns (uint256 agentId);
 
     /// @notice Points to a new registration file. Owner or approved operator only.
     function setAgentURI(uint256 agentId, string calldata newURI) external;
@@ -48,13 +43,7 @@ interface IAgentIdentity {
     /// @param deadline Last second at which the signature counts, at most five minutes away.
     /// @param signature By `newWallet` (key or ERC-1271), EIP-712 over `AgentWalletSet(uint256 agentId,address
     ///        newWallet,address owner,uint256 deadline)`, domain "ERC8004IdentityRegistry", "1".
-    function setAgentWallet(
-        uint256 agentId,
-        address newWallet,
-        uint256 deadline,
-        bytes calldata signature
-    )
-        external;
+    function setAgentWallet(uint256 agentId, address newWallet, uint256 deadline, bytes calldata signature) external;
 
     /// @notice Forgets the account that the agent is paid at. Owner or approved operator only.
     function unsetAgentWallet(uint256 agentId) external;

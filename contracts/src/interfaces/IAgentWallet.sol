@@ -31,11 +31,7 @@ interface IAgentWallet {
 
     event OwnershipTransferred(address indexed from, address indexed to);
     event SessionGranted(
-        address indexed key,
-        address indexed payee,
-        uint128 limitPerPaymentWei,
-        uint128 limitTotalWei,
-        uint64 expiresAt
+        address indexed key, address indexed payee, uint128 limitPerPaymentWei, uint128 limitTotalWei, uint64 expiresAt
     );
     event SessionRevoked(address indexed key);
     event AllSessionsRevoked(uint256 epoch);
@@ -53,8 +49,7 @@ interface IAgentWallet {
         uint128 limitPerPaymentWei,
         uint128 limitTotalWei,
         uint64 expiresAt
-    )
-        external;
+    ) external;
 
     /// @notice Ends a session at once. Owner only.
     function revokeSession(address key) external;
@@ -63,7 +58,8 @@ interface IAgentWallet {
     function revokeAllSessions() external;
 
     /// @notice Pays `value` WOPEN to `to` by a session key's signature, wrapping native OPEN where WOPEN is short. Where
-    ///         `to` is a contract it must be the caller, so that nobody can pay it behind its back.
+    ///         `to` is a contract it must be the caller, and is given an allowance to take the money by `transferFrom`: so
+    ///         nobody pays it behind its back, and it knows whose money it takes.
     function transferWithAuthorization(
         address from,
         address to,
@@ -72,8 +68,7 @@ interface IAgentWallet {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external;
+    ) external;
 
     /// @notice Calls any contract as the wallet. Owner only.
     function execute(address target, uint256 value, bytes calldata data) external payable returns (bytes memory result);

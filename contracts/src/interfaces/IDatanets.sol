@@ -121,9 +121,7 @@ interface IDatanets {
         bytes32 metadataHash,
         string calldata licence,
         address commons
-    )
-        external
-        returns (uint256 datanetId);
+    ) external returns (uint256 datanetId);
 
     /// @notice Hands a Datanet to another owner. Owner only.
     function transferDatanet(uint256 datanetId, address to) external;
@@ -152,9 +150,7 @@ interface IDatanets {
         address contributor,
         uint256 deadline,
         bytes calldata signature
-    )
-        external
-        returns (bytes32 contributionId);
+    ) external returns (bytes32 contributionId);
 
     /// @notice Sends a contribution's future rewards to another account. Current beneficiary only.
     function setBeneficiary(bytes32 contributionId, address to) external;
@@ -167,8 +163,7 @@ interface IDatanets {
         address to,
         uint256 deadline,
         bytes calldata signature
-    )
-        external;
+    ) external;
 
     /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only. A later verdict
     ///         (after an appeal) replaces an earlier one; both stay in the log, numbered.
@@ -180,8 +175,7 @@ interface IDatanets {
         bytes32 acceptedRoot,
         uint32 acceptedCount,
         bytes32 reasonsHash
-    )
-        external;
+    ) external;
 
     /// @notice Publishes an immutable version over accepted records. Owner or validators only.
     /// @param parentVersion Version this one grew from; 0 for none.
@@ -193,9 +187,7 @@ interface IDatanets {
         uint32 recordCount,
         uint32 parentVersion,
         bytes32 manifestHash
-    )
-        external
-        returns (uint32 version);
+    ) external returns (uint32 version);
 
     /// @notice Number of Datanets created; the highest id.
     function datanetCount() external view returns (uint256);

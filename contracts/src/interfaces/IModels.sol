@@ -80,9 +80,7 @@ interface IModels {
         address owner,
         uint256 deadline,
         bytes calldata signature
-    )
-        external
-        returns (uint256 modelId);
+    ) external returns (uint256 modelId);
 
     /// @notice Sets the prices of answers from now on. Owner only.
     function setPrices(uint256 modelId, uint128 inputPriceWei, uint128 outputPriceWei) external;

@@ -74,11 +74,7 @@ interface ISettlement {
         uint256 contributorsWei
     );
     event BatchSettled(
-        uint64 indexed batch,
-        uint64 firstSequence,
-        uint64 lastSequence,
-        bytes32 ledgerRoot,
-        uint256 ledgerSum
+        uint64 indexed batch, uint64 firstSequence, uint64 lastSequence, bytes32 ledgerRoot, uint256 ledgerSum
     );
     event Claimed(address indexed account, uint256 amount);
     event OperatorChanged(address indexed operator);
@@ -87,8 +83,8 @@ interface ISettlement {
     function deposit(address account) external payable;
 
     /// @notice Prepays for `from` with WOPEN, moved by a signature over EIP-3009's `TransferWithAuthorization` (domain of
-    ///         WOPEN, `to` this contract); anyone may relay it. An {IAgentWallet} is asked to pay by the session key's
-    ///         signature; any other account pays from its WOPEN by its own, key or ERC-1271.
+    ///         WOPEN, `to` this contract); anyone may relay it. An {IAgentWallet} is asked for the money with the
+    ///         session key's signature; any other account pays from its WOPEN by its own, key or ERC-1271.
     /// @dev    If someone handed the authorization to WOPEN first, the money is here already: it is credited then.
     function depositWithAuthorization(
         address from,
@@ -97,8 +93,7 @@ interface ISettlement {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external;
+    ) external;
 
     /// @notice Sets `amount` of the caller's prepaid money aside for {withdraw}. Until paid out it still covers receipts
     ///         that the rest does not. One request at a time.
@@ -119,25 +114,13 @@ interface ISettlement {
     ///        contributors' parts of these receipts by account. Sums exactly to those parts.
     /// @param ledgerRoot {MerkleSum} root after the credits, over accounts in order of first credit.
     /// @param ledgerSum Its sum; the sum before plus the credits.
-    function settle(
-        Receipt[] calldata receipts,
-        bytes calldata credits,
-        bytes32 ledgerRoot,
-        uint256 ledgerSum
-    )
-        external;
+    function settle(Receipt[] calldata receipts, bytes calldata credits, bytes32 ledgerRoot, uint256 ledgerSum) external;
 
     /// @notice Pays `account` what the ledger grants it beyond what it was paid; anyone may call.
     /// @param cumulative The account's amount in the current ledger.
     /// @param index The account's place in the ledger.
     /// @param siblings Proof from the bottom up.
-    function claim(
-        address account,
-        uint256 cumulative,
-        uint256 index,
-        MerkleSum.Node[] calldata siblings
-    )
-        external;
+    function claim(address account, uint256 cumulative, uint256 index, MerkleSum.Node[] calldata siblings) external;
 
     /// @notice Names the serving node. Owner (governance) only.
     function setOperator(address operator) external;

@@ -24,11 +24,7 @@ interface IStaking {
 
     event Staked(uint256 indexed modelId, address indexed account, uint256 amount);
     event UnstakeRequested(
-        uint256 indexed unstakingId,
-        uint256 indexed modelId,
-        address indexed account,
-        uint256 amount,
-        uint64 readyAt
+        uint256 indexed unstakingId, uint256 indexed modelId, address indexed account, uint256 amount, uint64 readyAt
     );
     event Unstaked(uint256 indexed unstakingId, address indexed account, uint256 amount);
     event Rewarded(uint256 indexed modelId, uint256 amount);

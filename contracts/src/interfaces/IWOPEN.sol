@@ -29,8 +29,7 @@ interface IWOPEN is IERC20, IERC3009 {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external;
+    ) external;
 
     /// @notice Does what EIP-3009's function does, with the signature of a key or of an ERC-1271 wallet.
     function receiveWithAuthorization(
@@ -41,8 +40,7 @@ interface IWOPEN is IERC20, IERC3009 {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external;
+    ) external;
 
     /// @notice What became of an authorization: 0 when unused, keccak256(abi.encode(to, value)) once it moved `value` to
     ///         `to`, and 1 once it was cancelled. A receiver can so credit a payment that someone else submitted first.

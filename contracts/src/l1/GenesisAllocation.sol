@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+
 import { IGenesisAllocation } from "../interfaces/IGenesisAllocation.sol";
 import { Open } from "./Open.sol";
 import { VestingVault } from "./VestingVault.sol";
@@ -10,6 +12,8 @@ import { VestingVault } from "./VestingVault.sol";
 ///
 ///         Invariant: it never holds OPEN once deployed.
 contract GenesisAllocation is IGenesisAllocation {
+    using SafeERC20 for Open;
+
     uint64 public constant MONTH_SECONDS = 2_629_800;
     uint64 public constant COMMUNITY_MONTHS = 48;
     uint64 public constant INSIDERS_CLIFF_MONTHS = 12;
@@ -55,12 +59,11 @@ contract GenesisAllocation is IGenesisAllocation {
 
     function _fund(VestingVault vault, address beneficiary, uint256 amount) private {
         emit VaultFunded(address(vault), beneficiary, amount);
-        // OPEN reverts instead of returning false
-        OPEN.transfer(address(vault), amount);
+        OPEN.safeTransfer(address(vault), amount);
     }
 
     function _release(address beneficiary, uint256 amount) private {
         emit ReleasedAtGenesis(beneficiary, amount);
-        OPEN.transfer(beneficiary, amount);
+        OPEN.safeTransfer(beneficiary, amount);
     }
 }

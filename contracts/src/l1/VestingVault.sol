@@ -22,9 +22,7 @@ contract VestingVault is IVestingVault, VestingWallet {
         uint64 genesisTimestamp,
         uint64 cliffSeconds,
         uint64 durationSeconds
-    )
-        VestingWallet(beneficiary, genesisTimestamp + cliffSeconds, durationSeconds)
-    {
+    ) VestingWallet(beneficiary, genesisTimestamp + cliffSeconds, durationSeconds) {
         _GENESIS = genesisTimestamp;
     }
 

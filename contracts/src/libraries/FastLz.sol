@@ -65,11 +65,7 @@ library FastLz {
         uint256 candidate,
         uint256 position,
         uint256 end
-    )
-        private
-        pure
-        returns (uint256 matched)
-    {
+    ) private pure returns (uint256 matched) {
         uint256 longest = end - position;
         while (matched < longest) {
             bool differs = data[candidate + matched] != data[position + matched];

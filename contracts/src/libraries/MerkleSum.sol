@@ -26,11 +26,7 @@ library MerkleSum {
         Node memory node,
         uint256 index,
         Node[] calldata siblings
-    )
-        internal
-        pure
-        returns (bool)
-    {
+    ) internal pure returns (bool) {
         for (uint256 i; i < siblings.length; ++i) {
             Node calldata sibling = siblings[i];
             node.hash = index & 1 == 0

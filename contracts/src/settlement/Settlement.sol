@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
+import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import { ERC165Checker } from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
@@ -22,6 +23,7 @@ import { Staking } from "./Staking.sol";
 ///         total), as long as nobody forces value on the contract; never less.
 contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     using SafeCast for uint256;
+    using SafeERC20 for IWOPEN;
 
     struct Prepaid {
         uint128 balance;
@@ -92,10 +94,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         IWOPEN wopen,
         uint64 withdrawalDelaySeconds,
         uint64 unbondingSeconds
-    )
-        EIP712("OpenLedger Settlement", "1")
-        Ownable(owner)
-    {
+    ) EIP712("OpenLedger Settlement", "1") Ownable(owner) {
         FEE_POLICY = feePolicy;
         MODELS = models;
         WOPEN = wopen;
@@ -122,24 +121,23 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external
-        nonReentrant
-    {
+    ) external nonReentrant {
         if (_credited[from][nonce]) revert SettlementAuthorizationCredited(from, nonce);
         _credited[from][nonce] = true;
 
-        if (ERC165Checker.supportsInterface(from, type(IAgentWallet).interfaceId)) {
-            // the wallet is a stranger's code: believe the balance, not the wallet
-            uint256 before = WOPEN.balanceOf(address(this));
-            IAgentWallet(from).transferWithAuthorization(
-                from, address(this), value, validAfter, validBefore, nonce, signature
-            );
-            if (WOPEN.balanceOf(address(this)) != before + value) revert SettlementAuthorizationUnpaid(from, nonce);
-        } else if (!WOPEN.authorizationState(from, nonce)) {
+        bytes32 outcome = WOPEN.authorizationOutcome(from, nonce);
+        if (outcome != 0) {
+            // handed to WOPEN by someone else before: the money is here, or it never was for this
+            if (outcome != keccak256(abi.encode(address(this), value))) {
+                revert SettlementAuthorizationUnpaid(from, nonce);
+            }
+        } else if (ERC165Checker.supportsInterface(from, type(IAgentWallet).interfaceId)) {
+            // the wallet may be a stranger's code, so what counts is what can be taken from it, not what arrives meanwhile
+            IAgentWallet(from)
+                .transferWithAuthorization(from, address(this), value, validAfter, validBefore, nonce, signature);
+            WOPEN.safeTransferFrom(from, address(this), value);
+        } else {
             WOPEN.transferWithAuthorization(from, address(this), value, validAfter, validBefore, nonce, signature);
-        } else if (WOPEN.authorizationOutcome(from, nonce) != keccak256(abi.encode(address(this), value))) {
-            revert SettlementAuthorizationUnpaid(from, nonce);
         }
         WOPEN.withdraw(value);
         _credit(from, value);
@@ -200,10 +198,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         bytes calldata credits,
         bytes32 ledgerRoot,
         uint256 ledgerSum
-    )
-        external
-        nonReentrant
-    {
+    ) external nonReentrant {
         if (msg.sender != _operator) revert SettlementNotOperator(msg.sender);
         if (receipts.length == 0) revert SettlementEmptyBatch();
 
@@ -231,10 +226,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         uint256 cumulative,
         uint256 index,
         MerkleSum.Node[] calldata siblings
-    )
-        external
-        nonReentrant
-    {
+    ) external nonReentrant {
         uint256 ledgerSum = _ledgerSum;
         if (!MerkleSum.verify(_ledgerRoot, ledgerSum, MerkleSum.leaf(account, cumulative), index, siblings)) {
             revert SettlementInvalidProof(account, cumulative, index);
@@ -394,9 +386,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         bytes calldata credits,
         bytes32 ledgerRoot,
         uint256 ledgerSum
-    )
-        private
-    {
+    ) private {
         uint256 creditsWei = _sumCredits(credits);
         if (creditsWei != contributorsWei) revert SettlementCreditsMismatch(contributorsWei, creditsWei);
         uint256 expected = _ledgerSum + creditsWei;

@@ -144,14 +144,7 @@ contract Staking is IStaking, ReentrancyGuardTransient {
     }
 
     /// @dev Brings an account's earnings up to date, before its stake changes.
-    function _settled(
-        Pool storage pool,
-        uint256 modelId,
-        address account
-    )
-        private
-        returns (Position storage position)
-    {
+    function _settled(Pool storage pool, uint256 modelId, address account) private returns (Position storage position) {
         position = _positions[modelId][account];
         position.earned += _earnedSince(pool, position);
         position.rewardPerStakeSeen = pool.rewardPerStake;

@@ -49,9 +49,7 @@ contract WOPEN is ERC20, ERC20Permit, ERC3009, IWOPEN {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external
-    {
+    ) external {
         _requireSignature(
             from,
             keccak256(
@@ -71,14 +69,10 @@ contract WOPEN is ERC20, ERC20Permit, ERC3009, IWOPEN {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    )
-        external
-    {
+    ) external {
         _requireSignature(
             from,
-            keccak256(
-                abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
-            ),
+            keccak256(abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)),
             signature
         );
         if (to != msg.sender) revert ERC20InvalidReceiver(to);
@@ -94,12 +88,7 @@ contract WOPEN is ERC20, ERC20Permit, ERC3009, IWOPEN {
     function authorizationState(
         address authorizer,
         bytes32 nonce
-    )
-        public
-        view
-        override(IERC3009, ERC3009)
-        returns (bool)
-    {
+    ) public view override(IERC3009, ERC3009) returns (bool) {
         return _outcomes[authorizer][nonce] != 0;
     }
 
@@ -111,10 +100,7 @@ contract WOPEN is ERC20, ERC20Permit, ERC3009, IWOPEN {
         uint256 validAfter,
         uint256 validBefore,
         bytes32 nonce
-    )
-        internal
-        override
-    {
+    ) internal override {
         _checkValidity(validAfter, validBefore);
         _setOutcome(from, nonce, keccak256(abi.encode(to, value)));
         emit AuthorizationUsed(from, nonce);
