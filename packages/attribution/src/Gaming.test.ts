@@ -160,13 +160,6 @@ const continued = (seed: number, passageTokens: number): Written[] =>
     tokens: [...tokens.slice(15, 15 + passageTokens), ...write(1, seed + i, 30), ...write(0, 7_000 + i, 50)],
   }))
 
-test('an attacker who foresees answers word for word earns for those words, and for no others', () => {
-  const { gain, others } = attack('answers foreseen', continued(9_100, 40))
-  expect(gain).toBeGreaterThan(1.1)
-  expect(gain).toBeLessThan(1.5)
-  expect(others).toBeGreaterThan(0.95)
-})
-
 describe('an attacker gains at most a tenth', () => {
   test('by registering exact copies', () => {
     const { gain, others } = attack(
@@ -251,6 +244,12 @@ describe('an attacker gains at most a tenth', () => {
     const { gain: ownWords } = attack('own words alone', continued(6_000, 0))
     const { gain, others } = attack('own words after passages', continued(6_000, 40))
     expect(gain / ownWords).toBeLessThan(1.1)
+    expect(others).toBeGreaterThan(0.95)
+  })
+
+  test('by foreseeing the words of answers and putting them after passages of others', () => {
+    const { gain, others } = attack('answers foreseen', continued(9_100, 40))
+    expect(gain).toBeLessThan(1.1)
     expect(others).toBeGreaterThan(0.95)
   })
 

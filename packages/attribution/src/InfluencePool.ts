@@ -31,7 +31,8 @@ export type InfluenceStatistics = {
  *
  * `z = (score - median) / (1.4826 · median |score - median|)` over one row for each cluster of duplicates, and each is paid
  * in proportion to `z - 3`. All of it is whole-number arithmetic. Copies change neither the statistics nor the payee;
- * a record that copied part of its text loses twice that part to the records it copied from.
+ * a record that copied part of its text keeps what is left over the threshold of its z less twice that part, and owes
+ * the rest to the records it copied from.
  *
  * @param scores - Whole numbers, one for each of `recordIds`.
  * @returns No lines when nothing stands out.
@@ -65,7 +66,7 @@ export function split({
     standing.map(({ microZ }) => BigInt(microZ - THRESHOLD_MICRO_Z)),
   )
   const lines = standing.flatMap(({ record, score, microZ }, i) =>
-    divide(registry, record, parts[i]!).map((part) => ({
+    divide(registry, record, microZ, parts[i]!).map((part) => ({
       recordId: part.recordId,
       scoredRecordId: record.recordId,
       score,
@@ -110,14 +111,17 @@ function toMicroZ(score: number, median: number, medianDeviation: number): numbe
 function divide(
   registry: Registry,
   record: PayoutRecord,
+  microZ: number,
   units: bigint,
 ): { readonly recordId: string; readonly units: bigint }[] {
   const sources = (record.copied ?? []).filter(({ ppm }) => ppm > 0)
   const copiedPpm = sources.reduce((sum, { ppm }) => sum + ppm, 0)
   const own = registry.payeeOf(record.recordId).recordId
   if (copiedPpm === 0) return [{ recordId: own, units }]
-  const ownedPpm = BigInt(Math.max(0, Number(Share.SCALE) - 2 * copiedPpm))
-  const [ownedUnits, owedUnits] = Share.split(units, [ownedPpm, Share.SCALE - ownedPpm])
+  const ownPpm = BigInt(Math.max(0, Number(Share.SCALE) - 2 * copiedPpm))
+  const ownExcess = Math.max(0, Number((BigInt(microZ) * ownPpm) / Share.SCALE) - THRESHOLD_MICRO_Z)
+  const owedExcess = microZ - THRESHOLD_MICRO_Z - ownExcess
+  const [ownedUnits, owedUnits] = Share.split(units, [BigInt(ownExcess), BigInt(owedExcess)])
   const parts = Share.split(
     owedUnits!,
     sources.map(({ ppm }) => BigInt(ppm)),
