@@ -29,6 +29,18 @@ export type AnswerTerms = {
   readonly beneficiaries: readonly Hex[]
 }
 
+/** What the chain says of a model that is to be served. */
+export type ModelTerms = {
+  /** Wei per prompt token and per answer token, as the owner last set them. */
+  readonly inputPriceWei: bigint
+  readonly outputPriceWei: bigint
+  readonly isRetired: boolean
+  /** Root of the index that answers are attributed with. */
+  readonly attributionRoot: Hex
+  /** Receives what no record explains: the commons of the first Datanet. */
+  readonly commons: Hex
+}
+
 /** The reads of `Settlement`, `FeePolicy`, `Models`, `Staking` and `Datanets` that money depends on. */
 export type Contract = {
   readonly state: () => Promise<ChainState>
@@ -38,6 +50,7 @@ export type Contract = {
   readonly claimedWei: (account: Hex) => Promise<bigint>
   readonly currentSplit: () => Promise<{ version: number; split: FeeSplit.FeeSplit }>
   readonly hasStakers: (modelId: bigint) => Promise<boolean>
+  readonly modelTerms: (modelId: bigint) => Promise<ModelTerms>
   readonly answerTerms: (modelId: bigint, contributionIds: readonly Hex[]) => Promise<AnswerTerms>
 }
 
@@ -123,6 +136,25 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
       publicClient.readContract({ ...settlement, functionName: 'claimed', args: [account] }),
     currentSplit,
     hasStakers,
+    async modelTerms(modelId) {
+      const { inputPriceWei, outputPriceWei, retiredAt, attributionRoot, datanetIds } =
+        await publicClient.readContract({
+          address: l2.models,
+          abi: Abi.modelsAbi,
+          functionName: 'get',
+          args: [modelId],
+        })
+      const commons = await publicClient.readContract({
+        address: l2.datanets,
+        abi: Abi.datanetsAbi,
+        functionName: 'commonsOf',
+        args: [datanetIds[0] ?? 0n],
+      })
+      return {
+        ...{ inputPriceWei, outputPriceWei, attributionRoot, isRetired: retiredAt !== 0n },
+        commons: commons.toLowerCase() as Hex,
+      }
+    },
     async answerTerms(modelId, contributionIds) {
       // the block first: what holds after it held at its time, or changed later than it
       const { timestamp } = await publicClient.getBlock({ blockTag: 'latest' })

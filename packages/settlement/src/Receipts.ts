@@ -61,6 +61,8 @@ export type Receipts = {
    */
   readonly nextReceipt: (answer: Answer) => Promise<Http.SignedReceipt>
   readonly get: (sequence: number) => Promise<Http.SignedReceipt | undefined>
+  /** @throws {ReceiptNotFoundError} */
+  readonly require: (sequence: number) => Promise<Http.SignedReceipt>
   /** Newest first. */
   readonly list: (filter: ReceiptFilter) => Promise<Http.SignedReceipt[]>
 }
@@ -165,6 +167,11 @@ export function createReceipts(deps: {
       return (await get(sequence))!
     },
     get,
+    async require(sequence) {
+      const receipt = await get(sequence)
+      if (receipt === undefined) throw new ReceiptNotFoundError(sequence)
+      return receipt
+    },
     async list({ payer, modelName, before, limit }) {
       const rows = await read(database.orm)
         .where(
@@ -287,6 +294,16 @@ const toView = (row: {
     signature: receipt.signature as Hex,
     settlementTransaction: settlementTransaction as Hex | null,
     attribution: receipt.attribution as Attribution.Attribution,
+  }
+}
+
+export class ReceiptNotFoundError extends BaseError {
+  constructor(sequence: number) {
+    super({
+      code: 'receipt.not_found',
+      message: `Expected the sequence of a receipt, 1 for the first, but there is no receipt ${sequence}.`,
+      context: { sequence },
+    })
   }
 }
 

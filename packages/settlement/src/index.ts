@@ -16,7 +16,7 @@ export {
   createApiKeys,
   type KeyHolder,
 } from './ApiKeys.ts'
-export { type Contract, createContract } from './Contract.ts'
+export { type Contract, createContract, type ModelTerms } from './Contract.ts'
 export * as Credits from './Credits.ts'
 export { createEarnings, type Earnings } from './Earnings.ts'
 export {
@@ -40,6 +40,7 @@ export {
   createReceipts,
   ModelRetiredError,
   type ReceiptFilter,
+  ReceiptNotFoundError,
   type Receipts,
   SharesSumError,
 } from './Receipts.ts'

@@ -1,0 +1,96 @@
+import type { Hex } from '@openledger/primitives'
+import { Abi, type Deployment, type Http } from '@openledger/protocol'
+import type { PublicClient } from 'viem'
+
+/** The agents on chain: identity, wallet, and what their session keys may still pay. */
+export type Agents = { readonly list: () => Promise<Http.Agent[]> }
+
+const AGENT_COUNT_MAX = 100
+
+/** Creates the view of agents over the L2's JSON-RPC. */
+export function createAgents(client: PublicClient, deployment: Deployment): Agents {
+  const { agentIdentity, wopen } = deployment.l2
+  const fromBlock = BigInt(deployment.l2StartBlock)
+
+  /** An identity is held by its wallet, or by a person who has none. */
+  async function ownerOf(holder: Hex): Promise<Hex> {
+    const code = await client.getCode({ address: holder })
+    if (code === undefined) return holder
+    const owner = await client
+      .readContract({ address: holder, abi: Abi.agentWalletAbi, functionName: 'owner' })
+      .catch(() => holder)
+    return owner.toLowerCase() as Hex
+  }
+
+  async function sessionsOf(wallet: Hex): Promise<Http.Agent['sessions']> {
+    const granted = await client.getContractEvents({
+      ...{ address: wallet, abi: Abi.agentWalletAbi, eventName: 'SessionGranted', fromBlock, strict: true },
+    })
+    // a key that was granted twice has its last session
+    const latest = new Map(granted.map(({ args }) => [args.key, args]))
+    return Promise.all(
+      [...latest.values()].map(async (grant) => {
+        const now = await client.readContract({
+          ...{ address: wallet, abi: Abi.agentWalletAbi, functionName: 'sessionOf', args: [grant.key] },
+        })
+        return {
+          key: grant.key.toLowerCase() as Hex,
+          payee: grant.payee.toLowerCase() as Hex,
+          limitPerPaymentWei: grant.limitPerPaymentWei.toString(),
+          limitTotalWei: grant.limitTotalWei.toString(),
+          spentWei: now.spentWei.toString(),
+          expiresAt: Number(grant.expiresAt),
+          revoked: now.expiresAt === 0n,
+        }
+      }),
+    )
+  }
+
+  return {
+    async list() {
+      const registered = await client.getContractEvents({
+        ...{ address: agentIdentity, abi: Abi.agentIdentityAbi, eventName: 'Registered', fromBlock },
+        strict: true,
+      })
+      return Promise.all(
+        registered.slice(-AGENT_COUNT_MAX).map(async ({ args: { agentId } }) => {
+          const identity = { address: agentIdentity, abi: Abi.agentIdentityAbi, args: [agentId] } as const
+          const [holder, uri] = await Promise.all([
+            client.readContract({ ...identity, functionName: 'ownerOf' }),
+            client.readContract({ ...identity, functionName: 'tokenURI' }),
+          ])
+          const wallet = holder.toLowerCase() as Hex
+          const [owner, nativeWei, wrappedWei, sessions] = await Promise.all([
+            ownerOf(wallet),
+            client.getBalance({ address: wallet }),
+            client.readContract({
+              ...{ address: wopen, abi: Abi.wopenAbi, functionName: 'balanceOf', args: [wallet] },
+            }),
+            sessionsOf(wallet),
+          ])
+          return {
+            id: agentId.toString(),
+            name: nameIn(uri) ?? `agent ${agentId}`,
+            owner,
+            wallet,
+            walletWei: (nativeWei + wrappedWei).toString(),
+            uri: uri.slice(0, 8_192),
+            sessions,
+          }
+        }),
+      )
+    },
+  }
+}
+
+/** Reads the name in a registration file that the URI itself carries; files elsewhere are not fetched. */
+function nameIn(uri: string): string | undefined {
+  const base64 = /^data:application\/json;base64,(.+)$/.exec(uri)?.[1]
+  if (base64 === undefined) return undefined
+  try {
+    const { name } = JSON.parse(Buffer.from(base64, 'base64').toString('utf8')) as { name?: unknown }
+    return typeof name === 'string' ? name.slice(0, 100) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,177 @@
+import type { GenerateRequest, GenerationResult, OpenLora, Prepared, TokenDelta } from '@openledger/openlora'
+import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import { FeeSplit, type Http } from '@openledger/protocol'
+import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
+import { type Database, eq, or, schema } from '@openledger/store'
+
+const { contributions } = schema
+
+/** What selling answers needs to know of a published model. */
+export type AnsweringModel = {
+  readonly modelId: bigint
+  readonly adapterCid: string
+  readonly adapterHash: Hex
+  readonly recordsCid: string
+  readonly influenceCid: string
+  readonly spansCid: string
+  readonly influenceBps: number
+  readonly spansBps: number
+}
+
+/** What makes answers and says what shaped them. */
+export type Serving = Pick<OpenLora, 'prepare' | 'generate' | 'attribute'> & {
+  readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode'>
+}
+
+/** A request with its price: nothing has been paid, nothing runs. */
+export type Quote = {
+  readonly prepared: Prepared
+  readonly model: AnsweringModel
+  readonly terms: ModelTerms
+  /** The most that the request can cost. */
+  readonly maxWei: bigint
+}
+
+export type Payer = { readonly account: Hex; readonly apiKeyId?: string }
+
+export type AnswerEvent =
+  | { readonly kind: 'delta'; readonly delta: TokenDelta }
+  | { readonly kind: 'done'; readonly result: GenerationResult; readonly receipt: Http.SignedReceipt }
+
+export type AnswerOptions = {
+  readonly signal: AbortSignal
+  /** True when the caller sees tokens as they come, so that an answer cut short was delivered in part. */
+  readonly isStreamed: boolean
+}
+
+export type Answering = {
+  /** @throws {PublishedModelNotFoundError} {ModelRetiredError} and what `prepare` refuses. */
+  readonly quote: (request: GenerateRequest) => Promise<Quote>
+  /**
+   * Makes an answer and charges for it: hold, generate, attribute, receipt.
+   *
+   * The last token comes after the receipt is stored. A caller who leaves is charged for what was delivered; a failure
+   * before anything was delivered costs nothing. Iterate to the end.
+   */
+  readonly answer: (quote: Quote, payer: Payer, options: AnswerOptions) => AsyncGenerator<AnswerEvent>
+}
+
+const hashText = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
+
+/** Creates the one way in which answers are sold. */
+export function createAnswering(deps: {
+  readonly database: Database
+  readonly settlement: Pick<Settlement, 'accounts' | 'contract' | 'receipts'>
+  readonly serving: Serving
+  readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
+}): Answering {
+  const { database, settlement, serving, findModel } = deps
+
+  /** Who pays for an answer does not earn from it: asking oneself would otherwise turn fees into rewards. */
+  async function ownContributions(account: Hex): Promise<Hex[]> {
+    const rows = await database.orm
+      .select({ id: contributions.id })
+      .from(contributions)
+      .where(or(eq(contributions.contributor, account), eq(contributions.beneficiary, account)))
+    return rows.map((row) => row.id as Hex)
+  }
+
+  async function charge({ model, terms }: Quote, hold: Hold, result: GenerationResult) {
+    const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
+    const { promptIds, answerIds, text } = result
+    const { attribution, inferenceCommitment } = await serving.attribute({
+      model: {
+        adapter: { cid: adapterCid, hash: adapterHash },
+        index: { influenceCid, spansCid, recordsCid, attributionRoot: terms.attributionRoot },
+        policy: { influenceBps: model.influenceBps, spansBps: model.spansBps },
+        commons: terms.commons,
+      },
+      ...{ promptIds, answerIds, text },
+      excludedContributions: await ownContributions(hold.account),
+    })
+    return settlement.receipts.nextReceipt({
+      ...{ hold, modelId: model.modelId, attribution, inferenceCommitment },
+      promptHash: hashText(result.promptText),
+      answerHash: hashText(result.text),
+      inputTokens: result.inputTokens,
+      outputTokens: result.outputTokens,
+      inputPriceWei: terms.inputPriceWei,
+      outputPriceWei: terms.outputPriceWei,
+    })
+  }
+
+  return {
+    async quote(request) {
+      const model = await findModel(request.model)
+      if (model === undefined) throw new PublishedModelNotFoundError(request.model)
+      const [prepared, terms] = await Promise.all([
+        serving.prepare(request),
+        settlement.contract.modelTerms(model.modelId),
+      ])
+      if (terms.isRetired) throw new ModelRetiredError(model.modelId)
+      const { promptIds, outputTokensMax } = prepared
+      const { inputPriceWei, outputPriceWei } = terms
+      const maxWei = FeeSplit.feeWei(promptIds.length, outputTokensMax, inputPriceWei, outputPriceWei)
+      return { prepared, model, terms, maxWei }
+    },
+    async *answer(quote, payer, { signal, isStreamed }) {
+      const hold = await settlement.accounts.hold({ ...payer, amountWei: quote.maxWei })
+      let isOver = false
+      const seen: TokenDelta[] = []
+      try {
+        const generation = serving.generate(quote.prepared, { signal })
+        for await (const delta of generation) {
+          const before = seen.at(-1)
+          seen.push(delta)
+          if (before !== undefined) yield { kind: 'delta', delta: before }
+        }
+        const result = await generation.result
+        const isDelivered = result.finishReason !== 'cancelled' || (isStreamed && result.outputTokens > 0)
+        if (!isDelivered) return
+        const receipt = await charge(quote, hold, result)
+        isOver = true
+        const last = seen.at(-1)
+        if (last !== undefined) yield { kind: 'delta', delta: last }
+        yield { kind: 'done', result, receipt }
+      } catch (error) {
+        // the last delta never left; what came before it was delivered and is charged for if that still works
+        const delivered = isStreamed && !isOver ? partOf(quote, seen.slice(0, -1)) : undefined
+        if (delivered !== undefined) {
+          await charge(quote, hold, delivered).then(
+            () => {
+              isOver = true
+            },
+            () => {},
+          )
+        }
+        throw error
+      } finally {
+        if (!isOver) await settlement.accounts.release(hold.id)
+      }
+    },
+  }
+}
+
+/** Puts together what a caller had received when an answer broke off; nothing when that was nothing. */
+function partOf({ prepared }: Quote, deltas: readonly TokenDelta[]): GenerationResult | undefined {
+  const answerIds = deltas.flatMap(({ tokenId }) => (tokenId === null ? [] : [tokenId]))
+  if (answerIds.length === 0) return undefined
+  const { promptIds, promptText } = prepared
+  return {
+    text: deltas.map((delta) => delta.text).join(''),
+    ...{ answerIds, promptIds, promptText },
+    inputTokens: promptIds.length,
+    outputTokens: answerIds.length,
+    finishReason: 'cancelled',
+  }
+}
+
+export class PublishedModelNotFoundError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'model.not_found',
+      message: `Expected the name of a published model, got ${JSON.stringify(name.slice(0, 80))}. GET /v1/models lists them.`,
+      context: { name: name.slice(0, 80), param: 'model' },
+    })
+  }
+}

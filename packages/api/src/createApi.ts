@@ -1,0 +1,152 @@
+import type { OpenLora } from '@openledger/openlora'
+import { BaseError } from '@openledger/primitives'
+import { Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { z } from 'zod'
+import { type Answering, type AnsweringModel, createAnswering, type Serving } from './Answering.ts'
+import { type ApiRouteDependencies, addApiRoutes } from './apiRoutes.ts'
+import { addCompletionRoutes } from './completionRoutes.ts'
+import { createMcp } from './Mcp.ts'
+import { createMetrics } from './Metrics.ts'
+import { createPaywall, PaymentRequiredError } from './Paywall.ts'
+import { openAiErrorOf, problemOf, RouteNotFoundError, statusOf } from './Problems.ts'
+import { createRoutes } from './Routes.ts'
+
+/** Takes structured log lines: fields first, then a constant message. Any pino logger is one. */
+export type Logger = Readonly<
+  Record<'info' | 'warn' | 'error', (fields: Readonly<Record<string, unknown>>, message: string) => void>
+>
+
+export type ApiDependencies = ApiRouteDependencies & {
+  readonly serving: Serving & Pick<OpenLora, 'metrics'>
+  /** Finds a published model with the blobs that serve and attribute it. */
+  readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
+  readonly logger: Logger
+}
+
+export type Api = {
+  /** Answers one HTTP request. */
+  readonly fetch: (request: Request) => Promise<Response>
+  /** Ends what is open: MCP exchanges. Answers in the making are for the server to await. */
+  readonly close: () => Promise<void>
+}
+
+const VERSION = '0.1.0'
+/** What a browser may read of an answer besides the body. */
+const EXPOSED_HEADERS = ['PAYMENT-REQUIRED', 'PAYMENT-RESPONSE', 'Retry-After']
+
+/**
+ * Creates everything that a server answers over HTTP: the OpenAI-compatible interface under `/v1`, our own under `/api`,
+ * MCP at `/mcp`, `/health` and `/metrics`.
+ *
+ * Any page may read it: there are no cookies, and whatever changes something carries its own authority (a signature, a
+ * key, a payment).
+ */
+export function createApi(deps: ApiDependencies): Api {
+  const { serving, settlement, network, database, clock, logger } = deps
+  const app = new Hono()
+  const routes = createRoutes(app)
+  const metrics = createMetrics({ settlement, engine: () => serving.metrics() })
+  const answering = counted(
+    createAnswering({ database, settlement, serving, findModel: deps.findModel }),
+    metrics,
+  )
+  const paywall = createPaywall({ deployment: network.deployment, settlement })
+  const mcp = createMcp({ ...deps, answering, paywall })
+  const report = (error: unknown, fields: Record<string, unknown>): void => {
+    const problem = error instanceof BaseError ? { code: error.code, context: error.context } : {}
+    logger.error({ ...fields, ...problem, error: describe(error) }, 'a request failed')
+  }
+
+  app.use(cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
+  app.use(metrics.middleware)
+  app.onError((error, context) => {
+    const status = statusOf(error)
+    if (status >= 500) report(error, { method: context.req.method, path: context.req.path })
+    const headers: Record<string, string> = error instanceof PaymentRequiredError ? { ...error.headers } : {}
+    const wait = error instanceof BaseError ? error.context['retryAfterSeconds'] : undefined
+    if (typeof wait === 'number') headers['Retry-After'] = String(wait)
+    if (context.req.path.startsWith('/v1/')) {
+      return context.json(openAiErrorOf(error), status as 400, headers)
+    }
+    const problem = problemOf(error)
+    headers['content-type'] = 'application/problem+json'
+    return context.body(JSON.stringify(problem), problem.status as 400, headers)
+  })
+  app.notFound((context) => {
+    throw new RouteNotFoundError(context.req.method, context.req.path)
+  })
+
+  addApiRoutes(routes, deps)
+  addCompletionRoutes(routes, {
+    ...{ answering, paywall, serving, nowMs: clock.nowMs },
+    onError: (error) => {
+      if (statusOf(error) >= 500) report(error, { path: '/v1' })
+    },
+  })
+  addModelRoutes(routes, deps)
+  app.all('/mcp', (context) => mcp.fetch(context.req.raw))
+  app.get('/health', (context) => {
+    const settler = settlement.settler.status()
+    const isHealthy = settler.state !== 'blocked'
+    return context.json({ status: isHealthy ? 'ok' : 'degraded', settler }, isHealthy ? 200 : 503)
+  })
+  app.get('/metrics', async (context) =>
+    context.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
+  )
+  app.get('/api/openapi.json', (context) =>
+    context.json({
+      openapi: '3.1.0',
+      info: {
+        title: 'OpenLedger',
+        version: VERSION,
+        description: 'Amounts are wei of OPEN in decimal strings.',
+      },
+      ...routes.document(),
+    }),
+  )
+  return {
+    fetch: async (request) => app.fetch(request),
+    close: () => mcp.close(),
+  }
+}
+
+/** Adds the free routes of the OpenAI interface. */
+function addModelRoutes(routes: ReturnType<typeof createRoutes>, { modelFactory }: ApiDependencies): void {
+  const toEntry = (model: Awaited<ReturnType<typeof modelFactory.model>>) => ({
+    id: model.name,
+    object: 'model',
+    created: model.createdAt,
+    owned_by: model.owner,
+    openledger: model,
+  })
+  routes.add(
+    {
+      ...{ method: 'get', path: '/v1/models', tag: 'OpenAI', summary: 'Published models.' },
+      response: z.looseObject({}),
+    },
+    async () => ({ object: 'list', data: (await modelFactory.models()).map(toEntry) }),
+  )
+  routes.add(
+    {
+      ...{ method: 'get', path: '/v1/models/:name', tag: 'OpenAI', summary: 'One published model.' },
+      params: z.object({ name: z.string().max(128) }),
+      response: z.looseObject({}),
+    },
+    async ({ params }) => toEntry(await modelFactory.model(params.name)),
+  )
+}
+
+/** Counts what is sold on the way to whoever bought it. */
+const counted = (answering: Answering, metrics: ReturnType<typeof createMetrics>): Answering => ({
+  quote: answering.quote,
+  async *answer(...request) {
+    for await (const event of answering.answer(...request)) {
+      metrics.count(event)
+      yield event
+    }
+  },
+})
+
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)
