@@ -42,7 +42,7 @@ export function createAdapterCache(
 export class AdapterHashMismatchError extends BaseError {
   constructor({ cid, hash }: AdapterReference, got: Hex) {
     super({
-      code: 'openlora.adapter_hash_mismatch',
+      code: 'engine.adapter_hash_mismatch',
       message: `Expected the adapter ${cid} to hash to ${hash}, as published, got ${got}. Publish the model again from the adapter that was trained.`,
       context: { cid, expected: hash, got },
     })

@@ -61,7 +61,7 @@ export async function loadAttributionIndex(
 export class AttributionIndexError extends BaseError {
   constructor(expected: string, got: string) {
     super({
-      code: 'openlora.attribution_index',
+      code: 'engine.attribution_index',
       message: `Expected attribution indexes with ${expected}, got ${got}. Publish the model again from its training run.`,
       context: { expected, got },
     })

@@ -210,7 +210,7 @@ describe('createAttributor', () => {
     const attributor = await start()
     const index = { ...model.index, attributionRoot: hexOf(5) }
     await expect(attributor.attribute({ ...request, model: { ...model, index } })).rejects.toMatchObject({
-      code: 'openlora.attribution_index',
+      code: 'engine.attribution_index',
     })
   })
 

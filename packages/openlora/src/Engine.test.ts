@@ -250,8 +250,8 @@ describe('createEngine', () => {
     const codes = [lost, forged, broken, long].map((event) => event!.kind === 'failed' && event!.error.code)
     expect(codes).toEqual([
       'blob.not_found',
-      'openlora.adapter_hash_mismatch',
-      'openlora.adapter_output',
+      'engine.adapter_hash_mismatch',
+      'engine.adapter_output',
       'model.row',
     ])
   })

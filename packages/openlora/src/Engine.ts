@@ -305,7 +305,7 @@ export function createEngine(
 export class AdapterOutputError extends BaseError {
   constructor(cid: string | undefined) {
     super({
-      code: 'openlora.adapter_output',
+      code: 'engine.adapter_output',
       message: `Expected finite scores, but the model ${cid ?? 'base'} computed others. Its adapter does not work on this base.`,
       context: { cid },
     })

@@ -40,13 +40,13 @@ describe('createWorkerHost', () => {
       ...{ code: 'a.b', context: { at: 1 }, severity: 'retry' },
     })
     await host.close()
-    await expect(host.live()).rejects.toMatchObject({ code: 'openlora.worker_stopped' })
+    await expect(host.live()).rejects.toMatchObject({ code: 'engine.stopped' })
   })
 
   test('fails what waits on a thread that dies, and starts another', async () => {
     const { host, deaths } = start(source)
     const { link } = await host.live()
-    const stopped = { code: 'openlora.worker_stopped', severity: 'retry', context: { exitCode: 3 } }
+    const stopped = { code: 'engine.stopped', severity: 'retry', context: { exitCode: 3 } }
     await expect(link.call('double', 13)).rejects.toMatchObject(stopped)
     expect(deaths).toEqual([expect.objectContaining(stopped)])
     await expect(link.call('double', 1)).rejects.toMatchObject(stopped)

@@ -91,7 +91,7 @@ export function createWorkerHost<Local extends Methods, Remote extends Methods, 
 export class WorkerStoppedError extends BaseError {
   constructor(exitCode: number) {
     super({
-      code: 'openlora.worker_stopped',
+      code: 'engine.stopped',
       message: `Expected the engine to go on, but it stopped (exit code ${exitCode}). Nothing was charged; send the request again.`,
       context: { exitCode },
       severity: 'retry',

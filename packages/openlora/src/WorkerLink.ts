@@ -106,7 +106,7 @@ export function toPlainError(error: unknown): PlainError {
     return { code, message, context, severity }
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { code: 'openlora.internal', message, context: {}, severity: 'fatal' }
+  return { code: 'engine.internal', message, context: {}, severity: 'fatal' }
 }
 
 /** Makes an error again of what crossed; its class is lost, its code is not. */
