@@ -145,7 +145,8 @@ export function createValidation({
         verdicts.push({ ...base, reason, duplicateOf: record.id as Hex, similarityPpm })
       } else {
         const echo = own.find(text)
-        const original = echo && texts[Number(echo.id)]!.id
+        // a copy of a copy names the original
+        const original = echo && (verdicts[Number(echo.id)]!.duplicateOf ?? texts[Number(echo.id)]!.id)
         own.add(String(index), text)
         seen.set(recordId, index)
         verdicts.push({
