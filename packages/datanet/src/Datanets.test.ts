@@ -42,7 +42,7 @@ beforeAll(async () => {
   blobs = createDiskBlobs(join(directory, 'blobs'))
   jobs = await createJobs(database, { onError })
   datanets = createDatanets({ ...chain, database, blobs, jobs, clock: systemClock })
-  await datanets.start()
+  await datanets.work()
   await datanets.register({
     transactionHash: await chain.createDatanet('solidity', SUMMARY),
     summary: SUMMARY,
@@ -494,7 +494,7 @@ test('no acknowledged contribution is lost to kill -9, and what was half done is
       ...own,
       ...{ database: reopened, jobs: again, blobs: createDiskBlobs(`${home}/blobs`), clock: systemClock },
     })
-    await last.start()
+    await last.work()
     await vi.waitFor(
       async () => {
         const rows = await reopened.orm.select().from(schema.contributions)

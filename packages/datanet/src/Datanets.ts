@@ -24,7 +24,7 @@ export type Datanets = Queries & {
    */
   readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
   /** Takes validation jobs in this process, beginning with what a process before it left undone. */
-  readonly start: () => Promise<void>
+  readonly work: () => Promise<void>
 }
 
 export type DatanetsDependencies = {
@@ -96,7 +96,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
       const { records: _, ...contribution } = await queries.contribution(id)
       return contribution
     },
-    async start() {
+    async work() {
       await jobs.work(VALIDATION_QUEUE, (_payload, { signal }) => validation.run(signal))
       await requestValidation()
     },

@@ -20,7 +20,7 @@ const datanets = createDatanets({
   validator: senderOf('validator'),
   clock: systemClock,
 })
-await datanets.start()
+await datanets.work()
 const account = DevelopmentKeys.contributor(3)
 for (let n = Number(start); ; n++) {
   const input = {
