@@ -48,7 +48,8 @@ export function createBatcher(options: BatcherOptions): Loop {
   /** The last block sent, and the L1 block by which L1 must have told it. */
   let sent: { readonly l2: bigint; readonly l1: bigint } | undefined
   let lastSentAt = Number.NEGATIVE_INFINITY
-  let drained = false
+  /** The L1 height by which everything that an earlier process sent is in a block, or gone. */
+  let settledAt: bigint | undefined
 
   /** Reads the L1 blocks that are new and will stay. @returns whether all of them were read. */
   async function scan(signal: AbortSignal): Promise<boolean> {
@@ -124,12 +125,13 @@ export function createBatcher(options: BatcherOptions): Loop {
   }
 
   async function round(signal: AbortSignal): Promise<void> {
-    if (!drained) {
+    if (settledAt === undefined) {
       await createL1Sender({ l1, account, signal, logger }).drain()
-      drained = true
+      settledAt = await client.getBlockNumber({ cacheTime: 0 })
     }
     if (!(await scan(signal))) return
     await moveHeads()
+    if (derivation.next() <= settledAt) return
     if (sent !== undefined && derivation.next() > sent.l1) {
       if (derivation.derived() < sent.l2) {
         logger.warn({ lastBlock: sent.l2.toString() }, 'L1 does not tell what was sent; sending it again')

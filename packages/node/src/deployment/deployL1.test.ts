@@ -5,7 +5,7 @@ import { DevelopmentKeys } from '@openledger/protocol'
 import { genesisAllocationAbi, openAbi } from '@openledger/protocol/abi/index'
 import { createWalletClient, http, parseAbi, parseEther } from 'viem'
 import { foundry } from 'viem/chains'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createDevelopmentL1, type DevelopmentL1, stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
@@ -138,7 +138,12 @@ describe('createL1View', () => {
       nonce: nonce + 2,
     })
     await l1.nextBlock()
-    const after = await view.head()
+    // the view may call an answer of a moment ago the present
+    const after = await vi.waitFor(async () => {
+      const head = await view.head()
+      expect(head.number).toBeGreaterThan(before.number)
+      return head
+    })
     expect(await view.systemConfig(after)).toEqual({
       ...initial,
       gasLimit: 40_000_000n,

@@ -153,7 +153,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     if (account !== undefined && !isSenderCode(code(account.codeHash))) {
       throw new TransactionRejectedError('sender_has_code', 'a sender without code', executable.sender)
     }
-    const costWei = maxCost(transaction, raw, headParameters())
+    const costWei = maxCost(transaction, executable.compressedLength, headParameters())
     return { ...executable, transaction, costWei, arrivedMs: clock.nowMs() }
   }
 

@@ -175,7 +175,7 @@ function opFields(
     }
   }
   if (l1Parameters === undefined) return {}
-  const { feeWei, gasUsed } = L1Cost.l1Cost(raw, l1Parameters)
+  const { feeWei, gasUsed } = L1Cost.l1Cost(L1Cost.fastLzLength(raw), l1Parameters)
   const hasOperatorFee = l1Parameters.operatorFeeScalar !== 0n || l1Parameters.operatorFeeConstant !== 0n
   return {
     l1Fee: feeWei,

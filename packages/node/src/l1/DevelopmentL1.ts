@@ -167,7 +167,7 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
       next = Math.max(next + 1000 * blockTimeSeconds, performance.now())
       await new Promise<void>((resolve) => {
         wake = resolve
-        setTimeout(resolve, next - performance.now())
+        setTimeout(resolve, Math.max(0, next - performance.now()))
       })
       if (stopping) return
       try {
@@ -251,7 +251,7 @@ async function findRunning({
     throw new L1StillRunningError(pid, previous.port, port)
   }
   // a server killed while anvil was starting leaves one that does not answer yet
-  const deadline = performance.now() + START_TIMEOUT_MS / 6
+  const deadline = performance.now() + START_TIMEOUT_MS
   while (performance.now() < deadline && isRunning(pid)) {
     try {
       const genesis = await client.getBlock({ blockNumber: 0n })

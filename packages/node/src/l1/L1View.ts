@@ -23,6 +23,8 @@ const eventAbi = parseAbi([
 const depositedTopic = encodeEventTopics({ abi: eventAbi, eventName: 'TransactionDeposited' })[0] as Hex
 const updateTopic = encodeEventTopics({ abi: eventAbi, eventName: 'ConfigUpdate' })[0] as Hex
 
+/** How long an answer of the endpoint is taken for the present. */
+const FRESH_MS = 250
 /** Endpoints commonly refuse wider ranges in one `eth_getLogs`. */
 const LOG_RANGE_BLOCKS = 2_000n
 
@@ -79,13 +81,47 @@ export function createL1View(options: L1ViewOptions): L1View {
     return fee === undefined ? 1n : hexToBigInt(fee)
   }
 
-  async function block(number: bigint): Promise<L1Block | undefined> {
+  async function fetchBlock(number: bigint): Promise<L1Block | undefined> {
     try {
       return await toL1Block(await client.getBlock({ blockNumber: number }))
     } catch (error) {
       if (error instanceof BlockNotFoundError) return undefined
       throw error
     }
+  }
+
+  async function fetchHead(): Promise<L1Block> {
+    const [latest, durable] = await Promise.all([
+      client.getBlockNumber({ cacheTime: 0 }),
+      l1.durableBlockNumber(),
+    ])
+    const confirmed = latest > confirmationDepth ? latest - confirmationDepth : 0n
+    const number = confirmed < durable ? confirmed : durable
+    const head = await fetchBlock(number)
+    if (head === undefined) throw new L1BlockVanishedError(number)
+    return head
+  }
+
+  // a sequencer that fills missed slots asks the same hundreds of times a second
+  let recent: {
+    readonly since: number
+    readonly blocks: Map<bigint | 'head', Promise<L1Block | undefined>>
+  } = {
+    since: 0,
+    blocks: new Map(),
+  }
+  function recently<T extends L1Block | undefined>(
+    key: bigint | 'head',
+    fetch: () => Promise<T>,
+  ): Promise<T> {
+    if (performance.now() - recent.since > FRESH_MS) recent = { since: performance.now(), blocks: new Map() }
+    const known = recent.blocks.get(key) as Promise<T> | undefined
+    if (known !== undefined) return known
+    const { blocks } = recent
+    const fetched = fetch()
+    blocks.set(key, fetched)
+    fetched.catch(() => blocks.delete(key))
+    return fetched
   }
 
   const logsOf = async (filter: Record<string, unknown>): Promise<readonly RpcLog[]> =>
@@ -96,7 +132,7 @@ export function createL1View(options: L1ViewOptions): L1View {
   let scanned: { readonly number: bigint; readonly hash: Hex } | undefined
 
   async function systemConfig(at: L1Block): Promise<SystemConfig> {
-    if (scanned === undefined || !(await stillCanonical(scanned))) {
+    if (at.hash !== scanned?.hash && (scanned === undefined || !(await stillCanonical(scanned)))) {
       history = [{ from: genesis.number, config: genesis.systemConfig }]
       scanned = undefined
     }
@@ -121,21 +157,11 @@ export function createL1View(options: L1ViewOptions): L1View {
   }
 
   const stillCanonical = async (known: { number: bigint; hash: Hex }): Promise<boolean> =>
-    (await block(known.number))?.hash === known.hash
+    (await fetchBlock(known.number))?.hash === known.hash
 
   return {
-    async head() {
-      const [latest, durable] = await Promise.all([
-        client.getBlockNumber({ cacheTime: 0 }),
-        l1.durableBlockNumber(),
-      ])
-      const confirmed = latest > confirmationDepth ? latest - confirmationDepth : 0n
-      const number = confirmed < durable ? confirmed : durable
-      const head = await block(number)
-      if (head === undefined) throw new L1BlockVanishedError(number)
-      return head
-    },
-    block,
+    head: () => recently('head', fetchHead),
+    block: (number) => recently(number, () => fetchBlock(number)),
     async receiptsDeposits(blockHash) {
       const logs = await logsOf({ address: portal, topics: [depositedTopic], blockHash })
       return logs.map((log): L1Log => {

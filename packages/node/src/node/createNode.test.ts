@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DevelopmentKeys } from '@openledger/protocol'
@@ -23,6 +23,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { createNode, type Node } from './createNode.ts'
+import { l1OriginOf } from './L1Origin.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'openledger-node-'))
 const options = {
@@ -207,6 +208,20 @@ describe('createNode', () => {
     })
     await publicL2.waitForTransactionReceipt({ hash: burn })
     expect(node.engine.totalBalance()).toBe(await lockedWei())
+  })
+
+  test('goes on when anvil is killed, on the same L1 blocks', async () => {
+    const l1Pid = Number(readFileSync(join(directory, 'l1.pid'), 'utf8'))
+    const before = node.engine.head()
+    const origin = l1OriginOf(before, node.rollupConfig.genesis.l1)
+    process.kill(l1Pid, 'SIGKILL')
+    await vi.waitFor(() => expect(node.engine.safe().number).toBeGreaterThan(before.number + 2n), {
+      timeout: 30_000,
+      interval: 200,
+    })
+    expect(node.engine.block(before.number)).toEqual(before)
+    expect((await node.l1.client.getBlock({ blockNumber: origin.number })).hash).toBe(origin.hash)
+    await vi.waitFor(() => expect(node.problems()).toEqual({}), 10_000)
   })
 
   test('tells rollup nodes what they ask', async () => {

@@ -87,7 +87,7 @@ export type Node = AsyncDisposable & {
  * Starts the whole L2: its L1 (or a connection to one), the contracts, the engine, the sequencer, JSON-RPC, the batcher
  * and the proposer. Called again in the same directory it goes on with what is there, wherever it was killed.
  *
- * @throws {DirectoryLockedError} {@link KeysMissingError} and what the services throw.
+ * @throws {DirectoryLockedError | KeysMissingError | NodeStalledError} and what the services throw.
  * @example
  * await using node = await createNode({ directory: '.openledger' })
  */
@@ -203,6 +203,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     logger,
   })
 
+  await catchUp({
+    engine,
+    clock,
+    blockTimeSeconds: l2BlockTimeSeconds,
+    lastError: sequencer.lastError,
+    logger,
+  })
   const services = stack.move()
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
@@ -253,6 +260,42 @@ function readOrMakeGenesis(
   })
   DurableFile.writeJson(path, genesis)
   return genesis
+}
+
+/** A head so many blocks behind the clock counts as up to date. */
+const BEHIND_BLOCKS_MAX = 5
+const CATCH_UP_STALL_MS = 60_000
+const CATCH_UP_POLL_MS = 100
+
+/**
+ * Waits until the slots that were missed while no node ran are filled: before that the chain's time is in the past, and
+ * what is signed now may not be valid there yet.
+ */
+async function catchUp({
+  engine,
+  clock,
+  blockTimeSeconds,
+  lastError,
+  logger,
+}: {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly blockTimeSeconds: number
+  readonly lastError: () => unknown
+  readonly logger: Logger
+}): Promise<void> {
+  const behind = (): number =>
+    Math.floor((clock.nowMs() / 1_000 - Number(engine.head().timestamp)) / blockTimeSeconds)
+  if (behind() > BEHIND_BLOCKS_MAX) logger.info({ blocks: behind() }, 'filling the slots that were missed')
+  let last = engine.head().number
+  let movedAt = performance.now()
+  while (behind() > BEHIND_BLOCKS_MAX) {
+    await delay(CATCH_UP_POLL_MS)
+    const { number } = engine.head()
+    if (number !== last) movedAt = performance.now()
+    last = number
+    if (performance.now() - movedAt > CATCH_UP_STALL_MS) throw new NodeStalledError(number, lastError())
+  }
 }
 
 async function nextBlockOf(engine: Engine, timeoutMs: number): Promise<void> {
@@ -312,6 +355,18 @@ export class KeysMissingError extends BaseError {
       code: 'node.keys_missing',
       message: `Expected keys for L1 chain ${l1ChainId}, got none: the development keys are known to everybody and serve chain ${DEVELOPMENT_L1_CHAIN_ID} only.`,
       context: { l1ChainId },
+    })
+  }
+}
+
+export class NodeStalledError extends BaseError {
+  constructor(number: bigint, cause: unknown) {
+    super({
+      code: 'node.stalled',
+      message: `Expected a block after ${number} within ${CATCH_UP_STALL_MS / 1_000} s, none came: ${cause instanceof Error ? cause.message : 'the L1 makes no blocks'}`,
+      context: { number: number.toString() },
+      severity: 'retry',
+      cause,
     })
   }
 }

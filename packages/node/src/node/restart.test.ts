@@ -4,16 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Deployment, DevelopmentKeys } from '@openledger/protocol'
+import { Batch, Channel, Frame } from '@openledger/rollup'
 import {
   createPublicClient,
   createWalletClient,
   defineChain,
   type Hex,
+  hexToBytes,
   http,
   parseAbiItem,
   parseEther,
 } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { batchInboxOf } from '../deployment/RollupConfig.ts'
 import { stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 
 const program = new URL('../../test/startNode.ts', import.meta.url).pathname
@@ -42,7 +45,7 @@ type Started = {
 }
 
 const launch = (directory: string): ChildProcess => {
-  const child = spawn(process.execPath, [program, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [program, directory], { stdio: ['ignore', 'pipe', 'pipe'] })
   children.push(child)
   return child
 }
@@ -50,11 +53,15 @@ const launch = (directory: string): ChildProcess => {
 const ready = (child: ChildProcess): Promise<Started> =>
   new Promise((resolve, reject) => {
     let text = ''
+    let errors = ''
+    child.stderr!.on('data', (chunk: Buffer) => {
+      errors += chunk
+    })
     child.stdout!.on('data', (chunk: Buffer) => {
       text += chunk
       if (text.includes('\n')) resolve({ child, ...JSON.parse(text) })
     })
-    child.once('exit', (code) => reject(new Error(`the node ended with ${code}`)))
+    child.once('exit', (code) => reject(new Error(`the node ended with ${code}: ${errors}`)))
   })
 
 const kill = (child: ChildProcess): Promise<void> =>
@@ -67,11 +74,29 @@ const kill = (child: ChildProcess): Promise<void> =>
 const clientOf = (url: string) =>
   createPublicClient({ transport: http(url), pollingInterval: 100, cacheTime: 0 })
 
+/** The time of every L2 block that the batcher put on L1, in the order of L1; each frame is a whole channel here. */
+async function publishedTimestamps({ l1, deployment }: Started): Promise<bigint[]> {
+  const client = clientOf(l1)
+  const timestamps: bigint[] = []
+  const head = await client.getBlockNumber()
+  for (let blockNumber = 0n; blockNumber <= head; blockNumber++) {
+    const { transactions } = await client.getBlock({ blockNumber, includeTransactions: true })
+    for (const { to, input } of transactions) {
+      if (to !== batchInboxOf(deployment.l2ChainId)) continue
+      for (const batch of Channel.decode(Channel.join(Frame.decode(hexToBytes(input))))) {
+        const decoded = Batch.decode(batch, BigInt(deployment.l2ChainId))
+        if (decoded.version === 0) timestamps.push(decoded.singular.timestamp)
+      }
+    }
+  }
+  return timestamps
+}
+
 describe('a node killed with SIGKILL', () => {
   test('at many points of its first start comes up with one deployment, and no account funded twice', async () => {
     const directory = temporary()
     let started: Started | undefined
-    for (let waitMs = 500; started === undefined; waitMs += 450) {
+    for (let waitMs = 500; started === undefined; waitMs = Math.round(waitMs * 1.4)) {
       const child = launch(directory)
       // each try is given a little longer, until one has time to finish
       started = await Promise.race([ready(child), delay(waitMs).then(() => undefined)])
@@ -129,6 +154,10 @@ describe('a node killed with SIGKILL', () => {
         expect((await client.getBlock({ blockTag: 'finalized' })).number).toBeGreaterThanOrEqual(head),
       { timeout: 30_000, interval: 250 },
     )
+    const told = await publishedTimestamps(second)
+    expect(new Set(told).size).toBe(told.length)
+    expect(told).toEqual([...told].sort((x, y) => (x < y ? -1 : 1)))
+    expect(told.length).toBeGreaterThanOrEqual(Number(head))
   })
 
   test('refuses to start twice in one directory', async () => {
