@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,11 +51,10 @@ export function forgePath(): string {
   return join(dirname(platformPackage), 'bin', process.platform === 'win32' ? 'forge.exe' : 'forge')
 }
 
-function build(): void {
-  const forge = spawnSync(forgePath(), ['build', '--skip', 'test', '--quiet'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
+/** @param isForced - Compiles everything anew instead of what changed. */
+function build({ isForced }: { isForced: boolean }): void {
+  const args = ['build', '--skip', 'test', '--quiet', ...(isForced ? ['--force'] : [])]
+  const forge = spawnSync(forgePath(), args, { cwd: root, encoding: 'utf8' })
   if (forge.status === 0) return
   console.error(forge.stdout, forge.stderr || (forge.error?.message ?? ''))
   console.error('forge could not build the contracts; the lines above say why.')
@@ -68,9 +67,16 @@ type Artifact = {
   readonly deployedBytecode: { readonly object: string; readonly immutableReferences?: object }
 }
 
-function render({ contract, module, isPredeploy }: Source): string {
+function readArtifact(contract: string): Artifact | undefined {
   const path = join(root, 'contracts', 'out', `${contract}.sol`, `${contract}.json`)
-  const artifact = JSON.parse(readFileSync(path, 'utf8')) as Artifact
+  if (!existsSync(path)) return undefined
+  const artifact = JSON.parse(readFileSync(path, 'utf8')) as Partial<Artifact>
+  return artifact.bytecode === undefined ? undefined : (artifact as Artifact)
+}
+
+function render({ contract, module, isPredeploy }: Source): string {
+  const artifact = readArtifact(contract)
+  if (artifact === undefined) throw new Error(`Expected forge to have compiled ${contract}.`)
   const lines = [
     '// Generated from contracts/ by `npm run generate`; changes made here are overwritten.',
     `export const ${module}Abi = [`,
@@ -110,7 +116,9 @@ function committed(): Map<string, string> {
 }
 
 function main(): void {
-  build()
+  build({ isForced: false })
+  // `forge lint` leaves artifacts without code behind, and its cache says that they are fresh
+  if (SOURCES.some(({ contract }) => readArtifact(contract) === undefined)) build({ isForced: true })
   const wanted = renderAll()
   const found = committed()
   const stale = [...new Set([...wanted.keys(), ...found.keys()])].filter(

@@ -69,6 +69,16 @@ describe('gas snapshots', () => {
   })
 })
 
+test('forge ran every test file', () => {
+  // its cache can hold contracts without code (`forge lint` leaves such), which it then skips without a word
+  const files = readdirSync(new URL('.', import.meta.url)).filter((file) => file.endsWith('.t.sol'))
+  const withTests = files.filter((file) =>
+    /function (test|testFuzz|invariant)_/.test(readFileSync(new URL(file, import.meta.url), 'utf8')),
+  )
+  const ran = new Set(Object.keys(suites).map((suite) => basename(suite.split(':')[0]!)))
+  expect([...ran].sort()).toEqual(withTests.sort())
+})
+
 test('the sources are formatted; `forge fmt` does it', () => {
   const forge = spawnSync(forgePath(), ['fmt', '--check'], { cwd: root, encoding: 'utf8' })
   expect(forge.stdout).toBe('')
