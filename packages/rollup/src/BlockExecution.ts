@@ -8,7 +8,7 @@ import { type Fork, rulesOf } from './Fork.ts'
 import type { Genesis, OptimismConfig } from './Genesis.ts'
 import * as Header from './Header.ts'
 import { createJournaledState, createStateReader, type JournaledState } from './JournaledState.ts'
-import { type L1FeeParameters, readParameters } from './L1Cost.ts'
+import { fastLzLength, type L1FeeParameters, readParameters } from './L1Cost.ts'
 import { BEACON_ROOTS, HISTORY_STORAGE, L2_TO_L1_MESSAGE_PASSER } from './Predeploys.ts'
 import * as Receipt from './Receipt.ts'
 import * as Transaction from './Transaction.ts'
@@ -40,6 +40,8 @@ export type ExecutableTransaction = {
   readonly transaction: Transaction.Transaction
   readonly hash: Hex
   readonly sender: Hex
+  /** FastLZ length of `raw`, by which the L1 fee is reckoned. */
+  readonly compressedLength: number
 }
 
 export type ExecutedTransaction = ExecutableTransaction & {
@@ -95,6 +97,7 @@ export function toExecutable(raw: Uint8Array, crypto: Crypto): ExecutableTransac
     transaction,
     hash: Transaction.hash(raw, crypto),
     sender: Transaction.sender(transaction, crypto),
+    compressedLength: transaction.type === 0x7e ? 0 : fastLzLength(raw),
   }
 }
 
@@ -139,7 +142,7 @@ export function beginBlock(
     context,
     gasLeft: () => attributes.gasLimit - gasUsed,
     async execute(item) {
-      const { transaction, sender, raw } = item
+      const { transaction, sender, compressedLength } = item
       const common = { evm: environment.evm, crypto, block: context, rules }
       let result: TransactionResult
       try {
@@ -147,7 +150,7 @@ export function beginBlock(
           if (transaction.gas > attributes.gasLimit - gasUsed) throw new BlockGasError(transaction.gas)
           result = await executeDeposit(journal, transaction, common)
         } else {
-          result = await executeSigned(journal, transaction, sender, raw, {
+          result = await executeSigned(journal, transaction, sender, compressedLength, {
             ...common,
             chainId: environment.chainId,
             gasLeft: attributes.gasLimit - gasUsed,

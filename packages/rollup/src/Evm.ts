@@ -8,6 +8,7 @@ import { createJournaledState, type JournaledState } from './JournaledState.ts'
 import { precompiles } from './Precompiles.ts'
 import { createStateManager } from './StateManager.ts'
 import type { AccessList } from './Transaction.ts'
+import { EMPTY_CODE_HASH } from './WorldState.ts'
 
 /** What code can learn about the block it runs in. */
 export type BlockContext = {
@@ -88,6 +89,10 @@ export async function createEvm(options: { chainId: number; crypto: Crypto; fork
   }
   const evm = await createEVM({ common, stateManager, blockchain, customPrecompiles: precompiles(common) })
   const warmAlways = [...evm.precompiles.keys()]
+  const isPlainTransfer = (state: JournaledState, { to }: Message): boolean =>
+    to !== null &&
+    (state.account(to)?.codeHash ?? EMPTY_CODE_HASH) === EMPTY_CODE_HASH &&
+    !evm.precompiles.has(to.slice(2))
 
   const run: Evm['run'] = async (state, context, message) => {
     block = context
@@ -126,6 +131,7 @@ export async function createEvm(options: { chainId: number; crypto: Crypto; fork
 
   return {
     async run(state, context, message) {
+      if (isPlainTransfer(state, message)) return transferPlainly(state, message)
       const result = await run(state, context, message)
       await evm.journal.cleanup()
       return result
@@ -138,6 +144,26 @@ export async function createEvm(options: { chainId: number; crypto: Crypto; fork
       return { ...result, accessList: accessListOf(touched) }
     },
   }
+}
+
+/** Moves the value to an account that runs no code: what the EVM would do, at a tenth of its price. */
+function transferPlainly(state: JournaledState, { from, to, value }: Message): MessageResult {
+  const sender = state.account(from)
+  if (value > (sender?.balance ?? 0n)) return { ...NOTHING, failure: 'insufficient balance' }
+  if (value > 0n) {
+    state.addBalance(from, -value)
+    state.addBalance(to!, value)
+  }
+  return NOTHING
+}
+
+const NOTHING: MessageResult = {
+  returnData: new Uint8Array(),
+  gasUsed: 0n,
+  gasRefund: 0n,
+  createdAddress: undefined,
+  logs: [],
+  failure: undefined,
 }
 
 const addressOf = (address: Hex): Address => new Address(hexToBytes(address))

@@ -130,12 +130,12 @@ describe('the L1 fee', () => {
     const raw = new Uint8Array(600).map((_, i) => (i * 7919) & 255)
     const parameters = { ...info }
     const size = BigInt(-42_585_600 + 836_500 * fastLzLength(raw))
-    expect(l1Cost(raw, parameters)).toEqual({
+    expect(l1Cost(fastLzLength(raw), parameters)).toEqual({
       feeWei: (size * (16n * 31_000_000_007n * 1_368n + 5_000_003n * 810_949n)) / 10n ** 12n,
       gasUsed: (size * 16n) / 1_000_000n,
     })
     // the least: 100 bytes
-    expect(l1Cost(new Uint8Array(10), parameters).gasUsed).toBe(1600n)
+    expect(l1Cost(fastLzLength(new Uint8Array(10)), parameters).gasUsed).toBe(1600n)
   })
 
   test('is joined by the operator’s fee', () => {

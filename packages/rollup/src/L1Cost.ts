@@ -44,11 +44,15 @@ export function readParameters(
  *
  * `max(100e6, -42585600 + 836500 · fastlz) · (16 · baseFee · baseFeeScalar + blobBaseFee · blobBaseFeeScalar) / 1e12`
  *
+ * @param compressedLength - {@link fastLzLength} of the encoded transaction.
  * @returns the fee in wei, and the L1 gas that a receipt shows.
  * @see OP specs, Fjord, "L1-Cost fees".
  */
-export function l1Cost(raw: Uint8Array, parameters: L1FeeParameters): { feeWei: bigint; gasUsed: bigint } {
-  const estimatedSize = estimatedSizeScaled(fastLzLength(raw))
+export function l1Cost(
+  compressedLength: number,
+  parameters: L1FeeParameters,
+): { feeWei: bigint; gasUsed: bigint } {
+  const estimatedSize = estimatedSizeScaled(compressedLength)
   const price =
     16n * parameters.baseFee * parameters.baseFeeScalar +
     parameters.blobBaseFee * parameters.blobBaseFeeScalar
@@ -68,6 +72,11 @@ const HASH_BITS = 13
 const HASH_SIZE = 1 << HASH_BITS
 const WINDOW = 8192
 const MATCH_MAX = 262
+const POSITION_MAX = 2 ** 31
+
+/** Where each hash was last seen; 32 KiB that would cost more to allocate than most transactions to measure. */
+const positions = new Uint32Array(HASH_SIZE)
+let positionBase = 1
 
 /**
  * Counts the bytes that FastLZ level 1 would give.
@@ -77,7 +86,13 @@ const MATCH_MAX = 262
  * @see OP specs, Fjord, "FastLZ Implementation"; Solady's LibZip.flzCompress.
  */
 export function fastLzLength(data: Uint8Array): number {
-  const table = new Uint32Array(HASH_SIZE)
+  // positions are stored above a base that grows with each call, so that the table need not be cleared
+  if (positionBase + data.length > POSITION_MAX) {
+    positions.fill(0)
+    positionBase = 1
+  }
+  const base = positionBase
+  positionBase += data.length
   const word = (at: number): number => data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16)
   const slot = (value: number): number =>
     (Math.imul(2654435769, value) >>> (32 - HASH_BITS)) & (HASH_SIZE - 1)
@@ -96,8 +111,8 @@ export function fastLzLength(data: Uint8Array): number {
     for (;;) {
       const sequence = word(at)
       const hash = slot(sequence)
-      reference = table[hash]!
-      table[hash] = at
+      reference = Math.max(positions[hash]! - base, 0)
+      positions[hash] = base + at
       distance = at - reference
       if (at >= end) break
       at++
@@ -111,9 +126,9 @@ export function fastLzLength(data: Uint8Array): number {
     length += 3 * Math.floor(extra / MATCH_MAX)
     length += extra % MATCH_MAX >= 6 ? 3 : 2
     at += matched
-    table[slot(word(at))] = at
+    positions[slot(word(at))] = base + at
     at++
-    table[slot(word(at))] = at
+    positions[slot(word(at))] = base + at
     at++
     anchor = at
   }

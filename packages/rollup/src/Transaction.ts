@@ -181,7 +181,7 @@ function recover(digest: Uint8Array, { r, s, yParity }: Signature, crypto: Crypt
   if (r === 0n || s === 0n || r >= SECP256K1_N || s > SECP256K1_N / 2n) {
     throw new InvalidSignatureError('r or s is out of range')
   }
-  const signature = Bytes.concat(Bytes.fromUint(r, 32), Bytes.fromUint(s, 32))
+  const signature = hexToBytes(`0x${r.toString(16).padStart(64, '0')}${s.toString(16).padStart(64, '0')}`)
   try {
     return addressOf(crypto.recoverPublicKey(digest, signature, yParity), crypto)
   } catch (cause) {

@@ -107,13 +107,13 @@ export function assertWellPriced(
 /** The most that a transaction can cost its sender, value included, in wei. */
 export function maxCost(
   transaction: Transaction.SignedTransaction,
-  raw: Uint8Array,
+  compressedLength: number,
   parameters: L1FeeParameters,
 ): bigint {
   return (
     transaction.gas * Transaction.maxFeePerGas(transaction) +
     transaction.value +
-    l1Cost(raw, parameters).feeWei +
+    l1Cost(compressedLength, parameters).feeWei +
     operatorFee(transaction.gas, parameters)
   )
 }
@@ -138,7 +138,7 @@ export type ExecutionContext = {
 /**
  * Executes a signed transaction: checks it, buys its gas, runs it, and pays refunds, tip and vaults.
  *
- * @param raw - The encoded transaction, whose size the L1 fee depends on.
+ * @param compressedLength - The FastLZ length of the encoded transaction, which the L1 fee depends on.
  * @throws {TransactionRejectedError} before any change when the transaction may not be in this block.
  * @see OP specs, exec-engine, "Fees"; Isthmus, "Operator fee".
  */
@@ -146,7 +146,7 @@ export async function executeSigned(
   state: JournaledState,
   transaction: Transaction.SignedTransaction,
   sender: Hex,
-  raw: Uint8Array,
+  compressedLength: number,
   context: ExecutionContext,
 ): Promise<TransactionResult> {
   const { block, crypto } = context
@@ -162,8 +162,8 @@ export async function executeSigned(
     throw new TransactionRejectedError('sender_has_code', 'a sender without code', sender)
   }
   const parameters = context.l1Parameters()
-  const l1 = l1Cost(raw, parameters)
-  const cost = maxCost(transaction, raw, parameters)
+  const l1 = l1Cost(compressedLength, parameters)
+  const cost = maxCost(transaction, compressedLength, parameters)
   if (account.balance < cost) {
     throw new TransactionRejectedError(
       'insufficient_funds',

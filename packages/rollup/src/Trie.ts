@@ -1,4 +1,3 @@
-import { RLP } from '@ethereumjs/rlp'
 import { bytesToHex, equalsBytes } from '@ethereumjs/util'
 import { BaseError } from '@openledger/primitives'
 import { type Crypto, plainCrypto } from './Crypto.ts'
@@ -196,7 +195,7 @@ export function fromWitness<V>(
 export function listRoot(items: readonly Uint8Array[], crypto: Crypto = plainCrypto): Uint8Array {
   const edit = createEdit()
   let root: Node<Uint8Array> | undefined
-  for (const [index, item] of items.entries()) root = put(root, RLP.encode(index), item, edit)
+  for (const [index, item] of items.entries()) root = put(root, Rlp.encode(index), item, edit)
   return hash(root, (item) => item, crypto)
 }
 
@@ -359,7 +358,7 @@ const embed = (reference: Reference): Uint8Array =>
 
 function rlpString(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 1 && bytes[0]! < 0x80) return bytes
-  if (bytes.length > 55) return RLP.encode(bytes)
+  if (bytes.length > 55) return Rlp.encode(bytes)
   const out = new Uint8Array(bytes.length + 1)
   out[0] = 0x80 + bytes.length
   out.set(bytes, 1)
