@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serve } from '@hono/node-server'
-import { createApi } from '@openledger/api'
+import { createApi, createSupply } from '@openledger/api'
 import { createDatanets, openZeppelinModules } from '@openledger/datanet'
 import { CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
 import { createOpenLora } from '@openledger/openlora'
-import { BaseError, systemClock } from '@openledger/primitives'
+import { BaseError, type Hex, systemClock } from '@openledger/primitives'
 import { createSender, DevelopmentKeys } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createDiskBlobs, createJobs, createS3Blobs } from '@openledger/store'
@@ -24,6 +24,7 @@ export type Server = AsyncDisposable & {
   readonly close: () => Promise<void>
 }
 
+const BASE_NAME = 'openledger-base'
 const PAGE = join(import.meta.dirname, '../../web/dist')
 const DEVELOPMENT_L1_CHAIN_ID = 31_337
 
@@ -68,14 +69,15 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     })
   const operator = senderOf('operator')
 
-  const datanets = await createDatanets({
+  const validator = senderOf('validator')
+  const datanets = createDatanets({
     database,
     blobs,
     jobs,
     publicClient,
     deployment,
     relayer: operator,
-    validator: senderOf('validator'),
+    validator,
     clock: systemClock,
   })
   const factory = createModelFactory({
@@ -93,7 +95,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     { blobs, lookup: factory.serving, logger: logger.child({ part: 'openlora' }) },
     {
       baseDirectory: config.baseModel,
-      baseName: 'openledger-base',
+      baseName: BASE_NAME,
       threads: config.engineThreads,
       limits: { rows: config.servingRows },
     },
@@ -108,8 +110,8 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     clock: systemClock,
   })
   settlement.settler.start()
-  stack.defer(settlement.settler.stop)
-  await datanets.start()
+  stack.defer(settlement.settler.close)
+  await datanets.work()
   await factory.work()
 
   const checkpoint = await CheckpointFolder.read(config.baseModel)
@@ -117,28 +119,40 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   stack.defer(() => seedController.abort())
   let seedStatus = () =>
     ({ done: true, steps: [] as never[] }) as ReturnType<ReturnType<typeof createSeed>['status']>
-  const api = await createApi({
-    node,
+  const l1Client = createPublicClient({ transport: http(node.l1RpcUrl), cacheTime: 0 })
+  const api = createApi({
+    network: {
+      name: 'OpenLedger development',
+      development: true,
+      deployment,
+      l1RpcUrl: node.l1RpcUrl,
+      l2RpcUrl: node.l2RpcUrl,
+      operator: lower(operator.account),
+      validator: lower(validator.account),
+      base: {
+        name: BASE_NAME,
+        hash: checkpoint.baseHash,
+        parameters: countParameters(checkpoint.weights),
+        contextTokens: checkpoint.config.contextMax,
+      },
+    },
     database,
-    blobs,
-    publicClient,
-    deployment,
+    l1Client,
+    l2Client: publicClient,
+    supply: createSupply({
+      l1Client,
+      l2Client: publicClient,
+      deployment,
+      totalBalance: node.engine.totalBalance,
+    }),
     datanets,
-    factory,
-    openlora,
+    modelFactory: factory,
+    serving: openlora,
+    findModel: factory.serving,
     settlement,
+    seed: () => seedStatus(),
     clock: systemClock,
     logger: logger.child({ part: 'api' }),
-    validator: DevelopmentKeys.account('validator').address,
-    operator: DevelopmentKeys.account('operator').address,
-    base: {
-      name: 'openledger-base',
-      hash: checkpoint.baseHash,
-      parameters: countParameters(checkpoint.weights),
-      contextTokens: checkpoint.config.contextMax,
-    },
-    seed: () => seedStatus(),
-    development: true,
   })
   stack.defer(api.close)
 
@@ -199,6 +213,8 @@ function announce(path: string, facts: Record<string, string | number>): void {
   writeFileSync(`${path}.new`, `${JSON.stringify(facts, null, 2)}\n`)
   renameSync(`${path}.new`, path)
 }
+
+const lower = (address: string): Hex => address.toLowerCase() as Hex
 
 const countParameters = (weights: ReadonlyMap<string, Float32Array>): number =>
   [...weights.values()].reduce((sum, { length }) => sum + length, 0)
