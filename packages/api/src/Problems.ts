@@ -11,7 +11,15 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'api_key.revoked': 401,
   'api_key.too_many': 409,
   'api_key.unknown': 401,
-  'claim.nothing': 409,
+  'contribution.expired': 401,
+  'contribution.wrong_chain': 401,
+  'datanet.not_created': 404,
+  'engine.stopped': 503,
+  'file.size': 413,
+  'ledger.nothing_to_claim': 409,
+  'network.supply_moving': 503,
+  'blob.corrupt': 500,
+  'blob.service': 503,
   'contribution.size': 413,
   'ledger.no_line': 404,
   'model.retired': 410,
@@ -30,16 +38,18 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
 }
 const STATUS_BY_END: readonly (readonly [RegExp, number])[] = [
   [/[._]not_found$|\.unknown_|\.unknown$/, 404],
-  [/[._]taken$|[._]over$|already|duplicate|[._]not_trained$|too_many$/, 409],
+  [/[._]taken$|[._]over$|already|duplicate|[._]exists$|[._]not_trained$|too_many$/, 409],
   [/too_large$|[._]size$/, 413],
   [/not_owner$|not_validator$|forbidden$/, 403],
   [/media_type$/, 415],
 ]
 /** Areas whose remaining errors are about what the caller sent. */
 const CALLER_AREAS = new Set([
+  'blob',
   'bytes',
   'contribution',
   'datanet',
+  'file',
   'model',
   'open',
   'openlora',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BaseError, type Clock, type Hex, Open } from '@openledger/primitives'
-import { and, type Database, eq, gt, lte, type Orm, schema, sql, sum } from '@openledger/store'
+import { and, type Database, eq, gt, gte, lt, type Orm, schema, sql, sum } from '@openledger/store'
 import * as ApiKeys from './ApiKeys.ts'
 import type { ChainPrepaid, Contract } from './Contract.ts'
 
@@ -38,27 +38,30 @@ export type Accounts = {
   }) => Promise<Hold>
   /** Gives back what was set aside; a second time changes nothing. */
   readonly release: (id: string) => Promise<void>
-  /** Gives back all holds: those of a process that died belong to no request any more. Call before serving. */
-  readonly releaseAll: () => Promise<void>
 }
 
 /** No request runs this long; older holds are leftovers and count no more. */
 const HOLD_SECONDS_MAX = 900
 
-/** Creates the accounts of callers: prepaid money on chain, less what is already spent or promised. */
+/**
+ * Creates the accounts of callers: prepaid money on chain, less what is already spent or promised. One process at a time
+ * holds money on one database.
+ */
 export function createAccounts(deps: {
   readonly database: Database
   readonly contract: Pick<Contract, 'prepaid'>
   readonly clock: Clock
 }): Accounts {
   const { database, contract, clock } = deps
+  const startedAtMs = clock.nowMs()
+  /** Holds from before it are of requests that died with their process, or that never end. */
+  const oldest = (): Date => new Date(Math.max(startedAtMs, clock.nowMs() - HOLD_SECONDS_MAX * 1000))
 
   const heldWei = async (orm: Orm, account: Hex, chain: ChainPrepaid): Promise<bigint> => {
-    const oldest = new Date(clock.nowMs() - HOLD_SECONDS_MAX * 1000)
     const [held] = await orm
       .select({ wei: sum(holds.amountWei) })
       .from(holds)
-      .where(and(eq(holds.account, account), gt(holds.createdAt, oldest)))
+      .where(and(eq(holds.account, account), gte(holds.createdAt, oldest())))
     return (await unsettledWei(orm, account, chain.lastSequence)) + BigInt(held?.wei ?? 0)
   }
 
@@ -84,7 +87,7 @@ export function createAccounts(deps: {
       const hold: Hold = { id: randomUUID(), account, apiKeyId: apiKeyId ?? null, amountWei }
       const chain = await contract.prepaid(account)
       await database.transaction(async (orm) => {
-        await orm.delete(holds).where(lte(holds.createdAt, new Date(clock.nowMs() - HOLD_SECONDS_MAX * 1000)))
+        await orm.delete(holds).where(lt(holds.createdAt, oldest()))
         const { availableWei } = toBalance(chain.prepaidWei, await heldWei(orm, account, chain))
         if (availableWei < amountWei) throw new InsufficientBalanceError(account, availableWei, amountWei)
         if (apiKeyId !== undefined) await assertWithinLimit(orm, apiKeyId, amountWei)
@@ -94,9 +97,6 @@ export function createAccounts(deps: {
     },
     async release(id) {
       await database.orm.delete(holds).where(eq(holds.id, id))
-    },
-    async releaseAll() {
-      await database.orm.delete(holds)
     },
   }
 }

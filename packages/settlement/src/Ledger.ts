@@ -121,7 +121,7 @@ export class LedgerLineNotFoundError extends BaseError {
 export class NothingToClaimError extends BaseError {
   constructor(account: Hex) {
     super({
-      code: 'claim.nothing',
+      code: 'ledger.nothing_to_claim',
       message: `Expected unclaimed earnings, but everything settled for ${account} is claimed already. Try again after the next settlement.`,
       context: { account },
     })

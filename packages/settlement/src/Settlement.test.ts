@@ -123,7 +123,9 @@ describe('one answer', () => {
     expect(claimed.amountWei).toBe(shares[0]!.amountWei)
     const wealth = await house.publicClient.getBalance({ address: contributor(0) })
     expect(wealth - wealthBefore).toBe(BigInt(shares[0]!.amountWei))
-    await expect(settlement.ledger.claim(contributor(0))).rejects.toMatchObject({ code: 'claim.nothing' })
+    await expect(settlement.ledger.claim(contributor(0))).rejects.toMatchObject({
+      code: 'ledger.nothing_to_claim',
+    })
   })
 
   test('pays the stakers part to the commons while nobody stakes, whatever the attribution', async () => {
@@ -164,6 +166,15 @@ describe('holds', () => {
     expect(refused?.reason).toMatchObject({ code: 'account.insufficient_balance' })
     for (const { value } of held) await settlement.accounts.release(value.id)
     expect((await settlement.accounts.balance(caller)).availableWei).toBe(availableWei)
+  })
+
+  test('of a process that died count no more', async () => {
+    const before = await settlement.accounts.balance(caller)
+    await settlement.accounts.hold({ account: caller, amountWei: 1_000n })
+    const restarted = createSettlement({ ...house, clock: { nowMs: () => Date.now() + 5 } })
+    expect(await restarted.accounts.balance(caller)).toEqual(before)
+    await restarted.accounts.release((await restarted.accounts.hold({ account: caller, amountWei: 1n })).id)
+    expect(await settlement.accounts.balance(caller)).toEqual(before)
   })
 
   test('can be charged once only', async () => {
