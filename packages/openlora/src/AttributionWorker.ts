@@ -26,6 +26,8 @@ export type AttributionWorkerData = {
 /** What the attribution thread can do. */
 export type AttributionMethods = {
   readonly attribute: { readonly in: AttributionRequest; readonly out: AttributedAnswer }
+  /** Loads a model's indexes before they are needed. */
+  readonly prefetch: { readonly in: AttributionReference; readonly out: unknown }
   readonly indexes: { readonly in: undefined; readonly out: ByteCacheState }
 }
 
@@ -47,20 +49,20 @@ async function start(
   // only its shapes count: each answer brings its own adapter
   const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
   const gradients = createGradients(checkpoint, shape, { batchSize: 1, threads })
-  const keyOf = ({ influenceCid, spansCid, recordsCid, attributionRoot }: AttributionReference): string =>
-    [influenceCid, spansCid, recordsCid, attributionRoot].join('/')
   return createAttributor({
     ...{ checkpoint, tokenizer, decoder, gradients },
     adapters: createAdapterSource(link),
-    indexes: {
-      acquire: (reference) =>
-        indexes.acquire(keyOf(reference), () =>
-          loadAttributionIndex(reference, (cid) => link.call('fetchBlob', cid)),
-        ),
-      release: (reference) => indexes.release(keyOf(reference)),
-    },
+    indexes: { acquire: acquireIndex, release: releaseIndex },
   })
 }
+
+const keyOf = ({ influenceCid, spansCid, recordsCid, attributionRoot }: AttributionReference): string =>
+  [influenceCid, spansCid, recordsCid, attributionRoot].join('/')
+const acquireIndex = (reference: AttributionReference): Promise<AttributionIndex> =>
+  indexes.acquire(keyOf(reference), () =>
+    loadAttributionIndex(reference, (cid) => link.call('fetchBlob', cid)),
+  )
+const releaseIndex = (reference: AttributionReference): void => indexes.release(keyOf(reference))
 
 const data = workerData as AttributionWorkerData
 const indexes = createByteCache<AttributionIndex>(data.indexBytesMax)
@@ -75,6 +77,12 @@ const link = createWorkerLink<AttributionMethods, AttributionHostMethods & Start
       last = turn.catch(() => {})
       return turn
     },
+    prefetch: (reference) =>
+      acquireIndex(reference).then(
+        () => releaseIndex(reference),
+        // whoever needs them will try again and say why
+        () => {},
+      ),
     indexes: () => indexes.state(),
   },
 )

@@ -1,3 +1,4 @@
+import type { Hex } from '@openledger/primitives'
 import type { AdapterHostMethods } from './AdapterLease.ts'
 import type { EngineEvent, EngineLimits, EngineMetrics, EngineRequest } from './Engine.ts'
 
@@ -11,7 +12,11 @@ export type EngineWorkerData = {
   readonly limits: EngineLimits
 }
 
-export type EngineReady = { readonly vocabularySize: number; readonly context: number }
+export type EngineReady = {
+  readonly vocabularySize: number
+  readonly context: number
+  readonly baseHash: Hex
+}
 
 /** What the engine's thread can do. */
 export type EngineMethods = {

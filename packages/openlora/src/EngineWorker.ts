@@ -25,7 +25,7 @@ async function start(
   const adapters = createAdapterSource(link)
   const emit = (events: EngineHostMethods['events']['in']): void => link.send('events', events)
   const engine = createEngine({ decoder, tokenizer, adapters, clock: systemClock, emit }, data.limits)
-  return { engine, ready: { vocabularySize: config.vocabularySize, context } }
+  return { engine, ready: { vocabularySize: config.vocabularySize, context, baseHash: checkpoint.baseHash } }
 }
 
 const port = parentPort as unknown as Port

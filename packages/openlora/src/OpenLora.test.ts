@@ -2,16 +2,26 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  buildInfluenceIndex,
+  buildSpanIndex,
+  encodeInfluenceIndex,
+  encodeSpanIndex,
+} from '@openledger/attribution'
+import {
   Adapter,
   CheckpointFolder,
+  createGradients,
   createRandom,
+  fromText,
   type LlamaConfig,
   loraTargets,
   trainTokenizer,
   weightShapes,
 } from '@openledger/model'
-import { BaseError } from '@openledger/primitives'
+import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import { RecordTable } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AttributionReference } from './AttributionIndex.ts'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
 const config: LlamaConfig = {
@@ -40,6 +50,8 @@ describe('createOpenLora', () => {
   let directory: string
   let openLora: OpenLora
   let adapter: Adapter.Adapter
+  let index: Required<AttributionReference>
+  const blobs = new Map<string, Uint8Array>()
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'openledger-openlora-'))
@@ -63,26 +75,63 @@ describe('createOpenLora', () => {
       [...empty.tensors].map(([name, { a, b }], j) => [name, { a, b: noise(j, b.length, 0.3) }]),
     )
     adapter = Adapter.from({ ...empty, tensors })
+    blobs.set('adapter', Adapter.encode(adapter))
+    index = await buildIndex()
     openLora = await start()
   })
+
+  async function buildIndex(): Promise<AttributionReference> {
+    const tokenizer = await CheckpointFolder.readTokenizer(directory)
+    const documents = ['contract Token { bool value; }', 'uint256 transfer', 'address to external'].map(
+      (text) => {
+        const recordId = Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
+        return {
+          recordId,
+          contributionId: recordId,
+          clusterId: recordId,
+          text,
+          tokens: tokenizer.encode(text),
+        }
+      },
+    )
+    const checkpoint = await CheckpointFolder.read(directory)
+    const gradients = createGradients(checkpoint, adapter, { batchSize: 4 })
+    const sequences = documents.map(({ text }) => fromText(tokenizer, text, { tokensMax: 64 })[0]!)
+    const rows = (await gradients.perExample(sequences)).map(({ gradient }) => gradient)
+    await gradients.release()
+    const recordIds = documents.map(({ recordId }) => recordId)
+    const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher: rows, recordIds })
+    const spans = buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize })
+    const table = RecordTable.encode({ records: documents })
+    blobs
+      .set('influence', encodeInfluenceIndex(influence))
+      .set('spans', encodeSpanIndex(spans))
+      .set('records', table)
+    const tableHash = Bytes.toHex(Bytes.sha256(table))
+    const roots = { influenceRoot: influence.root, spansRoot: spans.root, tableHash }
+    const attributionRoot = RecordTable.attributionRoot(roots)
+    return { influenceCid: 'influence', spansCid: 'spans', recordsCid: 'records', attributionRoot }
+  }
   afterAll(async () => {
     await openLora.close()
     await rm(directory, { recursive: true, force: true })
   })
 
-  const model = (cid: string): ServedModel => ({ adapterCid: cid, adapterHash: adapter.hash })
+  const model = (cid: string): ServedModel => ({ ...index, adapterCid: cid, adapterHash: adapter.hash })
   const start = (): Promise<OpenLora> =>
     createOpenLora(
       {
         blobs: {
           get: async (cid) => {
-            if (cid !== 'adapter') throw new BaseError({ code: 'blob.not_found', message: `no ${cid}` })
-            return Adapter.encode(adapter)
+            const bytes = blobs.get(cid)
+            if (bytes === undefined) throw new BaseError({ code: 'blob.not_found', message: `no ${cid}` })
+            return bytes
           },
         },
         lookup: async (name) => {
           if (name === 'solidity') return model('adapter')
           if (name === 'lost') return model('lost')
+          if (name === 'other') return { ...model('adapter'), baseHash: `0x${'00'.repeat(32)}` }
           return undefined
         },
         logger: silent,
@@ -128,6 +177,25 @@ describe('createOpenLora', () => {
     expect(texts[0]).not.toBe(texts[2])
   })
 
+  test('attributes an answer in its own thread, with the same result each time', async () => {
+    const { promptIds, answerIds, text } = await (await ask()).result
+    const request = {
+      model: {
+        ...{ adapter: { cid: 'adapter', hash: adapter.hash }, index },
+        policy: { influenceBps: 2_000, spansBps: 8_000 },
+        commons: `0x${'c0'.repeat(20)}` as Hex,
+      },
+      ...{ promptIds, answerIds, text, excludedContributions: [] },
+    }
+    const [first, second] = await Promise.all([openLora.attribute(request), openLora.attribute(request)])
+    expect(first).toEqual(second)
+    const { shares, commons } = first!.attribution
+    expect(shares.reduce((sum, { sharePpm }) => sum + sharePpm, commons.sharePpm)).toBe(1_000_000)
+    expect(first!.inferenceCommitment).toMatch(/^0x[0-9a-f]{64}$/)
+    const { adapters, indexes } = await openLora.metrics()
+    expect([adapters.entryCount, indexes.entryCount, indexes.misses]).toEqual([1, 1, 1])
+  })
+
   test('reads conversations by the chat template', async () => {
     const prepared = await openLora.prepare({
       ...{ model: 'base', caller: 'a' },
@@ -171,6 +239,7 @@ describe('createOpenLora', () => {
       await Promise.all([
         codeOf({ model: 'nobody' }),
         codeOf({ model: 'lost' }),
+        codeOf({ model: 'other' }),
         codeOf({ prompt: '' }),
         codeOf({ prompt: 'x'.repeat(10_000) }),
         codeOf({ prompt: Array.from({ length: 128 }, () => 5) }),
@@ -182,6 +251,7 @@ describe('createOpenLora', () => {
     ).toEqual([
       'openlora.model_not_found',
       'blob.not_found',
+      'engine.base_mismatch',
       'openlora.prompt',
       'openlora.prompt',
       'openlora.prompt',

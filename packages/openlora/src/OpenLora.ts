@@ -3,6 +3,7 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { createAdapterCache } from './AdapterCache.ts'
 import { createAdapterLease } from './AdapterLease.ts'
 import type { AdapterMethods, AdapterWorkerData } from './AdapterWorker.ts'
+import type { AttributionReference } from './AttributionIndex.ts'
 import type {
   AttributionHostMethods,
   AttributionMethods,
@@ -23,7 +24,12 @@ import { createWorkerHost, type Logger } from './WorkerHost.ts'
 import { fromPlainError, type Methods } from './WorkerLink.ts'
 
 /** What serving needs to know of a published model. */
-export type ServedModel = { readonly adapterCid: string; readonly adapterHash: Hex }
+export type ServedModel = Partial<AttributionReference> & {
+  readonly adapterCid: string
+  readonly adapterHash: Hex
+  /** The base that the adapter was trained on; another one is refused. */
+  readonly baseHash?: Hex
+}
 
 export type GenerateRequest = {
   /** Name of a published model, or of the base. */
@@ -56,7 +62,7 @@ export type Prepared = {
 export type OpenLora = {
   /**
    * Checks and tokenises a request without running it.
-   * @throws {ModelNotFoundError} @throws {PromptError} @throws {GenerationOptionError}
+   * @throws {ModelNotFoundError} @throws {BaseMismatchError} @throws {PromptError} @throws {GenerationOptionError}
    */
   readonly prepare: (request: GenerateRequest) => Promise<Prepared>
   /**
@@ -71,6 +77,8 @@ export type OpenLora = {
   readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
   readonly tokenizer: Tokenizer
   readonly baseName: string
+  /** Hash of the base that is served, as models are published on it. */
+  readonly baseHash: Hex
   readonly metrics: () => Promise<OpenLoraMetrics>
   readonly close: () => Promise<void>
 }
@@ -222,12 +230,25 @@ export async function createOpenLora(
     return { promptText, promptIds: [tokenizer.bosId, ...tokenizer.encode(promptText)] }
   }
 
+  /** Loads what the answer will be attributed with while it is made. */
+  function prefetch({ influenceCid, spansCid, recordsCid, attributionRoot }: ServedModel): void {
+    if (!influenceCid || !spansCid || !recordsCid || !attributionRoot) return
+    attributing.live().then(
+      ({ link }) => link.send('prefetch', { influenceCid, spansCid, recordsCid, attributionRoot }),
+      () => {},
+    )
+  }
+
   return {
     tokenizer,
     baseName,
+    baseHash: ready.baseHash,
     async prepare(request) {
       const model = request.model === baseName ? undefined : await lookup(request.model)
       if (model === undefined && request.model !== baseName) throw new ModelNotFoundError(request.model)
+      if (model?.baseHash !== undefined && model.baseHash !== ready.baseHash) {
+        throw new BaseMismatchError(request.model, model.baseHash, ready.baseHash)
+      }
       const { promptText, promptIds } = readPrompt(request.prompt)
       const room = ready.context - promptIds.length
       if (promptIds.length === 0 || promptText === '') throw new PromptError('at least one token', 'none')
@@ -255,6 +276,7 @@ export async function createOpenLora(
           () => {},
         )
       }
+      if (model !== undefined) prefetch(model)
       const feed = createGeneration(cancel)
       signal?.addEventListener('abort', cancel, { once: true })
       pending.set(id, { feed, prepared, end: () => signal?.removeEventListener('abort', cancel) })
@@ -292,6 +314,16 @@ export class ModelNotFoundError extends BaseError {
       code: 'openlora.model_not_found',
       message: `Expected the name of a published model, got ${JSON.stringify(name.slice(0, 100))}. List the models to see their names.`,
       context: { name: name.slice(0, 100) },
+    })
+  }
+}
+
+export class BaseMismatchError extends BaseError {
+  constructor(name: string, expected: Hex, got: Hex) {
+    super({
+      code: 'engine.base_mismatch',
+      message: `Expected the base ${expected} that ${name} was trained on, but ${got} is served. Serve that base, or train the model again.`,
+      context: { name, expected, got },
     })
   }
 }

@@ -12,6 +12,7 @@ export { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment
 export { AdapterOutputError, type FinishReason, type TokenDelta } from './Engine.ts'
 export type { Generation, GenerationResult } from './Generation.ts'
 export {
+  BaseMismatchError,
   createOpenLora,
   type GenerateRequest,
   GenerationOptionError,
