@@ -39,9 +39,9 @@ export const encode = ({ records }: RecordTable): Uint8Array =>
  * @throws {RecordTableBytesError} when another version wrote it or it is no table.
  */
 export function decode(bytes: Uint8Array): RecordTable {
-  const parsed = JSON.parse(Bytes.toUtf8(bytes)) as { version?: unknown; records?: unknown }
-  if (parsed.version !== VERSION || !Array.isArray(parsed.records))
-    throw new RecordTableBytesError(parsed.version)
+  const parsed = JSON.parse(Bytes.toUtf8(bytes)) as { version?: unknown; records?: unknown } | null
+  if (parsed?.version !== VERSION || !Array.isArray(parsed.records))
+    throw new RecordTableBytesError(parsed?.version)
   return { records: parsed.records as RecordRow[] }
 }
 

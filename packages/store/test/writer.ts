@@ -1,8 +1,8 @@
 import { createDatabase, createJobs, schema } from '@openledger/store'
 
 /** A process to be killed: commits numbered facts and says so, or holds a job that never ends. */
-const [mode, directory] = process.argv.slice(2) as ['facts' | 'job', string]
-const database = await createDatabase({ directory })
+const [mode, place] = process.argv.slice(2) as ['facts' | 'job', string]
+const database = await createDatabase(place.startsWith('postgres:') ? { url: place } : { directory: place })
 if (mode === 'facts') {
   for (let n = 0; ; n++) {
     await database.transaction(async (orm) => {
