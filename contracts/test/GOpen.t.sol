@@ -61,6 +61,24 @@ contract GOpen_Test is Base {
         gopen.withdraw(1 ether);
     }
 
+    function test_permit_signed_approvesAndCountsTheNonce() public {
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                voter.addr,
+                other.addr,
+                1 ether,
+                0,
+                NOON
+            )
+        );
+        bytes memory signature = signTyped(voter, gopen.DOMAIN_SEPARATOR(), structHash);
+        (bytes32 r, bytes32 s) = abi.decode(signature, (bytes32, bytes32));
+        gopen.permit(voter.addr, other.addr, 1 ether, NOON, uint8(signature[64]), r, s);
+        vm.assertEq(gopen.allowance(voter.addr, other.addr), 1 ether);
+        vm.assertEq(gopen.nonces(voter.addr), 1);
+    }
+
     function test_clock_always_isTheTime() public {
         vm.assertEq(gopen.clock(), NOON);
         vm.assertEq(gopen.CLOCK_MODE(), "mode=timestamp");

@@ -98,6 +98,14 @@ contract OpenGovernor_Test is Base {
         vm.assertEq(uint256(governor.state(id)), uint256(IGovernor.ProposalState.Defeated));
     }
 
+    function test_cancel_proposerBeforeTheVote_ends() public {
+        uint256 id = _propose("on second thought");
+        vm.assertTrue(governor.proposalNeedsQueuing(id));
+        vm.prank(proposer.addr);
+        governor.cancel(targets, values, calls, keccak256("on second thought"));
+        vm.assertEq(uint256(governor.state(id)), uint256(IGovernor.ProposalState.Canceled));
+    }
+
     function test_propose_belowTheThreshold_reverts() public {
         vm.prank(proposer.addr);
         gopen.withdraw(1);
