@@ -73,10 +73,7 @@ await mkdir(output!, { recursive: true })
 const corpus = await gatherCorpus(join(root, 'node_modules'))
 const { tokenizer, hash: tokenizerHash } = await prepareTokenizer(corpus)
 const held = corpus.files.filter(isHeldOut)
-const training = encodeAll(
-  tokenizer,
-  corpus.files.filter((file) => !isHeldOut(file)),
-)
+const training = await encodeTraining()
 const heldOut = windows(encodeAll(tokenizer, held), 256, 0).filter(
   (_, i, all) => i % Math.ceil(all.length / 96) === 0,
 )
@@ -246,6 +243,20 @@ async function prepareTokenizer({ files, sources }: Corpus): Promise<{ tokenizer
 /** One document in a hundred, chosen by its name. */
 function isHeldOut({ packageName, path }: CorpusFile): boolean {
   return createHash('sha256').update(`${packageName}/${path}`).digest()[0]! < 3
+}
+
+/** Encodes the training files once per corpus and tokenizer; a minute's work that a resumed run need not repeat. */
+async function encodeTraining(): Promise<Int32Array> {
+  const path = join(work!, `tokens-${corpus.hash.slice(0, 16)}-${tokenizerHash.slice(0, 16)}.bin`)
+  const known = await readFile(path).catch(() => undefined)
+  if (known) return new Int32Array(known.buffer.slice(known.byteOffset, known.byteOffset + known.byteLength))
+  const ids = encodeAll(
+    tokenizer,
+    corpus.files.filter((file) => !isHeldOut(file)),
+  )
+  await writeFile(`${path}.part`, ids)
+  await rename(`${path}.part`, path)
+  return ids
 }
 
 function encodeAll(own: Tokenizer, files: readonly CorpusFile[]): Int32Array {
