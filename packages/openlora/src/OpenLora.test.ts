@@ -23,6 +23,7 @@ import { RecordTable } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AttributionReference } from './AttributionIndex.ts'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
+import { hashText } from './Verification.ts'
 
 const config: LlamaConfig = {
   vocabularySize: 300,
@@ -44,6 +45,7 @@ const noise = (seed: number, count: number, spread: number): Float32Array => {
   const random = createRandom(seed).next
   return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
 }
+const hexOfZeros: Hex = `0x${'00'.repeat(32)}`
 const silent = { info: () => {}, error: () => {} }
 
 describe('createOpenLora', () => {
@@ -131,7 +133,7 @@ describe('createOpenLora', () => {
         lookup: async (name) => {
           if (name === 'solidity') return model('adapter')
           if (name === 'lost') return model('lost')
-          if (name === 'other') return { ...model('adapter'), baseHash: `0x${'00'.repeat(32)}` }
+          if (name === 'other') return { ...model('adapter'), baseHash: hexOfZeros }
           return undefined
         },
         logger: silent,
@@ -192,6 +194,17 @@ describe('createOpenLora', () => {
     const { shares, commons } = first!.attribution
     expect(shares.reduce((sum, { sharePpm }) => sum + sharePpm, commons.sharePpm)).toBe(1_000_000)
     expect(first!.inferenceCommitment).toMatch(/^0x[0-9a-f]{64}$/)
+    const receipt = {
+      promptHash: hashText('contract Token {'),
+      answerHash: hashText(`${text}.`),
+      inputTokens: promptIds.length,
+      outputTokens: answerIds.length,
+      attributionHash: hexOfZeros,
+      inferenceCommitment: first!.inferenceCommitment,
+      attribution: { ...first!.attribution, shares: [], commons: { ...commons, amountWei: '0' } },
+    }
+    const inputs = { ...request, promptText: 'contract Token {' }
+    expect(await openLora.verify(receipt, inputs)).toMatchObject({ status: 'different', line: 'answerHash' })
     const { adapters, indexes } = await openLora.metrics()
     expect([adapters.entryCount, indexes.entryCount, indexes.misses]).toEqual([1, 1, 1])
   })
@@ -260,5 +273,13 @@ describe('createOpenLora', () => {
       'openlora.generation_option',
       'openlora.sampling_option',
     ])
+  })
+
+  test('fails what runs when it is closed', async () => {
+    const other = await start()
+    const prepared = await other.prepare({ model: 'base', caller: 'a', prompt: 'bool', outputTokensMax: 120 })
+    const generation = other.generate(prepared)
+    await other.close()
+    await expect(generation.result).rejects.toMatchObject({ code: 'engine.stopped', severity: 'retry' })
   })
 })

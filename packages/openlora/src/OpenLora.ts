@@ -20,7 +20,8 @@ import {
   type GenerationResult,
 } from './Generation.ts'
 import { GREEDY, type SamplingOptions } from './Sampler.ts'
-import { createWorkerHost, type Logger } from './WorkerHost.ts'
+import { type AnswerInputs, type ComputedReceipt, type Verdict, verify } from './Verification.ts'
+import { createWorkerHost, type Logger, WorkerStoppedError } from './WorkerHost.ts'
 import { fromPlainError, type Methods } from './WorkerLink.ts'
 
 /** What serving needs to know of a published model. */
@@ -75,6 +76,11 @@ export type OpenLora = {
    * @throws {AttributionIndexError} @throws {AdapterHashMismatchError}
    */
   readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
+  /** Computes an answer's attribution and commitment again and names the first line of its receipt that differs. */
+  readonly verify: (
+    receipt: ComputedReceipt,
+    inputs: AttributionRequest & Pick<AnswerInputs, 'promptText'>,
+  ) => Promise<Verdict>
   readonly tokenizer: Tokenizer
   readonly baseName: string
   /** Hash of the base that is served, as models are published on it. */
@@ -230,6 +236,9 @@ export async function createOpenLora(
     return { promptText, promptIds: [tokenizer.bosId, ...tokenizer.encode(promptText)] }
   }
 
+  const attribute = async (request: AttributionRequest): Promise<AttributedAnswer> =>
+    (await attributing.live()).link.call('attribute', request)
+
   /** Loads what the answer will be attributed with while it is made. */
   function prefetch({ influenceCid, spansCid, recordsCid, attributionRoot }: ServedModel): void {
     if (!influenceCid || !spansCid || !recordsCid || !attributionRoot) return
@@ -294,13 +303,18 @@ export async function createOpenLora(
       )
       return feed.generation
     },
-    attribute: async (request) => (await attributing.live()).link.call('attribute', request),
+    attribute,
+    verify: async (receipt, inputs) => {
+      const { promptText: _, ...request } = inputs
+      return verify(receipt, inputs, await attribute(request))
+    },
     metrics: async () => ({
       ...(await (await host.live()).link.call('metrics', undefined)),
       adapters: adapters.state(),
       indexes: await (await attributing.live()).link.call('indexes', undefined),
     }),
     close: async () => {
+      for (const id of [...pending.keys()]) fail(id, new WorkerStoppedError(0))
       await Promise.all([host.close(), attributing.close(), decoding.close()])
     },
   }
