@@ -52,9 +52,8 @@ export type ChainStore = {
   setMark(name: 'safe' | 'finalized', number: bigint): void
   /** The pool's transactions, in the order of arrival. */
   pooled(): Uint8Array[]
-  addPooled(hash: Hex, raw: Uint8Array): void
+  addPooled(transactions: Iterable<{ readonly hash: Hex; readonly raw: Uint8Array }>): void
   removePooled(hashes: Iterable<Hex>): void
-  genesisHash(): Hex | undefined
   close(): void
 }
 
@@ -223,15 +222,15 @@ export function openChainStore(directory: string): ChainStore {
     },
     setMark: (name, number) => void meta.set.run(name, Number(number)),
     pooled: () => (pooled.all.all() as { raw: Uint8Array }[]).map(({ raw }) => raw),
-    addPooled: (hash, raw) => void pooled.add.run(hexToBytes(hash), raw),
+    addPooled(transactions) {
+      atomically(pool, () => {
+        for (const { hash, raw } of transactions) pooled.add.run(hexToBytes(hash), raw)
+      })
+    },
     removePooled(hashes) {
       atomically(pool, () => {
         for (const hash of hashes) pooled.remove.run(hexToBytes(hash))
       })
-    },
-    genesisHash() {
-      const row = blocks.hash.get(0) as { hash: Uint8Array } | undefined
-      return row === undefined ? undefined : bytesToHex(row.hash)
     },
     close() {
       chain.close()

@@ -57,6 +57,7 @@ export type Pool = {
 export function createPool(limits: PoolLimits = POOL_LIMITS): Pool {
   const byHash = new Map<Hex, PooledTransaction>()
   const bySender = new Map<Hex, Map<bigint, PooledTransaction>>()
+  const committedWei = new Map<Hex, bigint>()
 
   const remove = (hash: Hex): void => {
     const known = byHash.get(hash)
@@ -64,7 +65,10 @@ export function createPool(limits: PoolLimits = POOL_LIMITS): Pool {
     byHash.delete(hash)
     const own = bySender.get(known.sender)!
     own.delete(known.transaction.nonce)
-    if (own.size === 0) bySender.delete(known.sender)
+    committedWei.set(known.sender, committedWei.get(known.sender)! - known.costWei)
+    if (own.size > 0) return
+    bySender.delete(known.sender)
+    committedWei.delete(known.sender)
   }
 
   const assertReplaces = (next: PooledTransaction, known: PooledTransaction): void => {
@@ -131,8 +135,7 @@ export function createPool(limits: PoolLimits = POOL_LIMITS): Pool {
           `nonce ${nonce} at account nonce ${sender.nonce}`,
         )
       }
-      let committed = next.costWei
-      for (const waiting of own?.values() ?? []) if (waiting !== known) committed += waiting.costWei
+      const committed = (committedWei.get(next.sender) ?? 0n) + next.costWei - (known?.costWei ?? 0n)
       if (committed > sender.balance) {
         throw new TransactionRejectedError(
           'insufficient_funds',
@@ -156,6 +159,7 @@ export function createPool(limits: PoolLimits = POOL_LIMITS): Pool {
       }
       for (const hash of left) remove(hash)
       byHash.set(next.hash, next)
+      committedWei.set(next.sender, (committedWei.get(next.sender) ?? 0n) + next.costWei)
       let slots = bySender.get(next.sender)
       if (slots === undefined) {
         slots = new Map()

@@ -89,39 +89,83 @@ export function transactionRecord(
   }
 }
 
-/** Reads a stored block into records. */
+/**
+ * Shows a stored block as records; transactions and receipts are read when they are asked for, since most blocks that
+ * are built are only asked for their head.
+ */
 export function blockView(stored: StoredBlock, crypto: Crypto): BlockView {
   const header = Header.decode(stored.header)
-  const transactions: TransactionRecord[] = []
-  const receipts: ReceiptRecord[] = []
+  const decoded = lazily(() => stored.transactions.map(({ raw }) => Transaction.decode(raw)))
+  const hashes = lazily(() => stored.transactions.map(({ raw }) => Transaction.hash(raw, crypto)))
+  const transactions = lazily(() =>
+    stored.transactions.map(({ raw, sender }, index) =>
+      transactionRecord(
+        decoded()[index]!,
+        { hash: hashes()[index]!, sender, raw },
+        { blockHash: stored.hash, blockNumber: stored.number, index, baseFeePerGas: header.baseFeePerGas },
+        stored.receipts[index]!.depositNonce,
+      ),
+    ),
+  )
+  const size = lazily(() => blockSize(stored))
+  const receipts = lazily(() => receiptRecords(stored, header, decoded(), hashes(), crypto))
+  return {
+    header,
+    record: {
+      ...header,
+      requestsHash: header.requestsHash ?? Header.EMPTY_REQUESTS_HASH,
+      hash: stored.hash,
+      get size() {
+        return size()
+      },
+      get transactions() {
+        return transactions()
+      },
+    },
+    get receipts() {
+      return receipts()
+    },
+  }
+}
+
+function lazily<T>(compute: () => T): () => T {
+  let known: { readonly value: T } | undefined
+  return () => {
+    known ??= { value: compute() }
+    return known.value
+  }
+}
+
+function receiptRecords(
+  stored: StoredBlock,
+  header: Header.Header,
+  transactions: readonly Transaction.Transaction[],
+  hashes: readonly Hex[],
+  crypto: Crypto,
+): ReceiptRecord[] {
   let previousGasUsed = 0n
   let logIndex = 0
-  for (const [index, { raw, sender }] of stored.transactions.entries()) {
-    const transaction = Transaction.decode(raw)
-    const hash = Transaction.hash(raw, crypto)
+  return stored.transactions.map(({ raw, sender }, index) => {
+    const transaction = transactions[index]!
+    const transactionHash = hashes[index]!
     const receipt = stored.receipts[index]!
-    const place = {
-      blockHash: stored.hash,
-      blockNumber: stored.number,
-      index,
-      baseFeePerGas: header.baseFeePerGas,
-    }
-    transactions.push(transactionRecord(transaction, { hash, sender, raw }, place, receipt.depositNonce))
     const logs = receipt.logs.map(
       (log, i): LogRecord => ({
         ...log,
         blockNumber: stored.number,
         blockHash: stored.hash,
         blockTimestamp: header.timestamp,
-        transactionHash: hash,
+        transactionHash,
         transactionIndex: index,
         logIndex: logIndex + i,
         removed: false,
       }),
     )
+    const gasUsed = receipt.cumulativeGasUsed - previousGasUsed
     logIndex += logs.length
-    receipts.push({
-      transactionHash: hash,
+    previousGasUsed = receipt.cumulativeGasUsed
+    return {
+      transactionHash,
       transactionIndex: index,
       blockHash: stored.hash,
       blockNumber: stored.number,
@@ -130,24 +174,14 @@ export function blockView(stored: StoredBlock, crypto: Crypto): BlockView {
       from: sender,
       to: transaction.to,
       contractAddress: transaction.to === null ? createdBy(transaction, sender, receipt, crypto) : null,
-      gasUsed: receipt.cumulativeGasUsed - previousGasUsed,
+      gasUsed,
       cumulativeGasUsed: receipt.cumulativeGasUsed,
       effectiveGasPrice: Transaction.effectiveGasPrice(transaction, header.baseFeePerGas),
       logs,
       logsBloom: bytesToHex(Receipt.bloomOf(receipt.logs, crypto)),
       ...opFields(transaction, raw, receipt, stored),
-    })
-    previousGasUsed = receipt.cumulativeGasUsed
-  }
-  const size = blockSize(stored)
-  const record: BlockRecord = {
-    ...header,
-    requestsHash: header.requestsHash ?? Header.EMPTY_REQUESTS_HASH,
-    hash: stored.hash,
-    size,
-    transactions,
-  }
-  return { record, header, receipts }
+    }
+  })
 }
 
 function createdBy(

@@ -1,5 +1,5 @@
-import { BaseError } from '@openledger/primitives'
 import type { StateTrie, WorldState } from '@openledger/rollup'
+import { UnknownBlockError } from './BlockReader.ts'
 import type { ChainStore } from './ChainStore.ts'
 
 /** Bounds of what stays in memory: newer states share most nodes, so the number of changes counts, not blocks. */
@@ -62,15 +62,5 @@ export function createWorldHistory(
         changeCount -= dropped.changeCount
       }
     },
-  }
-}
-
-export class UnknownBlockError extends BaseError {
-  constructor(number: bigint) {
-    super({
-      code: 'engine.unknown_block',
-      message: `header not found: expected a block that exists, got number ${number}.`,
-      context: { number: number.toString() },
-    })
   }
 }

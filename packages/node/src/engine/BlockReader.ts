@@ -1,0 +1,101 @@
+import { BaseError, type Hex } from '@openledger/primitives'
+import type { Crypto } from '@openledger/rollup'
+import type { ChainStore, StoredBlock } from './ChainStore.ts'
+import type { Engine, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
+import { type BlockView, blockView, matchesLog } from './Records.ts'
+
+/** Answers questions about blocks, keeping the ones last asked for. */
+export type BlockReader = {
+  view(number: bigint): BlockView | undefined
+  /** @throws {UnknownBlockError} */
+  required(number: bigint): BlockView
+  /** Takes in a block that was just written. */
+  remember(stored: StoredBlock): BlockView
+  hash(number: bigint): Hex | undefined
+  number(hash: Hex): bigint | undefined
+  transaction(hash: Hex): TransactionRecord | undefined
+  receipt(hash: Hex): ReceiptRecord | undefined
+  /** @throws {TooManyLogsError} */
+  logs(filter: Parameters<Engine['logs']>[0]): LogRecord[]
+}
+
+const VIEWS_MAX = 512
+const LOGS_MAX = 20_000
+/** Blocks that one log question may have to read. */
+const LOG_BLOCKS_MAX = 100_000
+
+/** Creates the reader of a chain's blocks. */
+export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReader {
+  const views = new Map<bigint, BlockView>()
+  const remember = (stored: StoredBlock): BlockView => {
+    if (views.size >= VIEWS_MAX) views.delete(views.keys().next().value!)
+    const view = blockView(stored, crypto)
+    views.set(stored.number, view)
+    return view
+  }
+  const view = (number: bigint): BlockView | undefined => {
+    const known = views.get(number)
+    if (known !== undefined) return known
+    const stored = store.block(number)
+    return stored === undefined ? undefined : remember(stored)
+  }
+  const required = (number: bigint): BlockView => {
+    const found = view(number)
+    if (found === undefined) throw new UnknownBlockError(number)
+    return found
+  }
+
+  return {
+    view,
+    required,
+    remember,
+    hash: (number) => views.get(number)?.record.hash ?? store.blockHash(number),
+    number: (hash) => store.blockNumber(hash),
+    transaction(hash) {
+      const place = store.place(hash)
+      return place === undefined ? undefined : view(place.blockNumber)?.record.transactions[place.index]
+    },
+    receipt(hash) {
+      const place = store.place(hash)
+      return place === undefined ? undefined : view(place.blockNumber)?.receipts[place.index]
+    },
+    logs(filter) {
+      const topics = (filter.topics ?? []).map((choice) => choice?.map(lower) ?? null)
+      const addresses = (filter.addresses ?? []).map(lower)
+      const keys = [addresses, ...topics].filter(
+        (group): group is Hex[] => group !== null && group.length > 0,
+      )
+      const wanted = addresses.length === 0 ? undefined : new Set(addresses)
+      const found: LogRecord[] = []
+      for (const number of store.blocksWithLogs(filter.fromBlock, filter.toBlock, keys, LOG_BLOCKS_MAX)) {
+        for (const receipt of required(number).receipts) {
+          for (const log of receipt.logs) if (matchesLog(log, wanted, topics)) found.push(log)
+        }
+        if (found.length > LOGS_MAX) throw new TooManyLogsError(LOGS_MAX)
+      }
+      return found
+    },
+  }
+}
+
+const lower = (hex: Hex): Hex => hex.toLowerCase() as Hex
+
+export class UnknownBlockError extends BaseError {
+  constructor(number: bigint) {
+    super({
+      code: 'engine.unknown_block',
+      message: `header not found: expected a block that exists, got number ${number}.`,
+      context: { number: number.toString() },
+    })
+  }
+}
+
+export class TooManyLogsError extends BaseError {
+  constructor(logsMax: number) {
+    super({
+      code: 'engine.too_many_logs',
+      message: `Expected at most ${logsMax} logs. Ask for fewer blocks, or for one address.`,
+      context: { logsMax },
+    })
+  }
+}
