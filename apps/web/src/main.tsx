@@ -10,12 +10,16 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode, useMemo } from 'react'
 import { createRoot } from 'react-dom/client'
 import { WagmiProvider } from 'wagmi'
+import { z } from 'zod'
 import { queries } from './api.ts'
 import { AsyncView } from './components/AsyncView.tsx'
 import { router } from './router.tsx'
 import { theme } from './theme.ts'
 import { createWalletConfig } from './wallet/config.ts'
 import { announceDevelopmentWallets } from './wallet/developmentWallet.ts'
+
+// the page's content security policy allows no generated code
+z.config({ jitless: true })
 
 const queryClient = new QueryClient({ defaultOptions: { queries: { retry: 1 } } })
 

@@ -17,7 +17,7 @@ export function announceDevelopmentWallets(chainId: number, rpcUrl: string): voi
   for (const [id, name, account] of wallets) {
     const detail = Object.freeze({
       info: { uuid: crypto.randomUUID(), name, icon: icon(name), rdns: `org.openledger.development.${id}` },
-      provider: createProvider(account, chainId, rpcUrl),
+      provider: createProvider(`openledger-development-wallet-${id}`, account, chainId, rpcUrl),
     })
     const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }))
     window.addEventListener('eip6963:requestProvider', announce)
@@ -26,7 +26,7 @@ export function announceDevelopmentWallets(chainId: number, rpcUrl: string): voi
 }
 
 /** An EIP-1193 provider that signs with a local key and sends everything else to the node. */
-function createProvider(account: HDAccount, chainId: number, rpcUrl: string) {
+function createProvider(storageKey: string, account: HDAccount, chainId: number, rpcUrl: string) {
   const client = createWalletClient({
     account,
     chain: {
@@ -40,16 +40,22 @@ function createProvider(account: HDAccount, chainId: number, rpcUrl: string) {
   const request = async ({ method, params }: { method: string; params?: unknown }): Promise<unknown> => {
     const list = (params ?? []) as readonly unknown[]
     switch (method) {
-      case 'eth_accounts':
       case 'eth_requestAccounts':
+        localStorage.setItem(storageKey, 'connected')
         return [account.address]
+      case 'eth_accounts':
+        // as a wallet does: nothing until the person has said yes
+        return localStorage.getItem(storageKey) === null ? [] : [account.address]
       case 'eth_chainId':
         return numberToHex(chainId)
       case 'wallet_switchEthereumChain':
       case 'wallet_addEthereumChain':
+        return null
       case 'wallet_revokePermissions':
+        localStorage.removeItem(storageKey)
         return null
       case 'wallet_requestPermissions':
+        localStorage.setItem(storageKey, 'connected')
         return [{ parentCapability: 'eth_accounts' }]
       case 'personal_sign':
         return account.signMessage({ message: { raw: list[0] as Hex } })
