@@ -22,7 +22,7 @@ export type BlockReader = {
 const VIEWS_MAX = 512
 const LOGS_MAX = 20_000
 /** Blocks that one log question may have to read. */
-const LOG_BLOCKS_MAX = 100_000
+const LOG_BLOCKS_MAX = 10_000
 
 /** Creates the reader of a chain's blocks. */
 export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReader {
@@ -67,7 +67,9 @@ export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReade
       )
       const wanted = addresses.length === 0 ? undefined : new Set(addresses)
       const found: LogRecord[] = []
-      for (const number of store.blocksWithLogs(filter.fromBlock, filter.toBlock, keys, LOG_BLOCKS_MAX)) {
+      const numbers = store.blocksWithLogs(filter.fromBlock, filter.toBlock, keys, LOG_BLOCKS_MAX + 1)
+      if (numbers.length > LOG_BLOCKS_MAX) throw new TooManyLogsError(LOGS_MAX)
+      for (const number of numbers) {
         for (const receipt of required(number).receipts) {
           for (const log of receipt.logs) if (matchesLog(log, wanted, topics)) found.push(log)
         }

@@ -4,15 +4,23 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { BaseError, type Hex } from '@openledger/primitives'
 import {
   type AccountChange,
-  type AccountFields,
   bytesToHex,
-  EMPTY_CODE_HASH,
   hexToBytes,
   type L1FeeParameters,
   type PendingChange,
   Receipt,
   Rlp,
 } from '@openledger/rollup'
+import {
+  completedSpans,
+  coverSpans,
+  decodeFields,
+  encodeFields,
+  encodePending,
+  encodeUndo,
+  mergeUndo,
+  SPAN_FACTOR,
+} from './Undo.ts'
 
 /** One block as it lies on disk. */
 export type StoredBlock = {
@@ -73,6 +81,9 @@ const CHAIN_SCHEMA = `
     address BLOB NOT NULL, slot BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (address, slot)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS code (hash BLOB PRIMARY KEY, code BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS undo_span (
+    level INTEGER NOT NULL, position INTEGER NOT NULL, undo BLOB NOT NULL, PRIMARY KEY (level, position)
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS log_key (
     key BLOB NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number)
   ) WITHOUT ROWID;
@@ -109,7 +120,9 @@ export function openChainStore(directory: string): ChainStore {
     get: 'SELECT number, hash, header, body, receipts, l1 FROM block WHERE number = ?',
     number: 'SELECT number FROM block WHERE hash = ?',
     hash: 'SELECT hash FROM block WHERE number = ?',
-    undo: 'SELECT undo FROM block WHERE number BETWEEN ? AND ? ORDER BY number',
+    undo: 'SELECT undo FROM block WHERE number = ?',
+    putSpan: 'INSERT INTO undo_span VALUES (?, ?, ?)',
+    span: 'SELECT undo FROM undo_span WHERE level = ? AND position = ?',
   })
   const places = statements(chain, {
     put: 'INSERT INTO place VALUES (?, ?, ?)',
@@ -131,6 +144,20 @@ export function openChainStore(directory: string): ChainStore {
     add: 'INSERT INTO pooled (hash, raw) VALUES (?, ?) ON CONFLICT DO NOTHING',
     remove: 'DELETE FROM pooled WHERE hash = ?',
   })
+
+  function* readUndo(from: bigint, to: bigint): Iterable<Uint8Array> {
+    for (const { level, index } of coverSpans(from, to)) {
+      const row = level === 0 ? blocks.undo.get(Number(index)) : blocks.span.get(level, Number(index))
+      if (row !== undefined) yield (row as { undo: Uint8Array }).undo
+      else {
+        // the span that is being written now is read from its parts
+        const size = SPAN_FACTOR ** BigInt(level - 1)
+        for (let part = index * SPAN_FACTOR; part < (index + 1n) * SPAN_FACTOR; part++) {
+          yield* readUndo(part * size + 1n, (part + 1n) * size)
+        }
+      }
+    }
+  }
 
   const writeChanges = (changes: readonly AccountChange[]): void => {
     for (const { address, after, slots } of changes) {
@@ -167,6 +194,11 @@ export function openChainStore(directory: string): ChainStore {
         for (const key of logKeys(block.receipts)) putLogKey.run(hexToBytes(key), number)
         for (const [hash, code] of codes) state.putCode.run(hexToBytes(hash), code)
         writeChanges(changes)
+        for (const { level, index } of completedSpans(block.number)) {
+          const size = SPAN_FACTOR ** BigInt(level)
+          const merged = mergeUndo(readUndo(index * size + 1n, (index + 1n) * size))
+          blocks.putSpan.run(level, Number(index), encodePending(merged))
+        }
       })
     },
     block(number) {
@@ -202,10 +234,7 @@ export function openChainStore(directory: string): ChainStore {
       const row = state.code.get(hexToBytes(hash)) as { code: Uint8Array } | undefined
       return row?.code
     },
-    undo(from, to) {
-      const rows = blocks.undo.iterate(Number(from), Number(to)) as Iterable<{ undo: Uint8Array }>
-      return mergeUndo(rows)
-    },
+    undo: (from, to) => mergeUndo(readUndo(from, to)),
     blocksWithLogs(from, to, keys, limit) {
       const groups = keys.length === 0 ? [[ANY_LOG]] : keys
       const [first, ...others] = groups.map((group) => group.map((key) => hexToBytes(key)))
@@ -323,56 +352,6 @@ function decodeL1Parameters(bytes: Uint8Array): L1FeeParameters | undefined {
     operatorFeeScalar: operatorFeeScalar!,
     operatorFeeConstant: operatorFeeConstant!,
   }
-}
-
-const encodeFields = ({ nonce, balance, codeHash }: AccountFields): Uint8Array =>
-  Rlp.encode([nonce, balance, codeHash === EMPTY_CODE_HASH ? NO_BYTES : hexToBytes(codeHash)])
-
-function decodeFields(bytes: Uint8Array): AccountFields {
-  const [nonce, balance, codeHash] = Rlp.list(Rlp.decode(bytes), 'account', 3)
-  const hash = Rlp.bytes(codeHash, 'codeHash')
-  return {
-    nonce: Rlp.uint64(nonce, 'nonce'),
-    balance: Rlp.uint(balance, 'balance'),
-    codeHash: hash.length === 0 ? EMPTY_CODE_HASH : bytesToHex(hash),
-  }
-}
-
-const encodeUndo = (changes: readonly AccountChange[]): Uint8Array =>
-  Rlp.encode(
-    changes.map(({ address, before, slots }) => [
-      hexToBytes(address),
-      before === undefined ? NO_BYTES : encodeFields(before),
-      [...slots].map(([slot, { before: value }]) => [hexToBytes(slot), value]),
-    ]),
-  )
-
-/** The oldest value of each account and slot wins: it is what stood there before the first of the blocks. */
-function mergeUndo(rows: Iterable<{ undo: Uint8Array }>): PendingChange[] {
-  const merged = new Map<Hex, { after: AccountFields | undefined; slots: Map<Hex, Uint8Array> }>()
-  for (const { undo } of rows) {
-    for (const item of Rlp.list(Rlp.decode(undo), 'undo')) {
-      const [addressBytes, fields, slots] = Rlp.list(item, 'undo entry', 3)
-      const address = bytesToHex(Rlp.bytes(addressBytes, 'address', 20))
-      let entry = merged.get(address)
-      if (entry === undefined) {
-        const before = Rlp.bytes(fields, 'fields')
-        entry = { after: before.length === 0 ? undefined : decodeFields(before), slots: new Map() }
-        merged.set(address, entry)
-      }
-      for (const pair of Rlp.list(slots, 'slots')) {
-        const [slot, value] = Rlp.list(pair, 'slot', 2)
-        const key = bytesToHex(Rlp.bytes(slot, 'slot', 32))
-        if (!entry.slots.has(key)) entry.slots.set(key, Rlp.bytes(value, 'value'))
-      }
-    }
-  }
-  return [...merged].map(([address, { after, slots }]) => ({
-    address,
-    after,
-    isStorageCleared: false,
-    slots,
-  }))
 }
 
 function logKeys(receipts: readonly Receipt.Receipt[]): Set<Hex> {
