@@ -1,4 +1,3 @@
-import { Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, FeeSplit } from '@openledger/protocol'
 import { Governance } from '@openledger/sdk'
 import { expect, inject, test } from 'vitest'
@@ -8,7 +7,7 @@ test('a vote changes the fee split, and the next receipt shows it', async () => 
   const house = await visit(inject('houseUrl'))
   const { deployment, l2 } = house
   const voter = house.l2Wallet(DevelopmentKeys.account('voter'))
-  await Governance.becomeVoter(l2, voter, deployment, Open.parse('200'))
+  await Governance.becomeVoter(l2, voter, deployment, await Governance.votesNeeded(l2, deployment))
   const policy = { address: deployment.l2.feePolicy, abi: Abi.feePolicyAbi } as const
   const version = await l2.readContract({ ...policy, functionName: 'currentVersion' })
   const split = { platformBps: 800, ownerBps: 2_000, stakersBps: 2_000, contributorsBps: 5_200 }

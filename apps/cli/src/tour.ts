@@ -186,7 +186,7 @@ async function vote(connection: Connection, model: string): Promise<void> {
     functionName: 'getVotes',
     args: [voter.account.address],
   })
-  const wantedWei = Open.parse('200')
+  const wantedWei = await Governance.votesNeeded(l2, deployment)
   if (votes < wantedWei) await Governance.becomeVoter(l2, voter, deployment, wantedWei - votes)
   say(`the voter holds ${open(wantedWei > votes ? wantedWei : votes)} as gOPEN, delegated to itself`)
   // to and fro, so that every tour has something to decide

@@ -51,6 +51,8 @@ export type ServedModel = {
   readonly spansBps: number
   readonly adapterCid: string
   readonly adapterHash: Hex
+  /** The base that the adapter was trained on; no other may serve it. */
+  readonly baseHash: Hex
   readonly recordsCid: string
   readonly influenceCid: string
   readonly spansCid: string
@@ -250,6 +252,7 @@ const toServed = (model: typeof models.$inferSelect, run: RunRow): ServedModel =
   spansBps: model.spansBps,
   adapterCid: run.adapterCid!,
   adapterHash: run.adapterHash as Hex,
+  baseHash: run.baseHash as Hex,
   recordsCid: run.recordsCid!,
   influenceCid: run.influenceCid!,
   spansCid: run.spansCid!,

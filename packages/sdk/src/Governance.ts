@@ -64,6 +64,17 @@ export async function becomeVoter(
   await succeed(publicClient, delegate, 'delegating votes')
 }
 
+/** Reads how many votes one needs to propose and to reach the quorum alone, in wei of gOPEN. */
+export async function votesNeeded(publicClient: PublicClient, deployment: Deployment): Promise<bigint> {
+  const governor = { address: deployment.l2.governor, abi: openGovernorAbi } as const
+  const { timestamp } = await publicClient.getBlock()
+  const [threshold, quorum] = await Promise.all([
+    publicClient.readContract({ ...governor, functionName: 'proposalThreshold' }),
+    publicClient.readContract({ ...governor, functionName: 'quorum', args: [timestamp - 1n] }),
+  ])
+  return threshold > quorum ? threshold : quorum
+}
+
 /** Proposes a new fee split. */
 export async function proposeSplit(
   publicClient: PublicClient,
