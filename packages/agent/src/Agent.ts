@@ -52,14 +52,17 @@ export function createAgent({
       sessionAccount.signTypedData(typedData),
   }
   const scheme = new ExactEvmScheme(signer as ConstructorParameters<typeof ExactEvmScheme>[0])
-  const pay = wrapFetchWithPayment(send, new x402Client().register(`eip155:${chainId}`, scheme))
+  const client = new x402Client().register(`eip155:${chainId}`, scheme)
+  // the client would pay in well-known dollar tokens only; what limits this agent is its wallet, on chain
+  client.setSpendControls(false)
+  const pay = wrapFetchWithPayment(send, client)
 
   return {
     async findModel(topic) {
-      const client = new Client({ name: 'openledger-agent', version: '0.1.0' })
-      await client.connect(new StreamableHTTPClientTransport(new URL(`${serverUrl}/mcp`)))
+      const mcp = new Client({ name: 'openledger-agent', version: '0.1.0' })
+      await mcp.connect(new StreamableHTTPClientTransport(new URL(`${serverUrl}/mcp`), { fetch: send }))
       try {
-        const { structuredContent } = await client.callTool({ name: 'list_models', arguments: {} })
+        const { structuredContent } = await mcp.callTool({ name: 'list_models', arguments: {} })
         const { models } = z.object({ models: Http.modelSchema.array() }).parse(structuredContent)
         const [best] = models
           .filter((model) => model.name.includes(topic))
@@ -67,7 +70,7 @@ export function createAgent({
         if (best === undefined) throw new NoModelError(topic, models.length)
         return best
       } finally {
-        await client.close()
+        await mcp.close()
       }
     },
 

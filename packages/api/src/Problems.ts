@@ -25,6 +25,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'model.retired': 410,
   'openlora.model_not_found': 404,
   'openlora.queue_full': 503,
+  'payment.invalid': 402,
   'payment.refused': 402,
   'payment.replayed': 402,
   'payment.required': 402,

@@ -5,7 +5,7 @@ import type { PublicClient } from 'viem'
 /** What the chain says about one account's prepaid money. */
 export type ChainPrepaid = {
   readonly prepaidWei: bigint
-  /** Last settled receipt when `prepaidWei` was read, or earlier: receipts after it are not in `prepaidWei` yet. */
+  /** Last receipt that is in `prepaidWei`; what came after it is still to be subtracted. */
   readonly lastSequence: number
 }
 
@@ -62,10 +62,12 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
   const settlement = { address: l2.settlement, abi: Abi.settlementAbi } as const
   const splits = new Map<number, FeeSplit.FeeSplit>()
 
-  const lastSequence = async (): Promise<number> => {
-    const [sequence] = await publicClient.readContract({ ...settlement, functionName: 'head' })
+  const lastSequence = async (blockNumber: bigint): Promise<number> => {
+    const [sequence] = await publicClient.readContract({ ...settlement, functionName: 'head', blockNumber })
     return Number(sequence)
   }
+  const prepaidWei = (account: Hex, blockNumber: bigint): Promise<bigint> =>
+    publicClient.readContract({ ...settlement, functionName: 'prepaidOf', args: [account], blockNumber })
 
   const currentSplit: Contract['currentSplit'] = async () => {
     const policy = { address: l2.feePolicy, abi: Abi.feePolicyAbi } as const
@@ -106,31 +108,25 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
       return { lastSequence: Number(sequence), batchCount: Number(batchCount), ledgerRoot, ledgerSumWei }
     },
     async prepaid(account) {
-      // this order errs on the safe side: a batch that lands in between is subtracted twice, never not at all
-      const sequence = await lastSequence()
-      const prepaidWei = await publicClient.readContract({
-        ...settlement,
-        functionName: 'prepaidOf',
-        args: [account],
-      })
-      return { prepaidWei, lastSequence: sequence }
+      // of one block: a batch in between would count a receipt twice or not at all
+      const blockNumber = await publicClient.getBlockNumber({ cacheTime: 0 })
+      const [wei, sequence] = await Promise.all([prepaidWei(account, blockNumber), lastSequence(blockNumber)])
+      return { prepaidWei: wei, lastSequence: sequence }
     },
     async coverage(account) {
-      const sequence = await lastSequence()
-      const { timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
-      // set aside first: what moves there in between is then missed, never counted twice
-      const [setAsideWei, readyAt] = await publicClient.readContract({
-        ...settlement,
-        functionName: 'withdrawalOf',
-        args: [account],
-      })
-      const freeWei = await publicClient.readContract({
-        ...settlement,
-        functionName: 'prepaidOf',
-        args: [account],
-      })
+      const { number: blockNumber, timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
+      const [wei, sequence, [setAsideWei, readyAt]] = await Promise.all([
+        prepaidWei(account, blockNumber),
+        lastSequence(blockNumber),
+        publicClient.readContract({
+          ...settlement,
+          functionName: 'withdrawalOf',
+          args: [account],
+          blockNumber,
+        }),
+      ])
       const staysWei = readyAt >= timestamp + SETTLING_SECONDS ? setAsideWei : 0n
-      return { prepaidWei: freeWei + staysWei, lastSequence: sequence }
+      return { prepaidWei: wei + staysWei, lastSequence: sequence }
     },
     claimedWei: (account) =>
       publicClient.readContract({ ...settlement, functionName: 'claimed', args: [account] }),

@@ -1,0 +1,207 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createDatanets } from '@openledger/datanet'
+import { createModelFactory } from '@openledger/modelfactory'
+import type { GenerationResult, TokenDelta } from '@openledger/openlora'
+import { Bytes, type Hex } from '@openledger/primitives'
+import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
+import { createSettlement } from '@openledger/settlement'
+import { createDiskBlobs, createJobs, eq, schema } from '@openledger/store'
+import { keccak256 } from 'viem'
+import { type House, startHouse } from '../../settlement/test/house.ts'
+import type { Serving } from '../src/Answering.ts'
+import { type Api, createApi } from '../src/createApi.ts'
+
+/** A settlement house with everything the interface needs; only the model is a script. */
+export type ApiHouse = House & {
+  readonly api: Api
+  readonly settlement: ReturnType<typeof createSettlement>
+  /** What the next answers do: words to say, and when to break. */
+  readonly script: Script
+  /** `fetch` that goes to the interface without a socket. */
+  readonly fetch: typeof globalThis.fetch
+  readonly post: (
+    path: string,
+    body: unknown,
+    headers?: Record<string, string>,
+  ) => Promise<{ status: number; headers: Headers; body: Record<string, never> }>
+  readonly logged: Record<string, unknown>[]
+}
+
+export type Script = {
+  words: readonly string[]
+  /** Breaks before this word. */
+  failsAt: number | undefined
+  /** Waits before every word. */
+  wordMs: number
+}
+
+export const URL_BASE = 'http://127.0.0.1:8080'
+export const CONTEXT_TOKENS = 1_000
+
+export async function startApiHouse(): Promise<ApiHouse> {
+  const house = await startHouse(3)
+  const directory = await mkdtemp(join(tmpdir(), 'openledger-api-'))
+  const { database, publicClient, clock, operator, senderOf } = house
+  const deployment = await withOpen(house)
+  const jobs = await createJobs(database)
+  const blobs = createDiskBlobs(directory)
+  const settlement = createSettlement({ ...house, deployment }, { intervalMs: 500, gatherMs: 20 })
+  const shared = { database, blobs, jobs, publicClient, deployment, clock }
+  const datanets = createDatanets({
+    ...shared,
+    relayer: house.sender,
+    validator: senderOf('validator'),
+  })
+  const factory = createModelFactory({
+    ...shared,
+    sender: house.sender,
+    baseDirectory: directory,
+    workers: 0,
+  })
+  await database.orm
+    .update(schema.trainingRuns)
+    .set({ recordsCid: 'bafkreir', influenceCid: 'bafkreii', spansCid: 'bafkreis' })
+    .where(eq(schema.trainingRuns.status, 'published'))
+  const script: Script = {
+    words: ['contract ', 'Token ', 'is ', 'ERC20 ', '{}'],
+    failsAt: undefined,
+    wordMs: 0,
+  }
+  const logged: Record<string, unknown>[] = []
+  const log = (fields: Readonly<Record<string, unknown>>) => {
+    logged.push(fields)
+  }
+  const api = createApi({
+    network: {
+      ...{ name: 'test', development: true, deployment, l1RpcUrl: 'http://l1', l2RpcUrl: 'http://l2' },
+      operator: lower(operator.address),
+      validator: lower(DevelopmentKeys.account('validator').address),
+      base: { name: 'base', hash: keccak256('0x00'), parameters: 1, contextTokens: CONTEXT_TOKENS },
+    },
+    ...{ database, l1Client: publicClient, l2Client: publicClient, settlement, datanets, clock },
+    supply: async () => ({ lockedOnL1Wei: 1n, onL2Wei: 1n }),
+    modelFactory: factory,
+    findModel: factory.serving,
+    serving: createScriptedServing(
+      script,
+      house.contributionIds,
+      lower(DevelopmentKeys.account('builder').address),
+    ),
+    seed: () => ({ done: true, steps: [] }),
+    logger: { info: log, warn: log, error: log },
+  })
+  settlement.settler.start()
+  const fetch: typeof globalThis.fetch = (input, init) => api.fetch(new Request(input, init))
+  return {
+    ...house,
+    deployment,
+    ...{ api, settlement, script, fetch, logged },
+    async post(path, body, headers = {}) {
+      const response = await fetch(`${URL_BASE}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      })
+      return { status: response.status, headers: response.headers, body: (await response.json()) as never }
+    },
+    async close() {
+      await settlement.settler.close()
+      await api.close()
+      await jobs.stop()
+      await house.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+const lower = (value: string): Hex => value.toLowerCase() as Hex
+
+/** Puts OPEN on the chain that stands for both layers here, so that accounts can be read. */
+async function withOpen({ deployment, wallet, mined }: House): Promise<Deployment> {
+  const deployer = wallet('deployer')
+  const { contractAddress } = await mined(
+    await deployer.deployContract({
+      abi: Abi.openAbi,
+      bytecode: Abi.openBytecode,
+      args: [deployer.account.address],
+    }),
+  )
+  return { ...deployment, l1: { ...deployment.l1, open: lower(contractAddress!) } }
+}
+
+/** Stands for the model: a token is a word with its space, and the first contribution shaped half of every answer. */
+function createScriptedServing(
+  script: Script,
+  contributionIds: readonly Hex[],
+  commons: Hex,
+): Serving & { metrics: () => Promise<never> } {
+  const known: string[] = []
+  const idOf = (word: string): number => {
+    if (!known.includes(word)) known.push(word)
+    return known.indexOf(word)
+  }
+  const tokenizer = { decode: (ids: readonly number[]) => ids.map((id) => known[id]).join('') }
+  return {
+    tokenizer,
+    metrics: async () => ({ rows: 1 }) as never,
+    async prepare(request) {
+      const promptText =
+        typeof request.prompt === 'string'
+          ? request.prompt
+          : request.prompt.map((part) => (typeof part === 'number' ? part : part.content)).join('\n')
+      const promptIds = promptText.split(/(?<=\s)/).map(idOf)
+      const room = CONTEXT_TOKENS - promptIds.length
+      return {
+        ...{ request, promptIds, promptText, model: undefined, sampling: undefined as never },
+        outputTokensMax: Math.min(request.outputTokensMax ?? 256, room),
+      }
+    },
+    generate({ promptIds, promptText, outputTokensMax, request }, { signal } = {}) {
+      const words = script.words.slice(0, outputTokensMax)
+      const said: string[] = []
+      let settle: (result: GenerationResult) => void
+      const result = new Promise<GenerationResult>((resolve) => {
+        settle = resolve
+      })
+      const stop = request.stop?.[0]
+      async function* read(): AsyncGenerator<TokenDelta> {
+        let finishReason: GenerationResult['finishReason'] =
+          script.words.length > outputTokensMax ? 'length' : 'stop'
+        for (const [i, word] of words.entries()) {
+          if (script.wordMs > 0) await new Promise((resolve) => setTimeout(resolve, script.wordMs))
+          if (i === script.failsAt) throw new Error('the engine broke')
+          if (signal?.aborted) finishReason = 'cancelled'
+          if (signal?.aborted || (stop !== undefined && word.includes(stop))) break
+          said.push(word)
+          const tokenId = idOf(word)
+          yield { text: word, tokenId, logprob: -0.5, top: [{ tokenId, logprob: -0.5 }] }
+        }
+        const text = said.join('')
+        settle({
+          ...{ text, answerIds: said.map(idOf), promptIds, promptText, finishReason },
+          ...{ inputTokens: promptIds.length, outputTokens: said.length },
+        })
+      }
+      return { [Symbol.asyncIterator]: read, result }
+    },
+    async attribute({ answerIds, text, excludedContributions }) {
+      const [contributionId] = contributionIds.filter((id) => !excludedContributions.includes(id))
+      const reason = {
+        ...{ kind: 'span' as const, recordId: keccak256('0x01'), start: 0, end: text.length },
+        ...{ occurrences: 1, sharePpm: 500_000 },
+      }
+      return {
+        attribution: {
+          ...{ engineVersion: 'script', policy: { influenceBps: 5_000, spansBps: 5_000 } },
+          liftMilliNats: answerIds.length,
+          shares: [{ contributionId: contributionId!, sharePpm: 500_000, reasons: [reason] }],
+          commons: { sharePpm: 500_000, beneficiary: commons, reason: 'The script says so.' },
+        },
+        inferenceCommitment: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
+        fingerprint: [],
+      }
+    },
+  }
+}
