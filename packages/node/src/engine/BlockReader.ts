@@ -68,12 +68,12 @@ export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReade
       const wanted = addresses.length === 0 ? undefined : new Set(addresses)
       const found: LogRecord[] = []
       const numbers = store.blocksWithLogs(filter.fromBlock, filter.toBlock, keys, LOG_BLOCKS_MAX + 1)
-      if (numbers.length > LOG_BLOCKS_MAX) throw new TooManyLogsError(LOGS_MAX)
+      if (numbers.length > LOG_BLOCKS_MAX) throw new TooManyLogsError(LOGS_MAX, LOG_BLOCKS_MAX)
       for (const number of numbers) {
         for (const receipt of required(number).receipts) {
           for (const log of receipt.logs) if (matchesLog(log, wanted, topics)) found.push(log)
         }
-        if (found.length > LOGS_MAX) throw new TooManyLogsError(LOGS_MAX)
+        if (found.length > LOGS_MAX) throw new TooManyLogsError(LOGS_MAX, LOG_BLOCKS_MAX)
       }
       return found
     },
@@ -93,11 +93,11 @@ export class UnknownBlockError extends BaseError {
 }
 
 export class TooManyLogsError extends BaseError {
-  constructor(logsMax: number) {
+  constructor(logsMax: number, blocksMax: number) {
     super({
       code: 'engine.too_many_logs',
-      message: `Expected at most ${logsMax} logs. Ask for fewer blocks, or for one address.`,
-      context: { logsMax },
+      message: `Expected at most ${logsMax} logs in at most ${blocksMax} blocks. Ask for a shorter range, or for one address.`,
+      context: { logsMax, blocksMax },
     })
   }
 }
