@@ -15,6 +15,8 @@ export type GradientsOptions = {
   readonly sequenceMax?: number
   readonly threads?: number
   readonly spinning?: boolean
+  /** Most compiled shapes held at once, default 12. Each keeps the memory of its largest run. */
+  readonly sessionsMax?: number
 }
 
 /** One matrix of the adapter and its part of the gradient. */
@@ -51,7 +53,7 @@ export type Gradients = {
   readonly release: () => Promise<void>
 }
 
-const sessionsMax = 12
+const sessionsMaxDefault = 12
 
 /**
  * Prepares per-example gradients of an adapter.
@@ -66,7 +68,7 @@ export function createGradients(
 ): Gradients {
   const { config } = checkpoint
   const shapes = weightShapes(config)
-  const sessions = createSessionCache(sessionsMax, sessionOptions(options))
+  const sessions = createSessionCache(options.sessionsMax ?? sessionsMaxDefault, sessionOptions(options))
   const tokensMax = Math.min(config.contextMax, (options.sequenceMax ?? config.contextMax + 1) - 1)
 
   const build = (own: Adapter, rows: number, tokens: number, labels: 'data' | 'sampled') => {

@@ -46,7 +46,8 @@ export async function buildIndexes(
   const table = RecordTable.encode({ records: rows })
   const spans = buildSpanIndex({ documents: rows, vocabularySize: tokenizer.vocabularySize })
 
-  const gradients = createGradients(checkpoint, adapter, { batchSize: GRADIENT_BATCH })
+  // lengths come in order, so a shape that was left is not needed again
+  const gradients = createGradients(checkpoint, adapter, { batchSize: GRADIENT_BATCH, sessionsMax: 2 })
   try {
     const options = { tokensMax: checkpoint.config.contextMax }
     const sequences = records.map(({ text }) => fromText(tokenizer, text, options))
