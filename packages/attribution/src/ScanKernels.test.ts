@@ -10,7 +10,7 @@ const stream = (seed: number) => {
 }
 
 test('a scan multiplies every row with the query exactly, extremes included', () => {
-  const [rowCount, width] = [7, 40]
+  const [rowCount, width] = [7, 96]
   const kernels = ScanKernels.create({ rowCount, width, directions: 2, gradientWidth: 64 })
   const random = stream(1)
   kernels.codes.set(Int8Array.from({ length: rowCount * width }, (_, i) => (i < width ? -127 : random(127))))
@@ -24,7 +24,7 @@ test('a scan multiplies every row with the query exactly, extremes included', ()
 
 test('a projection adds up groups of integer products, each at its scale', () => {
   const [directions, gradientWidth] = [6, 192]
-  const kernels = ScanKernels.create({ rowCount: 1, width: 8, directions, gradientWidth })
+  const kernels = ScanKernels.create({ rowCount: 1, width: 32, directions, gradientWidth })
   const random = stream(2)
   kernels.transform.set(
     Int8Array.from({ length: directions * gradientWidth }, (_, i) => (i < 64 ? 127 : random(127))),

@@ -24,11 +24,14 @@ export type ScanKernels = {
 
 /** Neighbouring gradient entries that share one scale. */
 export const GROUP = 64
+/** Rows that share the loads of the query. */
 const ROWS = 4
+/** Columns in one turn of the scan's loop, at fixed offsets from its addresses. */
+const TURN = 32
 
 /**
  * Starts the kernels over memory of their own.
- * @param width - Multiple of 8. @param gradientWidth - Multiple of `GROUP`. @param directions - Even.
+ * @param width - Multiple of 32. @param gradientWidth - Multiple of `GROUP`. @param directions - Even.
  */
 export function create(sizes: {
   readonly rowCount: number
@@ -114,21 +117,23 @@ const scanKernel: Wasm.Kernel = {
       e.set(queryAt)
       e.get(zero)
       e.set(k)
-      e.repeat(k, width, 8, () => {
-        e.get(queryAt)
-        e.load('vector')
-        e.set(queryPart)
-        advance(e, queryAt, 16)
-        for (const [r, at] of rowAt.entries()) {
-          e.get(sums[r]!)
-          e.get(at)
-          e.load('signed8To16')
-          e.get(queryPart)
-          e.simd('i32Dot16')
-          e.simd('i32Add')
-          e.set(sums[r]!)
-          advance(e, at, 8)
+      e.repeat(k, width, TURN, () => {
+        for (let column = 0; column < TURN; column += 8) {
+          e.get(queryAt)
+          e.load('vector', 2 * column)
+          e.set(queryPart)
+          for (const [r, at] of rowAt.entries()) {
+            e.get(sums[r]!)
+            e.get(at)
+            e.load('signed8To16', column)
+            e.get(queryPart)
+            e.simd('i32Dot16')
+            e.simd('i32Add')
+            e.set(sums[r]!)
+          }
         }
+        advance(e, queryAt, 2 * TURN)
+        for (const at of rowAt) advance(e, at, TURN)
       })
       e.address(outAt, products, row, 4)
       e.get(outAt)
