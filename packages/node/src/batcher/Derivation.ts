@@ -78,7 +78,10 @@ export function createDerivation({
     try {
       frames = Frame.decode(payload)
     } catch (error) {
-      logger.warn({ l1Block: at.toString(), error }, 'a batcher transaction is malformed and is dropped')
+      logger.warn(
+        { l1Block: at.toString(), reason: String(error) },
+        'a batcher transaction is malformed and is dropped',
+      )
       return
     }
     for (const frame of frames) takeFrame(frame, at)
@@ -106,7 +109,7 @@ export function createDerivation({
         batch = Batch.decode(encoded, BigInt(rollupConfig.l2_chain_id))
       } catch (error) {
         logger.warn(
-          { l1Block: at.toString(), error },
+          { l1Block: at.toString(), reason: String(error) },
           'a batch is malformed and is dropped with what follows it',
         )
         return

@@ -36,8 +36,8 @@ const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 10_000
 /** Dumping may take at most one part in this many of the time: a long chain is dumped less often. */
 const DUMP_DUTY = 20
-/** States older than this many blocks are forgotten, so that memory does not grow with the chain. */
-const STATES_KEPT = 128
+/** States of more blocks than this would take more memory than the chain itself, and nobody asks for them. */
+const STATES_KEPT = 16
 
 const recordSchema = z.object({
   port: z.number().int(),
@@ -173,7 +173,7 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
       try {
         await exclusively(tick)
       } catch (error) {
-        logger.warn({ error: String(error) }, 'development L1 did not make a block')
+        logger.warn({ reason: String(error) }, 'development L1 did not make a block')
       }
     }
   }

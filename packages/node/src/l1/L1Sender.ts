@@ -85,7 +85,7 @@ export function createL1Sender({
       await client.sendRawTransaction({ serializedTransaction })
     } catch (error) {
       // whether it is known, mined or refused, the receipt and the next round tell
-      logger.debug({ address, nonce, error: String(error) }, 'L1 refused a transaction for now')
+      logger.debug({ address, nonce, reason: String(error) }, 'L1 refused a transaction for now')
     }
   }
 

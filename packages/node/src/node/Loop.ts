@@ -8,6 +8,9 @@ export type Loop = {
   readonly lastError: () => unknown
 }
 
+/** A failure that stays is logged no more often than this. */
+const REPEAT_MS = 30_000
+
 /**
  * Runs `round` every `intervalMs`, one at a time; a round that fails is logged and tried again at the next interval.
  * @param round - Gets a signal that ends when the loop is stopped.
@@ -28,14 +31,24 @@ export function createLoop({
   let lastError: unknown
   let wake: () => void = () => {}
 
+  let reported: { readonly reason: string; readonly at: number } | undefined
+
+  function report(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    if (reported?.reason === reason && performance.now() - reported.at < REPEAT_MS) return
+    reported = { reason, at: performance.now() }
+    logger.warn({ loop: name, reason }, 'round failed; it will be tried again')
+  }
+
   async function run(): Promise<void> {
     while (!signal.aborted) {
       try {
         await round(signal)
         lastError = undefined
+        reported = undefined
       } catch (error) {
         lastError = error
-        if (!signal.aborted) logger.warn({ loop: name, error }, 'round failed; it will be tried again')
+        if (!signal.aborted) report(error)
       }
       if (signal.aborted) return
       await new Promise<void>((resolve) => {

@@ -19,6 +19,7 @@ const BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 const PING_INTERVAL_MS = 30_000
 
 export type RpcServer = AsyncDisposable & {
+  /** As seen from this machine. */
   readonly url: string
   readonly webSocketUrl: string
   readonly port: number
@@ -132,12 +133,19 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
   }
   logger.info({ host, port }, 'JSON-RPC is served')
   return {
-    url: `http://${host}:${port}`,
-    webSocketUrl: `ws://${host}:${port}`,
+    url: `http://${reachable(host)}:${port}`,
+    webSocketUrl: `ws://${reachable(host)}:${port}`,
     port,
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** How a process on this machine names the address that the server listens on. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
 }
 
 export class RpcPortError extends BaseError {
