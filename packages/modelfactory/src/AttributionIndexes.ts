@@ -24,6 +24,7 @@ export type AttributionIndexes = {
 /** Sampled-label gradients that the curvature is estimated from; more changes the ranking little. */
 const FISHER_ROWS_MAX = 256
 const GRADIENT_BATCH = 8
+const TOKENS_PER_RUN = 1_024
 
 /**
  * Builds the indexes of an adapter over the records it was trained on: one whitened gradient for each record, a suffix
@@ -58,9 +59,14 @@ export async function buildIndexes(
     const stride = Math.max(1, Math.floor(records.length / FISHER_ROWS_MAX))
     const measured = new Array<Float32Array>(records.length)
     const fisher: Float32Array[] = []
-    for (let start = 0; start < byLength.length; start += GRADIENT_BATCH) {
+    for (let start = 0, next = 0; start < byLength.length; start = next) {
       signal.throwIfAborted()
-      const chunk = byLength.slice(start, start + GRADIENT_BATCH)
+      // as many rows as fit: what a run needs grows with rows times tokens
+      const fits = (count: number) =>
+        count <= GRADIENT_BATCH && count * rows[byLength[start + count - 1]!]!.tokens.length <= TOKENS_PER_RUN
+      next = start + 1
+      while (next < byLength.length && fits(next + 1 - start)) next++
+      const chunk = byLength.slice(start, next)
       const parts = chunk.map((index) => sequences[index]!)
       const means = await meanGradients(gradients, parts, 'data', 0)
       for (const [i, index] of chunk.entries()) measured[index] = means[i]!
