@@ -1,6 +1,7 @@
 import {
   type CallToolResult,
   createMcpHandler,
+  fromJsonSchema,
   type McpHttpHandler,
   McpServer,
   type ServerContext,
@@ -14,6 +15,7 @@ import type { Answering } from './Answering.ts'
 import * as Completions from './Completions.ts'
 import { PaymentRequiredError, type Paywall } from './Paywall.ts'
 import { problemOf } from './Problems.ts'
+import { toJsonSchema } from './Routes.ts'
 
 export type McpDependencies = {
   readonly modelFactory: Pick<ModelFactory, 'models' | 'model'>
@@ -27,6 +29,18 @@ const BODY_BYTES_MAX = 1024 * 1024
 /** Where the x402 transport for MCP puts a payment and what became of it. */
 const PAYMENT_META = 'x402/payment'
 const PAYMENT_RESPONSE_META = 'x402/payment-response'
+
+/** Shows a shape to clients; schemas that also change case cannot be shown as they are. */
+const output = (shape: Record<string, z.ZodType>) =>
+  fromJsonSchema(toJsonSchema(z.object(shape)) as Parameters<typeof fromJsonSchema>[0])
+
+// once, because a server is made for every request
+const OUTPUTS = {
+  models: output({ models: Http.modelSchema.array() }),
+  model: output({ model: Http.modelSchema }),
+  datanets: output({ datanets: Http.datanetSchema.array() }),
+  receipt: output({ receipt: Http.receiptSchema }),
+}
 
 const chatInput = z.object({
   model: z.string().max(128).describe('Name of a published model; list_models gives them'),
@@ -59,7 +73,7 @@ function createServer(deps: McpDependencies): McpServer {
         title: 'List models',
         description: 'Published models with their prices in wei of OPEN per token.',
       },
-      ...{ annotations: free, outputSchema: z.object({ models: Http.modelSchema.array() }) },
+      ...{ annotations: free, outputSchema: OUTPUTS.models },
     },
     () => answered(async () => ({ models: await modelFactory.models() })),
   )
@@ -68,7 +82,7 @@ function createServer(deps: McpDependencies): McpServer {
     {
       ...{ title: 'Look at a model', description: 'Price, training data and losses of one model.' },
       ...{ annotations: free, inputSchema: z.object({ name: z.string().max(128) }) },
-      outputSchema: z.object({ model: Http.modelSchema }),
+      outputSchema: OUTPUTS.model,
     },
     ({ name }) => answered(async () => ({ model: await modelFactory.model(name) })),
   )
@@ -79,7 +93,7 @@ function createServer(deps: McpDependencies): McpServer {
         title: 'List Datanets',
         description: 'Datanets: what models are trained on, and who earns from them.',
       },
-      ...{ annotations: free, outputSchema: z.object({ datanets: Http.datanetSchema.array() }) },
+      ...{ annotations: free, outputSchema: OUTPUTS.datanets },
     },
     () => answered(async () => ({ datanets: await datanets.datanets() })),
   )
@@ -88,7 +102,7 @@ function createServer(deps: McpDependencies): McpServer {
     {
       ...{ title: 'Look at a receipt', description: 'What an answer cost, and which data it paid and why.' },
       ...{ annotations: free, inputSchema: z.object({ sequence: z.number().int().positive() }) },
-      outputSchema: z.object({ receipt: Http.receiptSchema }),
+      outputSchema: OUTPUTS.receipt,
     },
     ({ sequence }) => answered(async () => ({ receipt: await settlement.receipts.require(sequence) })),
   )

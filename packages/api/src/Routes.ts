@@ -101,7 +101,8 @@ export function parse(where: string, schema: Shape, value: unknown): unknown {
   return result.data
 }
 
-const toSchema = (schema: z.ZodType): Record<string, unknown> => {
+/** Writes a schema of what comes in as JSON Schema; what JSON Schema cannot say is left open. */
+export const toJsonSchema = (schema: z.ZodType): Record<string, unknown> => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
   return rest
 }
@@ -118,12 +119,15 @@ function documentOf(specs: readonly RouteSpec<Shape, Shape, Shape>[]): Record<st
       ...(spec.body === undefined
         ? {}
         : {
-            requestBody: { required: true, content: { 'application/json': { schema: toSchema(spec.body) } } },
+            requestBody: {
+              required: true,
+              content: { 'application/json': { schema: toJsonSchema(spec.body) } },
+            },
           }),
       responses: {
         200: {
           description: 'Done.',
-          content: { [spec.responseType ?? 'application/json']: { schema: toSchema(spec.response) } },
+          content: { [spec.responseType ?? 'application/json']: { schema: toJsonSchema(spec.response) } },
         },
         default: {
           description: 'Refused; `code` is stable, `detail` says what to do.',
@@ -137,7 +141,7 @@ function documentOf(specs: readonly RouteSpec<Shape, Shape, Shape>[]): Record<st
 
 function parametersOf(where: 'path' | 'query', schema: Shape): unknown[] {
   if (schema === undefined) return []
-  const { properties = {}, required = [] } = toSchema(schema) as {
+  const { properties = {}, required = [] } = toJsonSchema(schema) as {
     properties?: Record<string, unknown>
     required?: string[]
   }
