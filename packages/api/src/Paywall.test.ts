@@ -6,8 +6,13 @@ import { ExactEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import { keccak256, parseEventLogs } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from '../../settlement/test/house.ts'
-import { type ApiHouse, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
+import {
+  type ApiHouse,
+  INPUT_PRICE_WEI,
+  OUTPUT_PRICE_WEI,
+  startApiHouse,
+  URL_BASE,
+} from '../test/apiHouse.ts'
 
 let house: ApiHouse
 const payer = DevelopmentKeys.account('caller')

@@ -2,8 +2,13 @@ import { type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, FeeSplit, Http } from '@openledger/protocol'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from '../../settlement/test/house.ts'
-import { type ApiHouse, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
+import {
+  type ApiHouse,
+  INPUT_PRICE_WEI,
+  OUTPUT_PRICE_WEI,
+  startApiHouse,
+  URL_BASE,
+} from '../test/apiHouse.ts'
 
 let house: ApiHouse
 let secret: string

@@ -13,6 +13,8 @@ import { type House, startHouse } from '../../settlement/test/house.ts'
 import type { Serving } from '../src/Answering.ts'
 import { type Api, createApi } from '../src/createApi.ts'
 
+export { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from '../../settlement/test/house.ts'
+
 /** A settlement house with everything the interface needs; only the model is a script. */
 export type ApiHouse = House & {
   readonly api: Api
