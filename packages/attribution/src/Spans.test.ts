@@ -198,6 +198,16 @@ describe('the bytes of a span index', () => {
     expect(SpanIndex.decode(SpanIndex.encode(wide))).toEqual(wide)
   })
 
+  test('and the surprise of a span are the same on every machine', () => {
+    const [span] = trace(index, words(4, 150, 300).slice(20, 45)).spans
+    expect([index.root, span!.surprisalMicroNats]).toMatchInlineSnapshot(`
+      [
+        "0x0d0d9d1182ddce9f79091278bde3bfec23c8624ed62468d876b672ab09133ba7",
+        131441386,
+      ]
+    `)
+  })
+
   test('commit to every record, token and position', () => {
     const roots = [
       corpus([[1, 2, 3]], 4),
