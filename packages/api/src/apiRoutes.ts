@@ -278,6 +278,7 @@ async function followRun(modelFactory: ModelFactory, id: string, stream: EventSt
     wake()
   })
   let sentStep = -1
+  let sentRun = ''
   try {
     while (!stream.aborted) {
       if (!isChanged) {
@@ -295,7 +296,9 @@ async function followRun(modelFactory: ModelFactory, id: string, stream: EventSt
         sentStep = metric.step
       }
       const run = await modelFactory.run(id)
-      await stream.writeSSE({ event: 'run', data: JSON.stringify(run) })
+      const written = JSON.stringify(run)
+      if (written !== sentRun) await stream.writeSSE({ event: 'run', data: written })
+      sentRun = written
       if (['trained', 'published', 'failed', 'cancelled'].includes(run.status)) return
     }
   } finally {

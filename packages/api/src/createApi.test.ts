@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, Http, TypedData } from '@openledger/protocol'
@@ -116,6 +117,18 @@ describe('every route', () => {
       expect.arrayContaining(['/v1/chat/completions', '/api/contributions/{id}', '/api/claims']),
     )
     expect(JSON.stringify(document)).not.toContain('undefined')
+  })
+
+  test('is in the written documentation, and the documentation names no other', async () => {
+    const { paths } = await get<{ paths: Record<string, object> }>('/api/openapi.json')
+    const written = await readFile(new URL('../../../docs/api.md', import.meta.url), 'utf8')
+    const named = [...written.matchAll(/^\| `(GET|POST) (\S+)` \|/gm)].map(
+      ([, method, path]) => `${method} ${path}`,
+    )
+    const served = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(named.toSorted()).toEqual(served.toSorted())
   })
 
   test('tells its health and its numbers', async () => {
