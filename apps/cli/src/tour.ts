@@ -64,13 +64,13 @@ async function waitForSeed({ client }: Connection): Promise<void> {
   const shown = new Set<string>()
   for (;;) {
     const seed = await client.seed().catch(() => undefined)
-    for (const step of seed?.steps ?? []) {
-      const line = `${step.title}: ${step.state}`
-      if (step.state === 'waiting' || shown.has(line)) continue
-      shown.add(line)
-      if (seed?.done !== true || shown.size > 1) say(dim(`first start · ${line} ${step.detail}`))
-    }
     if (seed?.done) return
+    for (const { title, state, detail } of seed?.steps ?? []) {
+      const line = `${title}: ${state}`
+      if (state === 'waiting' || shown.has(line)) continue
+      shown.add(line)
+      say(dim(`first start · ${line} ${detail}`))
+    }
     const failed = seed?.steps.find((step) => step.state === 'failed')
     if (failed !== undefined) throw new Error(`The first start failed at "${failed.title}": ${failed.detail}`)
     await new Promise((resolve) => setTimeout(resolve, 1_000))

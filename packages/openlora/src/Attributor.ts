@@ -1,7 +1,7 @@
 import {
+  copiedParts,
   attribute as divide,
   type Entry,
-  lineage,
   type PayoutRecord,
   type SpanTrace,
   type Statement,
@@ -157,20 +157,14 @@ export function createAttributor({
  * Gives the payout rule its records. Contributions stand for their contributors and beneficiaries here: who is excluded
  * and who is paid is decided outside, by contribution.
  */
-function toPayoutRecords({ records, spans }: AttributionIndex): PayoutRecord[] {
-  const copies = lineage(spans)
-  return records.map(({ recordId, contributionId, clusterId }, arrival) => {
-    const { tokenCount, copied } = copies[arrival]!
-    return {
-      ...{ recordId, contributionId, clusterId, arrival },
-      contributor: contributionId,
-      beneficiary: contributionId,
-      copied: copied.map((source) => ({
-        recordId: source.recordId,
-        ppm: Math.floor((source.tokenCount * Number(Share.SCALE)) / tokenCount),
-      })),
-    }
-  })
+function toPayoutRecords({ records, spans, influence }: AttributionIndex): PayoutRecord[] {
+  const copied = copiedParts(spans, influence)
+  return records.map(({ recordId, contributionId, clusterId }, arrival) => ({
+    ...{ recordId, contributionId, clusterId, arrival },
+    contributor: contributionId,
+    beneficiary: contributionId,
+    copied: copied[arrival]!,
+  }))
 }
 
 function toDraft(

@@ -1,0 +1,106 @@
+import { decodeSpanIndex } from '@openledger/attribution'
+import * as InfluenceIndex from '@openledger/attribution/InfluenceIndex'
+import { type Checkpoint, CheckpointFolder, createCheckpoint, type Tokenizer } from '@openledger/model'
+import { Bytes, type Hex } from '@openledger/primitives'
+import { Http, RecordTable } from '@openledger/protocol'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { buildIndexes } from './AttributionIndexes.ts'
+import { type TrainingCheckpoint, type TrainingProgress, trainAdapter } from './Training.ts'
+import type { TrainingRecord } from './TrainingPlan.ts'
+
+const BASE = new URL('../../../assets/base', import.meta.url).pathname
+const hash = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
+
+/** Sixty short records of two kinds, from two contributors. */
+const records: readonly TrainingRecord[] = Array.from({ length: 60 }, (_, index) => {
+  const text =
+    index % 2 === 0
+      ? `function transfer${index}(address to) external returns (bool) { _transfer(msg.sender, to, ${index}); }`
+      : `The owner of vault number ${index} may open it on day ${index} and not before.`
+  return {
+    recordId: hash(text),
+    contributionId: hash(`contributor ${index % 2}`),
+    clusterId: hash(text),
+    text,
+  }
+})
+const config = Http.trainingConfigSchema.parse({
+  rank: 4,
+  epochs: 7,
+  batchSize: 8,
+  sequenceTokens: 64,
+  seed: 5,
+})
+
+describe('training an adapter', () => {
+  let checkpoint: Checkpoint
+  let tokenizer: Tokenizer
+
+  beforeAll(async () => {
+    tokenizer = await CheckpointFolder.readTokenizer(BASE)
+    checkpoint = createCheckpoint(
+      {
+        vocabularySize: tokenizer.vocabularySize,
+        hiddenSize: 32,
+        feedForwardSize: 64,
+        layers: 1,
+        heads: 2,
+        keyValueHeads: 1,
+        headSize: 16,
+        contextMax: 64,
+        ropeTheta: 10_000,
+        normEpsilon: 1e-5,
+        isHeadTied: true,
+        bosId: tokenizer.bosId,
+        eosId: tokenizer.eosId,
+        padId: tokenizer.padId,
+      },
+      3,
+    )
+  })
+
+  async function train(resume?: TrainingCheckpoint) {
+    const checkpoints: TrainingCheckpoint[] = []
+    const metrics: TrainingProgress[] = []
+    const result = await trainAdapter(
+      { checkpoint, tokenizer, records, config, workers: 0, ...(resume === undefined ? {} : { resume }) },
+      {
+        onStart: async () => {},
+        onMetric: async (metric) => void metrics.push(metric),
+        onCheckpoint: async (kept) => void checkpoints.push(kept),
+        nowMs: () => 0,
+        signal: new AbortController().signal,
+      },
+    )
+    return { result, checkpoints, metrics }
+  }
+
+  test('learns, tells how it goes, and ends bit for bit the same when it goes on from a checkpoint', async () => {
+    const { result, checkpoints, metrics } = await train()
+    expect(result.validationLoss).toBeLessThan(result.baseValidationLoss)
+    expect(metrics.at(-1)).toMatchObject({ step: result.stepCount, validationLoss: result.validationLoss })
+    expect(checkpoints[0]!.step).toBe(40)
+    const resumed = await train(checkpoints[0])
+    expect(resumed.result.adapter.hash).toBe(result.adapter.hash)
+    expect(resumed.metrics[0]!.step).toBeGreaterThan(40)
+  })
+
+  test('indexes exactly what it was trained on, and again to the same root', async () => {
+    const { result } = await train()
+    const input = { checkpoint, tokenizer, adapter: result.adapter, records: result.training, seed: 1 }
+    const hooks = { onProgress: () => {}, signal: new AbortController().signal }
+    const indexes = await buildIndexes(input, hooks)
+    const influence = InfluenceIndex.decode(indexes.influence)
+    const spans = decodeSpanIndex(indexes.spans)
+    expect(influence.recordIds).toEqual(result.training.map(({ recordId }) => recordId))
+    expect(RecordTable.decode(indexes.records).records.map(({ text }) => text)).toEqual(
+      result.training.map(({ text }) => text),
+    )
+    const tableHash = Bytes.toHex(Bytes.sha256(indexes.records))
+    expect(indexes.root).toBe(
+      RecordTable.attributionRoot({ influenceRoot: influence.root, spansRoot: spans.root, tableHash }),
+    )
+    // equal inputs, equal commitment: an auditor can build it again
+    expect((await buildIndexes(input, hooks)).root).toBe(indexes.root)
+  })
+})
