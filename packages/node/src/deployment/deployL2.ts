@@ -224,7 +224,8 @@ async function fund({
     logger.info({ accounts: missing.length, totalWei: total.toString() }, 'OPEN deposited for L2')
   }
   const deadline = performance.now() + FUNDING_TIMEOUT_MS
-  while ((await l2Client.getBalance({ address: deployer.address })) === 0n) {
+  // each deposit raises the deployer's nonce on L2 too: the deployment may only begin after the last one
+  while ((await l2Client.getTransactionCount({ address: deployer.address })) < fundings.length) {
     if (performance.now() > deadline) throw new FundingError(deployer.address)
     await nextL2Block()
   }
