@@ -11,6 +11,8 @@ export type BlockReader = {
   required(number: bigint): BlockView
   /** Takes in a block that was just written. */
   remember(stored: StoredBlock): BlockView
+  /** Forgets blocks that were taken back. */
+  forgetAfter(number: bigint): void
   hash(number: bigint): Hex | undefined
   number(hash: Hex): bigint | undefined
   transaction(hash: Hex): TransactionRecord | undefined
@@ -49,6 +51,9 @@ export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReade
     view,
     required,
     remember,
+    forgetAfter(number) {
+      for (const later of views.keys()) if (later > number) views.delete(later)
+    },
     hash: (number) => views.get(number)?.record.hash ?? store.blockHash(number),
     number: (hash) => store.blockNumber(hash),
     transaction(hash) {

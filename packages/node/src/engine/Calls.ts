@@ -163,7 +163,9 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
         if ((await run(place, request, undefined, optimistic)).reverted) low = optimistic
         else high = optimistic
       }
+      // each trial may hold the thread, so others get a turn in between
       while (high - low > 1n && (high - low) * 1_000_000n > high * ESTIMATE_TOLERANCE_PPM) {
+        await new Promise(setImmediate)
         const middle = (high + low) / 2n
         if ((await run(place, request, undefined, middle)).reverted) low = middle
         else high = middle

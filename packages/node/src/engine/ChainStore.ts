@@ -18,6 +18,7 @@ import {
   encodeFields,
   encodePending,
   encodeUndo,
+  LEVELS_MAX,
   mergeUndo,
   SPAN_FACTOR,
 } from './Undo.ts'
@@ -40,6 +41,8 @@ export type TransactionPlace = { readonly blockNumber: bigint; readonly index: n
 export type ChainStore = {
   head(): bigint | undefined
   append(block: StoredBlock, changes: readonly AccountChange[], codes: ReadonlyMap<Hex, Uint8Array>): void
+  /** Takes back every block after `number`, durably. @returns what undoes them. */
+  truncate(number: bigint): PendingChange[]
   block(number: bigint): StoredBlock | undefined
   blockNumber(hash: Hex): bigint | undefined
   blockHash(number: bigint): Hex | undefined
@@ -123,22 +126,27 @@ export function openChainStore(directory: string): ChainStore {
     undo: 'SELECT undo FROM block WHERE number = ?',
     putSpan: 'INSERT INTO undo_span VALUES (?, ?, ?)',
     span: 'SELECT undo FROM undo_span WHERE level = ? AND position = ?',
+    cut: 'DELETE FROM block WHERE number > ?',
+    cutSpans: 'DELETE FROM undo_span WHERE level = ? AND position >= ?',
   })
   const places = statements(chain, {
     put: 'INSERT INTO place VALUES (?, ?, ?)',
     get: 'SELECT number, position FROM place WHERE hash = ?',
+    cut: 'DELETE FROM place WHERE number > ?',
   })
   const state = statements(chain, {
     putAccount: 'INSERT INTO account VALUES (?, ?) ON CONFLICT DO UPDATE SET fields = excluded.fields',
     removeAccount: 'DELETE FROM account WHERE address = ?',
     accounts: 'SELECT address, fields FROM account',
     putSlot: 'INSERT INTO slot VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+    removeSlots: 'DELETE FROM slot WHERE address = ?',
     removeSlot: 'DELETE FROM slot WHERE address = ? AND slot = ?',
     slots: 'SELECT slot, value FROM slot WHERE address = ?',
     putCode: 'INSERT INTO code VALUES (?, ?) ON CONFLICT DO NOTHING',
     code: 'SELECT code FROM code WHERE hash = ?',
   })
   const putLogKey = chain.prepare('INSERT INTO log_key VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const cutLogKeys = chain.prepare('DELETE FROM log_key WHERE number > ?')
   const pooled = statements(pool, {
     all: 'SELECT raw FROM pooled ORDER BY arrival',
     add: 'INSERT INTO pooled (hash, raw) VALUES (?, ?) ON CONFLICT DO NOTHING',
@@ -159,15 +167,16 @@ export function openChainStore(directory: string): ChainStore {
     }
   }
 
+  const writeSlot = (address: Uint8Array, slot: Hex, value: Uint8Array): void => {
+    if (value.length === 0) state.removeSlot.run(address, hexToBytes(slot))
+    else state.putSlot.run(address, hexToBytes(slot), value)
+  }
   const writeChanges = (changes: readonly AccountChange[]): void => {
     for (const { address, after, slots } of changes) {
       const key = hexToBytes(address)
       if (after === undefined) state.removeAccount.run(key)
       else state.putAccount.run(key, encodeFields(after))
-      for (const [slot, { after: value }] of slots) {
-        if (value.length === 0) state.removeSlot.run(key, hexToBytes(slot))
-        else state.putSlot.run(key, hexToBytes(slot), value)
-      }
+      for (const [slot, { after: value }] of slots) writeSlot(key, slot, value)
     }
   }
 
@@ -200,6 +209,31 @@ export function openChainStore(directory: string): ChainStore {
           blocks.putSpan.run(level, Number(index), encodePending(merged))
         }
       })
+    },
+    truncate(number) {
+      const head = BigInt((blocks.head.get() as { number: number }).number)
+      const undone = mergeUndo(readUndo(number + 1n, head))
+      atomically(chain, () => {
+        for (const { address, after, slots } of undone) {
+          const key = hexToBytes(address)
+          if (after === undefined) {
+            state.removeAccount.run(key)
+            state.removeSlots.run(key)
+          } else {
+            state.putAccount.run(key, encodeFields(after))
+            for (const [slot, value] of slots) writeSlot(key, slot, value)
+          }
+        }
+        for (let level = 1; level <= LEVELS_MAX; level++) {
+          blocks.cutSpans.run(level, Number(number / SPAN_FACTOR ** BigInt(level)))
+        }
+        for (const cut of [places.cut, cutLogKeys, blocks.cut]) cut.run(Number(number))
+        for (const name of ['safe', 'finalized']) {
+          const row = meta.get.get(name) as { value: number } | undefined
+          if (row !== undefined && row.value > Number(number)) meta.set.run(name, Number(number))
+        }
+      })
+      return undone
     },
     block(number) {
       const row = blocks.get.get(Number(number)) as BlockRow | undefined

@@ -21,7 +21,7 @@ import { attributes, CHAIN_ID, genesisOf } from '../../test/Chain.ts'
 import { artifact } from '../deployment/Bedrock.ts'
 import { UnknownBlockError } from './BlockReader.ts'
 import { CallRevertedError } from './Calls.ts'
-import { createEmbeddedEngine, type EmbeddedEngineOptions } from './EmbeddedEngine.ts'
+import { createEmbeddedEngine, type EmbeddedEngineOptions, FinalizedBlockError } from './EmbeddedEngine.ts'
 import type { Engine } from './Engine.ts'
 import { GenesisMismatchError } from './Head.ts'
 
@@ -190,6 +190,54 @@ describe('blocks', () => {
     const sum = parties.reduce((total, address) => total + engine.account(address).balance, 0n)
     expect(sum).toBe(2n * RICH)
     expect(engine.totalBalance()).toBe(2n * RICH)
+  })
+})
+
+describe('rewinding', () => {
+  test('gives the state, logs and answers of before, durably, and the transactions to the pool', async () => {
+    const directory = newDirectory()
+    const engine = await createEmbeddedEngine({ directory, genesis })
+    const address = await deployWeth(engine)
+    await send(engine, { to: address, data: encode('deposit'), value: 5n })
+    const kept = await next(engine)
+    const total = engine.totalBalance()
+    const balances = [ALICE, CAROL, address].map((account) => engine.account(account))
+    const hashes: Hex[] = []
+    for (let i = 0; i < 70; i++) {
+      hashes.push(await send(engine, { to: address, data: encode('transfer', [BOB, 0n]), gas: 60_000n }))
+      if (i === 3) await deployWeth(engine)
+      await engine.build(attributes(engine.head().timestamp + 2n, [mintTo(BOB, 1n, i)]))
+    }
+    const gone = engine.head()
+    expect(await engine.rewind(kept.number)).toEqual(kept)
+    const check = (asked: Engine): void => {
+      expect(asked.head()).toEqual(kept)
+      expect(asked.block(gone.number)).toBeUndefined()
+      expect(asked.block(gone.hash)).toBeUndefined()
+      expect([ALICE, CAROL, address].map((account) => asked.account(account))).toEqual(balances)
+      expect(asked.totalBalance()).toBe(total)
+      expect(asked.logs({ fromBlock: 0n, toBlock: 1000n })).toHaveLength(1)
+      expect(hashes.map((hash) => asked.receipt(hash))).toEqual(hashes.map(() => undefined))
+      expect(asked.pending().transactions.map(({ hash }) => hash)).toEqual(expect.arrayContaining(hashes))
+    }
+    check(engine)
+    await engine.close()
+    const reopened = await createEmbeddedEngine({ directory, genesis })
+    cleanUp.push(() => reopened.close())
+    check(reopened)
+    const block = await next(reopened)
+    expect(block.transactions).toHaveLength(71)
+    expect(reopened.receipt(hashes[69]!)?.status).toBe(1)
+    expect(reopened.account(ALICE, kept.number)).toEqual(balances[0])
+  })
+
+  test('stops at what is finalised', async () => {
+    const engine = await openEngine()
+    for (let i = 0; i < 3; i++) await next(engine)
+    engine.setFinalized(2n)
+    await expect(engine.rewind(1n)).rejects.toThrow(FinalizedBlockError)
+    await expect(engine.rewind(9n)).rejects.toThrow(UnknownBlockError)
+    expect((await engine.rewind(2n)).number).toBe(2n)
   })
 })
 

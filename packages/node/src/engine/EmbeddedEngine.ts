@@ -187,7 +187,36 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     return record
   }
 
+  const rewind = async (number: bigint): Promise<BlockRecord> => {
+    const finalized = store.mark('finalized')
+    if (number < finalized) throw new FinalizedBlockError(number, finalized)
+    blocks.required(number)
+    const returned: Uint8Array[] = []
+    for (let undone = number + 1n; undone <= head.record.number; undone++) {
+      for (const { type, raw } of blocks.required(undone).record.transactions)
+        if (type !== 0x7e) returned.push(raw)
+    }
+    const applied = trie.apply(history.head(), store.truncate(number))
+    for (const { before, after } of applied.changes) total += (after?.balance ?? 0n) - (before?.balance ?? 0n)
+    blocks.forgetAfter(number)
+    history.rewind(number, applied.state)
+    head = blocks.required(number)
+    for (const raw of returned) {
+      await pool.submit(raw).catch((error: unknown) => {
+        // what needs a deposit that is gone, for example, may not come back
+        warn({ error }, 'a transaction of a block that was taken back did not return to the pool')
+      })
+    }
+    return head.record
+  }
+
   let building: Promise<unknown> = Promise.resolve()
+  /** One after the other: both change the head. */
+  const enqueue = (change: () => Promise<BlockRecord>): Promise<BlockRecord> => {
+    const changed = building.then(change)
+    building = changed.catch(() => {})
+    return changed
+  }
   const stateAt = (number: bigint | undefined): WorldState =>
     number === undefined ? history.head() : history.at(number)
   const accountAt = (address: Hex, number: bigint | undefined) =>
@@ -251,11 +280,8 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
       transactions: pool.executable(),
       nonce: (address) => pool.nextNonce(lower(address)),
     }),
-    build(attributes) {
-      const built = building.then(() => build(attributes))
-      building = built.catch(() => {})
-      return built
-    },
+    build: (attributes) => enqueue(() => build(attributes)),
+    rewind: (number) => enqueue(() => rewind(number)),
     outputRoot(blockNumber) {
       const { record } = blocks.required(blockNumber)
       const proof = {
@@ -308,6 +334,16 @@ export class MissingCodeError extends BaseError {
       code: 'engine.missing_code',
       message: `Expected the code with hash ${codeHash} in the chain's database, found none. Restore the directory from a backup.`,
       context: { codeHash },
+    })
+  }
+}
+
+export class FinalizedBlockError extends BaseError {
+  constructor(number: bigint, finalized: bigint) {
+    super({
+      code: 'engine.finalized_block',
+      message: `Expected to go back to the finalised block ${finalized} at most, was asked for ${number}. The L1 lost what it had finalised, or it is another L1.`,
+      context: { number: number.toString(), finalized: finalized.toString() },
     })
   }
 }

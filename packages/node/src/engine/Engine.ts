@@ -243,6 +243,15 @@ export type Engine = {
   pending(): { readonly transactions: readonly TransactionRecord[]; nonce(address: Hex): bigint }
   /** Executes a block on the head, makes it durable, and makes it the new head. */
   build(attributes: PayloadAttributes): Promise<BlockRecord>
+  /**
+   * Takes back every block after `number`, as an L1 that reorganised demands; their transactions return to the pool.
+   *
+   * Listeners hear of the next block that is built, not of those that are gone.
+   *
+   * @returns the new head.
+   * @throws {FinalizedBlockError} when a finalised block would be lost.
+   */
+  rewind(number: bigint): Promise<BlockRecord>
   outputRoot(blockNumber: bigint): {
     readonly outputRoot: Hex
     readonly stateRoot: Hex

@@ -13,6 +13,8 @@ export type WorldHistory = {
   /** @throws {UnknownBlockError} */
   at(number: bigint): WorldState
   append(number: bigint, state: WorldState, changeCount: number): void
+  /** Makes `state`, after block `number`, the newest again. */
+  rewind(number: bigint, state: WorldState): void
 }
 
 /** Creates the history whose newest state is `state`, after block `number`. */
@@ -61,6 +63,16 @@ export function createWorldHistory(
         recent.delete(oldest)
         changeCount -= dropped.changeCount
       }
+    },
+    rewind(number, state) {
+      head = { number, state }
+      for (const [later, { changeCount: count }] of recent) {
+        if (later <= number) continue
+        recent.delete(later)
+        changeCount -= count
+      }
+      for (const later of rebuilt.keys()) if (later > number) rebuilt.delete(later)
+      if (!recent.has(number)) recent.set(number, { state, changeCount: 0 })
     },
   }
 }

@@ -5,10 +5,10 @@ import { L1Info, Transaction } from '@openledger/rollup'
 import { encodeAbiParameters, encodeEventTopics, encodePacked, type Hex, numberToHex, parseAbi } from 'viem'
 import { getL2TransactionHash } from 'viem/op-stack'
 import { afterEach, expect, test } from 'vitest'
-import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
+import { createEmbeddedEngine, FinalizedBlockError } from '../engine/EmbeddedEngine.ts'
 import type { BlockRecord, Engine, Genesis } from '../engine/Engine.ts'
 import type { L1Block, L1Log, L1View, SystemConfig } from './L1View.ts'
-import { createSequencer, L1ReorganisedError } from './Sequencer.ts'
+import { createSequencer } from './Sequencer.ts'
 
 const genesis: Genesis = {
   config: {
@@ -204,18 +204,48 @@ test('a restart goes on where the last durable block stopped', async () => {
   await reopened.close()
 })
 
-test('an L1 that forgot the origin stops the sequencer with a reason', async () => {
+test('an L1 that reorganised takes back the L2 blocks above it, and what they carried is built again', async () => {
+  const { l1, time, open, sequencerOf } = await createHouse()
+  l1.mine(1002)
+  l1.deposits.set(l1Hash(1), [depositLog(5n, 0)])
+  l1.mine(1004)
+  const engine = await open()
+  const sequencer = sequencerOf(engine)
+  for (time.seconds = 1002; time.seconds <= 1006; time.seconds += 2) await sequencer.step()
+  expect([engine.head().number, engine.account(USER).balance]).toEqual([3n, 5n])
+
+  // another block 1, which brings another deposit, and another block 2 on it
+  l1.blocks[1] = { ...l1.blocks[1]!, hash: l1Hash(1, 7) }
+  l1.blocks[2] = { ...l1.blocks[2]!, hash: l1Hash(2, 7), parentHash: l1Hash(1, 7) }
+  l1.deposits.set(l1Hash(1, 7), [depositLog(9n, 0)])
+  time.seconds = 1008
+  expect(await sequencer.step()).toBeUndefined()
+  expect([engine.head().number, engine.account(USER).balance, engine.totalBalance()]).toEqual([0n, 0n, 0n])
+  const blocks: BlockRecord[] = []
+  for (let block = await sequencer.step(); block !== undefined; block = await sequencer.step())
+    blocks.push(block)
+  expect(blocks.map((block) => infoOf(block).hash)).toEqual([
+    l1Hash(1, 7),
+    l1Hash(2, 7),
+    l1Hash(2, 7),
+    l1Hash(2, 7),
+  ])
+  expect(engine.account(USER).balance).toBe(9n)
+  await engine.close()
+})
+
+test('an L1 that lost what was finalised stops the sequencer with a reason', async () => {
   const { l1, time, open, sequencerOf } = await createHouse()
   l1.mine(1002)
   const engine = await open()
-  time.seconds = 1002
   const sequencer = sequencerOf(engine)
+  time.seconds = 1002
   await sequencer.step()
+  engine.setFinalized(1n)
   l1.blocks[1] = { ...l1.blocks[1]!, hash: l1Hash(1, 7) }
   time.seconds = 1004
-  await expect(sequencerOf(engine).step()).rejects.toBeInstanceOf(L1ReorganisedError)
-  l1.blocks[2] = { ...l1.blocks[1]!, number: 2n, parentHash: l1Hash(1, 7), hash: l1Hash(2, 7) }
-  await expect(sequencer.step()).rejects.toBeInstanceOf(L1ReorganisedError)
+  await expect(sequencerOf(engine).step()).rejects.toBeInstanceOf(FinalizedBlockError)
+  expect(engine.head().number).toBe(1n)
   await engine.close()
 })
 

@@ -46,7 +46,8 @@ const SLEEP_MAX_MS = 1000
  * Creates a sequencer that is not yet running.
  *
  * Every slot has its block, empty ones too: block n's timestamp is the genesis time plus n block times. After a pause
- * the missed slots are filled as fast as they execute.
+ * the missed slots are filled as fast as they execute. When the L1 replaces blocks that the L2 stands on, the L2 blocks
+ * above are taken back and their transactions wait in the pool again.
  *
  * @see OP specs, derivation, "L2 Chain Derivation" and rollup-node, "Sequencing".
  */
@@ -83,6 +84,9 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     const current = await loadOrigin(parentOrigin)
     const timestamp = head.timestamp + blockTime
     const l1Head = await l1.head()
+    if (l1Head.number === current.number && l1Head.hash !== current.hash) {
+      throw new L1ReorganisedError(parentOrigin, l1Head.hash)
+    }
     const next = l1Head.number > current.number ? await l1.block(current.number + 1n) : undefined
     const selected = selectOrigin({
       timestamp,
@@ -125,11 +129,34 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     }
   }
 
+  /** Goes back to the newest block whose origin the L1 still has. */
+  const reset = async (): Promise<void> => {
+    currentOrigin = undefined
+    let block = engine.head()
+    while (block.number > 0n) {
+      const origin = originOf(block)
+      if ((await l1.block(origin.number))?.hash === origin.hash) break
+      block = engine.block(block.number - 1n)!
+    }
+    const from = engine.head().number
+    await engine.rewind(block.number)
+    logger.warn(
+      { from: from.toString(), to: block.number.toString() },
+      'the L1 reorganised: L2 blocks taken back',
+    )
+  }
+
   const step = async (): Promise<BlockRecord | undefined> => {
     const head = engine.head()
     if (clock.nowMs() < Number(head.timestamp + blockTime) * 1000) return undefined
-    const attributes = await prepare(head)
-    return attributes === undefined ? undefined : engine.build(attributes)
+    try {
+      const attributes = await prepare(head)
+      return attributes === undefined ? undefined : await engine.build(attributes)
+    } catch (error) {
+      if (!(error instanceof L1ReorganisedError)) throw error
+      await reset()
+      return undefined
+    }
   }
 
   const run = async (): Promise<void> => {
