@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Hex } from '@openledger/primitives'
 import { bytesToHex, Deposit, Transaction, TransactionRejectedError } from '@openledger/rollup'
 import {
@@ -190,6 +191,68 @@ describe('blocks', () => {
     const sum = parties.reduce((total, address) => total + engine.account(address).balance, 0n)
     expect(sum).toBe(2n * RICH)
     expect(engine.totalBalance()).toBe(2n * RICH)
+  })
+})
+
+describe('trouble', () => {
+  test('that keeps a block from being written leaves the head where it was, and the next try succeeds', async () => {
+    const directory = newDirectory()
+    const engine = await createEmbeddedEngine({ directory, genesis })
+    cleanUp.push(() => engine.close())
+    const hash = await send(engine, { to: BOB, value: 1n })
+    const head = engine.head()
+    const intruder = new DatabaseSync(join(directory, 'chain.sqlite'))
+    intruder.exec('BEGIN IMMEDIATE')
+    await expect(next(engine)).rejects.toThrow('locked')
+    intruder.exec('ROLLBACK')
+    intruder.close()
+    expect(engine.head()).toBe(head)
+    expect(engine.account(BOB).balance).toBe(0n)
+    expect(engine.pending().transactions).toHaveLength(1)
+    expect((await next(engine)).transactions.map((transaction) => transaction.hash)).toEqual([hash])
+    expect(engine.account(BOB).balance).toBe(1n)
+  })
+
+  test('in a listener does not reach the chain', async () => {
+    const warned: string[] = []
+    const engine = await openEngine({ warn: (_, message) => warned.push(message) })
+    engine.onBlock(() => {
+      throw new Error('mine')
+    })
+    expect((await next(engine)).number).toBe(1n)
+    expect(warned).toEqual(['a listener of the engine failed'])
+  })
+
+  test('does not come from calls between the transactions of a block', async () => {
+    const transactions: Uint8Array[] = []
+    const heads: Hex[] = []
+    for (const isBusy of [false, true]) {
+      // a clock that leaps makes the build give way after every transaction
+      const time = { ms: 0 }
+      const clock = { nowMs: () => (isBusy ? (time.ms += 30) : 0) }
+      const engine = await openEngine({ clock, buildTimeMaxMs: 10 ** 9 })
+      const address = await deployWeth(engine)
+      for (let i = 0; i < 30; i++) {
+        const raw =
+          transactions[i] ?? (await sign(engine, { to: address, data: encode('deposit'), value: BigInt(i) }))
+        transactions[i] = raw
+        await engine.submit(raw)
+      }
+      let isBuilt = false
+      const built = next(engine).finally(() => {
+        isBuilt = true
+      })
+      let calls = 0
+      while (isBusy && !isBuilt) {
+        const call = { from: ALICE, to: address, data: encode('deposit'), value: 1n }
+        expect((await engine.call(call)).reverted).toBe(false)
+        calls++
+        await new Promise(setImmediate)
+      }
+      if (isBusy) expect(calls).toBeGreaterThan(5)
+      heads.push((await built).stateRoot)
+    }
+    expect(heads[0]).toBe(heads[1])
   })
 })
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DevelopmentKeys } from '@openledger/protocol'
 import { createWalletClient, http, parseEther } from 'viem'
 import { foundry } from 'viem/chains'
@@ -56,6 +57,24 @@ describe('createDevelopmentL1', () => {
     const before = await second.client.getBlock()
     await second.nextBlock()
     expect((await second.client.getBlock()).parentHash).toBe(before.hash)
+  })
+
+  test('keeps one genesis however often it is killed and loaded', async () => {
+    const directory = temporary()
+    const hashes = new Set<string>()
+    for (let round = 0; round < 5; round++) {
+      const l1 = await createDevelopmentL1({ directory, blockTimeSeconds: 3600 })
+      await l1.nextBlock()
+      const genesis = await l1.client.getBlock({ blockNumber: 0n })
+      const first = await l1.client.getBlock({ blockNumber: 1n })
+      expect(first.parentHash).toBe(genesis.hash)
+      hashes.add(genesis.hash)
+      // the next genesis that anvil makes by itself must be another one
+      await delay(1_050)
+      if (round % 2 === 0) await l1.close()
+      else process.kill(l1.pid, 'SIGKILL')
+    }
+    expect(hashes.size).toBe(1)
   })
 
   test('takes over a running chain, transactions waiting in its pool included', async () => {

@@ -42,11 +42,12 @@ const STATES_KEPT = 16
 const recordSchema = z.object({
   port: z.number().int(),
   chainId: z.number().int(),
-  genesisHash: z
-    .string()
-    .transform((value) => value as Hex)
+  /** Absent until the chain answered for the first time. */
+  genesis: z
+    .object({ hash: z.string().transform((value) => value as Hex), timestamp: z.number().int() })
     .optional(),
 })
+type ChainRecord = z.infer<typeof recordSchema>
 
 /**
  * Runs anvil as the development L1, so that the chain survives the server, and the server the chain.
@@ -79,14 +80,12 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
   const rpcUrl = `http://127.0.0.1:${port}`
   const client = createL1Client(rpcUrl)
 
-  const running = await findRunning({ paths, previous, port, client })
+  const record = (content: ChainRecord): void => DurableFile.writeJson(paths.record, content)
+  const running = await findRunning({ pidPath: paths.pid, previous, port, client })
   const adopted = running !== undefined
   let pid = running ?? (await start())
-  const genesisHash = (await client.getBlock({ blockNumber: 0n })).hash
-  if (previous?.genesisHash !== undefined && previous.genesisHash !== genesisHash) {
-    throw new L1PortTakenError(port)
-  }
-  DurableFile.writeJson(paths.record, { port, chainId, genesisHash })
+  const { hash: genesisHash, timestamp } = await client.getBlock({ blockNumber: 0n })
+  record({ port, chainId, genesis: { hash: genesisHash, timestamp: Number(timestamp) } })
   logger.info({ pid, port, adopted, genesisHash }, 'development L1 runs')
 
   let durable = 0n
@@ -105,9 +104,14 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
   async function start(): Promise<number> {
     if (await answers(client)) throw new L1PortTakenError(port)
     rmSync(paths.pid, { force: true })
-    DurableFile.writeJson(paths.record, { port, chainId, genesisHash: previous?.genesisHash })
-    const state = DurableFile.read(paths.state)
-    if (state !== undefined) DurableFile.write(paths.loaded, await promisify(gunzip)(state))
+    const dumped = DurableFile.read(paths.state)
+    const known = DurableFile.readJson(paths.record)
+    const genesis = known === undefined ? undefined : recordSchema.parse(known).genesis
+    // a chain that was never dumped begins anew
+    record({ port, chainId, ...(dumped === undefined || genesis === undefined ? {} : { genesis }) })
+    if (dumped !== undefined) {
+      DurableFile.write(paths.loaded, withOneGenesis(await promisify(gunzip)(dumped), genesis?.timestamp))
+    }
     spawnAnvil({
       pidPath: paths.pid,
       logPath: paths.log,
@@ -116,7 +120,7 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
         ['--accounts', String(accounts), '--mnemonic', DevelopmentKeys.MNEMONIC],
         ['--no-mining', '--hardfork', 'prague', '--slots-in-an-epoch', '1'],
         ['--prune-history', String(STATES_KEPT), '--no-request-size-limit'],
-        state === undefined ? [] : ['--load-state', paths.loaded],
+        dumped === undefined ? [] : ['--load-state', paths.loaded],
       ].flat(),
     })
     const deadline = performance.now() + START_TIMEOUT_MS
@@ -126,6 +130,10 @@ export async function createDevelopmentL1(options: DevelopmentL1Options): Promis
       if (child !== undefined && !isRunning(child)) break
       if (child !== undefined && (await answers(client))) {
         rmSync(paths.loaded, { force: true })
+        const found = (await client.getBlock({ blockNumber: 0n })).hash
+        if (dumped !== undefined && genesis !== undefined && found !== genesis.hash) {
+          throw new L1StateMismatchError(paths.state, genesis.hash, found)
+        }
         return child
       }
     }
@@ -234,18 +242,62 @@ export async function stopDevelopmentL1(directory: string): Promise<boolean> {
   return true
 }
 
+/**
+ * Makes every block 0 in a dump the recorded one. anvil makes a genesis at every start and keeps it beside the one that
+ * it loads, so that the next dump has two, and the next load takes either.
+ *
+ * Works on the bytes, because the dump of a chain of a week is longer than a string may be.
+ */
+function withOneGenesis(state: Buffer, timestamp: number | undefined): Buffer {
+  const found: { readonly start: number; readonly end: number; readonly isRecorded: boolean }[] = []
+  for (let at = state.indexOf(GENESIS_NUMBER); at >= 0; at = state.indexOf(GENESIS_NUMBER, at + 1)) {
+    const start = state.lastIndexOf(BLOCK_START, at)
+    // the dump's head may be block 0 too, and is not in a block
+    if (start < 0) continue
+    const end = endOfObject(state, start)
+    const { header } = JSON.parse(state.subarray(start, end).toString('utf8')) as {
+      readonly header: { readonly timestamp: string }
+    }
+    found.push({ start, end, isRecorded: Number(header.timestamp) === timestamp })
+  }
+  const recorded = found.find(({ isRecorded }) => isRecorded)
+  if (recorded === undefined || found.length === 1) return state
+  const genesis = state.subarray(recorded.start, recorded.end)
+  const parts: Buffer[] = []
+  let from = 0
+  for (const { start, end } of found) {
+    parts.push(state.subarray(from, start), genesis)
+    from = end
+  }
+  return Buffer.concat([...parts, state.subarray(from)])
+}
+
+const BLOCK_START = '{"header":'
+const GENESIS_NUMBER = '"number":"0x0","gasLimit"'
+const [OPEN_BRACE, CLOSE_BRACE] = Buffer.from('{}') as unknown as readonly [number, number]
+
+/** The index after the object that begins at `start`; no string of a dump holds a brace. */
+function endOfObject(bytes: Buffer, start: number): number {
+  let depth = 0
+  for (let at = start; at < bytes.length; at++) {
+    if (bytes[at] === OPEN_BRACE) depth++
+    else if (bytes[at] === CLOSE_BRACE && --depth === 0) return at + 1
+  }
+  return bytes.length
+}
+
 async function findRunning({
-  paths,
+  pidPath,
   previous,
   port,
   client,
 }: {
-  readonly paths: { readonly pid: string }
-  readonly previous: z.infer<typeof recordSchema> | undefined
+  readonly pidPath: string
+  readonly previous: ChainRecord | undefined
   readonly port: number
   readonly client: PublicClient
 }): Promise<number | undefined> {
-  const pid = readPid(paths.pid)
+  const pid = readPid(pidPath)
   if (previous === undefined || pid === undefined || !isRunning(pid)) return undefined
   if (previous.port !== port) {
     throw new L1StillRunningError(pid, previous.port, port)
@@ -255,7 +307,7 @@ async function findRunning({
   while (performance.now() < deadline && isRunning(pid)) {
     try {
       const genesis = await client.getBlock({ blockNumber: 0n })
-      if (previous.genesisHash === undefined || genesis.hash === previous.genesisHash) return pid
+      if (previous.genesis === undefined || genesis.hash === previous.genesis.hash) return pid
       throw new L1PortTakenError(port)
     } catch (error) {
       if (error instanceof L1PortTakenError) throw error
@@ -312,6 +364,16 @@ export class L1DirectoryMismatchError extends BaseError {
       code: 'l1.directory_mismatch',
       message: `Expected a development L1 with chain id ${expected}, but the directory holds chain ${actual}: use another directory.`,
       context: { directory, expected, actual },
+    })
+  }
+}
+
+export class L1StateMismatchError extends BaseError {
+  constructor(statePath: string, expected: string, actual: string) {
+    super({
+      code: 'l1.state_mismatch',
+      message: `Expected the dump ${statePath} to hold the chain with genesis ${expected}, it holds ${actual}: restore the directory from a backup, or use another.`,
+      context: { statePath, expected, actual },
     })
   }
 }

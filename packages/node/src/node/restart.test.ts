@@ -71,6 +71,14 @@ const kill = (child: ChildProcess): Promise<void> =>
     child.kill('SIGKILL')
   })
 
+function pidOf(directory: string): number | undefined {
+  try {
+    return Number(readFileSync(join(directory, 'l1.pid'), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
 const clientOf = (url: string) =>
   createPublicClient({ transport: http(url), pollingInterval: 100, cacheTime: 0 })
 
@@ -96,11 +104,16 @@ describe('a node killed with SIGKILL', () => {
   test('at many points of its first start comes up with one deployment, and no account funded twice', async () => {
     const directory = temporary()
     let started: Started | undefined
+    let rounds = 0
     for (let waitMs = 500; started === undefined; waitMs = Math.round(waitMs * 1.4)) {
       const child = launch(directory)
       // each try is given a little longer, until one has time to finish
       started = await Promise.race([ready(child), delay(waitMs).then(() => undefined)])
-      if (started === undefined) await kill(child)
+      if (started !== undefined) break
+      await kill(child)
+      // every other time the machine fails, and the L1 with it
+      const l1Pid = pidOf(directory)
+      if (++rounds % 2 === 0 && l1Pid !== undefined) process.kill(l1Pid, 'SIGKILL')
     }
     const deposits = await clientOf(started.l1).getLogs({
       address: started.deployment.l1.portal,
