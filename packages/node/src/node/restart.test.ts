@@ -17,6 +17,7 @@ import {
 } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { batchInboxOf } from '../deployment/RollupConfig.ts'
+import { isRunning } from '../l1/Anvil.ts'
 import { stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 
 const program = new URL('../../test/startNode.ts', import.meta.url).pathname
@@ -112,8 +113,8 @@ describe('a node killed with SIGKILL', () => {
       if (started !== undefined) break
       await kill(child)
       // every other time the machine fails, and the L1 with it
-      const l1Pid = pidOf(directory)
-      if (++rounds % 2 === 0 && l1Pid !== undefined) process.kill(l1Pid, 'SIGKILL')
+      const l1Pid = ++rounds % 2 === 0 ? pidOf(directory) : undefined
+      if (l1Pid !== undefined && isRunning(l1Pid)) process.kill(l1Pid, 'SIGKILL')
     }
     const deposits = await clientOf(started.l1).getLogs({
       address: started.deployment.l1.portal,
