@@ -229,7 +229,12 @@ describe('trouble', () => {
     for (const isBusy of [false, true]) {
       // a clock that leaps makes the build give way after every transaction
       const time = { ms: 0 }
-      const clock = { nowMs: () => (isBusy ? (time.ms += 30) : 0) }
+      const clock = {
+        nowMs: () => {
+          if (isBusy) time.ms += 30
+          return time.ms
+        },
+      }
       const engine = await openEngine({ clock, buildTimeMaxMs: 10 ** 9 })
       const address = await deployWeth(engine)
       for (let i = 0; i < 30; i++) {
