@@ -659,6 +659,19 @@ contract Settlement_claim_Test is SettlementTest {
         settlement.claim(bob.addr, 14_000, 0, proof);
     }
 
+    /// @dev A root whose leaves promise more than the ledger's sum proves nothing.
+    function test_claim_ledgerThatPromisesMoreThanItsSum_reverts() public {
+        Book forged = new Book();
+        forged.credit(bob.addr, 1 ether);
+        ISettlement.Receipt[] memory receipts = one(book.append(blank()));
+        bytes32 root = forged.root();
+        vm.prank(operator.addr);
+        settlement.settle(receipts, abi.encodePacked(bob.addr, uint96(7000)), root, 7000);
+        MerkleSum.Node[] memory proof = forged.prove(0);
+        _expectInvalid(bob.addr, 1 ether, 0);
+        settlement.claim(bob.addr, 1 ether, 0, proof);
+    }
+
     function test_claim_accountThatTakesNoMoney_reverts() public {
         address refuser = address(new Refuser());
         settleOne(refuser);
