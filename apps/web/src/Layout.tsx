@@ -7,7 +7,6 @@ import {
   Group,
   NavLink,
   Text,
-  Title,
   useComputedColorScheme,
   useMantineColorScheme,
 } from '@mantine/core'
@@ -19,19 +18,24 @@ import {
   IconHome,
   IconMessage,
   IconMoon,
+  IconRobot,
+  IconScale,
   IconSun,
   IconTimeline,
 } from '@tabler/icons-react'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { WalletButton } from './wallet/WalletButton.tsx'
 
+/** Where one can go; `within` are the addresses that belong to each place. */
 const places = [
-  { to: '/', label: 'Home', icon: IconHome },
-  { to: '/datanets', label: 'Datanets', icon: IconBooks },
-  { to: '/models', label: 'Models', icon: IconBrain },
-  { to: '/chat', label: 'Chat', icon: IconMessage },
-  { to: '/earnings', label: 'Earnings', icon: IconCoins },
-  { to: '/explorer', label: 'Explorer', icon: IconTimeline },
+  { to: '/', label: 'Home', icon: IconHome, within: [] },
+  { to: '/datanets', label: 'Datanets', icon: IconBooks, within: ['/datanets', '/contributions'] },
+  { to: '/models', label: 'Models', icon: IconBrain, within: ['/models', '/training-runs'] },
+  { to: '/chat', label: 'Chat', icon: IconMessage, within: ['/chat'] },
+  { to: '/earnings', label: 'Earnings', icon: IconCoins, within: ['/earnings'] },
+  { to: '/agents', label: 'Agents', icon: IconRobot, within: ['/agents'] },
+  { to: '/governance', label: 'Governance', icon: IconScale, within: ['/governance'] },
+  { to: '/explorer', label: 'Explorer', icon: IconTimeline, within: ['/explorer'] },
 ] as const
 
 /** The frame of every page: where one can go, who one is, and the page itself. */
@@ -44,10 +48,20 @@ export function Layout() {
       navbar={{ width: 210, breakpoint: 'sm', collapsed: { mobile: !opened } }}
       padding={{ base: 'sm', sm: 'lg' }}
     >
+      <a className="skip-link" href="#content">
+        Skip to the page
+      </a>
       <AppShell.Header>
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap">
-            <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Menu" />
+            <Burger
+              opened={opened}
+              onClick={toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label="Menu"
+              aria-expanded={opened}
+            />
             <Anchor component={Link} to="/" underline="never" c="inherit" aria-label="OpenLedger, home">
               <Group gap={8} wrap="nowrap">
                 <img src="/logo.svg" width={28} height={28} alt="" />
@@ -63,22 +77,22 @@ export function Layout() {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs">
-        <nav aria-label="Main">
-          {places.map(({ to, label, icon: Icon }) => (
-            <NavLink
-              key={to}
-              component={Link}
-              to={to}
-              label={label}
-              leftSection={<Icon size={18} aria-hidden />}
-              active={to === '/' ? pathname === '/' : pathname.startsWith(to)}
-              onClick={close}
-            />
-          ))}
-        </nav>
+      <AppShell.Navbar p="xs" component="nav" aria-label="Main">
+        {places.map(({ to, label, icon: Icon, within }) => (
+          <NavLink
+            key={to}
+            component={Link}
+            to={to}
+            activeOptions={{ exact: to === '/' }}
+            label={label}
+            leftSection={<Icon size={18} aria-hidden />}
+            active={to === pathname || within.some((path) => pathname.startsWith(path))}
+            onClick={close}
+            style={{ borderRadius: 8 }}
+          />
+        ))}
       </AppShell.Navbar>
-      <AppShell.Main>
+      <AppShell.Main id="content">
         <Container size="lg" p={0}>
           <Outlet />
         </Container>
@@ -100,21 +114,5 @@ function ColourScheme() {
     >
       {scheme === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
     </ActionIcon>
-  )
-}
-
-/** A page's heading with one sentence that says what it is for. */
-export function PageTitle({ title, children }: { title: string; children?: React.ReactNode }) {
-  return (
-    <header style={{ marginBottom: 'var(--mantine-spacing-lg)' }}>
-      <Title order={1} size="h2">
-        {title}
-      </Title>
-      {children !== undefined && (
-        <Text c="dimmed" mt={4} maw={680} component="div">
-          {children}
-        </Text>
-      )}
-    </header>
   )
 }

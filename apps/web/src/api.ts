@@ -1,4 +1,4 @@
-import { createClient } from '@openledger/sdk'
+import { createClient, ProblemError } from '@openledger/sdk'
 import { queryOptions } from '@tanstack/react-query'
 
 /** The page speaks to the server that served it. */
@@ -8,84 +8,121 @@ export const client = createClient({ url: '' })
 const LIVE_MS = 2_000
 const CALM_MS = 10_000
 
+/** Whether the server has said no, which stays so however often it is asked; a busy server has not. */
+export const isRefusal = (error: Error | null): boolean =>
+  error instanceof ProblemError && error.problem.status < 500
+
+/** Asks again after a while, unless the server has said no. */
+const every =
+  (ms: number) =>
+  ({ state }: { state: { error: Error | null } }): number | false =>
+    isRefusal(state.error) ? false : ms
+
 export const queries = {
-  network: queryOptions({ queryKey: ['network'], queryFn: client.network, refetchInterval: CALM_MS }),
+  network: queryOptions({ queryKey: ['network'], queryFn: client.network, refetchInterval: every(CALM_MS) }),
   seed: queryOptions({
     queryKey: ['seed'],
     queryFn: client.seed,
     refetchInterval: ({ state }) => (state.data?.done ? false : LIVE_MS),
   }),
-  datanets: queryOptions({ queryKey: ['datanets'], queryFn: client.datanets, refetchInterval: CALM_MS }),
+  datanets: queryOptions({
+    queryKey: ['datanets'],
+    queryFn: client.datanets,
+    refetchInterval: every(CALM_MS),
+  }),
   datanet: (id: string) =>
-    queryOptions({ queryKey: ['datanet', id], queryFn: () => client.datanet(id), refetchInterval: LIVE_MS }),
+    queryOptions({
+      queryKey: ['datanet', id],
+      queryFn: () => client.datanet(id),
+      refetchInterval: every(LIVE_MS),
+    }),
   versions: (id: string) =>
     queryOptions({
       queryKey: ['versions', id],
       queryFn: () => client.datanetVersions(id),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
   contributions: (filter: { datanetId?: string; contributor?: string }) =>
     queryOptions({
       queryKey: ['contributions', filter],
       queryFn: () => client.contributions(filter),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
   contribution: (id: string) =>
     queryOptions({
       queryKey: ['contribution', id],
       queryFn: () => client.contribution(id),
-      refetchInterval: CALM_MS,
+      // records are checked within seconds; after that only earnings move
+      refetchInterval: ({ state }) =>
+        every(state.data?.status === 'versioned' ? CALM_MS : LIVE_MS)({ state }),
     }),
   trainingRuns: queryOptions({
     queryKey: ['training-runs'],
     queryFn: client.trainingRuns,
-    refetchInterval: LIVE_MS,
+    refetchInterval: every(LIVE_MS),
   }),
   trainingRun: (id: string) =>
     queryOptions({
       queryKey: ['training-run', id],
       queryFn: () => client.trainingRun(id),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
   trainingMetrics: (id: string) =>
     queryOptions({
       queryKey: ['training-metrics', id],
       queryFn: () => client.trainingMetrics(id),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
-  models: queryOptions({ queryKey: ['models'], queryFn: client.models, refetchInterval: CALM_MS }),
+  models: queryOptions({ queryKey: ['models'], queryFn: client.models, refetchInterval: every(CALM_MS) }),
   account: (address: string) =>
     queryOptions({
       queryKey: ['account', address],
       queryFn: () => client.account(address),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
-  receipts: (filter: { payer?: string; limit?: number }) =>
+  apiKeys: (address: string) =>
+    queryOptions({
+      queryKey: ['api-keys', address],
+      queryFn: () => client.apiKeys(address),
+      refetchInterval: every(CALM_MS),
+    }),
+  receipts: (filter: { limit: number; before?: number }) =>
     queryOptions({
       queryKey: ['receipts', filter],
       queryFn: () => client.receipts(filter),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
   receipt: (sequence: number) =>
     queryOptions({
       queryKey: ['receipt', sequence],
       queryFn: () => client.receipt(sequence),
-      refetchInterval: ({ state }) => (state.data?.settlementTransaction ? false : LIVE_MS),
+      refetchInterval: ({ state }) => (state.data?.settlementTransaction ? false : every(LIVE_MS)({ state })),
     }),
   earnings: (address: string) =>
     queryOptions({
       queryKey: ['earnings', address],
       queryFn: () => client.earnings(address),
-      refetchInterval: LIVE_MS,
+      refetchInterval: every(LIVE_MS),
     }),
-  blocks: queryOptions({
-    queryKey: ['blocks'],
-    queryFn: () => client.blocks({ limit: 20 }),
-    refetchInterval: LIVE_MS,
-  }),
+  blocks: (filter: { limit: number; before?: number }) =>
+    queryOptions({
+      queryKey: ['blocks', filter],
+      queryFn: () => client.blocks(filter),
+      refetchInterval: filter.before === undefined ? every(LIVE_MS) : false,
+    }),
   block: (number: string) =>
-    queryOptions({ queryKey: ['block', number], queryFn: () => client.block(number) }),
+    queryOptions({
+      queryKey: ['block', number],
+      queryFn: () => client.block(number),
+      refetchInterval: ({ state }) =>
+        state.data?.status === 'finalized' ? false : every(CALM_MS)({ state }),
+    }),
   transaction: (hash: string) =>
-    queryOptions({ queryKey: ['transaction', hash], queryFn: () => client.transaction(hash), retry: 5 }),
-  agents: queryOptions({ queryKey: ['agents'], queryFn: client.agents, refetchInterval: CALM_MS }),
+    queryOptions({
+      queryKey: ['transaction', hash],
+      queryFn: () => client.transaction(hash),
+      // one that was just sent is not in a block yet
+      retry: 3,
+    }),
+  agents: queryOptions({ queryKey: ['agents'], queryFn: client.agents, refetchInterval: every(CALM_MS) }),
 }

@@ -1,6 +1,6 @@
-import { createTheme } from '@mantine/core'
+import { Badge, type CSSVariablesResolver, createTheme } from '@mantine/core'
 
-/** One accent for what can be done, one warm colour for what was earned; everything else is neutral. */
+/** One accent for what can be done, one colour for each payee of an answer; everything else is neutral. */
 export const theme = createTheme({
   primaryColor: 'cyan',
   primaryShade: { light: 9, dark: 4 },
@@ -10,4 +10,29 @@ export const theme = createTheme({
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace',
   headings: { fontWeight: '650' },
+  components: {
+    Badge: Badge.extend({
+      defaultProps: { variant: 'light', fw: 600 },
+      styles: { root: { textTransform: 'none' } },
+    }),
+  },
+})
+
+/** Mantine's own secondary colours are too faint to read; these keep at least 4.5:1 on every surface they stand on. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    '--mantine-color-dimmed': '#555c63',
+    '--mantine-color-placeholder': '#6a7178',
+    '--mantine-color-green-light-color': '#1e6b2c',
+    '--mantine-color-red-light-color': '#b02525',
+    '--mantine-color-yellow-light-color': '#7a4b00',
+    '--mantine-color-gray-light-color': '#495057',
+    '--mantine-color-error': '#c92a2a',
+  },
+  dark: {
+    '--mantine-color-dimmed': '#adb5bd',
+    '--mantine-color-placeholder': '#949ba2',
+    '--mantine-color-error': '#ff8787',
+  },
 })

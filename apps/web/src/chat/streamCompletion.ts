@@ -4,46 +4,68 @@ export type CompletionPart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'receipt'; readonly answer: string; readonly receipt: Http.SignedReceipt }
 
-type Request = { model: string; prompt: string; max_tokens: number; secret: string; signal: AbortSignal }
+export type CompletionRequest = {
+  readonly model: string
+  readonly prompt: string
+  readonly max_tokens: number
+  readonly secret: string
+  readonly signal: AbortSignal
+}
 
-/** Streams `/v1/completions`: pieces of text as they come, then the receipt with its attribution. */
-export async function* streamCompletion({
-  secret,
-  signal,
-  ...body
-}: Request): AsyncGenerator<CompletionPart> {
-  const response = await fetch('/v1/completions', {
+/**
+ * Streams `/v1/completions`: pieces of text as they come, then the receipt with its attribution.
+ * @throws {Error} with the server's own words when it refuses, and when the stream ends without an end.
+ */
+export async function* streamCompletion(
+  { secret, signal, ...body }: CompletionRequest,
+  send: typeof fetch = fetch,
+): AsyncGenerator<CompletionPart> {
+  const response = await send('/v1/completions', {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
-    body: JSON.stringify({ ...body, stream: true }),
+    // the likeliest words: what a model learned shows plainest
+    body: JSON.stringify({ ...body, temperature: 0, stream: true }),
     signal,
   })
-  if (!response.ok || response.body === null) {
-    const text = await response.text()
-    let message = `The server answered ${response.status}.`
-    try {
-      message = (JSON.parse(text) as { error?: { message?: string } }).error?.message ?? message
-    } catch {
-      // not JSON: the status is all there is to say
+  if (!response.ok || response.body === null) throw new Error(refusal(response.status, await response.text()))
+  let isWhole = false
+  for await (const data of events(response.body)) {
+    if (data === '[DONE]') {
+      isWhole = true
+      continue
     }
-    throw new Error(message)
+    const chunk = JSON.parse(data)
+    if (chunk.error !== undefined) throw new Error(chunk.error.message)
+    const text = chunk.choices?.[0]?.text
+    if (typeof text === 'string' && text !== '') yield { kind: 'text', text }
+    if (chunk.openledger !== undefined)
+      yield { kind: 'receipt', ...Http.answerExtensionSchema.parse(chunk.openledger) }
   }
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  if (!isWhole) throw new Error('The connection broke off. What had come is charged for, and no more.')
+}
+
+/** Reads the data of server-sent events, however the bytes were cut on the way. */
+async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  const reader = body.getReader()
   for (let buffer = ''; ; ) {
     const { done, value } = await reader.read()
     if (done) return
-    buffer += value
+    buffer += decoder.decode(value, { stream: true })
     for (let end = buffer.indexOf('\n\n'); end >= 0; end = buffer.indexOf('\n\n')) {
       const line = buffer.slice(0, end).trim()
       buffer = buffer.slice(end + 2)
-      const data = line.startsWith('data:') ? line.slice(5).trim() : ''
-      if (data === '' || data === '[DONE]') continue
-      const chunk = JSON.parse(data)
-      if (chunk.error !== undefined) throw new Error(chunk.error.message)
-      const text = chunk.choices?.[0]?.text
-      if (typeof text === 'string' && text !== '') yield { kind: 'text', text }
-      if (chunk.openledger !== undefined)
-        yield { kind: 'receipt', ...Http.answerExtensionSchema.parse(chunk.openledger) }
+      if (line.startsWith('data:')) yield line.slice(5).trim()
     }
   }
+}
+
+function refusal(status: number, text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: string } }
+    if (error?.message !== undefined) return error.message
+  } catch {
+    // not JSON: the status is all there is to say
+  }
+  return `The server answered ${status} without saying why.`
 }

@@ -10,29 +10,35 @@ type Props<T> = {
   children: (data: T) => ReactNode
 }
 
-/** The four states of anything loaded: loading, failed, empty, there. */
+/** The four states of anything loaded: loading, failed, empty, there. What was loaded once stays while it is asked for again. */
 export function AsyncView<T>({ query, empty, children }: Props<T>) {
-  if (query.isPending) {
+  if (query.data === undefined) {
+    if (query.isError) return <Failure title="This could not be loaded" query={query} />
     return (
       <Center p="xl" aria-busy="true">
         <Loader aria-label="Loading" />
       </Center>
     )
   }
-  if (query.isError) {
-    return (
-      <Alert color="red" icon={<IconAlertTriangle />} title="This could not be loaded" role="alert">
-        <Stack gap="xs" align="flex-start">
-          <Text size="sm">{query.error.message}</Text>
-          <Button size="xs" variant="default" onClick={() => void query.refetch()}>
-            Try again
-          </Button>
-        </Stack>
-      </Alert>
-    )
-  }
-  if (empty?.when(query.data)) return <>{empty.view}</>
-  return <>{children(query.data)}</>
+  return (
+    <>
+      {query.isError && <Failure title="This is no longer up to date" query={query} />}
+      {empty?.when(query.data) ? empty.view : children(query.data)}
+    </>
+  )
+}
+
+function Failure<T>({ title, query }: { title: string; query: UseQueryResult<T> }) {
+  return (
+    <Alert color="red" icon={<IconAlertTriangle />} title={title} role="alert" mb="md">
+      <Stack gap="xs" align="flex-start">
+        <Text size="sm">{query.error?.message}</Text>
+        <Button size="xs" variant="default" onClick={() => void query.refetch()} loading={query.isFetching}>
+          Try again
+        </Button>
+      </Stack>
+    </Alert>
+  )
 }
 
 /** A friendly nothing: says what will be here and offers the first step. */

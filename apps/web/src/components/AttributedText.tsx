@@ -1,87 +1,93 @@
+import { Tooltip } from '@mantine/core'
 import type { Attribution } from '@openledger/protocol'
 import { Fragment, type KeyboardEvent } from 'react'
-
-/** Colours of payees by rank; further payees share the last. Chosen to differ in lightness as well as in hue. */
-const PALETTE = ['cyan', 'orange', 'grape', 'lime', 'pink', 'indigo', 'yellow', 'teal'] as const
-
-/** Gives each contribution of an attribution its colour, highest share first. */
-export function colours(attribution: Attribution.Attribution): Map<string, string> {
-  const ranked = [...attribution.shares].sort((a, b) => b.sharePpm - a.sharePpm)
-  return new Map(
-    ranked.map((share, rank) => [share.contributionId, PALETTE[Math.min(rank, PALETTE.length - 1)]!]),
-  )
-}
-
-type Piece = { readonly start: number; readonly end: number; readonly contributionId: string | undefined }
-
-/** Cuts an answer where its spans begin and end; overlapping spans give the text to the first that covers it. */
-export function pieces(answer: string, attribution: Attribution.Attribution): Piece[] {
-  const spans = attribution.shares
-    .flatMap((share) =>
-      share.reasons.flatMap((reason) =>
-        reason.kind === 'span'
-          ? [{ start: reason.start, end: reason.end, contributionId: share.contributionId }]
-          : [],
-      ),
-    )
-    .sort((a, b) => a.start - b.start || b.end - a.end)
-  const cut: Piece[] = []
-  let at = 0
-  for (const span of spans) {
-    const start = Math.max(span.start, at)
-    const end = Math.min(span.end, answer.length)
-    if (end <= start) continue
-    if (start > at) cut.push({ start: at, end: start, contributionId: undefined })
-    cut.push({ start, end, contributionId: span.contributionId })
-    at = end
-  }
-  if (at < answer.length) cut.push({ start: at, end: answer.length, contributionId: undefined })
-  return cut
-}
+import { payeeColours } from './payeeColours.ts'
+import { type Piece, pieces } from './pieces.ts'
+import { type Payees, payeeName } from './usePayees.ts'
 
 type Props = {
+  prompt: string
   answer: string
   attribution: Attribution.Attribution
-  titles: ReadonlyMap<string, string>
+  payees: Payees
+  /** The contribution that a person has chosen. */
   selected: string | undefined
   onSelect: (contributionId: string | undefined) => void
 }
 
-/** An answer with the words that stand in someone's data marked in that contributor's colour. */
-export function AttributedText({ answer, attribution, titles, selected, onSelect }: Props) {
-  const colour = colours(attribution)
+/** An answer after its prompt, with the words that stand in someone's data marked in that contributor's colour. */
+export function AttributedText({ prompt, answer, attribution, payees, selected, onSelect }: Props) {
+  const colours = payeeColours(attribution)
   return (
     <div className="answer">
-      {pieces(answer, attribution).map(({ start, end, contributionId }) => {
-        const text = answer.slice(start, end)
-        if (contributionId === undefined) return <Fragment key={start}>{text}</Fragment>
-        const name = colour.get(contributionId)!
-        const select = () => onSelect(selected === contributionId ? undefined : contributionId)
+      <span className="answer-prompt">{prompt}</span>
+      {pieces(answer, attribution).map((piece) => {
+        const text = answer.slice(piece.start, piece.end)
+        if (piece.contributionIds.length === 0) return <Fragment key={piece.start}>{text}</Fragment>
+        const shown = piece.contributionIds.find((each) => each === selected) ?? piece.contributionIds[0]!
         return (
-          // biome-ignore lint/a11y/useSemanticElements: a button cannot wrap across lines as text does
-          <span
-            key={start}
-            className="attributed"
-            role="button"
-            tabIndex={0}
-            aria-label={`${text} (also in ${titles.get(contributionId) ?? 'a contribution'})`}
-            title={titles.get(contributionId)}
-            data-dimmed={selected !== undefined && selected !== contributionId}
-            style={{
-              ['--attributed-fill' as string]: `var(--mantine-color-${name}-light)`,
-              ['--attributed-line' as string]: `var(--mantine-color-${name}-filled)`,
-            }}
-            onClick={select}
-            onKeyDown={(event: KeyboardEvent) => {
-              if (event.key !== 'Enter' && event.key !== ' ') return
-              event.preventDefault()
-              select()
-            }}
-          >
-            {text}
-          </span>
+          <Mark
+            key={piece.start}
+            text={text}
+            colour={colours.get(shown)!}
+            names={piece.contributionIds.map((each) => payeeName(payees, each))}
+            state={stateOf(piece, selected)}
+            onToggle={() => onSelect(selected === shown ? undefined : shown)}
+          />
         )
       })}
     </div>
+  )
+}
+
+type MarkState = 'plain' | 'active' | 'dimmed'
+
+function stateOf(piece: Piece, selected: string | undefined): MarkState {
+  if (selected === undefined) return 'plain'
+  return piece.contributionIds.includes(selected) ? 'active' : 'dimmed'
+}
+
+type MarkProps = {
+  text: string
+  colour: string
+  names: readonly string[]
+  state: MarkState
+  onToggle: () => void
+}
+
+function Mark({ text, colour, names, state, onToggle }: MarkProps) {
+  const whose = `Also in ${names.join(' and in ')}`
+  return (
+    <Tooltip
+      label={whose}
+      withArrow
+      inline
+      multiline
+      maw={280}
+      events={{ hover: true, focus: true, touch: true }}
+    >
+      {/* biome-ignore lint/a11y/useSemanticElements: a button cannot wrap across lines as text does */}
+      <span
+        className="attributed"
+        role="button"
+        tabIndex={0}
+        aria-label={`${text}. ${whose}`}
+        aria-pressed={state === 'active'}
+        data-dimmed={state === 'dimmed'}
+        data-active={state === 'active'}
+        style={{
+          ['--attributed-fill' as string]: `var(--mantine-color-${colour}-light)`,
+          ['--attributed-line' as string]: `var(--mantine-color-${colour}-filled)`,
+        }}
+        onClick={onToggle}
+        onKeyDown={(event: KeyboardEvent) => {
+          if (event.key !== 'Enter' && event.key !== ' ') return
+          event.preventDefault()
+          onToggle()
+        }}
+      >
+        {text}
+      </span>
+    </Tooltip>
   )
 }

@@ -1,116 +1,134 @@
-import { Badge, Group, Progress, Stack, Text, UnstyledButton } from '@mantine/core'
+import { Group, Progress, Stack, Text, UnstyledButton } from '@mantine/core'
 import type { Attribution } from '@openledger/protocol'
-import { Address } from './Address.tsx'
+import { shorten } from './Address.tsx'
 import { Amount } from './Amount.tsx'
-import { colours } from './AttributedText.tsx'
-
-/** Parts per million as a percentage with one decimal. */
-export const percent = (ppm: number): string => `${(ppm / 10_000).toFixed(1)} %`
-
-/** Says one reason for a share in words. */
-export function reasonText(reason: Attribution.Reason): string {
-  return reason.kind === 'influence'
-    ? `moved this answer by ${(reason.milliZ / 1000).toFixed(1)} standard deviations more than chance`
-    : `has these very words (found ${reason.occurrences} time${reason.occurrences === 1 ? '' : 's'} in the training data)`
-}
+import { payeeColours } from './payeeColours.ts'
+import { ranked } from './pieces.ts'
+import { Reasons } from './Reasons.tsx'
+import { type Payees, payeeName } from './usePayees.ts'
+import { byKind, count, percent } from './words.ts'
 
 type Props = {
   attribution: Attribution.Attribution
-  titles: ReadonlyMap<string, string>
-  selected?: string | undefined
-  onSelect?: (contributionId: string | undefined) => void
+  payees: Payees
+  /** Its text, where it is known: spans are then quoted. */
+  answer?: string
+  selected: string | undefined
+  onSelect: (contributionId: string | undefined) => void
 }
 
-/** Who is paid for an answer and why, highest share first, the commons last; the bars add up to the whole. */
-export function Shares({ attribution, titles, selected, onSelect }: Props) {
-  const colour = colours(attribution)
-  const ranked = [...attribution.shares].sort((a, b) => b.sharePpm - a.sharePpm)
+/** Who is paid for an answer and why, highest share first, the commons last; the bar adds up to the whole. */
+export function Shares({ attribution, payees, answer, selected, onSelect }: Props) {
+  const colours = payeeColours(attribution)
+  const shares = ranked(attribution)
+  const paid = byKind(shares.flatMap(({ reasons }) => reasons))
   return (
     <Stack gap="sm">
-      <Progress.Root size="lg" aria-hidden>
-        {ranked.map((share) => (
+      <Progress.Root size={14} aria-hidden>
+        {shares.map(({ contributionId, sharePpm }) => (
           <Progress.Section
-            key={share.contributionId}
-            value={share.sharePpm / 10_000}
-            color={colour.get(share.contributionId)!}
+            key={contributionId}
+            value={sharePpm / 10_000}
+            color={colours.get(contributionId)!}
+            style={{ opacity: selected === undefined || selected === contributionId ? 1 : 0.35 }}
           />
         ))}
-        <Progress.Section value={attribution.commons.sharePpm / 10_000} color="gray" />
+        <Progress.Section value={attribution.commons.sharePpm / 10_000} color="gray.5" />
       </Progress.Root>
-      <Stack gap={6} component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
-        {ranked.map((share) => {
-          const influence = share.reasons.filter((reason) => reason.kind === 'influence')
-          const spans = share.reasons.filter((reason) => reason.kind === 'span')
-          return (
-            <li key={share.contributionId}>
-              <UnstyledButton
-                w="100%"
-                p={6}
-                aria-pressed={selected === share.contributionId}
-                onClick={() =>
-                  onSelect?.(selected === share.contributionId ? undefined : share.contributionId)
-                }
-                style={{
-                  borderRadius: 8,
-                  background:
-                    selected === share.contributionId ? 'var(--mantine-color-default-hover)' : undefined,
-                }}
-              >
-                <Group justify="space-between" wrap="nowrap" gap="xs">
-                  <Group gap={8} wrap="nowrap" miw={0}>
-                    <Badge circle size="xs" color={colour.get(share.contributionId)!} aria-hidden>
-                      {' '}
-                    </Badge>
-                    <Text size="sm" fw={600} truncate>
-                      {titles.get(share.contributionId) ?? share.contributionId.slice(0, 10)}
-                    </Text>
-                  </Group>
-                  <Group gap="sm" wrap="nowrap">
-                    <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-                      {percent(share.sharePpm)}
-                    </Text>
-                    <Amount wei={share.amountWei} />
-                  </Group>
-                </Group>
-                <Text size="xs" c="dimmed">
-                  {influence.length > 0 &&
-                    `${influence.length} record${influence.length === 1 ? '' : 's'} moved the answer`}
-                  {influence.length > 0 && spans.length > 0 && ' · '}
-                  {spans.length > 0 &&
-                    `${spans.length} passage${spans.length === 1 ? '' : 's'} word for word`}
-                </Text>
-              </UnstyledButton>
-              {selected === share.contributionId && (
-                <Stack gap={4} pl="lg" pb="xs">
-                  <Address value={share.contributionId} kind="contribution" label="Open the contribution" />
-                  {share.reasons.slice(0, 8).map((reason, index) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: reasons never change order
-                    <Text size="xs" key={index}>
-                      <Text span ff="monospace" size="xs">
-                        record {reason.recordId.slice(0, 10)}
-                      </Text>{' '}
-                      {reasonText(reason)}: {percent(reason.sharePpm)}
-                    </Text>
-                  ))}
-                </Stack>
-              )}
-            </li>
-          )
-        })}
+      <Text size="xs" c="dimmed">
+        {percent(paid.influence)} by influence (what moved the answer), {percent(paid.span)} by exact words
+        (what it repeats), {percent(attribution.commons.sharePpm)} to the commons.
+      </Text>
+      <Stack gap={2} component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
+        {shares.map((share) => (
+          <ShareRow
+            key={share.contributionId}
+            {...{ share, payees, answer }}
+            colour={colours.get(share.contributionId)!}
+            isSelected={selected === share.contributionId}
+            onToggle={() => onSelect(selected === share.contributionId ? undefined : share.contributionId)}
+          />
+        ))}
         {attribution.commons.sharePpm > 0 && (
           <li>
-            <Group justify="space-between" wrap="nowrap" p={6}>
-              <Text size="sm" c="dimmed">
-                Commons of the Datanet: {attribution.commons.reason}
+            <Group justify="space-between" wrap="nowrap" gap="md" p={6} align="flex-start">
+              <Text size="xs" c="dimmed">
+                To the Datanet’s commons. {attribution.commons.reason}
               </Text>
-              <Group gap="sm" wrap="nowrap">
-                <Text size="sm">{percent(attribution.commons.sharePpm)}</Text>
-                <Amount wei={attribution.commons.amountWei} />
-              </Group>
+              <ShareFigures sharePpm={attribution.commons.sharePpm} wei={attribution.commons.amountWei} />
             </Group>
           </li>
         )}
       </Stack>
     </Stack>
+  )
+}
+
+type RowProps = {
+  share: Attribution.Share
+  payees: Payees
+  answer: string | undefined
+  colour: string
+  isSelected: boolean
+  onToggle: () => void
+}
+
+function ShareRow({ share, payees, answer, colour, isSelected, onToggle }: RowProps) {
+  const records = new Set(share.reasons.flatMap((each) => (each.kind === 'influence' ? [each.recordId] : [])))
+  const passages = new Set(
+    share.reasons.flatMap((each) => (each.kind === 'span' ? [`${each.start}-${each.end}`] : [])),
+  )
+  return (
+    <li>
+      <UnstyledButton
+        w="100%"
+        p={6}
+        aria-expanded={isSelected}
+        onClick={onToggle}
+        style={{
+          borderRadius: 8,
+          background: isSelected ? `var(--mantine-color-${colour}-light)` : undefined,
+        }}
+      >
+        <Group justify="space-between" wrap="nowrap" gap="xs" align="flex-start">
+          <Group gap={8} wrap="nowrap" miw={0} align="flex-start">
+            <span
+              className="swatch"
+              aria-hidden
+              style={{ marginTop: 4, background: `var(--mantine-color-${colour}-filled)` }}
+            />
+            <div style={{ minWidth: 0 }}>
+              <Text size="sm" fw={600} truncate>
+                {payeeName(payees, share.contributionId)}
+              </Text>
+              <Text size="xs" c="dimmed">
+                pays {shorten(share.beneficiary)} ·{' '}
+                {[
+                  records.size > 0 && `${count(records.size, 'record')} moved it`,
+                  passages.size > 0 && `${count(passages.size, 'passage')} word for word`,
+                ]
+                  .filter(Boolean)
+                  .join(' · ')}
+              </Text>
+            </div>
+          </Group>
+          <ShareFigures sharePpm={share.sharePpm} wei={share.amountWei} />
+        </Group>
+      </UnstyledButton>
+      {isSelected && <Reasons share={share} answer={answer} />}
+    </li>
+  )
+}
+
+function ShareFigures({ sharePpm, wei }: { sharePpm: number; wei: string }) {
+  return (
+    <Text size="sm" ta="right" component="div" style={{ flexShrink: 0 }}>
+      <Text inherit fw={650} style={{ fontVariantNumeric: 'tabular-nums' }}>
+        {percent(sharePpm)}
+      </Text>
+      <Text size="xs" component="div">
+        <Amount wei={wei} />
+      </Text>
+    </Text>
   )
 }

@@ -17,6 +17,8 @@ import type { Http } from '@openledger/protocol'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { client } from '../api.ts'
 import { Address } from '../components/Address.tsx'
+import { count } from '../components/words.ts'
+import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 
 type Values = { title: string; text: string; files: File[] }
@@ -67,13 +69,20 @@ export function ContributeForm({ datanet }: { datanet: Http.Datanet }) {
       </Text>
       <form onSubmit={form.onSubmit((values) => prepare.mutate(values))}>
         <Stack>
-          <TextInput label="Title" placeholder="My ERC-20 notes" maw={420} {...form.getInputProps('title')} />
+          <TextInput
+            label="Title"
+            description="What others will see when it earns"
+            placeholder="My ERC-20 notes"
+            maw={420}
+            {...form.getInputProps('title')}
+          />
           <Textarea
             label="Text"
+            description={`Yours to give under ${datanet.licence}. It is cut into records, and each is checked on its own.`}
             autosize
             minRows={4}
             maxRows={12}
-            styles={{ input: { fontFamily: 'monospace' } }}
+            styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
             {...form.getInputProps('text')}
           />
           <FileInput
@@ -102,13 +111,13 @@ export function ContributeForm({ datanet }: { datanet: Http.Datanet }) {
       </form>
       {failure !== null && (
         <Alert color="red" mt="md" title="Nothing was contributed" role="alert">
-          {failure.message}
+          {shortMessage(failure)}
         </Alert>
       )}
       {contribute.data !== undefined && (
         <Alert color="green" mt="md" title="On chain" role="status">
           <Text size="sm" component="div">
-            {contribute.data.recordCount} records, transaction{' '}
+            {count(contribute.data.recordCount, 'record')}, transaction{' '}
             <Address value={contribute.data.transactionHash} kind="transaction" />. They are being checked
             now; <Address value={contribute.data.id} kind="contribution" label="follow them here" />.
           </Text>
@@ -117,7 +126,7 @@ export function ContributeForm({ datanet }: { datanet: Http.Datanet }) {
       {prepare.data !== undefined && (
         <Stack mt="md" gap="xs">
           <Text size="sm" fw={600}>
-            {prepare.data.recordCount} records under root {prepare.data.recordsRoot.slice(0, 12)}…
+            {count(prepare.data.recordCount, 'record')} under root {prepare.data.recordsRoot.slice(0, 12)}…
           </Text>
           {prepare.data.warnings.map((warning) => (
             <Alert key={warning} color="yellow">

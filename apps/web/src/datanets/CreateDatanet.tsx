@@ -1,21 +1,22 @@
-import { Button, Modal, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { Alert, Button, Modal, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
-import { notifications } from '@mantine/notifications'
 import { CanonicalJson } from '@openledger/primitives'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useAccount, usePublicClient, useWriteContract } from 'wagmi'
+import { useConnection } from 'wagmi'
 import { client, queries } from '../api.ts'
+import { shortMessage } from '../wallet/shortMessage.ts'
+import { TransactionState } from '../wallet/TransactionState.tsx'
+import { useTransact } from '../wallet/useTransact.ts'
 
 /** A button and a form: the owner's wallet creates the Datanet on chain. */
 export function CreateDatanet() {
   const [opened, { open, close }] = useDisclosure()
-  const { address } = useAccount()
+  const { address } = useConnection()
   const network = useQuery(queries.network)
-  const publicClient = usePublicClient()
-  const { writeContractAsync } = useWriteContract()
+  const transact = useTransact()
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const form = useForm({
@@ -29,26 +30,19 @@ export function CreateDatanet() {
   })
   const create = useMutation({
     mutationFn: async ({ name, summary, licence }: typeof form.values) => {
-      if (address === undefined || publicClient === undefined || network.data === undefined) {
-        throw new Error('Connect a wallet first.')
-      }
-      const { request } = await publicClient.simulateContract({
-        account: address,
-        address: network.data.deployment.l2.datanets,
-        abi: datanetsAbi,
+      if (address === undefined || network.data === undefined) throw new Error('Connect a wallet first.')
+      const registry = { address: network.data.deployment.l2.datanets, abi: datanetsAbi } as const
+      const { transactionHash } = await transact.send({
+        ...registry,
         functionName: 'createDatanet',
         args: [name, CanonicalJson.hash({ summary }), licence, address],
       })
-      const transactionHash = await writeContractAsync(request as Parameters<typeof writeContractAsync>[0])
-      await publicClient.waitForTransactionReceipt({ hash: transactionHash })
       const datanet = await client.registerDatanet({ transactionHash, summary })
-      const validator = await writeContractAsync({
-        address: network.data.deployment.l2.datanets,
-        abi: datanetsAbi,
+      await transact.send({
+        ...registry,
         functionName: 'addValidator',
         args: [BigInt(datanet.id), network.data.validator],
       })
-      await publicClient.waitForTransactionReceipt({ hash: validator })
       return datanet
     },
     onSuccess: async (datanet) => {
@@ -56,8 +50,6 @@ export function CreateDatanet() {
       await queryClient.invalidateQueries({ queryKey: ['datanets'] })
       await navigate({ to: '/datanets/$id', params: { id: datanet.id } })
     },
-    onError: (error) =>
-      notifications.show({ color: 'red', title: 'The Datanet was not created', message: error.message }),
   })
   return (
     <>
@@ -84,9 +76,15 @@ export function CreateDatanet() {
               {...form.getInputProps('licence')}
             />
             <Text size="xs" c="dimmed">
-              Your wallet signs one transaction. You own the Datanet and receive what no contributor’s data
-              explains.
+              Your wallet signs two transactions: the first creates it, the second names this server as the
+              one that checks records. You own the Datanet and receive what no contributor’s data explains.
             </Text>
+            <TransactionState progress={transact.progress} />
+            {create.error !== null && transact.progress.stage !== 'failed' && (
+              <Alert color="red" role="alert">
+                {shortMessage(create.error)}
+              </Alert>
+            )}
             <Button type="submit" loading={create.isPending}>
               Create on chain
             </Button>

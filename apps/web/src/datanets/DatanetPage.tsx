@@ -1,139 +1,85 @@
-import { Anchor, Badge, Card, Group, Stack, Table, Text, Title } from '@mantine/core'
+import { Badge, Card, Group, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { Figure, Figures } from '../components/Figure.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
 import { ContributeForm } from './ContributeForm.tsx'
-
-export const STATUS_TEXT = {
-  registered: 'on chain, being checked',
-  validated: 'checked',
-  versioned: 'in a version',
-} as const
+import { Contributions } from './Contributions.tsx'
 
 /** One Datanet: its contributions, its versions, and the form to contribute. */
 export function DatanetPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const datanet = useQuery(queries.datanet(id))
-  const contributions = useQuery(queries.contributions({ datanetId: id }))
-  const versions = useQuery(queries.versions(id))
   return (
     <AsyncView query={datanet}>
       {(data) => (
         <Stack gap="lg">
           <div>
             <PageTitle title={data.name}>{data.summary}</PageTitle>
-            <Group gap="lg">
-              <Text size="sm">
-                {data.recordCount.toLocaleString('en')} records, {data.contributorCount} contributors
-              </Text>
-              <Text size="sm">licence {data.licence}</Text>
-              <Text size="sm">
-                earned <Amount wei={data.earnedWei} />
-              </Text>
-              <Text size="sm" component="div">
-                owner <Address value={data.owner} />
-              </Text>
-            </Group>
+            <Figures>
+              <Figure label="Records">{data.recordCount.toLocaleString('en')}</Figure>
+              <Figure label="Contributors">{data.contributorCount}</Figure>
+              <Figure label="Version">{data.version === 0 ? 'none yet' : data.version}</Figure>
+              <Figure label="Licence">{data.licence}</Figure>
+              <Figure label="Earned">
+                <Amount wei={data.earnedWei} strong />
+              </Figure>
+              <Figure label="Owner">
+                <Address value={data.owner} />
+              </Figure>
+            </Figures>
           </div>
           <ContributeForm datanet={data} />
-          <Card withBorder>
-            <Title order={2} size="h4" mb="sm">
-              Contributions
-            </Title>
-            <AsyncView
-              query={contributions}
-              empty={{
-                when: (list) => list.length === 0,
-                view: (
-                  <Empty title="Nobody has contributed yet">
-                    Be the first: whoever comes first owns what others repeat.
-                  </Empty>
-                ),
-              }}
-            >
-              {(list) => (
-                <Table.ScrollContainer minWidth={620}>
-                  <Table>
-                    <Table.Thead>
-                      <Table.Tr>
-                        <Table.Th>Contribution</Table.Th>
-                        <Table.Th>Contributor</Table.Th>
-                        <Table.Th>Accepted</Table.Th>
-                        <Table.Th>State</Table.Th>
-                        <Table.Th ta="right">Earned</Table.Th>
-                      </Table.Tr>
-                    </Table.Thead>
-                    <Table.Tbody>
-                      {list.map((contribution) => (
-                        <Table.Tr key={contribution.id}>
-                          <Table.Td>
-                            <Anchor component={Link} to={`/contributions/${contribution.id}`} size="sm">
-                              {contribution.title}
-                            </Anchor>
-                          </Table.Td>
-                          <Table.Td>
-                            <Address value={contribution.contributor} />
-                          </Table.Td>
-                          <Table.Td>
-                            {contribution.acceptedCount} of {contribution.recordCount}
-                          </Table.Td>
-                          <Table.Td>
-                            <Badge
-                              variant="light"
-                              color={contribution.status === 'versioned' ? 'green' : 'yellow'}
-                            >
-                              {STATUS_TEXT[contribution.status]}
-                            </Badge>
-                          </Table.Td>
-                          <Table.Td ta="right">
-                            <Amount wei={contribution.earnedWei} />
-                          </Table.Td>
-                        </Table.Tr>
-                      ))}
-                    </Table.Tbody>
-                  </Table>
-                </Table.ScrollContainer>
-              )}
-            </AsyncView>
-          </Card>
-          <Card withBorder>
-            <Title order={2} size="h4" mb="sm">
-              Versions
-            </Title>
-            <AsyncView
-              query={versions}
-              empty={{
-                when: (list) => list.length === 0,
-                view: <Empty title="No version yet">The first accepted records make version 1.</Empty>,
-              }}
-            >
-              {(list) => (
-                <Stack gap={6}>
-                  {[...list]
-                    .sort((a, b) => b.version - a.version)
-                    .slice(0, 10)
-                    .map((version) => (
-                      <Group key={version.version} gap="md">
-                        <Badge variant="light">version {version.version}</Badge>
-                        <Text size="sm">{version.recordCount.toLocaleString('en')} records</Text>
-                        <Text size="sm" component="div">
-                          root <Address value={version.recordsRoot} />
-                        </Text>
-                        <Text size="sm" component="div">
-                          transaction <Address value={version.transactionHash} kind="transaction" />
-                        </Text>
-                      </Group>
-                    ))}
-                </Stack>
-              )}
-            </AsyncView>
-          </Card>
+          <Contributions datanetId={id} />
+          <Versions datanetId={id} />
         </Stack>
       )}
     </AsyncView>
+  )
+}
+
+function Versions({ datanetId }: { datanetId: string }) {
+  const versions = useQuery(queries.versions(datanetId))
+  return (
+    <Card withBorder component="section" aria-labelledby="versions">
+      <Title order={2} size="h4" mb={4} id="versions">
+        Versions
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        A version is the accepted records under one root on chain. It never changes, so a model trained on it
+        can be checked for ever.
+      </Text>
+      <AsyncView
+        query={versions}
+        empty={{
+          when: (list) => list.length === 0,
+          view: <Empty title="No version yet">The first accepted records make version 1.</Empty>,
+        }}
+      >
+        {(list) => (
+          <Stack gap={8}>
+            {[...list]
+              .sort((a, b) => b.version - a.version)
+              .slice(0, 10)
+              .map((version) => (
+                <Group key={version.version} gap="md" style={{ rowGap: 2 }}>
+                  <Badge>version {version.version}</Badge>
+                  <Text size="sm">{version.recordCount.toLocaleString('en')} records</Text>
+                  <Text size="sm" component="div">
+                    root <Address value={version.recordsRoot} />
+                  </Text>
+                  <Text size="sm" component="div">
+                    transaction <Address value={version.transactionHash} kind="transaction" />
+                  </Text>
+                </Group>
+              ))}
+          </Stack>
+        )}
+      </AsyncView>
+    </Card>
   )
 }

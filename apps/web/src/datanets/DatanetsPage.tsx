@@ -4,7 +4,8 @@ import { Link } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { count } from '../components/words.ts'
 import { CreateDatanet } from './CreateDatanet.tsx'
 
 /** Every Datanet on this network. */
@@ -12,7 +13,7 @@ export function DatanetsPage() {
   const datanets = useQuery(queries.datanets)
   return (
     <>
-      <Group justify="space-between" align="flex-start">
+      <Group justify="space-between" align="flex-start" mb="xs">
         <PageTitle title="Datanets">
           Shared, specialised data. Each record is checked, each version is fixed for ever, and its
           contributors earn when it is used.
@@ -34,15 +35,14 @@ export function DatanetsPage() {
                   <Anchor component={Link} to={`/datanets/${datanet.id}`} fw={650} size="lg">
                     {datanet.name}
                   </Anchor>
-                  <Badge variant="light">version {datanet.version}</Badge>
+                  <Badge>{datanet.version === 0 ? 'no version yet' : `version ${datanet.version}`}</Badge>
                 </Group>
                 <Text size="sm" mb="sm">
                   {datanet.summary}
                 </Text>
                 <Group gap="lg">
                   <Text size="sm" c="dimmed">
-                    {datanet.recordCount.toLocaleString('en')} records by {datanet.contributorCount}{' '}
-                    contributors
+                    {count(datanet.recordCount, 'record')} by {count(datanet.contributorCount, 'contributor')}
                   </Text>
                   <Text size="sm" c="dimmed">
                     earned <Amount wei={datanet.earnedWei} />

@@ -1,26 +1,30 @@
-import { Alert, Anchor, Button, Card, Group, Stack, Table, Text, Title } from '@mantine/core'
+import { Alert, Button, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
-import { useAccount } from 'wagmi'
+import { useConnection } from 'wagmi'
 import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
-import { percent, reasonText } from '../components/Shares.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { Command } from '../components/Command.tsx'
+import { Figure, Figures } from '../components/Figure.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { shortMessage } from '../wallet/shortMessage.ts'
+import { Payouts } from './Payouts.tsx'
 
 /** What the connected wallet earned, answer by answer, each with its reason; and claiming it. */
 export function EarningsPage() {
-  const { address } = useAccount()
+  const { address } = useConnection()
   return (
     <>
       <PageTitle title="Earnings">
-        Every payout with the answer it came from and the record or words that earned it.
+        Every payout with the answer it came from and the records or words that earned it.
       </PageTitle>
       {address === undefined ? (
-        <Empty title="Whose earnings?">Connect the wallet that contributed.</Empty>
+        <Card withBorder>
+          <Empty title="Whose earnings?">Connect the wallet that contributed, at the top right.</Empty>
+        </Card>
       ) : (
-        <Earnings address={address.toLowerCase()} />
+        <Earnings key={address} address={address.toLowerCase()} />
       )}
     </>
   )
@@ -38,15 +42,19 @@ function Earnings({ address }: { address: string }) {
     <AsyncView query={earnings}>
       {(data) => (
         <Stack gap="lg">
-          <Card withBorder>
-            <Group justify="space-between" align="flex-end">
-              <Group gap="xl">
-                <Figure label="Earned in all" wei={data.creditedWei} />
-                <Figure label="Ready to claim" wei={data.claimableWei} />
-                <Figure label="Claimed" wei={data.claimedWei} />
-                <Figure label="In the wallet on L2" wei={account.data?.l2Wei} />
-                <Figure label="In the wallet on L1" wei={account.data?.l1Wei} />
-              </Group>
+          <Card withBorder component="section" aria-label="Balance">
+            <Group justify="space-between" align="flex-end" mb="md">
+              <SimpleGrid cols={{ base: 2, xs: 3 }} spacing="xl" verticalSpacing="sm">
+                <Figure label="Earned in all">
+                  <Amount wei={data.creditedWei} />
+                </Figure>
+                <Figure label="Claimed">
+                  <Amount wei={data.claimedWei} />
+                </Figure>
+                <Figure label="Ready to claim">
+                  <Amount wei={data.claimableWei} />
+                </Figure>
+              </SimpleGrid>
               <Button
                 onClick={() => claim.mutate()}
                 loading={claim.isPending}
@@ -55,13 +63,13 @@ function Earnings({ address }: { address: string }) {
                 Claim
               </Button>
             </Group>
-            <Text size="xs" c="dimmed" mt="sm">
-              There is no minimum. The claim is checked on chain against the ledger’s root and can only pay
-              this wallet. Taking it on to Ethereum: <code>npm run openledger -- withdraw</code>.
+            <Text size="sm" c="dimmed">
+              There is no minimum. The claim is checked on chain against the ledger’s root, can only pay this
+              wallet, and costs it nothing.
             </Text>
             {claim.error !== null && (
               <Alert color="red" mt="sm" role="alert">
-                {claim.error.message}
+                {shortMessage(claim.error)}
               </Alert>
             )}
             {claim.data !== undefined && (
@@ -73,80 +81,27 @@ function Earnings({ address }: { address: string }) {
               </Alert>
             )}
           </Card>
-          <Card withBorder>
-            <Title order={2} size="h4" mb="sm">
-              Payouts
+          <Payouts list={data.payouts} />
+          <Card withBorder component="section" aria-labelledby="onward">
+            <Title order={2} size="h4" mb="sm" id="onward">
+              On to Ethereum
             </Title>
-            {data.payouts.length === 0 ? (
-              <Empty title="No payout yet">
-                When an answer is shaped by your data, it shows here within seconds.
-              </Empty>
-            ) : (
-              <Table.ScrollContainer minWidth={640}>
-                <Table>
-                  <Table.Thead>
-                    <Table.Tr>
-                      <Table.Th>Answer</Table.Th>
-                      <Table.Th>Because</Table.Th>
-                      <Table.Th>Share</Table.Th>
-                      <Table.Th ta="right">Amount</Table.Th>
-                    </Table.Tr>
-                  </Table.Thead>
-                  <Table.Tbody>
-                    {data.payouts.map((payout) => (
-                      <Table.Tr key={`${payout.receiptSequence}-${payout.contributionId}`}>
-                        <Table.Td>
-                          <Anchor
-                            component={Link}
-                            to={`/explorer/receipts/${payout.receiptSequence}`}
-                            size="sm"
-                          >
-                            Receipt {payout.receiptSequence}
-                          </Anchor>
-                          <Text size="xs" c="dimmed">
-                            {payout.modelName} · {payout.settled ? 'on chain' : 'settling'}
-                          </Text>
-                        </Table.Td>
-                        <Table.Td>
-                          <Anchor component={Link} to={`/contributions/${payout.contributionId}`} size="sm">
-                            {payout.contributionTitle}
-                          </Anchor>
-                          {payout.reasons.slice(0, 3).map((reason, index) => (
-                            // biome-ignore lint/suspicious/noArrayIndexKey: reasons never change order
-                            <Text size="xs" c="dimmed" key={index}>
-                              {reasonText(reason)}
-                            </Text>
-                          ))}
-                          {payout.reasons.length > 3 && (
-                            <Text size="xs" c="dimmed">
-                              and {payout.reasons.length - 3} more
-                            </Text>
-                          )}
-                        </Table.Td>
-                        <Table.Td>{percent(payout.sharePpm)}</Table.Td>
-                        <Table.Td ta="right">
-                          <Amount wei={payout.amountWei} />
-                        </Table.Td>
-                      </Table.Tr>
-                    ))}
-                  </Table.Tbody>
-                </Table>
-              </Table.ScrollContainer>
-            )}
+            <Figures mb="sm">
+              <Figure label="In this wallet on L2">
+                {account.data && <Amount wei={account.data.l2Wei} />}
+              </Figure>
+              <Figure label="In this wallet on L1">
+                {account.data && <Amount wei={account.data.l1Wei} />}
+              </Figure>
+            </Figures>
+            <Text size="sm" c="dimmed" mb="xs">
+              Claimed OPEN is on the L2. This takes one OPEN to L1 with a proof, signed by the key in{' '}
+              <code>OPENLEDGER_PRIVATE_KEY</code>:
+            </Text>
+            <Command>npm run openledger -- withdraw 1</Command>
           </Card>
         </Stack>
       )}
     </AsyncView>
-  )
-}
-
-function Figure({ label, wei }: { label: string; wei: string | undefined }) {
-  return (
-    <div>
-      <Text size="xs" c="dimmed">
-        {label}
-      </Text>
-      {wei === undefined ? '…' : <Amount wei={wei} strong />}
-    </div>
   )
 }

@@ -1,11 +1,13 @@
-import { Badge, Card, Stack, Text } from '@mantine/core'
+import { Anchor, Badge, Button, Card, Group, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
+import { Link, useParams } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
-import { AsyncView } from '../components/AsyncView.tsx'
-import { PageTitle } from '../Layout.tsx'
-import { HEAD_COLOUR } from './ExplorerPage.tsx'
+import { AsyncView, Empty } from '../components/AsyncView.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { Row, Rows } from '../components/Rows.tsx'
+import { HeadBadge } from './HeadBadge.tsx'
+import { HEADS } from './heads.ts'
 
 /** One block and its transactions in words. */
 export function BlockPage() {
@@ -14,43 +16,71 @@ export function BlockPage() {
   return (
     <AsyncView query={block}>
       {(data) => (
-        <>
-          <PageTitle title={`Block ${data.number.toLocaleString('en')}`}>
-            {new Date(data.timestamp * 1000).toLocaleString()} ·{' '}
-            <Badge variant="light" color={HEAD_COLOUR[data.status]}>
-              {data.status}
-            </Badge>
-          </PageTitle>
-          <Card withBorder mb="lg">
-            <Stack gap={4}>
-              <Text size="sm" component="div">
-                hash <Address value={data.hash} /> · parent <Address value={data.parentHash} /> · state root{' '}
-                <Address value={data.stateRoot} />
-              </Text>
-              <Text size="sm" component="div">
-                {data.gasUsed} gas
+        <Stack gap="lg">
+          <div>
+            <PageTitle title={`Block ${data.number.toLocaleString('en')}`}>
+              {new Date(data.timestamp * 1000).toLocaleString('en-GB')} · <HeadBadge status={data.status} />{' '}
+              {HEADS[data.status].means}
+            </PageTitle>
+            <Card withBorder>
+              <Rows>
+                <Row label="Hash">
+                  <Address value={data.hash} />
+                </Row>
+                <Row label="Parent">
+                  {data.number > 0 ? (
+                    <Anchor component={Link} to={`/explorer/blocks/${data.number - 1}`} inherit>
+                      Block {(data.number - 1).toLocaleString('en')}
+                    </Anchor>
+                  ) : (
+                    'none: this is the first'
+                  )}
+                </Row>
+                <Row label="State root">
+                  <Address value={data.stateRoot} />
+                </Row>
+                <Row label="Gas used">{Number(data.gasUsed).toLocaleString('en')}</Row>
                 {data.l1Origin !== null && (
-                  <>
-                    {' '}
-                    · derived from L1 block {data.l1Origin.number} <Address value={data.l1Origin.hash} />
-                  </>
+                  <Row label="Follows L1 block">
+                    {data.l1Origin.number.toLocaleString('en')}, <Address value={data.l1Origin.hash} />
+                  </Row>
                 )}
-              </Text>
+              </Rows>
+              <Group mt="sm" gap="xs">
+                <Button
+                  component={Link}
+                  to={`/explorer/blocks/${data.number + 1}`}
+                  size="compact-sm"
+                  variant="default"
+                >
+                  Next block
+                </Button>
+              </Group>
+            </Card>
+          </div>
+          <Card withBorder component="section" aria-labelledby="transactions">
+            <Title order={2} size="h4" mb="sm" id="transactions">
+              Transactions
+            </Title>
+            {data.transactions.length === 0 && <Empty title="An empty block" />}
+            <Stack gap="xs">
+              {data.transactions.map((transaction) => (
+                <Group key={transaction.hash} justify="space-between" gap="xs" style={{ rowGap: 0 }}>
+                  <Text size="sm" component="div" style={{ overflowWrap: 'anywhere' }}>
+                    <Address value={transaction.hash} kind="transaction" /> {transaction.summary}
+                  </Text>
+                  {transaction.success ? (
+                    <Text size="xs" c="dimmed">
+                      {Number(transaction.gasUsed).toLocaleString('en')} gas
+                    </Text>
+                  ) : (
+                    <Badge color="red">failed</Badge>
+                  )}
+                </Group>
+              ))}
             </Stack>
           </Card>
-          <Stack gap="xs">
-            {data.transactions.map((transaction) => (
-              <Card withBorder padding="sm" key={transaction.hash}>
-                <Text size="sm" component="div">
-                  <Address value={transaction.hash} kind="transaction" /> {transaction.summary}
-                </Text>
-                <Text size="xs" c={transaction.success ? 'dimmed' : 'red'}>
-                  {transaction.success ? `${transaction.gasUsed} gas` : 'failed'}
-                </Text>
-              </Card>
-            ))}
-          </Stack>
-        </>
+        </Stack>
       )}
     </AsyncView>
   )

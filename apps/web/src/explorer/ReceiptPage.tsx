@@ -1,125 +1,119 @@
-import { Button, Card, Code, CopyButton, Group, Stack, Table, Text, Title } from '@mantine/core'
+import { Anchor, Button, Card, CopyButton, Group, Stack, Text, Title } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
+import { Link, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
-import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
+import { Bill } from '../components/Bill.tsx'
+import { Command } from '../components/Command.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { Row, Rows } from '../components/Rows.tsx'
 import { Shares } from '../components/Shares.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { usePayees } from '../components/usePayees.ts'
 
 /** One receipt: the bill, who it pays and why, and what an auditor needs. */
 export function ReceiptPage() {
   const { sequence } = useParams({ strict: false }) as { sequence: string }
   const receipt = useQuery(queries.receipt(Number(sequence)))
-  const contributions = useQuery(queries.contributions({}))
-  const [selected, setSelected] = useState<string>()
-  const titles = useMemo(
-    () => new Map(contributions.data?.map((each) => [each.id as string, each.title])),
-    [contributions.data],
-  )
   return (
     <AsyncView query={receipt}>
       {(data) => (
         <Stack gap="lg">
-          <PageTitle title={`Receipt ${data.sequence}`}>
-            {data.modelName} answered with {data.outputTokens} tokens to a prompt of {data.inputTokens}, on{' '}
-            {new Date(data.timestamp * 1000).toLocaleString()}.
-          </PageTitle>
-          <Card withBorder>
-            <Title order={2} size="h4" mb="sm">
-              The bill
-            </Title>
-            <Table maw={460}>
-              <Table.Tbody>
-                {(
-                  [
-                    ['Contributors', data.contributorsWei],
-                    ['Model owner', data.ownerWei],
-                    ['Stakers', data.stakersWei],
-                    ['Platform', data.platformWei],
-                  ] as const
-                ).map(([label, wei]) => (
-                  <Table.Tr key={label}>
-                    <Table.Td>{label}</Table.Td>
-                    <Table.Td ta="right">
-                      <Amount wei={wei} />
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-                <Table.Tr>
-                  <Table.Td>
-                    <b>Fee</b> (split version {data.splitVersion})
-                  </Table.Td>
-                  <Table.Td ta="right">
-                    <Amount wei={data.feeWei} strong />
-                  </Table.Td>
-                </Table.Tr>
-              </Table.Tbody>
-            </Table>
-            <Text size="sm" mt="sm" component="div">
-              {data.settlementTransaction === null ? (
-                'Not on chain yet; it will be within seconds.'
-              ) : (
-                <>
-                  Settled in <Address value={data.settlementTransaction} kind="transaction" />
-                </>
-              )}
-            </Text>
-          </Card>
-          <Card withBorder>
-            <Title order={2} size="h4" mb={4}>
-              Who it pays and why
-            </Title>
-            <Text size="sm" c="dimmed" mb="sm">
-              The trained adapter made this answer {(data.attribution.liftMilliNats / 1000).toFixed(2)} nats
-              more likely than the base model alone. Policy: {data.attribution.policy.influenceBps / 100} %
-              influence, {data.attribution.policy.spansBps / 100} % exact words.
-            </Text>
-            <Shares
-              attribution={data.attribution}
-              titles={titles}
-              selected={selected}
-              onSelect={setSelected}
-            />
-          </Card>
-          <Card withBorder>
-            <Group justify="space-between" mb="sm">
-              <Title order={2} size="h4">
-                For auditors
+          <div>
+            <PageTitle title={`Receipt ${data.sequence}`}>
+              {data.modelName} answered with {data.outputTokens} tokens to a prompt of {data.inputTokens}, on{' '}
+              {new Date(data.timestamp * 1000).toLocaleString('en-GB')}.
+            </PageTitle>
+            <Card withBorder component="section" aria-labelledby="bill">
+              <Title order={2} size="h4" mb={4} id="bill">
+                The bill
               </Title>
-              <CopyButton value={JSON.stringify(data, null, 2)}>
-                {({ copied, copy }) => (
-                  <Button size="xs" variant="default" onClick={copy}>
-                    {copied ? 'Copied' : 'Copy as JSON'}
-                  </Button>
+              <Bill receipt={data} />
+              <Text size="sm" mt="sm" component="div">
+                Divided by version {data.splitVersion} of{' '}
+                <Anchor component={Link} to="/governance" inherit>
+                  the split
+                </Anchor>
+                .{' '}
+                {data.settlementTransaction === null ? (
+                  'Not on chain yet; it will be within seconds.'
+                ) : (
+                  <>
+                    Settled in <Address value={data.settlementTransaction} kind="transaction" />
+                  </>
                 )}
-              </CopyButton>
-            </Group>
-            <Stack gap={4}>
-              {(
-                [
-                  ['receipt hash', data.hash],
-                  ['receipt before', data.previousHash],
-                  ['payer', data.payer],
-                  ['prompt hash', data.promptHash],
-                  ['answer hash', data.answerHash],
-                  ['shares root', data.sharesRoot],
-                  ['attribution hash', data.attributionHash],
-                  ['inference commitment', data.inferenceCommitment],
-                  ['node signature', data.signature],
-                ] as const
-              ).map(([label, value]) => (
-                <Text size="sm" component="div" key={label}>
-                  {label} <Address value={value} />
-                </Text>
-              ))}
-            </Stack>
-            <Code block mt="sm">{`npm run openledger -- verify ${data.sequence}`}</Code>
-          </Card>
+              </Text>
+            </Card>
+          </div>
+          <Payment receipt={data} />
+          <ForAuditors receipt={data} />
         </Stack>
       )}
     </AsyncView>
+  )
+}
+
+function Payment({ receipt: { attribution } }: { receipt: Http.SignedReceipt }) {
+  const payees = usePayees()
+  const [selected, setSelected] = useState<string>()
+  const nats = attribution.liftMilliNats / 1000
+  return (
+    <Card withBorder component="section" aria-labelledby="payment">
+      <Title order={2} size="h4" mb={4} id="payment">
+        Who it pays and why
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        The model’s policy pays {attribution.policy.influenceBps / 100} % by influence and{' '}
+        {attribution.policy.spansBps / 100} % by exact words.{' '}
+        {nats > 0
+          ? `Its training made this answer likelier than the base model alone does, by ${nats.toFixed(1)} nats in all: that is what influence is paid for.`
+          : 'The base model alone makes this answer as likely, so influence pays nobody.'}{' '}
+        Choose a contribution to see its records.
+      </Text>
+      <Shares {...{ attribution, payees, selected }} onSelect={setSelected} />
+    </Card>
+  )
+}
+
+function ForAuditors({ receipt }: { receipt: Http.SignedReceipt }) {
+  const hashes = [
+    ['Receipt hash', receipt.hash],
+    ['Receipt before', receipt.previousHash],
+    ['Payer', receipt.payer],
+    ['Prompt hash', receipt.promptHash],
+    ['Answer hash', receipt.answerHash],
+    ['Shares root', receipt.sharesRoot],
+    ['Attribution hash', receipt.attributionHash],
+    ['Inference commitment', receipt.inferenceCommitment],
+    ['Node signature', receipt.signature],
+  ] as const
+  return (
+    <Card withBorder component="section" aria-labelledby="audit">
+      <Group justify="space-between" mb="sm">
+        <Title order={2} size="h4" id="audit">
+          For auditors
+        </Title>
+        <CopyButton value={JSON.stringify(receipt, null, 2)}>
+          {({ copied, copy }) => (
+            <Button size="xs" variant="default" onClick={copy}>
+              {copied ? 'Copied' : 'Copy as JSON'}
+            </Button>
+          )}
+        </CopyButton>
+      </Group>
+      <Rows>
+        {hashes.map(([label, value]) => (
+          <Row label={label} key={label}>
+            <Address value={value} />
+          </Row>
+        ))}
+      </Rows>
+      <Text size="sm" c="dimmed" mt="md" mb={4}>
+        Recompute what it claims, from the chain and the receipt alone:
+      </Text>
+      <Command>{`npm run openledger -- verify ${receipt.sequence}`}</Command>
+    </Card>
   )
 }

@@ -1,11 +1,13 @@
-import { Anchor, Badge, Card, Stack, Table, Text, Title } from '@mantine/core'
+import { Anchor, Badge, Card, Stack, Text, Title } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { Row, Rows } from '../components/Rows.tsx'
 
 /** One transaction: what it did, and every event it left. */
 export function TransactionPage() {
@@ -15,72 +17,76 @@ export function TransactionPage() {
     <AsyncView query={transaction}>
       {(data) => (
         <Stack gap="lg">
-          <PageTitle title="Transaction">{data.summary}</PageTitle>
-          <Card withBorder>
-            <Stack gap={6}>
-              <Text size="sm" component="div">
-                <Badge color={data.success ? 'green' : 'red'} variant="light">
-                  {data.success ? 'succeeded' : 'failed'}
-                </Badge>{' '}
-                in{' '}
-                <Anchor component={Link} to={`/explorer/blocks/${data.blockNumber}`} size="sm">
-                  block {data.blockNumber.toLocaleString('en')}
-                </Anchor>
-                , {new Date(data.timestamp * 1000).toLocaleString()}
-              </Text>
-              <Text size="sm" component="div">
-                hash <Address value={data.hash} />
-              </Text>
-              <Text size="sm" component="div">
-                from <Address value={data.from} />
-                {data.to !== null && (
-                  <>
-                    {' '}
-                    to <Address value={data.to} />
-                  </>
-                )}{' '}
-                with <Amount wei={data.valueWei} />
-              </Text>
-              <Text size="sm">
-                type {data.type}, {data.gasUsed} gas
-              </Text>
-            </Stack>
-          </Card>
-          {data.events.length > 0 && (
+          <div>
+            <PageTitle title="Transaction">{data.summary}</PageTitle>
             <Card withBorder>
-              <Title order={2} size="h4" mb="sm">
-                Events
-              </Title>
-              <Table.ScrollContainer minWidth={480}>
-                <Table>
-                  <Table.Tbody>
-                    {data.events.map((event, index) => (
-                      // biome-ignore lint/suspicious/noArrayIndexKey: the log index is the identity
-                      <Table.Tr key={index}>
-                        <Table.Td>
-                          <Text size="sm" fw={600}>
-                            {event.contract}.{event.name}
-                          </Text>
-                        </Table.Td>
-                        <Table.Td>
-                          {Object.entries(event.arguments).map(([name, value]) => (
-                            <Text size="xs" key={name} style={{ overflowWrap: 'anywhere' }}>
-                              <Text span size="xs" c="dimmed">
-                                {name}
-                              </Text>{' '}
-                              {value}
-                            </Text>
-                          ))}
-                        </Table.Td>
-                      </Table.Tr>
-                    ))}
-                  </Table.Tbody>
-                </Table>
-              </Table.ScrollContainer>
+              <Rows>
+                <Row label="Outcome">
+                  <Badge color={data.success ? 'green' : 'red'}>
+                    {data.success ? 'succeeded' : 'failed'}
+                  </Badge>{' '}
+                  in{' '}
+                  <Anchor component={Link} to={`/explorer/blocks/${data.blockNumber}`} inherit>
+                    block {data.blockNumber.toLocaleString('en')}
+                  </Anchor>
+                  , {new Date(data.timestamp * 1000).toLocaleString('en-GB')}
+                </Row>
+                <Row label="Hash">
+                  <Address value={data.hash} />
+                </Row>
+                <Row label="From">
+                  <Address value={data.from} />
+                </Row>
+                {data.to !== null && (
+                  <Row label="To">
+                    <Address value={data.to} />
+                  </Row>
+                )}
+                <Row label="Value">
+                  <Amount wei={data.valueWei} />
+                </Row>
+                <Row label="Gas used">
+                  {Number(data.gasUsed).toLocaleString('en')} ({data.type})
+                </Row>
+              </Rows>
             </Card>
-          )}
+          </div>
+          {data.events.length > 0 && <Events list={data.events} />}
         </Stack>
       )}
     </AsyncView>
+  )
+}
+
+function Events({ list }: { list: Http.Transaction['events'] }) {
+  return (
+    <Card withBorder component="section" aria-labelledby="events">
+      <Title order={2} size="h4" mb="sm" id="events">
+        What it left on chain
+      </Title>
+      <Stack gap="md">
+        {list.map((event, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the log index is the identity
+          <div key={index}>
+            <Text size="sm" fw={600} mb={4} style={{ overflowWrap: 'anywhere' }}>
+              {event.contract}.{event.name}
+            </Text>
+            <Rows>
+              {Object.entries(event.arguments).map(([name, value]) => (
+                <Row label={name} key={name}>
+                  {/^0x[0-9a-fA-F]{40,64}$/.test(value) ? (
+                    <Address value={value} />
+                  ) : /Wei$/.test(name) ? (
+                    <Amount wei={value} />
+                  ) : (
+                    <span style={{ overflowWrap: 'anywhere' }}>{value}</span>
+                  )}
+                </Row>
+              ))}
+            </Rows>
+          </div>
+        ))}
+      </Stack>
+    </Card>
   )
 }

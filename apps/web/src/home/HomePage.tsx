@@ -1,11 +1,12 @@
-import { Anchor, Card, Group, List, SimpleGrid, Stack, Text, ThemeIcon, Title } from '@mantine/core'
+import { Anchor, Button, Card, Group, List, SimpleGrid, Stack, Text, ThemeIcon, Title } from '@mantine/core'
 import { IconArrowRight, IconBooks, IconBrain, IconCoins, IconMessage } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { LatestAnswers } from './LatestAnswers.tsx'
 import { SeedProgress } from './SeedProgress.tsx'
 
 type Step = { icon: ReactNode; title: string; to: string; text: string }
@@ -27,7 +28,7 @@ const loop: readonly Step[] = [
     icon: <IconMessage />,
     title: 'Ask',
     to: '/chat',
-    text: 'Use any model through the OpenAI API. See which data shaped the answer.',
+    text: 'Use any model through the OpenAI API. See whose data shaped the answer.',
   },
   {
     icon: <IconCoins />,
@@ -39,10 +40,9 @@ const loop: readonly Step[] = [
 
 /** What OpenLedger is, what runs here right now, and where to begin. */
 export function HomePage() {
-  const network = useQuery(queries.network)
   const datanets = useQuery(queries.datanets)
   const models = useQuery(queries.models)
-  const receipts = useQuery(queries.receipts({ limit: 1 }))
+  const receipts = useQuery(queries.receipts({ limit: 5 }))
   const earned = datanets.data?.reduce((sum, datanet) => sum + BigInt(datanet.earnedWei), 0n)
   return (
     <>
@@ -51,80 +51,93 @@ export function HomePage() {
         pays them.
       </PageTitle>
       <Stack gap="lg">
+        <Group>
+          <Button component={Link} to="/chat">
+            Ask a model
+          </Button>
+          <Button component={Link} to="/datanets" variant="default">
+            Contribute data
+          </Button>
+        </Group>
         <SeedProgress />
-        <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }}>
+        <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} component="ol" p={0} m={0}>
           {loop.map((step, index) => (
-            <Card
-              key={step.to}
-              withBorder
-              component={Link}
-              to={step.to}
-              padding="md"
-              style={{ color: 'inherit' }}
-            >
-              <Group justify="space-between" mb="xs">
-                <ThemeIcon variant="light" size="lg" aria-hidden>
-                  {step.icon}
-                </ThemeIcon>
-                {index < loop.length - 1 && <IconArrowRight size={16} opacity={0.4} aria-hidden />}
-              </Group>
-              <Text fw={650}>{step.title}</Text>
-              <Text size="sm" c="dimmed">
-                {step.text}
-              </Text>
-            </Card>
+            <li key={step.to} style={{ display: 'grid' }}>
+              <Card withBorder component={Link} to={step.to} padding="md" c="inherit" className="step">
+                <Group justify="space-between" mb="xs">
+                  <ThemeIcon variant="light" size="lg" aria-hidden>
+                    {step.icon}
+                  </ThemeIcon>
+                  {index < loop.length - 1 && <IconArrowRight size={16} opacity={0.5} aria-hidden />}
+                </Group>
+                <Text fw={650}>{step.title}</Text>
+                <Text size="sm" c="dimmed">
+                  {step.text}
+                </Text>
+              </Card>
+            </li>
           ))}
         </SimpleGrid>
         <SimpleGrid cols={{ base: 2, md: 4 }}>
-          <Figure title="Records in Datanets">
+          <Total label="Records in Datanets">
             {datanets.data?.reduce((sum, datanet) => sum + datanet.recordCount, 0).toLocaleString('en')}
-          </Figure>
-          <Figure title="Models published">{models.data?.length}</Figure>
-          <Figure title="Answers with a receipt">
-            {receipts.data?.[0]?.sequence ?? (receipts.data ? 0 : undefined)}
-          </Figure>
-          <Figure title="Earned by contributors">
+          </Total>
+          <Total label="Models published">{models.data?.length}</Total>
+          <Total label="Answers with a receipt">
+            {receipts.data && (receipts.data[0]?.sequence ?? 0).toLocaleString('en')}
+          </Total>
+          <Total label="Earned by contributors">
             {earned === undefined ? undefined : <Amount wei={earned} strong />}
-          </Figure>
+          </Total>
         </SimpleGrid>
-        {network.data !== undefined && (
-          <Card withBorder>
-            <Title order={2} size="h4" mb="xs">
-              The network
-            </Title>
-            <List size="sm" spacing={4}>
-              <List.Item>
-                A fee is split {network.data.split.contributorsBps / 100} % contributors,{' '}
-                {network.data.split.ownerBps / 100} % model owner, {network.data.split.stakersBps / 100} %
-                stakers, {network.data.split.platformBps / 100} % platform; only a vote changes that.
-              </List.Item>
-              <List.Item>
-                <Amount wei={network.data.supply.lockedOnL1Wei} /> locked on L1,{' '}
-                <Amount wei={network.data.supply.onL2Wei} /> on L2
-                {network.data.supply.lockedOnL1Wei === network.data.supply.onL2Wei
-                  ? ': equal, to the wei.'
-                  : '.'}
-              </List.Item>
-              <List.Item>
-                Block {network.data.heads.unsafe.toLocaleString('en')}, safe on L1 up to{' '}
-                {network.data.heads.safe.toLocaleString('en')}.{' '}
-                <Anchor component={Link} to="/explorer" size="sm">
-                  Look into the chain
-                </Anchor>
-              </List.Item>
-            </List>
-          </Card>
-        )}
+        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+          <LatestAnswers query={receipts} />
+          <Network />
+        </SimpleGrid>
       </Stack>
     </>
   )
 }
 
-function Figure({ title, children }: { title: string; children: ReactNode }) {
+function Network() {
+  const { data: network } = useQuery(queries.network)
+  if (network === undefined) return null
+  const { split, supply, heads } = network
+  return (
+    <Card withBorder component="section" aria-labelledby="network">
+      <Title order={2} size="h4" mb="xs" id="network">
+        The network
+      </Title>
+      <List size="sm" spacing={6}>
+        <List.Item>
+          Of each fee {split.contributorsBps / 100} % goes to contributors, {split.ownerBps / 100} % to the
+          model’s owner, {split.stakersBps / 100} % to its stakers, {split.platformBps / 100} % to the
+          platform. Only{' '}
+          <Anchor component={Link} to="/governance" size="sm">
+            a vote
+          </Anchor>{' '}
+          changes that.
+        </List.Item>
+        <List.Item>
+          <Amount wei={supply.lockedOnL1Wei} /> locked on L1, <Amount wei={supply.onL2Wei} /> on L2
+          {supply.lockedOnL1Wei === supply.onL2Wei ? ': equal, to the wei.' : '.'}
+        </List.Item>
+        <List.Item>
+          Block {heads.unsafe.toLocaleString('en')}; L1 holds all up to {heads.safe.toLocaleString('en')}.{' '}
+          <Anchor component={Link} to="/explorer" size="sm">
+            Look into the chain
+          </Anchor>
+        </List.Item>
+      </List>
+    </Card>
+  )
+}
+
+function Total({ label, children }: { label: string; children: ReactNode }) {
   return (
     <Card withBorder padding="sm">
       <Text size="xs" c="dimmed">
-        {title}
+        {label}
       </Text>
       <Text fw={700} size="xl" component="div">
         {children ?? '…'}

@@ -18,6 +18,7 @@ import { Http } from '@openledger/protocol'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { client, queries } from '../api.ts'
+import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 
 const defaults = Http.trainingConfigSchema.parse({})
@@ -159,7 +160,7 @@ export function TrainForm() {
           </Accordion>
           {train.error !== null && (
             <Alert color="red" title="No run was started" role="alert">
-              {train.error.message}
+              {shortMessage(train.error)}
             </Alert>
           )}
           <Button

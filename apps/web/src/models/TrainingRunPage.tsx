@@ -1,160 +1,182 @@
-import { LineChart } from '@mantine/charts'
-import { Alert, Button, Card, Group, Progress, SimpleGrid, Stack, Text } from '@mantine/core'
+import {
+  Alert,
+  Anchor,
+  Button,
+  Card,
+  Center,
+  Group,
+  Loader,
+  Progress,
+  SimpleGrid,
+  Stack,
+  Text,
+  Title,
+} from '@mantine/core'
+import type { Http } from '@openledger/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
-import { PageTitle } from '../Layout.tsx'
+import { Figure } from '../components/Figure.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+import { Row, Rows } from '../components/Rows.tsx'
+import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
-import { perplexity } from './ModelsPage.tsx'
+import { perplexity } from './perplexity.ts'
+
+// the charts are larger than all the rest of the page together
+const LossChart = lazy(() => import('./LossChart.tsx'))
 
 const STATUS_TEXT = {
-  queued: 'waiting for a worker',
-  running: 'training',
-  indexing: 'computing what every record contributed, for attribution',
-  trained: 'trained; the owner can publish it',
-  published: 'published',
-  failed: 'failed',
-  cancelled: 'cancelled',
+  queued: 'Waiting for a worker.',
+  running: 'Training.',
+  indexing: 'Trained. Now computing what every record contributed, for attribution.',
+  trained: 'Trained. Its owner can publish it.',
+  published: 'Published: anyone can ask it.',
+  failed: 'Failed.',
+  cancelled: 'Cancelled.',
 } as const
 
 /** One training run: where it stands, its loss curve, and publishing. */
 export function TrainingRunPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const run = useQuery(queries.trainingRun(id))
-  const metrics = useQuery(queries.trainingMetrics(id))
-  const queryClient = useQueryClient()
-  const signer = useSigner()
-  const publish = useMutation({
-    mutationFn: async () => {
-      if (signer === undefined) throw new Error('Connect the wallet that started the run.')
-      return client.publish(id, signer)
-    },
-    onSuccess: () => queryClient.invalidateQueries(),
+  return <AsyncView query={run}>{(data) => <Run run={data} />}</AsyncView>
+}
+
+function Run({ run }: { run: Http.TrainingRun }) {
+  const metrics = useQuery({
+    ...queries.trainingMetrics(run.id),
+    ...(run.status === 'published' ? { refetchInterval: false as const } : {}),
   })
-  const cancel = useMutation({
-    mutationFn: async () => {
-      if (signer === undefined) throw new Error('Connect the wallet that started the run.')
-      return client.cancelTrainingRun(id, signer)
-    },
-    onSuccess: () => queryClient.invalidateQueries(),
-  })
-  const failure = publish.error ?? cancel.error
+  const last = metrics.data?.at(-1)
   return (
-    <AsyncView query={run}>
-      {(data) => {
-        const mine = signer?.address === data.owner
-        return (
-          <Stack gap="lg">
-            <PageTitle title={data.modelName}>
-              <span aria-live="polite">{STATUS_TEXT[data.status]}</span>
-            </PageTitle>
-            <Progress
-              value={data.stepCount === 0 ? 0 : (100 * data.step) / data.stepCount}
-              animated={data.status === 'running'}
-              size="lg"
-              aria-label={`Step ${data.step} of ${data.stepCount}`}
-            />
-            {data.failure !== null && (
-              <Alert color="red" title="The run failed" role="alert">
-                {data.failure}
-              </Alert>
-            )}
-            {failure !== null && (
-              <Alert color="red" role="alert">
-                {failure.message}
-              </Alert>
-            )}
-            <Group>
-              {data.status === 'trained' && (
-                <Button onClick={() => publish.mutate()} loading={publish.isPending} disabled={!mine}>
-                  {mine ? 'Sign and publish' : 'Only its owner can publish it'}
-                </Button>
-              )}
-              {(data.status === 'queued' || data.status === 'running') && mine && (
-                <Button variant="default" onClick={() => cancel.mutate()} loading={cancel.isPending}>
-                  Cancel
-                </Button>
-              )}
-              {data.status === 'published' && (
-                <Button component={Link} to={`/chat?model=${data.modelName}`}>
-                  Ask it
-                </Button>
-              )}
-            </Group>
-            <Card withBorder>
-              <Text fw={600} mb="xs">
-                Loss (nats per token, lower is better)
-              </Text>
-              <AsyncView
-                query={metrics}
-                empty={{
-                  when: (list) => list.length === 0,
-                  view: <Empty title="No step yet">The curve appears with the first steps.</Empty>,
-                }}
-              >
-                {(list) => (
-                  <LineChart
-                    h={260}
-                    data={list.map((metric) => ({
-                      step: metric.step,
-                      training: metric.trainingLoss,
-                      validation: metric.validationLoss ?? undefined,
-                    }))}
-                    dataKey="step"
-                    series={[
-                      { name: 'training', color: 'cyan.6' },
-                      { name: 'validation', color: 'orange.6' },
-                    ]}
-                    withLegend
-                    withDots={false}
-                    connectNulls
-                    curveType="linear"
-                    yAxisProps={{ domain: ['auto', 'auto'] }}
-                    valueFormatter={(value) => value.toFixed(2)}
-                  />
-                )}
-              </AsyncView>
-            </Card>
-            <SimpleGrid cols={{ base: 2, md: 4 }}>
-              <Fact label="Perplexity before">
-                {data.baseValidationLoss === null ? '…' : perplexity(data.baseValidationLoss)}
-              </Fact>
-              <Fact label="Perplexity now">
-                {data.validationLoss === null ? '…' : perplexity(data.validationLoss)}
-              </Fact>
-              <Fact label="Speed">
-                {metrics.data?.at(-1) ? `${Math.round(metrics.data.at(-1)!.tokensPerSecond)} tokens/s` : '…'}
-              </Fact>
-              <Fact label="Trained on">
-                {data.datanets.map((each) => (
-                  <Link key={each.datanetId} to="/datanets/$id" params={{ id: each.datanetId }}>
-                    Datanet {each.datanetId}, version {each.version}
-                  </Link>
-                ))}
-              </Fact>
-            </SimpleGrid>
-            <Text size="sm" c="dimmed" component="div">
-              rank {data.config.rank} · alpha {data.config.alpha} · {data.config.epochs} epochs · learning
-              rate {data.config.learningRate} · seed {data.config.seed} · owner <Address value={data.owner} />
-            </Text>
-          </Stack>
-        )
-      }}
-    </AsyncView>
+    <Stack gap="lg">
+      <div>
+        <PageTitle title={run.modelName}>
+          <span role="status">{STATUS_TEXT[run.status]}</span>
+        </PageTitle>
+        <Progress
+          value={run.stepCount === 0 ? 0 : (100 * run.step) / run.stepCount}
+          animated={run.status === 'running'}
+          size="lg"
+          aria-label="Steps done"
+        />
+        <Text size="xs" c="dimmed" mt={4}>
+          Step {run.step} of {run.stepCount}
+        </Text>
+      </div>
+      {run.failure !== null && (
+        <Alert color="red" title="The run failed" role="alert">
+          {run.failure}
+        </Alert>
+      )}
+      <Actions run={run} />
+      <SimpleGrid cols={{ base: 2, md: 4 }}>
+        <Figure label="Perplexity before">
+          {run.baseValidationLoss === null ? undefined : perplexity(run.baseValidationLoss)}
+        </Figure>
+        <Figure label="Perplexity now">
+          {run.validationLoss === null ? undefined : perplexity(run.validationLoss)}
+        </Figure>
+        <Figure label="Speed">{last && `${Math.round(last.tokensPerSecond)} tokens/s`}</Figure>
+        <Figure label="Trained on">
+          {run.datanets.map((each) => (
+            <Anchor component={Link} key={each.datanetId} to={`/datanets/${each.datanetId}`} inherit>
+              Datanet {each.datanetId}, version {each.version}
+            </Anchor>
+          ))}
+        </Figure>
+      </SimpleGrid>
+      <Card withBorder component="section" aria-labelledby="loss">
+        <Title order={2} size="h4" id="loss">
+          Loss
+        </Title>
+        <Text size="sm" c="dimmed" mb="sm">
+          Nats per token, lower is better. Validation is on records kept out of training.
+        </Text>
+        <AsyncView
+          query={metrics}
+          empty={{
+            when: (list) => list.length === 0,
+            view: <Empty title="No step yet">The curve appears with the first steps.</Empty>,
+          }}
+        >
+          {(list) => (
+            <Suspense
+              fallback={
+                <Center h={260}>
+                  <Loader aria-label="Loading" />
+                </Center>
+              }
+            >
+              <LossChart metrics={list} />
+            </Suspense>
+          )}
+        </AsyncView>
+      </Card>
+      <Card withBorder component="section" aria-labelledby="settings">
+        <Title order={2} size="h4" mb="sm" id="settings">
+          How it is trained
+        </Title>
+        <Rows>
+          <Row label="Owner">
+            <Address value={run.owner} />
+          </Row>
+          <Row label="Method">
+            LoRA of rank {run.config.rank}, alpha {run.config.alpha}
+          </Row>
+          <Row label="Epochs">{run.config.epochs}</Row>
+          <Row label="Batch">
+            {run.config.batchSize} records of up to {run.config.sequenceTokens} tokens
+          </Row>
+          <Row label="Learning rate">{run.config.learningRate}</Row>
+          <Row label="Seed">{run.config.seed}</Row>
+        </Rows>
+      </Card>
+    </Stack>
   )
 }
 
-function Fact({ label, children }: { label: string; children: React.ReactNode }) {
+/** What its owner can do with a run, and anyone with what it became. */
+function Actions({ run }: { run: Http.TrainingRun }) {
+  const signer = useSigner()
+  const queryClient = useQueryClient()
+  const isMine = signer?.address === run.owner
+  const act = useMutation({
+    mutationFn: async (action: 'publish' | 'cancelTrainingRun') => {
+      if (signer === undefined) throw new Error('Connect the wallet that started the run.')
+      await client[action](run.id, signer)
+    },
+    onSuccess: () => queryClient.invalidateQueries(),
+  })
+  const isRunning = run.status === 'queued' || run.status === 'running'
   return (
-    <Card withBorder padding="sm">
-      <Text size="xs" c="dimmed">
-        {label}
-      </Text>
-      <Text fw={650} component="div">
-        {children}
-      </Text>
-    </Card>
+    <>
+      {act.error !== null && (
+        <Alert color="red" role="alert">
+          {shortMessage(act.error)}
+        </Alert>
+      )}
+      <Group>
+        {run.status === 'trained' && (
+          <Button onClick={() => act.mutate('publish')} loading={act.isPending} disabled={!isMine}>
+            {isMine ? 'Sign and publish' : 'Only its owner can publish it'}
+          </Button>
+        )}
+        {isRunning && isMine && (
+          <Button variant="default" onClick={() => act.mutate('cancelTrainingRun')} loading={act.isPending}>
+            Cancel
+          </Button>
+        )}
+        {run.status === 'published' && (
+          <Button component={Link} to={`/chat?model=${run.modelName}`}>
+            Ask it
+          </Button>
+        )}
+      </Group>
+    </>
   )
 }

@@ -1,20 +1,44 @@
 import { Avatar, Button, Menu, Text } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
 import { IconLogout, IconWallet } from '@tabler/icons-react'
-import { useAccount, useConnect, useDisconnect } from 'wagmi'
+import { useMutation } from '@tanstack/react-query'
+import {
+  type Connector,
+  useConnect,
+  useConnection,
+  useConnections,
+  useConnectors,
+  useDisconnect,
+} from 'wagmi'
 import { shorten } from '../components/Address.tsx'
+import { shortMessage } from './shortMessage.ts'
 
-/** Connects one of the wallets that announced themselves, or shows the connected one. */
+/** Connects one of the wallets that announced themselves, or shows the connected one; one is connected at a time. */
 export function WalletButton() {
-  const { address, connector } = useAccount()
-  const { connectors, connect, isPending } = useConnect()
-  const { disconnect } = useDisconnect()
+  const { address, connector: current } = useConnection()
+  const connections = useConnections()
+  const connectors = useConnectors()
+  const { mutateAsync: connect } = useConnect()
+  const { mutateAsync: disconnect } = useDisconnect()
+  const leave = async () => {
+    for (const { connector } of connections) await disconnect({ connector })
+  }
+  const change = useMutation({
+    mutationFn: async (connector: Connector) => {
+      await leave()
+      await connect({ connector })
+    },
+    onError: (error) =>
+      notifications.show({ color: 'red', title: 'Not connected', message: shortMessage(error) }),
+  })
+  const others = connectors.filter(({ uid }) => uid !== current?.uid)
   return (
     <Menu shadow="md" width={260} position="bottom-end">
       <Menu.Target>
         <Button
           variant={address === undefined ? 'filled' : 'default'}
           leftSection={<IconWallet size={16} aria-hidden />}
-          loading={isPending}
+          loading={change.isPending}
           size="sm"
         >
           {address === undefined ? 'Connect wallet' : shorten(address)}
@@ -23,24 +47,25 @@ export function WalletButton() {
       <Menu.Dropdown>
         {address !== undefined && (
           <>
-            <Menu.Label>{connector?.name}</Menu.Label>
-            <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => disconnect()}>
+            <Menu.Label>{current?.name}</Menu.Label>
+            <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void leave()}>
               Disconnect
             </Menu.Item>
             <Menu.Divider />
           </>
         )}
         <Menu.Label>{address === undefined ? 'Wallets on this device' : 'Switch to'}</Menu.Label>
-        {connectors.length === 0 && (
+        {others.length === 0 && (
           <Text size="sm" p="xs" c="dimmed">
-            No wallet announced itself. Install a browser wallet and reload.
+            No {address === undefined ? '' : 'other '}wallet announced itself. Install a browser wallet and
+            reload.
           </Text>
         )}
-        {connectors.map((each) => (
+        {others.map((each) => (
           <Menu.Item
             key={each.uid}
             leftSection={<Avatar src={each.icon ?? null} size={18} radius="sm" alt="" />}
-            onClick={() => connect({ connector: each })}
+            onClick={() => change.mutate(each)}
           >
             {each.name}
           </Menu.Item>

@@ -1,23 +1,24 @@
 import { DevelopmentKeys } from '@openledger/protocol'
-import { createWalletClient, type EIP1193RequestFn, type Hex, http, numberToHex } from 'viem'
+import { type Chain, createWalletClient, type EIP1193RequestFn, type Hex, http, numberToHex } from 'viem'
 import type { HDAccount } from 'viem/accounts'
 
 /**
  * Announces the publicly known development accounts as browser wallets (EIP-6963), so that a person without a wallet
  * extension can take every part on a development network. Never announced on any other network.
  */
-export function announceDevelopmentWallets(chainId: number, rpcUrl: string): void {
+export function announceDevelopmentWallets(chain: Chain): void {
   const wallets: readonly (readonly [string, string, HDAccount])[] = [
     ['caller', 'Development: caller', DevelopmentKeys.account('caller')],
     ['builder', 'Development: model builder', DevelopmentKeys.account('builder')],
     ['contributor-0', 'Development: first contributor', DevelopmentKeys.contributor(0)],
     ['contributor-40', 'Development: new contributor', DevelopmentKeys.contributor(40)],
+    ['backer', 'Development: backer', DevelopmentKeys.account('backer')],
     ['voter', 'Development: voter', DevelopmentKeys.account('voter')],
   ]
   for (const [id, name, account] of wallets) {
     const detail = Object.freeze({
       info: { uuid: crypto.randomUUID(), name, icon: icon(name), rdns: `org.openledger.development.${id}` },
-      provider: createProvider(`openledger-development-wallet-${id}`, account, chainId, rpcUrl),
+      provider: createProvider(`openledger-development-wallet-${id}`, account, chain),
     })
     const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }))
     window.addEventListener('eip6963:requestProvider', announce)
@@ -26,17 +27,8 @@ export function announceDevelopmentWallets(chainId: number, rpcUrl: string): voi
 }
 
 /** An EIP-1193 provider that signs with a local key and sends everything else to the node. */
-function createProvider(storageKey: string, account: HDAccount, chainId: number, rpcUrl: string) {
-  const client = createWalletClient({
-    account,
-    chain: {
-      id: chainId,
-      name: 'OpenLedger development',
-      nativeCurrency: { name: 'OPEN', symbol: 'OPEN', decimals: 18 },
-      rpcUrls: { default: { http: [rpcUrl] } },
-    },
-    transport: http(rpcUrl),
-  })
+function createProvider(storageKey: string, account: HDAccount, chain: Chain) {
+  const client = createWalletClient({ account, chain, transport: http() })
   const request = async ({ method, params }: { method: string; params?: unknown }): Promise<unknown> => {
     const list = (params ?? []) as readonly unknown[]
     switch (method) {
@@ -47,7 +39,7 @@ function createProvider(storageKey: string, account: HDAccount, chainId: number,
         // as a wallet does: nothing until the person has said yes
         return localStorage.getItem(storageKey) === null ? [] : [account.address]
       case 'eth_chainId':
-        return numberToHex(chainId)
+        return numberToHex(chain.id)
       case 'wallet_switchEthereumChain':
       case 'wallet_addEthereumChain':
         return null

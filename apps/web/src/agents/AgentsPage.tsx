@@ -1,0 +1,110 @@
+import { Card, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
+import { useQuery } from '@tanstack/react-query'
+import { queries } from '../api.ts'
+import { Address } from '../components/Address.tsx'
+import { Amount } from '../components/Amount.tsx'
+import { AsyncView, Empty } from '../components/AsyncView.tsx'
+import { Command } from '../components/Command.tsx'
+import { Figure, Figures } from '../components/Figure.tsx'
+import { PageTitle } from '../components/PageTitle.tsx'
+
+/** Agents with an identity on chain, and what each of their keys may still spend. */
+export function AgentsPage() {
+  const agents = useQuery(queries.agents)
+  return (
+    <Stack gap="lg">
+      <PageTitle title="Agents">
+        Programs with an identity and a wallet of their own. They pay for answers by themselves, and a
+        contract stops them at the limits that their owner set.
+      </PageTitle>
+      <AsyncView
+        query={agents}
+        empty={{
+          when: (list) => list.length === 0,
+          view: (
+            <Card withBorder>
+              <Empty title="No agent yet">The tour makes one and lets it pay up to its limit:</Empty>
+              <Command>npm run tour</Command>
+            </Card>
+          ),
+        }}
+      >
+        {(list) => (
+          <SimpleGrid cols={{ base: 1, md: 2 }}>
+            {list.map((agent) => (
+              <AgentCard key={agent.id} agent={agent} />
+            ))}
+          </SimpleGrid>
+        )}
+      </AsyncView>
+      <Card withBorder component="section" aria-labelledby="connect">
+        <Title order={2} size="h4" mb={4} id="connect">
+          Connect an agent
+        </Title>
+        <Text size="sm" c="dimmed" mb="xs">
+          Any MCP client finds models and buys answers here, paying by x402 or with an API key:
+        </Text>
+        <Command>{`${window.location.origin}/mcp`}</Command>
+      </Card>
+    </Stack>
+  )
+}
+
+function AgentCard({ agent }: { agent: Http.Agent }) {
+  return (
+    <Card withBorder component="article" aria-label={agent.name}>
+      <Title order={2} size="h4" mb="xs" style={{ overflowWrap: 'anywhere' }}>
+        {agent.name}
+      </Title>
+      <Figures mb="sm">
+        <Figure label="Identity">ERC-8004 no. {agent.id}</Figure>
+        <Figure label="In its wallet">
+          <Amount wei={agent.walletWei} />
+        </Figure>
+        <Figure label="Wallet">
+          <Address value={agent.wallet} />
+        </Figure>
+        <Figure label="Owner">
+          <Address value={agent.owner} />
+        </Figure>
+      </Figures>
+      {agent.sessions.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          It holds no key that may spend.
+        </Text>
+      ) : (
+        <Stack gap="md">
+          {agent.sessions.map((session) => (
+            <Session key={session.key} session={session} />
+          ))}
+        </Stack>
+      )}
+    </Card>
+  )
+}
+
+function Session({ session }: { session: Http.Agent['sessions'][number] }) {
+  const total = BigInt(session.limitTotalWei)
+  const spent = BigInt(session.spentWei)
+  const hasExpired = session.expiresAt * 1000 < Date.now()
+  return (
+    <div>
+      <Text size="sm" component="div">
+        Key <Address value={session.key} /> has paid <Amount wei={spent} strong /> of{' '}
+        <Amount wei={total} strong />, at most <Amount wei={session.limitPerPaymentWei} /> at once
+      </Text>
+      <Progress
+        value={total === 0n ? 0 : Number((spent * 100n) / total)}
+        my={6}
+        aria-label="Part of the limit that is spent"
+      />
+      <Text size="xs" c="dimmed" component="div">
+        only to <Address value={session.payee} /> ·{' '}
+        {session.revoked
+          ? 'revoked by its owner'
+          : `${hasExpired ? 'ended' : 'until'} ${new Date(session.expiresAt * 1000).toLocaleString('en-GB')}`}
+      </Text>
+    </div>
+  )
+}

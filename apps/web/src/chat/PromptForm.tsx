@@ -1,0 +1,117 @@
+import { Button, Group, NumberInput, Select, Stack, Text, Textarea } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
+import type { ReactNode } from 'react'
+import { Amount } from '../components/Amount.tsx'
+import { mostWei } from './price.ts'
+
+/** What a person asks for. */
+export type Question = { readonly model: string; readonly prompt: string; readonly tokens: number }
+
+export const EXAMPLES: readonly { readonly name: string; readonly prompt: string }[] = [
+  {
+    name: 'A token',
+    prompt: 'contract MyToken is ERC20 {\n    function transfer(address to, uint256 value)',
+  },
+  {
+    name: 'Roles',
+    prompt: 'contract Treasury is AccessControl {\n    function grantRole(bytes32 role, address account)',
+  },
+  {
+    name: 'An owner',
+    prompt: 'contract Shop is Ownable {\n    function transferOwnership(address newOwner)',
+  },
+]
+
+type Props = {
+  models: readonly Http.Model[]
+  question: Question
+  onChange: (question: Question) => void
+  /** Why it cannot be asked yet; undefined when it can. */
+  obstacle: string | undefined
+  isBusy: boolean
+  onAsk: () => void
+  onStop: () => void
+  /** Stands between the question and its button. */
+  children: ReactNode
+}
+
+/** The question, what it can cost at most, and the button that asks it. */
+export function PromptForm({ models, question, onChange, obstacle, isBusy, onAsk, onStop, children }: Props) {
+  const { model, prompt, tokens } = question
+  const chosen = models.find(({ name }) => name === model)
+  const canAsk = obstacle === undefined && !isBusy
+  return (
+    <Stack>
+      <Group align="flex-end" wrap="nowrap">
+        <Select
+          label="Model"
+          data={models.map(({ name }) => name)}
+          value={model}
+          onChange={(name) => name !== null && onChange({ ...question, model: name })}
+          allowDeselect={false}
+          searchable={models.length > 8}
+          flex={1}
+          miw={0}
+        />
+        <NumberInput
+          label="Tokens at most"
+          value={tokens}
+          onChange={(value) => onChange({ ...question, tokens: Number(value) })}
+          min={1}
+          max={256}
+          allowDecimal={false}
+          w={130}
+        />
+      </Group>
+      <Textarea
+        label="Prompt"
+        description="The model goes on where you stop. Control + Enter sends it."
+        value={prompt}
+        onChange={(event) => onChange({ ...question, prompt: event.currentTarget.value })}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && canAsk) onAsk()
+        }}
+        autosize
+        minRows={4}
+        maxRows={16}
+        styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+      />
+      <Group gap="xs">
+        <Text size="xs" c="dimmed">
+          Try:
+        </Text>
+        {EXAMPLES.map((example) => (
+          <Button
+            key={example.name}
+            size="compact-xs"
+            variant="light"
+            onClick={() => onChange({ ...question, prompt: example.prompt })}
+          >
+            {example.name}
+          </Button>
+        ))}
+      </Group>
+      {children}
+      <Group wrap="nowrap" align="center">
+        <Button onClick={onAsk} loading={isBusy} disabled={obstacle !== undefined} style={{ flexShrink: 0 }}>
+          Ask
+        </Button>
+        {isBusy && (
+          <Button variant="default" onClick={onStop} style={{ flexShrink: 0 }}>
+            Stop
+          </Button>
+        )}
+        {chosen !== undefined && (
+          <Text size="xs" c="dimmed">
+            <Amount wei={chosen.inputPriceWei} /> for each token of the prompt and{' '}
+            <Amount wei={chosen.outputPriceWei} /> for each of the answer: at most{' '}
+            <b>
+              <Amount wei={mostWei(prompt, tokens, chosen)} />
+            </b>
+            . {obstacle}
+          </Text>
+        )}
+      </Group>
+    </Stack>
+  )
+}

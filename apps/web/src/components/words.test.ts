@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { byKind, count, duration, percent, reasonText } from './words.ts'
+
+const recordId = `0x${'1'.repeat(64)}` as const
+
+describe('words', () => {
+  test('a share is a percentage with one decimal', () => {
+    expect([0, 1, 4_999, 512_283, 1_000_000].map(percent)).toEqual([
+      '0.0 %',
+      '0.0 %',
+      '0.5 %',
+      '51.2 %',
+      '100.0 %',
+    ])
+  })
+
+  test('only one of something has no s', () => {
+    expect([0, 1, 2, 1_200].map((number) => count(number, 'record'))).toEqual([
+      '0 records',
+      '1 record',
+      '2 records',
+      '1,200 records',
+    ])
+  })
+
+  test('a length of time never reads shorter than it is', () => {
+    expect([1, 119, 120, 3_601, 7_200, 604_800].map(duration)).toEqual([
+      '1 second',
+      '119 seconds',
+      '2 minutes',
+      '61 minutes',
+      '2 hours',
+      '7 days',
+    ])
+  })
+
+  test('a reason says what was measured', () => {
+    expect(reasonText({ kind: 'influence', recordId, milliZ: 14_565, sharePpm: 1 })).toBe(
+      'Moved the answer very strongly (14.6 σ)',
+    )
+    expect(reasonText({ kind: 'span', recordId, start: 4, end: 5, occurrences: 2, sharePpm: 1 })).toBe(
+      'Has 1 character of the answer word for word (found 2 times in the training data)',
+    )
+  })
+
+  test('the ways add up to the share', () => {
+    expect(
+      byKind([
+        { kind: 'influence', recordId, milliZ: 3_000, sharePpm: 10 },
+        { kind: 'influence', recordId, milliZ: 3_000, sharePpm: 20 },
+        { kind: 'span', recordId, start: 0, end: 1, occurrences: 1, sharePpm: 5 },
+      ]),
+    ).toEqual({ influence: 30, span: 5 })
+  })
+})

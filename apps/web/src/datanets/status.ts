@@ -1,0 +1,6 @@
+/** What a contribution's states mean to people. */
+export const STATUS_TEXT = {
+  registered: 'on chain, being checked',
+  validated: 'checked',
+  versioned: 'in a version',
+} as const

@@ -1,0 +1,50 @@
+import { Anchor, Button, Card, Collapse, Group, Text, Title } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import type { Http } from '@openledger/protocol'
+import { Link } from '@tanstack/react-router'
+import { Amount } from '../components/Amount.tsx'
+import { Figure, Figures } from '../components/Figure.tsx'
+import { perplexity } from './perplexity.ts'
+import { StakePanel } from './StakePanel.tsx'
+
+/** A published model: how good, how dear, how used; ask it, or stake behind it. */
+export function ModelCard({ model }: { model: Http.Model }) {
+  const [opened, { toggle }] = useDisclosure()
+  return (
+    <Card withBorder component="article" aria-label={model.name}>
+      <Group justify="space-between" wrap="nowrap" mb={4} align="flex-start">
+        <Title order={2} size="h4" style={{ overflowWrap: 'anywhere' }}>
+          {model.name}
+        </Title>
+        <Button component={Link} to={`/chat?model=${model.name}`} size="xs" style={{ flexShrink: 0 }}>
+          Ask it
+        </Button>
+      </Group>
+      <Text size="sm" mb="sm">
+        Perplexity {perplexity(model.validationLoss)} on records kept out of training, where the base has{' '}
+        {perplexity(model.baseValidationLoss)}: lower is better.
+      </Text>
+      <Figures mb="sm">
+        <Figure label="Answers">{model.answerCount.toLocaleString('en')}</Figure>
+        <Figure label="Per token">
+          <Amount wei={model.outputPriceWei} />
+        </Figure>
+        <Figure label="Fees so far">
+          <Amount wei={model.earnedWei} />
+        </Figure>
+        <Figure label="Staked behind it">
+          <Amount wei={model.stakedWei} />
+        </Figure>
+      </Figures>
+      <Group gap="md">
+        <Button size="compact-sm" variant="light" onClick={toggle} aria-expanded={opened}>
+          Stake behind it
+        </Button>
+        <Anchor component={Link} to={`/training-runs/${model.trainingRunId}`} size="sm">
+          How it was trained
+        </Anchor>
+      </Group>
+      <Collapse expanded={opened}>{opened && <StakePanel model={model} />}</Collapse>
+    </Card>
+  )
+}

@@ -1,0 +1,144 @@
+import { Button, Group, NumberInput, Stack, Text } from '@mantine/core'
+import { Open } from '@openledger/primitives'
+import type { Http } from '@openledger/protocol'
+import { stakingAbi } from '@openledger/protocol/abi/staking'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { Hex, PublicClient } from 'viem'
+import { useConnection, usePublicClient } from 'wagmi'
+import { queries } from '../api.ts'
+import { Amount } from '../components/Amount.tsx'
+import { AsyncView } from '../components/AsyncView.tsx'
+import { Figure, Figures } from '../components/Figure.tsx'
+import { duration } from '../components/words.ts'
+import { TransactionState } from '../wallet/TransactionState.tsx'
+import { useTransact } from '../wallet/useTransact.ts'
+import { stakeQuery } from './stakeQuery.ts'
+
+/** Backing a model: stake, what it earned, and taking it back. */
+export function StakePanel({ model }: { model: Http.Model }) {
+  const { address } = useConnection()
+  const publicClient = usePublicClient()
+  const network = useQuery(queries.network)
+  return (
+    <Stack gap="sm" mt="sm">
+      <Text size="sm" c="dimmed">
+        Backers share {network.data === undefined ? 'a part' : `${network.data.split.stakersBps / 100} %`} of
+        each fee this model earns, by what they have staked. There is no other yield.
+      </Text>
+      {address === undefined || publicClient === undefined || network.data === undefined ? (
+        <Text size="sm">Connect a wallet to stake.</Text>
+      ) : (
+        <Stake
+          model={model}
+          account={address}
+          deployment={network.data.deployment}
+          publicClient={publicClient as PublicClient}
+        />
+      )}
+    </Stack>
+  )
+}
+
+type Props = {
+  model: Http.Model
+  account: Hex
+  deployment: Http.Network['deployment']
+  publicClient: PublicClient
+}
+
+function Stake({ model, account, deployment, publicClient }: Props) {
+  const stake = useQuery(stakeQuery(publicClient, deployment, model.id, account))
+  const transact = useTransact()
+  const [amount, setAmount] = useState<number | string>(5)
+  const amountWei = amount === '' ? 0n : Open.parse(String(amount))
+  const staking = { address: deployment.l2.staking, abi: stakingAbi } as const
+  const modelId = BigInt(model.id)
+  return (
+    <AsyncView query={stake}>
+      {({ stakedWei, rewardsWei, unstakings, unbondingSeconds, chainTime }) => (
+        <>
+          <Figures>
+            <Figure label="Your stake">
+              <Amount wei={stakedWei} />
+            </Figure>
+            <Figure label="Your rewards">
+              <Amount wei={rewardsWei} />
+            </Figure>
+          </Figures>
+          <Group align="flex-end" gap="xs">
+            <NumberInput
+              label="OPEN"
+              value={amount}
+              onChange={setAmount}
+              min={0}
+              decimalScale={6}
+              w={100}
+              size="xs"
+            />
+            <Button
+              size="xs"
+              disabled={amountWei === 0n || transact.isBusy}
+              onClick={() =>
+                transact.start(() =>
+                  transact.send({ ...staking, functionName: 'stake', args: [modelId], valueWei: amountWei }),
+                )
+              }
+            >
+              Stake
+            </Button>
+            <Button
+              size="xs"
+              variant="default"
+              disabled={amountWei === 0n || amountWei > stakedWei || transact.isBusy}
+              onClick={() =>
+                transact.start(() =>
+                  transact.send({
+                    ...{ ...staking, functionName: 'requestUnstake', args: [modelId, amountWei] },
+                  }),
+                )
+              }
+            >
+              Take out
+            </Button>
+            <Button
+              size="xs"
+              variant="default"
+              disabled={rewardsWei === 0n || transact.isBusy}
+              onClick={() =>
+                transact.start(() =>
+                  transact.send({ ...staking, functionName: 'claimRewards', args: [modelId] }),
+                )
+              }
+            >
+              Claim rewards
+            </Button>
+          </Group>
+          {unstakings.map(({ id, amountWei: takenWei, readyAt }) => (
+            <Group key={id.toString()} gap="xs">
+              <Text size="sm">
+                <Amount wei={takenWei} /> taken out
+                {chainTime < readyAt && `, yours again in ${duration(readyAt - chainTime)}`}
+              </Text>
+              {chainTime >= readyAt && (
+                <Button
+                  size="compact-xs"
+                  disabled={transact.isBusy}
+                  onClick={() =>
+                    transact.start(() => transact.send({ ...staking, functionName: 'unstake', args: [id] }))
+                  }
+                >
+                  Withdraw it
+                </Button>
+              )}
+            </Group>
+          ))}
+          <TransactionState progress={transact.progress} />
+          <Text size="xs" c="dimmed">
+            At least 1 OPEN. What is taken out waits {duration(unbondingSeconds)}, then it can be withdrawn.
+          </Text>
+        </>
+      )}
+    </AsyncView>
+  )
+}
