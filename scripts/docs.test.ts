@@ -310,13 +310,16 @@ describe('the reference', () => {
 
   test('gives every error code with a status of its own that status', () => {
     const source = /STATUS_BY_CODE[^=]*=\s*\{([\s\S]*?)\n\}/.exec(read('packages/api/src/Problems.ts'))![1]!
-    const declared = [...source.matchAll(/'([a-z_.]+)': (\d{3})/g)].map(
-      ([, code, status]) => `${status} ${code}`,
-    )
-    const listed = tableOf(sectionOf(read('docs/api.md'), '### Codes with a status of their own')).flatMap(
-      ([status, codes]) => [...codes!.matchAll(/`([a-z_.]+)`/g)].map((match) => `${status} ${match[1]}`),
-    )
-    expect(listed.sort()).toEqual(declared.sort())
+    const codesOf = new Map<string, string[]>()
+    for (const [, code, status] of source.matchAll(/'([a-z0-9_.]+)': (\d{3})/g))
+      codesOf.set(status!, [...(codesOf.get(status!) ?? []), `\`${code}\``])
+    const expected = [...codesOf]
+      .sort(([one], [other]) => Number(one) - Number(other))
+      .map(([status, codes]) => `| ${status} | ${codes.sort().join(', ')} |`)
+      .join('\n')
+    const section = sectionOf(read('docs/api.md'), '### Codes with a status of their own')
+    const found = /^\| \d{3} [\s\S]*?(?=\n\n)/m.exec(section)?.[0]
+    expect(found, `docs/api.md must have these rows:\n\n${expected}\n`).toBe(expected)
   })
 
   test('writes out every type that is signed as it is signed', () => {
