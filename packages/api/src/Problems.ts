@@ -14,6 +14,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'contribution.expired': 401,
   'contribution.wrong_chain': 401,
   'datanet.not_created': 404,
+  'engine.base_mismatch': 503,
   'engine.stopped': 503,
   'file.size': 413,
   'ledger.nothing_to_claim': 409,

@@ -10,7 +10,7 @@ import {
 import { and, type Database, desc, eq, lt, type Orm, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { charge, type Hold, InsufficientBalanceError, unsettledWei } from './Accounts.ts'
-import type { Contract } from './Contract.ts'
+import type { AnswerTerms, ChainPrepaid, Contract } from './Contract.ts'
 
 const { batches, models, payouts, receipts } = schema
 
@@ -67,6 +67,9 @@ export type Receipts = {
   readonly list: (filter: ReceiptFilter) => Promise<Http.SignedReceipt[]>
 }
 
+/** How often the chain may make a block between reading it and storing a receipt. */
+const TERMS_ATTEMPT_COUNT = 20
+
 /** Creates the serving node's chain of receipts. @param onReceipt - Called after each new one is stored. */
 export function createReceipts(deps: {
   readonly database: Database
@@ -101,12 +104,9 @@ export function createReceipts(deps: {
     return row && toView(row)
   }
 
-  async function issue(answer: Answer): Promise<number> {
-    const contributionIds = answer.attribution.shares.map((share) => share.contributionId)
-    const terms = await contract.answerTerms(answer.modelId, contributionIds)
-    if (terms.isRetired) throw new ModelRetiredError(answer.modelId)
+  /** Stores the receipt; nothing when the chain moved on since `terms` were read, so that they must be read again. */
+  function issue(answer: Answer, terms: AnswerTerms, coverage: ChainPrepaid): Promise<number | undefined> {
     const payer = answer.hold.account
-    const coverage = await contract.coverage(payer)
     const feeWei = FeeSplit.feeWei(
       answer.inputTokens,
       answer.outputTokens,
@@ -117,13 +117,14 @@ export function createReceipts(deps: {
     const joinedWei = terms.hasStakers ? 0n : parts.stakersWei
     const paid = payOut(answer.attribution, parts.contributorsWei, joinedWei, terms.beneficiaries)
     return database.transaction(async (orm) => {
+      const previous = await lastReceipt(orm)
+      // receipts go forward in time, and each is judged by the state at its own
+      if (previous.timestamp > terms.timestamp) return undefined
       const owedWei = await unsettledWei(orm, payer, coverage.lastSequence)
       if (owedWei + feeWei > coverage.prepaidWei) {
         throw new InsufficientBalanceError(payer, coverage.prepaidWei - owedWei, feeWei)
       }
-      const previous = await lastReceipt(orm)
       const sequence = previous.sequence + 1
-      const timestamp = Math.max(terms.timestamp, previous.timestamp)
       const receipt: Receipt.Receipt = {
         sequence: BigInt(sequence),
         previousHash: previous.hash,
@@ -138,13 +139,13 @@ export function createReceipts(deps: {
         sharesRoot: paid.sharesRoot,
         attributionHash: CanonicalJson.hash(paid.attribution),
         inferenceCommitment: answer.inferenceCommitment,
-        timestamp: BigInt(timestamp),
+        timestamp: BigInt(terms.timestamp),
       }
       await charge(orm, answer.hold, feeWei)
       await orm.insert(receipts).values({
         ...receipt,
         sequence,
-        timestamp,
+        timestamp: terms.timestamp,
         hash: Receipt.hash(receipt),
         apiKeyId: answer.hold.apiKeyId,
         ...parts,
@@ -162,9 +163,20 @@ export function createReceipts(deps: {
 
   return {
     async nextReceipt(answer) {
-      const sequence = await oneAtATime(() => issue(answer))
-      onReceipt()
-      return (await get(sequence))!
+      const contributionIds = answer.attribution.shares.map((share) => share.contributionId)
+      for (let attempt = 1; ; attempt++) {
+        const [terms, coverage] = await Promise.all([
+          contract.answerTerms(answer.modelId, contributionIds),
+          contract.coverage(answer.hold.account),
+        ])
+        if (terms.isRetired) throw new ModelRetiredError(answer.modelId)
+        const sequence = await oneAtATime(() => issue(answer, terms, coverage))
+        if (sequence !== undefined) {
+          onReceipt()
+          return (await get(sequence))!
+        }
+        if (attempt === TERMS_ATTEMPT_COUNT) throw new ChainBehindError(terms.timestamp)
+      }
     },
     get,
     async require(sequence) {
@@ -294,6 +306,17 @@ const toView = (row: {
     signature: receipt.signature as Hex,
     settlementTransaction: settlementTransaction as Hex | null,
     attribution: receipt.attribution as Attribution.Attribution,
+  }
+}
+
+export class ChainBehindError extends BaseError {
+  constructor(timestamp: number) {
+    super({
+      code: 'receipt.chain_behind',
+      message: `Expected a chain that is not behind the last receipt, but its newest block is of ${timestamp}. Wait until it has caught up; nothing was charged.`,
+      context: { timestamp },
+      severity: 'retry',
+    })
   }
 }
 

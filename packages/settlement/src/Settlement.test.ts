@@ -3,7 +3,14 @@ import { Abi, DevelopmentKeys, FeeSplit, Receipt, type Sender, TypedData } from 
 import { desc, eq, schema } from '@openledger/store'
 import { keccak256, recoverAddress, toHex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type House, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI, SPLIT, startHouse } from '../test/house.ts'
+import {
+  type House,
+  INPUT_PRICE_WEI,
+  OUTPUT_PRICE_WEI,
+  publishModel,
+  SPLIT,
+  startHouse,
+} from '../test/house.ts'
 import type { AttributionDraft } from './Receipts.ts'
 import { LedgerAuditError, rebuildLedger } from './rebuildLedger.ts'
 import { createSettlement, type Settlement } from './Settlement.ts'
@@ -345,6 +352,27 @@ describe('a payer who leaves', () => {
         ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
       }),
     ).rejects.toMatchObject({ code: 'account.insufficient_balance' })
+  })
+})
+
+describe('a model that its owner retires', () => {
+  test('is answered for no more, and does not stop what was answered before from being settled', async () => {
+    const modelId = await publishModel(house, 'short-lived')
+    const one = async () => {
+      const hold = await settlement.accounts.hold({ account: caller, amountWei: 100n })
+      return settlement.receipts.nextReceipt({
+        ...{ hold, modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
+        ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
+        ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+      })
+    }
+    const served = await one()
+    await house.senderOf('builder').send({
+      ...{ address: house.deployment.l2.models, abi: Abi.modelsAbi, functionName: 'retire', args: [modelId] },
+    })
+    await expect(one()).rejects.toMatchObject({ code: 'model.retired' })
+    await settlement.settler.settle()
+    expect((await settlement.receipts.get(served.sequence))?.settlementTransaction).toMatch(/^0x/)
   })
 })
 
