@@ -138,6 +138,8 @@ describe('links', () => {
     )
 
   test('lead to files and headings that exist', () => {
+    // without git there would be nothing to look at
+    expect(documents).toContain('README.md')
     const broken = documents.flatMap((path) =>
       [...withoutBlocks(read(path)).matchAll(/\]\(([^)\s]+)\)/g)]
         .map((match) => match[1]!)
