@@ -76,7 +76,7 @@ describe('bad input is refused with what was expected, and changes nothing', () 
   test('a contribution signed for another chain', async () => {
     const before = await state()
     const body = await contribution(['A record for another chain altogether.'], 1)
-    await expectRefused(post(house.url, '/api/contributions', body), 401, 'signature.invalid')
+    await expectRefused(post(house.url, '/api/contributions', body), 401, 'contribution.wrong_chain')
     expect(await state()).toEqual(before)
   })
 
