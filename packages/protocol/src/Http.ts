@@ -159,7 +159,7 @@ export const contributionDetailSchema = contributionSchema.extend({ records: z.a
 export const trainingConfigSchema = z.object({
   rank: z.number().int().min(1).max(64).default(8),
   alpha: z.number().min(1).max(256).default(32),
-  epochs: z.number().int().min(1).max(50).default(4),
+  epochs: z.number().int().min(1).max(50).default(8),
   batchSize: z.number().int().min(1).max(64).default(8),
   sequenceTokens: z.number().int().min(32).max(512).default(256),
   learningRate: z.number().min(1e-6).max(1e-1).default(6e-3),
