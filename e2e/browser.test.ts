@@ -15,6 +15,16 @@ async function connectWallet(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: /^0x/ }).first().waitFor()
 }
 
+/** Collects what goes wrong on a page, and what the browser warns of. */
+function watch(page: Page, errors: string[]): void {
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('console', (message) => {
+    // a busy server asks to be asked again, which the page does
+    if (message.text().includes('status of 503')) return
+    if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text())
+  })
+}
+
 // where no Chromium is installed this suite is reported as skipped; continuous integration installs one
 describe.skipIf(executablePath === undefined)('a person with a browser', () => {
   let browser: Browser
@@ -25,7 +35,7 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
     browser = await launch(executablePath!)
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
     page.setDefaultTimeout(30_000)
-    page.on('pageerror', (error) => errors.push(error.message))
+    watch(page, errors)
   })
   afterAll(() => browser.close())
 
@@ -76,17 +86,43 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
   })
 
   test('chats, and sees on the words and beside them whom the answer pays', async () => {
+    await page.goto(`${inject('houseUrl')}/chat?model=solidity-1`)
     await connectWallet(page, 'Development: caller')
-    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByText(/at most 0\.\d+ OPEN/).waitFor()
+    await page.getByRole('button', { name: 'Prepay', exact: true }).click()
+    await page.getByText('Done, on chain:').waitFor()
     await page.getByRole('button', { name: 'Make a key with this limit' }).click()
-    await page.getByText('Any OpenAI client works with this key').waitFor()
+    await page.getByText(/spent with your key: 0 OPEN/).waitFor()
     await page.getByRole('button', { name: 'Ask', exact: true }).click()
     await page.getByRole('heading', { name: 'Who this answer pays' }).waitFor({ timeout: 120_000 })
     await page.getByText(/is settled on chain/).waitFor({ timeout: 60_000 })
     await picture(page, 'chat')
-    await page.getByText(/is settled on chain/).click()
+
+    // from a payee to the words and records, and back
+    const payees = page.getByRole('region', { name: 'Who this answer pays' })
+    const highest = payees.getByRole('listitem').first().getByRole('button').first()
+    await highest.click()
+    await payees
+      .getByRole('link', { name: /^Record \d+$/ })
+      .first()
+      .waitFor()
+    await picture(page, 'chat-chosen')
+    await highest.click()
+    const mark = page.getByRole('button', { name: /Also in / }).first()
+    if ((await mark.count()) > 0) {
+      await mark.hover()
+      await page.getByRole('tooltip', { name: /Also in / }).waitFor()
+      await mark.press('Enter')
+      expect(await mark.getAttribute('aria-pressed')).toBe('true')
+      expect(await payees.getByRole('button', { expanded: true }).count()).toBe(1)
+      await mark.press('Enter')
+    }
+
+    await page.getByRole('link', { name: /^Receipt \d+$/ }).click()
     await page.getByRole('heading', { name: 'The bill' }).waitFor()
     await picture(page, 'receipt')
+    await page.goBack()
+    await page.getByRole('heading', { name: 'Ask a model' }).waitFor()
   })
 
   test('earns and claims', async () => {
@@ -102,7 +138,40 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
     await picture(page, 'claimed')
   })
 
-  test('finds the blocks and transactions of all that', async () => {
+  test('stakes behind a model and takes it out again', async () => {
+    await connectWallet(page, 'Development: backer')
+    await page.getByRole('link', { name: 'Models', exact: true }).click()
+    const model = page.getByRole('article', { name: 'solidity-1' })
+    await model.getByRole('button', { name: 'Stake behind it' }).click()
+    await model.getByRole('button', { name: 'Stake', exact: true }).click()
+    await model.getByText('Done, on chain:').waitFor()
+    await model.getByRole('button', { name: 'Take out' }).click()
+    await model.getByText(/yours again in/).waitFor()
+    await picture(page, 'models')
+    const ready = model.getByRole('button', { name: 'Withdraw it', disabled: false })
+    const left = async () => {
+      if ((await ready.count()) > 0) await ready.first().click()
+      return model.getByText(/OPEN taken out/).count()
+    }
+    await expect.poll(left, { timeout: 60_000, interval: 1_000 }).toBe(0)
+  })
+
+  test('proposes a split and votes for it', async () => {
+    await connectWallet(page, 'Development: voter')
+    await page.getByRole('link', { name: 'Governance', exact: true }).click()
+    await page.getByRole('heading', { name: 'The split in force' }).waitFor()
+    await page.getByRole('button', { name: 'Turn into votes' }).click()
+    await page.getByText('Done: your wallet holds the gOPEN').waitFor()
+    const why = `In a browser, ${Date.now()}`
+    await page.getByLabel('Why').fill(why)
+    await page.getByRole('button', { name: 'Propose', exact: true }).click()
+    const proposal = page.getByRole('article', { name: why })
+    await proposal.getByRole('button', { name: 'Vote for' }).click({ timeout: 60_000 })
+    await proposal.getByText(/You have voted/).waitFor()
+    await picture(page, 'governance')
+  })
+
+  test('finds the blocks and transactions of all that, and the agents', async () => {
     await page.getByRole('link', { name: 'Explorer', exact: true }).click()
     await page.getByRole('heading', { name: 'Blocks' }).waitFor()
     await page
@@ -110,6 +179,14 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
       .first()
       .waitFor()
     await picture(page, 'explorer')
+    await page.getByLabel('Block number or transaction hash').fill('1')
+    await page.getByRole('button', { name: 'Find' }).click()
+    await page.getByRole('heading', { name: 'Block 1', exact: true }).waitFor()
+    expect(await page.title()).toBe('Block 1 · OpenLedger')
+    // who goes on by keyboard or by ear is at the new page's heading
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Block 1')
+    await page.getByRole('link', { name: 'Agents', exact: true }).click()
+    await page.getByRole('heading', { name: 'Connect an agent' }).waitFor()
   })
 
   test('meets no error on the way, on a phone and in the dark as well', async () => {
@@ -118,7 +195,8 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
       ['dark', { width: 1280, height: 900 }, 'dark'],
     ] as const) {
       const other = await browser.newPage({ viewport, colorScheme })
-      for (const path of ['', 'datanets/1', 'models', 'chat', 'explorer']) {
+      watch(other, errors)
+      for (const path of ['', 'datanets/1', 'models', 'chat', 'agents', 'governance', 'explorer']) {
         await other.goto(`${inject('houseUrl')}/${path}`)
         await other.getByRole('heading', { level: 1 }).waitFor()
         await picture(other, `${name}-${path.replace('/', '-') || 'home'}`)

@@ -7,7 +7,7 @@ import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-quer
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { WagmiProvider } from 'wagmi'
+import { type Config, WagmiProvider } from 'wagmi'
 import { client, isRefusal } from './api.ts'
 import { AsyncView } from './components/AsyncView.tsx'
 import { router } from './router.tsx'
@@ -22,11 +22,24 @@ const queryClient = new QueryClient({
   },
 })
 
+let made: Promise<Config> | undefined
+/** Makes wagmi's configuration once, however often it is asked for: it announces wallets. */
+const walletConfig = (): Promise<Config> => {
+  made ??= client
+    .network()
+    .then(createWalletConfig)
+    .catch((error) => {
+      made = undefined
+      throw error
+    })
+  return made
+}
+
 /** Which chain wallets are to use comes from the server, so the page waits for that one answer. */
 function App() {
   const config = useQuery({
     queryKey: ['wallet-config'],
-    queryFn: async () => createWalletConfig(await client.network()),
+    queryFn: walletConfig,
     staleTime: Number.POSITIVE_INFINITY,
     structuralSharing: false,
   })

@@ -1,13 +1,15 @@
-import { SimpleGrid, Stack } from '@mantine/core'
+import { Card, SimpleGrid, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
-import { useEffect, useRef, useState } from 'react'
+import { useState } from 'react'
 import { queries } from '../api.ts'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { usePayees } from '../components/usePayees.ts'
 import { AccessPanel } from './AccessPanel.tsx'
-import { AnswerPanel } from './AnswerPanel.tsx'
+import { AnswerText } from './AnswerText.tsx'
 import { useApiKey } from './apiKey.ts'
+import { Payment } from './Payment.tsx'
 import { EXAMPLES, PromptForm, type Question } from './PromptForm.tsx'
 import { useAnswer } from './useAnswer.ts'
 
@@ -15,19 +17,17 @@ import { useAnswer } from './useAnswer.ts'
 export function ChatPage() {
   const search = useSearch({ strict: false }) as { model?: string }
   const models = useQuery(queries.models)
+  const payees = usePayees()
   const { held } = useApiKey()
   const { answer, failure, isBusy, ask, stop } = useAnswer()
+  const [selected, onSelect] = useState<string>()
   const [asked, setAsked] = useState<Question>({
     model: search.model ?? '',
     prompt: EXAMPLES[0]!.prompt,
     tokens: 96,
   })
   const question = { ...asked, model: asked.model || models.data?.[0]?.name || '' }
-  const place = useRef<HTMLDivElement>(null)
-  useEffect(() => {
-    // on a phone the answer is below what is on the screen
-    if (isBusy) place.current?.scrollIntoView({ block: 'nearest' })
-  }, [isBusy])
+  const choosing = { payees, selected, onSelect }
 
   return (
     <>
@@ -54,15 +54,29 @@ export function ChatPage() {
                 onChange={setAsked}
                 obstacle={obstacle(held !== undefined, question)}
                 isBusy={isBusy}
-                onAsk={() => held && void ask({ ...request(question), secret: held.secret })}
+                onAsk={() => {
+                  if (held === undefined) return
+                  onSelect(undefined)
+                  void ask({ ...request(question), secret: held.secret })
+                }}
                 onStop={stop}
               >
                 <AccessPanel model={question.model} />
               </PromptForm>
+              <AnswerText {...{ answer, failure, isBusy }} {...choosing} />
             </Stack>
-            <div ref={place} style={{ minWidth: 0, scrollMarginTop: 76 }}>
-              <AnswerPanel answer={answer} failure={failure} isBusy={isBusy} />
-            </div>
+            <Stack miw={0}>
+              {answer?.receipt === undefined ? (
+                <Card withBorder>
+                  <Empty title="Who is paid shows here">
+                    With the answer come the contributions that shaped it: how much of it each explains, by
+                    which records and words, and what its contributor gets.
+                  </Empty>
+                </Card>
+              ) : (
+                <Payment receipt={answer.receipt} answer={answer.text} {...choosing} />
+              )}
+            </Stack>
           </SimpleGrid>
         )}
       </AsyncView>

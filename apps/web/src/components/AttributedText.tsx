@@ -77,6 +77,7 @@ function Mark({ text, colour, names, state, onToggle }: MarkProps) {
         data-active={state === 'active'}
         style={{
           ['--attributed-fill' as string]: `var(--mantine-color-${colour}-light)`,
+          ['--attributed-strong' as string]: `color-mix(in srgb, var(--mantine-color-${colour}-filled) 35%, transparent)`,
           ['--attributed-line' as string]: `var(--mantine-color-${colour}-filled)`,
         }}
         onClick={onToggle}
@@ -86,7 +87,17 @@ function Mark({ text, colour, names, state, onToggle }: MarkProps) {
           onToggle()
         }}
       >
-        {text}
+        {text.split(/(\n[ \t]*)/).map((part, index) =>
+          // what indents a line is nobody's words
+          index % 2 === 1 ? (
+            part
+          ) : (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text never change order
+            <span className="attributed-words" key={index}>
+              {part}
+            </span>
+          ),
+        )}
       </span>
     </Tooltip>
   )

@@ -1,26 +1,20 @@
 import { Anchor, Box, Code, Group, Progress, Stack, Text } from '@mantine/core'
-import type { Attribution } from '@openledger/protocol'
+import type { Attribution, Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { queries } from '../api.ts'
-import { byKind, count, percent, reasonText } from './words.ts'
+import { byRecord, glimpse, type RecordReasons } from './byRecord.ts'
+import { byKind, count, percent, strength } from './words.ts'
 
-/** How many records are named before the rest is only counted. */
-const SHOWN_MAX = 6
+/** How many records are named, and how many of them shown, before the rest is only counted. */
+const NAMED_MAX = 6
+const SHOWN_MAX = 3
 
 /** Why one contribution is paid: which of its records, how strongly, and what stands in them. */
 export function Reasons({ share, answer }: { share: Attribution.Share; answer: string | undefined }) {
   const contribution = useQuery(queries.contribution(share.contributionId))
-  const records = new Map(contribution.data?.records.map((record) => [record.id as string, record]))
-  const byRecord = Map.groupBy(share.reasons, ({ recordId }) => recordId as string)
-  const strongest = [...byRecord]
-    .map(([recordId, reasons]) => ({
-      recordId,
-      reasons,
-      sharePpm: reasons.reduce((sum, reason) => sum + reason.sharePpm, 0),
-    }))
-    .sort((a, b) => b.sharePpm - a.sharePpm)
-  const most = strongest[0]?.sharePpm ?? 1
+  const texts = new Map(contribution.data?.records.map((record) => [record.id as string, record]))
+  const records = byRecord(share.reasons, answer)
   const ways = byKind(share.reasons)
   return (
     <Stack gap="xs" pl={26} pr={6} pb="sm" pt={4}>
@@ -30,54 +24,73 @@ export function Reasons({ share, answer }: { share: Attribution.Share; answer: s
           Open the whole contribution
         </Anchor>
       </Text>
-      {strongest.slice(0, SHOWN_MAX).map(({ recordId, reasons, sharePpm }) => {
-        const record = records.get(recordId)
-        return (
-          <Box key={recordId}>
-            <Group gap="xs" wrap="nowrap" mb={2}>
-              <Progress value={(100 * sharePpm) / most} size="sm" w={60} color="gray" aria-hidden />
-              <Anchor
-                component={Link}
-                to={`/contributions/${share.contributionId}`}
-                hash={`record-${recordId}`}
-                size="xs"
-              >
-                Record {record === undefined ? recordId.slice(0, 10) : record.index + 1}
-              </Anchor>
-              <Text size="xs" fw={600}>
-                {percent(sharePpm)}
-              </Text>
-            </Group>
-            {record !== undefined && (
-              <Code block fz={11} mb={2} className="record-glimpse" aria-label="How the record begins">
-                {glimpse(record.text)}
-              </Code>
-            )}
-            {reasons.map((reason, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: reasons never change order
-              <Text size="xs" c="dimmed" key={index} style={{ overflowWrap: 'anywhere' }}>
-                {reasonText(reason)}
-                {reason.kind === 'span' && answer !== undefined && (
-                  <>
-                    : <q>{answer.slice(reason.start, reason.end).replace(/\s+/g, ' ').trim()}</q>
-                  </>
-                )}
-              </Text>
-            ))}
-          </Box>
-        )
-      })}
-      {strongest.length > SHOWN_MAX && (
+      {records.slice(0, NAMED_MAX).map((reasons, index) => (
+        <RecordReason
+          key={reasons.recordId}
+          contributionId={share.contributionId}
+          reasons={reasons}
+          record={texts.get(reasons.recordId)}
+          most={records[0]!.sharePpm}
+          isShown={index < SHOWN_MAX}
+        />
+      ))}
+      {records.length > NAMED_MAX && (
         <Text size="xs" c="dimmed">
-          and {count(strongest.length - SHOWN_MAX, 'more record')} with less
+          and {count(records.length - NAMED_MAX, 'more record')} with less
         </Text>
       )}
     </Stack>
   )
 }
 
-/** The first lines of a record that say something. */
-function glimpse(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  return `${lines.slice(0, 3).join('\n').slice(0, 240)}${lines.length > 3 ? '\n…' : ''}`
+type Props = {
+  contributionId: string
+  reasons: RecordReasons
+  record: Http.RecordDetail | undefined
+  /** The highest share of a record, for comparison. */
+  most: number
+  isShown: boolean
+}
+
+function RecordReason({ contributionId, reasons, record, most, isShown }: Props) {
+  const { recordId, sharePpm, milliZ, passages, characters } = reasons
+  return (
+    <Box>
+      <Group gap="xs" style={{ rowGap: 0 }}>
+        <Progress value={(100 * sharePpm) / Math.max(1, most)} size="sm" w={48} color="gray" aria-hidden />
+        <Anchor
+          component={Link}
+          to={`/contributions/${contributionId}`}
+          hash={`record-${recordId}`}
+          size="xs"
+        >
+          Record {record === undefined ? recordId.slice(0, 10) : record.index + 1}
+        </Anchor>
+        <Text size="xs" fw={600}>
+          {percent(sharePpm)}
+        </Text>
+        {milliZ !== undefined && (
+          <Text size="xs" c="dimmed">
+            moved the answer {strength(milliZ)} ({(milliZ / 1000).toFixed(1)} σ)
+          </Text>
+        )}
+      </Group>
+      {isShown && record !== undefined && (
+        <Code block fz={11} mt={2} className="record-glimpse" aria-label="How the record begins">
+          {glimpse(record.text)}
+        </Code>
+      )}
+      {characters > 0 && (
+        <Text size="xs" c="dimmed" mt={2} style={{ overflowWrap: 'anywhere' }}>
+          word for word: {passages.length === 0 && count(characters, 'character')}
+          {passages.map((passage, index) => (
+            <span key={passage}>
+              {index > 0 && ', '}
+              <q>{passage}</q>
+            </span>
+          ))}
+        </Text>
+      )}
+    </Box>
+  )
 }

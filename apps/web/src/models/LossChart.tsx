@@ -2,8 +2,10 @@ import '@mantine/charts/styles.css'
 import { LineChart } from '@mantine/charts'
 import type { Http } from '@openledger/protocol'
 
+type Props = { metrics: readonly Http.Metric[]; stepCount: number }
+
 /** The loss of a run, step by step. */
-export default function LossChart({ metrics }: { metrics: readonly Http.Metric[] }) {
+export default function LossChart({ metrics, stepCount }: Props) {
   const first = metrics[0]!
   const last = metrics.at(-1)!
   return (
@@ -27,7 +29,7 @@ export default function LossChart({ metrics }: { metrics: readonly Http.Metric[]
         withDots={false}
         connectNulls
         curveType="linear"
-        xAxisProps={{ type: 'number', domain: ['dataMin', 'dataMax'] }}
+        xAxisProps={{ type: 'number', domain: [0, stepCount] }}
         yAxisProps={{ domain: ['auto', 'auto'] }}
         valueFormatter={(value) => value.toFixed(2)}
       />

@@ -112,7 +112,7 @@ function Run({ run }: { run: Http.TrainingRun }) {
                 </Center>
               }
             >
-              <LossChart metrics={list} />
+              <LossChart metrics={list} stepCount={run.stepCount} />
             </Suspense>
           )}
         </AsyncView>
