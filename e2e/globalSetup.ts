@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
+import { buildPage } from '../scripts/buildPage.ts'
 import { type House, newDirectory, startHouse } from './House.ts'
 
 declare module 'vitest' {
@@ -13,6 +14,7 @@ let house: House | undefined
 
 /** One house for every test that does not need its own: the first start is the slow part. */
 export async function setup({ provide }: TestProject): Promise<void> {
+  buildPage()
   const directory = newDirectory()
   house = await startHouse(directory)
   await house.seeded()
