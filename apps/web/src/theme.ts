@@ -23,7 +23,10 @@ export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     '--mantine-color-dimmed': '#555c63',
+    '--mantine-color-cyan-filled-hover': '#095d6d',
+    '--mantine-primary-color-filled-hover': '#095d6d',
     '--mantine-color-placeholder': '#6a7178',
+    '--mantine-color-disabled-color': '#636a71',
     '--mantine-color-green-light-color': '#1e6b2c',
     '--mantine-color-red-light-color': '#b02525',
     '--mantine-color-yellow-light-color': '#7a4b00',
@@ -33,6 +36,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
   dark: {
     '--mantine-color-dimmed': '#adb5bd',
     '--mantine-color-placeholder': '#949ba2',
+    '--mantine-color-disabled-color': '#adb5bd',
     '--mantine-color-error': '#ff8787',
   },
 })

@@ -24,53 +24,48 @@ export function Payouts({ list }: { list: Http.Earnings['payouts'] }) {
           {list.map((payout) => (
             <li key={`${payout.receiptSequence}-${payout.contributionId}`} className="payout">
               <Group justify="space-between" wrap="nowrap" align="flex-start" gap="md">
-                <div style={{ minWidth: 0 }}>
-                  <Group gap="xs" style={{ rowGap: 2 }}>
-                    <Anchor component={Link} to={`/explorer/receipts/${payout.receiptSequence}`} size="sm">
-                      Receipt {payout.receiptSequence}
-                    </Anchor>
-                    <Text size="sm">{payout.modelName}</Text>
-                    <Badge size="sm" color={payout.settled ? 'green' : 'gray'}>
-                      {payout.settled ? 'on chain' : 'settling'}
-                    </Badge>
-                  </Group>
-                  <Text size="sm" component="div">
-                    because of{' '}
-                    <Anchor component={Link} to={`/contributions/${payout.contributionId}`} size="sm">
-                      {payout.contributionTitle}
-                    </Anchor>
-                    <Ways reasons={payout.reasons} />
-                  </Text>
-                  {[...payout.reasons]
-                    .sort((a, b) => b.sharePpm - a.sharePpm)
-                    .slice(0, REASONS_MAX)
-                    .map((reason, index) => (
-                      // biome-ignore lint/suspicious/noArrayIndexKey: reasons never change order
-                      <Text size="xs" c="dimmed" key={index}>
-                        <Anchor
-                          component={Link}
-                          to={`/contributions/${payout.contributionId}`}
-                          hash={`record-${reason.recordId}`}
-                          size="xs"
-                        >
-                          A record
-                        </Anchor>
-                        : {reasonText(reason)}, {percent(reason.sharePpm)}
-                      </Text>
-                    ))}
-                  {payout.reasons.length > REASONS_MAX && (
-                    <Text size="xs" c="dimmed">
-                      and {payout.reasons.length - REASONS_MAX} more
-                    </Text>
-                  )}
-                </div>
-                <Text size="sm" ta="right" component="div" style={{ flexShrink: 0 }}>
+                <Group gap="xs" style={{ rowGap: 2 }}>
+                  <Anchor component={Link} to={`/explorer/receipts/${payout.receiptSequence}`} size="sm">
+                    Receipt {payout.receiptSequence}
+                  </Anchor>
+                  <Text size="sm">{payout.modelName}</Text>
+                  <Badge size="sm" color={payout.settled ? 'green' : 'gray'}>
+                    {payout.settled ? 'on chain' : 'settling'}
+                  </Badge>
+                </Group>
+                <Text size="sm" component="div">
                   <Amount wei={payout.amountWei} strong />
-                  <Text size="xs" c="dimmed">
-                    {percent(payout.sharePpm)} of the contributors’ part
-                  </Text>
                 </Text>
               </Group>
+              <Text size="sm" component="div">
+                {percent(payout.sharePpm)} of the contributors’ part, because of{' '}
+                <Anchor component={Link} to={`/contributions/${payout.contributionId}`} size="sm">
+                  {payout.contributionTitle}
+                </Anchor>
+                <Ways reasons={payout.reasons} />
+              </Text>
+              {[...payout.reasons]
+                .sort((a, b) => b.sharePpm - a.sharePpm)
+                .slice(0, REASONS_MAX)
+                .map((reason, index) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: reasons never change order
+                  <Text size="xs" c="dimmed" key={index}>
+                    <Anchor
+                      component={Link}
+                      to={`/contributions/${payout.contributionId}`}
+                      hash={`record-${reason.recordId}`}
+                      size="xs"
+                    >
+                      A record
+                    </Anchor>
+                    : {reasonText(reason)}, {percent(reason.sharePpm)}
+                  </Text>
+                ))}
+              {payout.reasons.length > REASONS_MAX && (
+                <Text size="xs" c="dimmed">
+                  and {payout.reasons.length - REASONS_MAX} more
+                </Text>
+              )}
             </li>
           ))}
         </Stack>
