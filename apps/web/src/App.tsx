@@ -8,7 +8,7 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { type Config, WagmiProvider } from 'wagmi'
-import { client, isRefusal } from './api.ts'
+import { isRefusal, queries } from './api.ts'
 import { AsyncView } from './components/AsyncView.tsx'
 import { router } from './router.tsx'
 import { cssVariables, theme } from './theme.ts'
@@ -25,8 +25,8 @@ const queryClient = new QueryClient({
 let made: Promise<Config> | undefined
 /** Makes wagmi's configuration once, however often it is asked for: it announces wallets. */
 const walletConfig = (): Promise<Config> => {
-  made ??= client
-    .network()
+  made ??= queryClient
+    .fetchQuery(queries.network)
     .then(createWalletConfig)
     .catch((error) => {
       made = undefined

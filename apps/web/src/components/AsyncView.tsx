@@ -2,24 +2,32 @@ import { Alert, Button, Center, Loader, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
+import { PageTitle } from './PageTitle.tsx'
 
 type Props<T> = {
   query: UseQueryResult<T>
+  /** The heading of a page that has no other until it is loaded. */
+  title?: string
   /** What stands there when there is nothing yet, and what a person can do about it. */
   empty?: { when: (data: T) => boolean; view: ReactNode }
   children: (data: T) => ReactNode
 }
 
 /** The four states of anything loaded: loading, failed, empty, there. What was loaded once stays while it is asked for again. */
-export function AsyncView<T>({ query, empty, children }: Props<T>) {
-  if (query.data === undefined) {
-    if (query.isError) return <Failure title="This could not be loaded" query={query} />
+export function AsyncView<T>({ query, title, empty, children }: Props<T>) {
+  if (query.data === undefined)
     return (
-      <Center p="xl" aria-busy="true">
-        <Loader aria-label="Loading" />
-      </Center>
+      <>
+        {title !== undefined && <PageTitle title={title} />}
+        {query.isError ? (
+          <Failure title="This could not be loaded" query={query} />
+        ) : (
+          <Center p="xl" aria-busy="true">
+            <Loader aria-label="Loading" />
+          </Center>
+        )}
+      </>
     )
-  }
   return (
     <>
       {query.isError && <Failure title="This is no longer up to date" query={query} />}

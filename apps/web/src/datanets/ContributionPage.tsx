@@ -18,7 +18,7 @@ export function ContributionPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const contribution = useQuery(queries.contribution(id))
   return (
-    <AsyncView query={contribution}>
+    <AsyncView query={contribution} title="Contribution">
       {(data) => (
         <Stack gap="lg">
           <div>

@@ -15,7 +15,7 @@ export function DatanetPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const datanet = useQuery(queries.datanet(id))
   return (
-    <AsyncView query={datanet}>
+    <AsyncView query={datanet} title="Datanet">
       {(data) => (
         <Stack gap="lg">
           <div>

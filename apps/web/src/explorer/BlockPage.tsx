@@ -14,7 +14,7 @@ export function BlockPage() {
   const { number } = useParams({ strict: false }) as { number: string }
   const block = useQuery(queries.block(number))
   return (
-    <AsyncView query={block}>
+    <AsyncView query={block} title={`Block ${number}`}>
       {(data) => (
         <Stack gap="lg">
           <div>

@@ -18,7 +18,7 @@ export function ReceiptPage() {
   const { sequence } = useParams({ strict: false }) as { sequence: string }
   const receipt = useQuery(queries.receipt(Number(sequence)))
   return (
-    <AsyncView query={receipt}>
+    <AsyncView query={receipt} title={`Receipt ${sequence}`}>
       {(data) => (
         <Stack gap="lg">
           <div>

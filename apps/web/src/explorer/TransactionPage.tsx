@@ -14,7 +14,7 @@ export function TransactionPage() {
   const { hash } = useParams({ strict: false }) as { hash: string }
   const transaction = useQuery(queries.transaction(hash))
   return (
-    <AsyncView query={transaction}>
+    <AsyncView query={transaction} title="Transaction">
       {(data) => (
         <Stack gap="lg">
           <div>

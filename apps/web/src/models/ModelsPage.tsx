@@ -24,7 +24,7 @@ export function ModelsPage() {
         }}
       >
         {(list) => (
-          <SimpleGrid cols={{ base: 1, md: 2 }}>
+          <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
             {list.map((model) => (
               <ModelCard key={model.id} model={model} />
             ))}

@@ -43,7 +43,11 @@ const STATUS_TEXT = {
 export function TrainingRunPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const run = useQuery(queries.trainingRun(id))
-  return <AsyncView query={run}>{(data) => <Run run={data} />}</AsyncView>
+  return (
+    <AsyncView query={run} title="Training run">
+      {(data) => <Run run={data} />}
+    </AsyncView>
+  )
 }
 
 function Run({ run }: { run: Http.TrainingRun }) {

@@ -10,7 +10,11 @@ import { shortMessage } from './shortMessage.ts'
 
 describe('shortMessage', () => {
   test('names a contract’s own error and what it carries', () => {
-    const data = encodeErrorResult({ abi: stakingAbi, errorName: 'StakingBelowMinimum', args: [1n, 2n] })
+    const data = encodeErrorResult({
+      abi: stakingAbi,
+      errorName: 'StakingBelowMinimum',
+      args: [10n ** 18n / 2n, 10n ** 18n],
+    })
     const revert = new ContractFunctionRevertedError({
       abi: stakingAbi,
       data,
@@ -21,7 +25,9 @@ describe('shortMessage', () => {
       functionName: 'stake',
       args: [1n],
     })
-    expect(shortMessage(error)).toBe('The contract refused: staking below minimum (1, 2)')
+    expect(shortMessage(error)).toBe(
+      'The contract refused: staking below minimum (stake 0.5 OPEN, minimum 1 OPEN)',
+    )
   })
 
   test('keeps to the short message when a person says no', () => {

@@ -1,3 +1,4 @@
+import { Open } from '@openledger/primitives'
 import { BaseError, ContractFunctionRevertedError } from 'viem'
 
 /** Says in a line why a wallet or the chain refused: a contract's own error by its name, otherwise viem's short message. */
@@ -7,8 +8,17 @@ export function shortMessage(error: unknown): string {
   if (!(revert instanceof ContractFunctionRevertedError)) return error.shortMessage
   const { data, reason } = revert
   if (data === undefined) return reason === undefined ? error.shortMessage : `The contract refused: ${reason}`
-  const details = data.args?.length ? ` (${data.args.map(String).join(', ')})` : ''
+  const inputs = 'inputs' in data.abiItem ? data.abiItem.inputs : []
+  const values = (data.args ?? []).map((value, index) => named(inputs[index]?.name ?? '', value))
+  const details = values.length === 0 ? '' : ` (${values.join(', ')})`
   return `The contract refused: ${inWords(data.errorName)}${details}`
+}
+
+/** A value with its name; amounts are in OPEN. */
+function named(name: string, value: unknown): string {
+  if (name.endsWith('Wei') && typeof value === 'bigint')
+    return `${inWords(name.slice(0, -3))} ${Open.format(value)} OPEN`
+  return `${inWords(name)} ${value}`.trim()
 }
 
 /** `StakingBelowMinimum` as `staking below minimum`. */
