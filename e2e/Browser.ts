@@ -28,5 +28,7 @@ export async function picture(page: Page, name: string): Promise<void> {
   const folder =
     process.env['OPENLEDGER_SCREENSHOTS'] ?? join(import.meta.dirname, '../.openledger/screenshots')
   mkdirSync(folder, { recursive: true })
+  // what is fixed to the window would otherwise stand in the middle of the picture
+  await page.evaluate('window.scrollTo(0, 0)')
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }
