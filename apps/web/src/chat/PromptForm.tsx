@@ -7,18 +7,34 @@ import { mostWei } from './price.ts'
 /** What a person asks for. */
 export type Question = { readonly model: string; readonly prompt: string; readonly tokens: number }
 
+/** Beginnings as a person would write them, each of another kind of contract. */
 export const EXAMPLES: readonly { readonly name: string; readonly prompt: string }[] = [
   {
     name: 'A token',
-    prompt: 'contract MyToken is ERC20 {\n    function transfer(address to, uint256 value)',
+    prompt: [
+      'contract MyToken is ERC20 {',
+      '    function transfer(address to, uint256 value) public override returns (bool) {',
+      '        address owner = _msgSender();',
+      '',
+    ].join('\n'),
   },
   {
     name: 'Roles',
-    prompt: 'contract Treasury is AccessControl {\n    function grantRole(bytes32 role, address account)',
+    prompt: [
+      'contract Registry is AccessControl {',
+      '    bytes32 public constant CLERK_ROLE = keccak256("CLERK_ROLE");',
+      '',
+      '    function revokeRole(bytes32 role, address account)',
+    ].join('\n'),
   },
   {
     name: 'An owner',
-    prompt: 'contract Shop is Ownable {\n    function transferOwnership(address newOwner)',
+    prompt: [
+      'contract Shop is Ownable {',
+      '    function transferOwnership(address newOwner) public virtual override onlyOwner {',
+      '        if (newOwner == address(0)) {',
+      '            revert OwnableInvalidOwner(',
+    ].join('\n'),
   },
 ]
 

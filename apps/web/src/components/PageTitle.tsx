@@ -3,8 +3,8 @@ import { useDocumentTitle } from '@mantine/hooks'
 import { useRouterState } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useRef } from 'react'
 
-/** The address whose heading last had the focus; a page that was opened directly keeps the browser's own. */
-const arrived = { at: window.location.pathname }
+/** Where a person last came to, and the heading that took the focus; a page opened directly keeps the browser's own. */
+const arrived: { at: string; heading?: HTMLElement } = { at: window.location.pathname }
 
 /**
  * A page's heading with one sentence that says what it is for.
@@ -17,9 +17,13 @@ export function PageTitle({ title, children }: { title: string; children?: React
   const address = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname })
   useDocumentTitle(`${title} · OpenLedger`)
   useEffect(() => {
-    if (address === undefined || address === arrived.at) return
-    arrived.at = address
-    heading.current?.focus({ preventScroll: true })
+    const isNewPlace = address !== undefined && address !== arrived.at
+    // the heading that stood there while the page was loading has gone, and the focus with it
+    const hasLostFocus = arrived.heading?.isConnected === false && document.activeElement === document.body
+    if (heading.current === null || (!isNewPlace && !hasLostFocus)) return
+    heading.current.focus({ preventScroll: true })
+    arrived.heading = heading.current
+    if (address !== undefined) arrived.at = address
   }, [address])
   return (
     <header className="page-title">
