@@ -39,7 +39,10 @@ const commands = (rest) => ({
   generate: [node('scripts/generate.ts', ...rest)],
   test: [node('scripts/test.ts', ...rest)],
   e2e: [['vitest', 'run', '--project', 'e2e', ...rest]],
-  bench: [node('scripts/bench.ts', ...rest)],
+  bench: [node('claims/main.ts', 'bench', ...rest)],
+  vectors: [node('claims/main.ts', 'vectors', ...rest)],
+  attack: [node('claims/main.ts', 'attack', ...rest)],
+  soak: [node('claims/main.ts', 'soak', ...rest)],
   check: [
     ['biome', 'check', '--error-on-warnings', '.'],
     ['tsc', '-p', 'tsconfig.json'],
