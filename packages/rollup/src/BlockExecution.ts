@@ -89,9 +89,21 @@ export type BlockEnvironment = {
 const BEACON_ROOTS_LENGTH = 8191n
 const HISTORY_LENGTH = 8191n
 
-/** Decodes a transaction and finds its sender. @throws {MalformedTransactionError | InvalidSignatureError} */
-export function toExecutable(raw: Uint8Array, crypto: Crypto): ExecutableTransaction {
+/**
+ * Decodes a transaction and finds its sender.
+ * @param known - What was computed from the same bytes before.
+ * @throws {MalformedTransactionError | InvalidSignatureError}
+ */
+export function toExecutable(
+  raw: Uint8Array,
+  crypto: Crypto,
+  known?: Pick<ExecutableTransaction, 'hash' | 'sender' | 'compressedLength'>,
+): ExecutableTransaction {
   const transaction = Transaction.decode(raw)
+  if (known !== undefined) {
+    const { hash, sender, compressedLength } = known
+    return { raw, transaction, hash, sender, compressedLength }
+  }
   return {
     raw,
     transaction,

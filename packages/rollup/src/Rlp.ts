@@ -79,8 +79,17 @@ function longPrefix(base: number, length: number): Uint8Array {
 }
 
 function uintToBytes(value: number | bigint): Uint8Array {
+  if (value <= Number.MAX_SAFE_INTEGER) return smallToBytes(Number(value))
   const digits = value.toString(16)
   return hexToBytes(`0x${digits.length % 2 === 0 ? '' : '0'}${digits}`)
+}
+
+function smallToBytes(value: number): Uint8Array {
+  let length = 1
+  for (let rest = value; rest >= 256; rest = Math.floor(rest / 256)) length++
+  const bytes = new Uint8Array(length)
+  for (let i = length - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) bytes[i] = rest % 256
+  return bytes
 }
 
 /**

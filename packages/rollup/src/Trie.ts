@@ -341,16 +341,46 @@ function encodeNode<V>(
     const child = referenceOf(node.child, depth + node.path.length, encodeValue, crypto)
     return encodeParts([rlpString(compactExtensionPath(node.path)), embed(child)])
   }
-  const parts: Uint8Array[] = new Array(17)
-  for (let i = 0; i < 16; i++) {
-    const child = node.children[i]
-    parts[i] = child === undefined ? EMPTY_STRING : embed(referenceOf(child, depth + 1, encodeValue, crypto))
-  }
-  parts[16] = EMPTY_STRING
-  return encodeParts(parts)
+  return encodeBranch(node, depth, encodeValue, crypto)
 }
 
-const EMPTY_STRING = Uint8Array.of(0x80)
+/** Writes the sixteen references straight into their place: branches are most of what a trie hashes. */
+function encodeBranch<V>(
+  node: Branch<V>,
+  depth: number,
+  encodeValue: EncodeValue<V>,
+  crypto: Crypto,
+): Uint8Array {
+  let size = 17
+  for (let i = 0; i < 16; i++) {
+    const child = node.children[i]
+    if (child === undefined) continue
+    const { length } = referenceOf(child, depth + 1, encodeValue, crypto)
+    size += length === 32 ? 32 : length - 1
+  }
+  const prefixSize = size < 56 ? 1 : size < 256 ? 2 : 3
+  const out = new Uint8Array(prefixSize + size)
+  if (prefixSize === 1) out[0] = 0xc0 + size
+  else {
+    out[0] = 0xf6 + prefixSize
+    out[1] = prefixSize === 2 ? size : size >> 8
+    if (prefixSize === 3) out[2] = size & 255
+  }
+  let at = prefixSize
+  for (let i = 0; i < 16; i++) {
+    const reference = node.children[i]?.reference
+    if (reference === undefined) {
+      out[at++] = 0x80
+      continue
+    }
+    // a shorter reference already is RLP and stands in the parent as it is
+    if (reference.length === 32) out[at++] = 0xa0
+    out.set(reference, at)
+    at += reference.length
+  }
+  out[at] = 0x80
+  return out
+}
 
 /** A hash becomes an RLP string; a shorter reference already is RLP and stands in the parent as it is. */
 const embed = (reference: Reference): Uint8Array =>

@@ -78,8 +78,11 @@ export function createStateTrie(crypto: Crypto = plainCrypto): StateTrie {
   const emptyRoot = hexToBytes(EMPTY_ROOT)
   const storageRootOf = (storage: StorageTrie): Uint8Array =>
     storage === undefined ? emptyRoot : Trie.hash(storage, encodeSlot, crypto)
-  const encodeAccount = (account: Account): Uint8Array =>
-    Rlp.encode([account.nonce, account.balance, storageRootOf(account.storage), hexToBytes(account.codeHash)])
+  const emptyCodeHash = hexToBytes(EMPTY_CODE_HASH)
+  const encodeAccount = ({ nonce, balance, storage, codeHash }: Account): Uint8Array => {
+    const code = codeHash === EMPTY_CODE_HASH ? emptyCodeHash : hexToBytes(codeHash)
+    return Rlp.encode([nonce, balance, storageRootOf(storage), code])
+  }
 
   const storage: StateTrie['storage'] = (account, slot) =>
     account?.storage === undefined ? NO_BYTES : (Trie.get(account.storage, hashKey(slot)) ?? NO_BYTES)

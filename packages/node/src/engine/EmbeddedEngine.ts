@@ -26,6 +26,7 @@ import { openChainStore, type StoredBlock } from './ChainStore.ts'
 import type { BlockRecord, Engine, Genesis, PayloadAttributes } from './Engine.ts'
 import { openHead } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
+import { createSenders } from './Senders.ts'
 import { openTransactionPool } from './TransactionPool.ts'
 import { createWorldHistory } from './WorldHistory.ts'
 
@@ -105,9 +106,11 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     }
     return priced.parameters
   }
+  const senders = createSenders(crypto)
   const pool = openTransactionPool({
     store,
     crypto,
+    senders,
     clock,
     chainId: BigInt(chainId),
     rules: rulesOf(FORK),
@@ -167,9 +170,10 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     }
     const parent = { header: head.header, hash: head.record.hash }
     const block = beginBlock(parent, history.head(), attributes, environment)
-    for (const raw of [...attributes.deposits, ...(attributes.transactions ?? [])]) {
-      await block.execute(toExecutable(raw, crypto))
-    }
+    for (const raw of attributes.deposits) await block.execute(toExecutable(raw, crypto))
+    const given = attributes.transactions ?? []
+    const known = await senders.find(given)
+    for (const [i, raw] of given.entries()) await block.execute(toExecutable(raw, crypto, known[i]))
     const dropped: Hex[] = []
     if (attributes.noTxPool !== true) await takeFromPool(block, dropped)
     const executed = block.finish()
@@ -308,6 +312,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     async close() {
       await building
       await pool.close()
+      await senders.close()
       store.close()
     },
   }

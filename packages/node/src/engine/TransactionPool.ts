@@ -21,6 +21,7 @@ import {
   type Selection,
 } from './Pool.ts'
 import { transactionRecord } from './Records.ts'
+import type { KnownSender, Senders } from './Senders.ts'
 
 /** The pool as it meets the chain: checks against the head, durability, and what blocks do to it. */
 export type TransactionPool = {
@@ -39,6 +40,7 @@ export type TransactionPool = {
 export type TransactionPoolDependencies = {
   readonly store: ChainStore
   readonly crypto: Crypto
+  readonly senders: Senders
   readonly clock: Clock
   readonly chainId: bigint
   readonly rules: ForkRules
@@ -52,9 +54,12 @@ export type TransactionPoolDependencies = {
   readonly code: (codeHash: Hex) => Uint8Array
 }
 
+/** Transactions whose senders are being found; each may be as large as the pool allows. */
+const ARRIVALS_MAX = 20_000
+
 /** Opens the pool with what was in it when the process ended. */
 export function openTransactionPool(dependencies: TransactionPoolDependencies): TransactionPool {
-  const { store, crypto, clock, chainId, rules, head, code } = dependencies
+  const { store, crypto, senders, clock, chainId, rules, head, code } = dependencies
   const pool = createPool(dependencies.limits)
 
   const senderView = (address: Hex) => {
@@ -63,8 +68,8 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
   }
   const nonceOf = (address: Hex): bigint => senderView(address).nonce
 
-  const check = (raw: Uint8Array): PooledTransaction => {
-    const executable = toExecutable(raw, crypto)
+  const check = (raw: Uint8Array, known?: KnownSender): PooledTransaction => {
+    const executable = toExecutable(raw, crypto, known)
     const { transaction, sender } = executable
     if (transaction.type === 0x7e) {
       throw new TransactionRejectedError('deposit_not_allowed', 'a signed transaction', 'a deposit')
@@ -91,23 +96,42 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
     }
   }
 
-  let arrived: PooledTransaction[] = []
-  let left: Hex[] = []
-  let writing: Promise<void> | undefined
-  /** Writes all that arrived in one turn of the event loop at once. */
-  const write = async (): Promise<void> => {
-    await new Promise(setImmediate)
-    writing = undefined
-    const [added, removed] = [arrived, left]
+  type Arrival = {
+    readonly raw: Uint8Array
+    readonly resolve: (hash: Hex) => void
+    readonly reject: (reason: unknown) => void
+  }
+  let arrived: Arrival[] = []
+  let waitingCount = 0
+  let taking: Promise<void> = Promise.resolve()
+  /** Takes in and writes at once all that arrived in one turn of the event loop. */
+  const take = async (): Promise<void> => {
+    const arrivals = arrived
     arrived = []
-    left = []
+    const known = await senders.find(arrivals.map(({ raw }) => raw))
+    const accepted: { readonly arrival: Arrival; readonly pooled: PooledTransaction }[] = []
+    const left: Hex[] = []
+    for (const [i, arrival] of arrivals.entries()) {
+      try {
+        const pooled = check(arrival.raw, known[i])
+        left.push(...pool.add(pooled, senderView(pooled.sender)))
+        accepted.push({ arrival, pooled })
+      } catch (error) {
+        arrival.reject(error)
+      }
+    }
+    waitingCount -= arrivals.length
     try {
-      // what a block took meanwhile needs no place in the pool
-      store.addPooled(added.filter(({ hash }) => pool.has(hash)))
-      if (removed.length > 0) store.removePooled(removed)
+      const added = accepted.map(({ pooled }) => pooled).filter(({ hash }) => pool.has(hash))
+      if (added.length > 0) store.addPooled(added)
+      if (left.length > 0) store.removePooled(left)
+      // what is not durable must not be acknowledged
+      for (const { arrival, pooled } of accepted) arrival.resolve(pooled.hash)
     } catch (error) {
-      for (const { hash } of added) pool.remove(hash)
-      throw error
+      for (const { arrival, pooled } of accepted) {
+        pool.remove(pooled.hash)
+        arrival.reject(error)
+      }
     }
   }
 
@@ -116,14 +140,22 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
 
   return {
     async submit(raw) {
+      if (waitingCount >= ARRIVALS_MAX) {
+        throw new TransactionRejectedError(
+          'pool_full',
+          `at most ${ARRIVALS_MAX} transactions that are being checked`,
+          'one more: send it again in a moment',
+        )
+      }
+      waitingCount++
       // the caller may reuse its buffer, and decoded parts are views into it
-      const pooled = check(Uint8Array.from(raw))
-      left.push(...pool.add(pooled, senderView(pooled.sender)))
-      arrived.push(pooled)
-      writing ??= write()
-      // what is not durable must not be acknowledged
-      await writing
-      return pooled.hash
+      const copy = Uint8Array.from(raw)
+      return new Promise<Hex>((resolve, reject) => {
+        arrived.push({ raw: copy, resolve, reject })
+        if (arrived.length > 1) return
+        const turn = new Promise(setImmediate)
+        taking = Promise.all([taking, turn]).then(take)
+      })
     },
     transaction(hash) {
       const pooled = pool.get(hash)
@@ -142,7 +174,7 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
       if (gone.length > 0) store.removePooled(gone)
     },
     async close() {
-      await writing
+      await taking
     },
   }
 }

@@ -87,15 +87,25 @@ export function createDispatcher(methods: Methods, logger: Logger): Dispatcher {
       if (parsed.length > BATCH_MAX) {
         return encode(failure(null, invalidRequest(`a batch of at most ${BATCH_MAX} requests`)))
       }
-      const responses: string[] = []
-      for (const request of parsed) {
-        const response = await answer(request, own)
-        if (response !== undefined) responses.push(encode(response))
+      const answers: (RpcResponse | undefined)[] = []
+      const submissions: Promise<unknown>[] = []
+      for (const [i, request] of parsed.entries()) {
+        const answering = answer(request, own).then((response) => {
+          answers[i] = response
+        })
+        // transactions in a row enter the pool in their order and are made durable together
+        if (isSubmission(request)) submissions.push(answering)
+        else await Promise.all([...submissions.splice(0), answering])
       }
+      await Promise.all(submissions)
+      const responses = answers.flatMap((response) => (response === undefined ? [] : [encode(response)]))
       return responses.length === 0 ? undefined : `[${responses.join(',')}]`
     },
   }
 }
+
+const isSubmission = (request: unknown): boolean =>
+  (request as { method?: unknown } | null)?.method === 'eth_sendRawTransaction'
 
 const encode = (response: RpcResponse): string => JSON.stringify(response)
 

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createEmbeddedEngine } from '@openledger/node/engine/EmbeddedEngine'
+import { silentLogger } from '@openledger/node/node/Logger'
+import { createRpcServer } from '@openledger/node/rpc/createRpcServer'
+import { createStateMethods } from '@openledger/node/rpc/stateMethods'
+import { attributesAt, BLOCK_TRANSACTIONS, genesisOf, type LoadKind, loadOf } from './ChainLoad.ts'
+
+/**
+ * One chain in a process of its own, so that memory and time are its own: `serve ACCOUNTS` answers JSON-RPC until it is
+ * killed, `build KIND ACCOUNTS COUNT` and `import ...` measure without a network and print what they found.
+ */
+const [mode, ...words] = process.argv.slice(2)
+const POOL_LIMITS = {
+  transactionsMax: 100_000,
+  perSenderMax: 10_000,
+  transactionBytesMax: 131_072,
+  lifetimeMs: 3_600_000,
+}
+const directories: string[] = []
+const print = (value: unknown): void => console.log(JSON.stringify(value))
+/** Seconds of processor time so far: of all threads, and of this one, which is the one that builds blocks. */
+type CpuTimes = { readonly process: number; readonly thread: number }
+const cpuNow = (): CpuTimes => {
+  const seconds = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1e6
+  return { process: seconds(process.cpuUsage()), thread: seconds(process.threadCpuUsage()) }
+}
+const megabytes = (): number => Math.round(process.memoryUsage().rss / 2 ** 20)
+process.on('exit', () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
+
+async function open(accounts: number) {
+  const directory = mkdtempSync(join(tmpdir(), 'openledger-bench-'))
+  directories.push(directory)
+  const genesis = await genesisOf(accounts)
+  const options = { directory, genesis, poolLimits: POOL_LIMITS, buildTimeMaxMs: 60_000 }
+  return { options, engine: await createEmbeddedEngine(options) }
+}
+
+async function serve(accounts: number): Promise<void> {
+  const { engine } = await open(accounts)
+  const server = await createRpcServer({
+    engine,
+    port: 0,
+    logger: silentLogger,
+    methods: {
+      ...createStateMethods(engine),
+      evm_mine: async () => {
+        const { number } = await engine.build(attributesAt(engine.head().timestamp + 1n))
+        return `0x${number.toString(16)}`
+      },
+      bench_memory: () => megabytes(),
+    },
+  })
+  print({ url: server.url })
+  process.on('SIGTERM', () => process.exit(0))
+}
+
+/** What the sequencer does: transactions arrive, wait in the pool, and become durable blocks. */
+async function build(kind: LoadKind, accounts: number, count: number): Promise<void> {
+  const { engine } = await open(accounts)
+  const raws = await loadOf(kind, count, accounts)
+  const atRest = megabytes()
+  const cpu = cpuNow()
+  const started = performance.now()
+  let gas = 0n
+  for (let at = 0; at < raws.length; at += BLOCK_TRANSACTIONS) {
+    await Promise.all(raws.slice(at, at + BLOCK_TRANSACTIONS).map((raw) => engine.submit(raw)))
+    gas += (await engine.build(attributesAt(engine.head().timestamp + 1n))).gasUsed
+  }
+  report(count, gas, started, cpu, { atRest })
+  await engine.close()
+  process.exit(0)
+}
+
+/** What a replica does: blocks arrive whole and are executed again. */
+async function importBlocks(kind: LoadKind, accounts: number, count: number): Promise<void> {
+  const { engine } = await open(accounts)
+  const raws = await loadOf(kind, count, accounts)
+  const cpu = cpuNow()
+  const started = performance.now()
+  let gas = 0n
+  for (let at = 0; at < raws.length; at += BLOCK_TRANSACTIONS) {
+    const transactions = raws.slice(at, at + BLOCK_TRANSACTIONS)
+    const attributes = {
+      ...attributesAt(engine.head().timestamp + 1n),
+      transactions,
+      noTxPool: true,
+    }
+    gas += (await engine.build(attributes)).gasUsed
+  }
+  report(count, gas, started, cpu, {})
+  await engine.close()
+  process.exit(0)
+}
+
+/** What a restart costs with so many accounts on disk. */
+async function reopen(accounts: number): Promise<void> {
+  const { engine, options } = await open(accounts)
+  const { hash } = engine.head()
+  await engine.close()
+  const cpu = cpuNow()
+  const started = performance.now()
+  const again = await createEmbeddedEngine(options)
+  if (again.head().hash !== hash) throw new Error(`expected the head ${hash}, got ${again.head().hash}`)
+  report(accounts, 0n, started, cpu, {})
+  await again.close()
+  process.exit(0)
+}
+
+function report(
+  count: number,
+  gas: bigint,
+  started: number,
+  cpu: CpuTimes,
+  more: Readonly<Record<string, number>>,
+): void {
+  const seconds = (performance.now() - started) / 1000
+  const now = cpuNow()
+  print({
+    perSecond: count / seconds,
+    megagas: Number(gas) / 1e6 / seconds,
+    seconds,
+    cpuSeconds: now.process - cpu.process,
+    threadSeconds: now.thread - cpu.thread,
+    megabytes: megabytes(),
+    ...more,
+  })
+}
+
+const [first, second, third] = words
+if (mode === 'serve') await serve(Number(first))
+else if (mode === 'build') await build(first as LoadKind, Number(second), Number(third))
+else if (mode === 'import') await importBlocks(first as LoadKind, Number(second), Number(third))
+else if (mode === 'reopen') await reopen(Number(first))
