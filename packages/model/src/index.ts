@@ -13,6 +13,7 @@ export {
   UnsupportedConfigError,
   weightShapes,
 } from './Config.ts'
+export * as Gguf from './Gguf.ts'
 export {
   createGradients,
   type ExampleGradient,
