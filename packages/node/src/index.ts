@@ -10,16 +10,28 @@ export {
   readDeployment,
 } from './deployment/deployL2.ts'
 export { createRollupConfig, type RollupConfig, rollupConfigSchema } from './deployment/RollupConfig.ts'
-export { createEmbeddedEngine, type EmbeddedEngineOptions } from './engine/EmbeddedEngine.ts'
+export {
+  createEmbeddedEngine,
+  type EmbeddedEngine,
+  type EmbeddedEngineOptions,
+} from './engine/EmbeddedEngine.ts'
 export type {
   BlockRecord,
   CallRequest,
   CallResult,
+  ChainEngine,
   Engine,
   LogRecord,
   ReceiptRecord,
   TransactionRecord,
 } from './engine/Engine.ts'
+export {
+  createExecutionNode,
+  type ExecutionNode,
+  type ExecutionNodeOptions,
+} from './engineApi/createExecutionNode.ts'
+export { createRemoteEngine, type RemoteEngineOptions } from './engineApi/createRemoteEngine.ts'
+export * as Jwt from './engineApi/Jwt.ts'
 export {
   createDevelopmentL1,
   type DevelopmentL1,

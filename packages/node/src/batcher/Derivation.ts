@@ -1,7 +1,7 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 import { Batch, Channel, Frame } from '@openledger/rollup'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
-import type { BlockRecord, Engine } from '../engine/Engine.ts'
+import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
 import type { Logger } from '../node/Logger.ts'
 
@@ -48,7 +48,7 @@ export function createDerivation({
   rollupConfig,
   logger,
 }: {
-  readonly engine: Engine
+  readonly engine: ChainEngine
   readonly rollupConfig: RollupConfig
   readonly logger: Logger
 }): Derivation {

@@ -3,7 +3,7 @@ import { deflateSync } from 'node:zlib'
 import { Batch, bytesToHex, Channel, Frame } from '@openledger/rollup'
 import { hexToBytes, type LocalAccount } from 'viem'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
-import type { BlockRecord, Engine } from '../engine/Engine.ts'
+import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1Sender, type L1Call } from '../l1/L1Sender.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
@@ -22,7 +22,7 @@ const FRAME_BYTES_MAX = 100_000
 const SCAN_BLOCKS_MAX = 500
 
 export type BatcherOptions = {
-  readonly engine: Engine
+  readonly engine: ChainEngine
   readonly l1: L1
   readonly rollupConfig: RollupConfig
   readonly account: LocalAccount

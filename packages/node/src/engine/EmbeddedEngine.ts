@@ -1,5 +1,6 @@
 import { BaseError, type Clock, type Hex, systemClock } from '@openledger/primitives'
 import {
+  type BlockAttributes,
   type BlockEnvironment,
   type BlockExecution,
   beginBlock,
@@ -24,6 +25,13 @@ import { createBlockReader } from './BlockReader.ts'
 import { type CallLimits, type CallPlace, createCalls } from './Calls.ts'
 import { openChainStore, type StoredBlock } from './ChainStore.ts'
 import type { BlockRecord, Engine, Genesis, PayloadAttributes } from './Engine.ts'
+import {
+  createForkChoice,
+  type FinishedBlock,
+  type ForkChoice,
+  type OpenBlock,
+  type ParentBlock,
+} from './ForkChoice.ts'
 import { openHead } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
 import { createSenders } from './Senders.ts'
@@ -43,6 +51,9 @@ export type EmbeddedEngineOptions = {
   readonly warn?: (fields: Readonly<Record<string, unknown>>, message: string) => void
 }
 
+/** The engine of this process: it also takes blocks from others, and has its head chosen, as the Engine API demands. */
+export type EmbeddedEngine = Engine & { readonly forkChoice: ForkChoice }
+
 /** Active from genesis on every chain that this engine opens. */
 const FORK = 'isthmus'
 const BUILD_TIME_MAX_MS = 1500
@@ -59,7 +70,7 @@ const CODES_MAX = 4096
  * @throws {GenesisMismatchError} when the directory holds another chain.
  * @throws {CorruptStateError} when the stored accounts do not have the head's state root.
  */
-export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Promise<Engine> {
+export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
   const { genesis, clock = systemClock, warn = () => {} } = options
   const { chainId } = genesis.config
   const crypto = await loadCrypto()
@@ -137,20 +148,31 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     }
   }
 
-  const takeFromPool = async (block: BlockExecution, dropped: Hex[]): Promise<void> => {
+  const fillTimeMaxMs = options.buildTimeMaxMs ?? BUILD_TIME_MAX_MS
+  /** @param taken - The hashes of what earlier calls took for this block. */
+  const takeFromPool = async (
+    block: BlockExecution,
+    timeMaxMs: number,
+    dropped: Hex[],
+    taken: Set<Hex>,
+  ): Promise<void> => {
     const startedMs = clock.nowMs()
     let turnMs = startedMs
     const selection = pool.select(block.context.baseFeePerGas)
     for (let next = selection.next(); next !== undefined; next = selection.next()) {
       const nowMs = clock.nowMs()
-      const isLate = nowMs - startedMs > (options.buildTimeMaxMs ?? BUILD_TIME_MAX_MS)
-      if (isLate || block.gasLeft() < TRANSACTION_GAS_MIN) return
+      if (nowMs - startedMs > timeMaxMs || block.gasLeft() < TRANSACTION_GAS_MIN) return
+      if (taken.has(next.hash)) {
+        selection.accepted()
+        continue
+      }
       if (nowMs - turnMs > TURN_MS) {
         await new Promise(setImmediate)
         turnMs = clock.nowMs()
       }
       try {
         await block.execute(next)
+        taken.add(next.hash)
         selection.accepted()
       } catch (error) {
         selection.refused()
@@ -164,19 +186,32 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     }
   }
 
-  const build = async (attributes: PayloadAttributes): Promise<BlockRecord> => {
-    if (attributes.timestamp <= head.header.timestamp) {
-      throw new PayloadError(`a timestamp after ${head.header.timestamp}`, `${attributes.timestamp}`)
+  const open = async (
+    parent: ParentBlock,
+    attributes: BlockAttributes & { readonly transactions: readonly Uint8Array[] },
+    blockHash: BlockEnvironment['blockHash'] = blocks.hash,
+  ): Promise<OpenBlock> => {
+    if (attributes.timestamp <= parent.header.timestamp) {
+      throw new PayloadError(`a timestamp after ${parent.header.timestamp}`, `${attributes.timestamp}`)
     }
-    const parent = { header: head.header, hash: head.record.hash }
-    const block = beginBlock(parent, history.head(), attributes, environment)
-    for (const raw of attributes.deposits) await block.execute(toExecutable(raw, crypto))
-    const given = attributes.transactions ?? []
-    const known = await senders.find(given)
-    for (const [i, raw] of given.entries()) await block.execute(toExecutable(raw, crypto, known[i]))
+    const block = beginBlock(parent, parent.state, attributes, { ...environment, blockHash })
+    // deposits carry their sender
+    const signed = attributes.transactions.filter((raw) => raw[0] !== 0x7e)
+    const found = (await senders.find(signed)).values()
+    for (const raw of attributes.transactions) {
+      const sender = raw[0] === 0x7e ? undefined : found.next().value
+      await block.execute(toExecutable(raw, crypto, sender))
+    }
     const dropped: Hex[] = []
-    if (attributes.noTxPool !== true) await takeFromPool(block, dropped)
-    const executed = block.finish()
+    const taken = new Set<Hex>()
+    return {
+      fill: (timeMaxMs) => takeFromPool(block, timeMaxMs, dropped, taken),
+      finish: () => ({ executed: block.finish(), dropped }),
+    }
+  }
+
+  /** Makes a block on the head the head. */
+  const commit = ({ executed, dropped }: FinishedBlock): BlockRecord => {
     const stored = storedOf(executed)
     store.append(stored, executed.changes, executed.codes)
 
@@ -189,6 +224,14 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     tell(() => pool.settle(executed.transactions, dropped))
     for (const listener of blockListeners) tell(() => listener(record))
     return record
+  }
+
+  const build = async (attributes: PayloadAttributes): Promise<BlockRecord> => {
+    const parent = { header: head.header, hash: head.record.hash, state: history.head() }
+    const transactions = [...attributes.deposits, ...(attributes.transactions ?? [])]
+    const block = await open(parent, { ...attributes, transactions })
+    if (attributes.noTxPool !== true) await block.fill(fillTimeMaxMs)
+    return commit(block.finish())
   }
 
   const rewind = async (number: bigint): Promise<BlockRecord> => {
@@ -216,7 +259,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
 
   let building: Promise<unknown> = Promise.resolve()
   /** One after the other: both change the head. */
-  const enqueue = (change: () => Promise<BlockRecord>): Promise<BlockRecord> => {
+  const enqueue = <T>(change: () => Promise<T>): Promise<T> => {
     const changed = building.then(change)
     building = changed.catch(() => {})
     return changed
@@ -230,8 +273,35 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     state: stateAt(number),
   })
 
+  const forkChoice = createForkChoice({
+    crypto,
+    canonical(hash) {
+      const number = blocks.number(hash)
+      if (number === undefined) return undefined
+      const { header, record } = blocks.required(number)
+      return {
+        header,
+        record,
+        hash: record.hash,
+        // an old one has to be rebuilt
+        get state() {
+          return history.at(number)
+        },
+      }
+    },
+    head: () => head.record,
+    blockAt: blocks.required,
+    canonicalHash: blocks.hash,
+    open,
+    commit,
+    rewind,
+    enqueue,
+    fillTimeMaxMs,
+  })
+
   return {
     chainId,
+    forkChoice,
     head: () => head.record,
     block(numberOrHash) {
       const number = typeof numberOrHash === 'bigint' ? numberOrHash : blocks.number(numberOrHash)

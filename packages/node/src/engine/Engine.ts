@@ -269,3 +269,22 @@ export type Engine = {
   onPending(listener: (hash: Hex) => void): () => void
   close(): Promise<void>
 }
+
+/**
+ * What a rollup's services need of an engine: the blocks, not the state. Other processes' engines offer it as well.
+ */
+export type ChainEngine = Pick<
+  Engine,
+  | 'chainId'
+  | 'head'
+  | 'block'
+  | 'build'
+  | 'rewind'
+  | 'outputRoot'
+  | 'setSafe'
+  | 'setFinalized'
+  | 'safe'
+  | 'finalized'
+  | 'onBlock'
+  | 'close'
+>

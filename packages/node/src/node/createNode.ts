@@ -26,8 +26,8 @@ import { createSequencer } from '../sequencer/Sequencer.ts'
 import { lockDirectory } from './DirectoryLock.ts'
 import * as DurableFile from './DurableFile.ts'
 import { type Logger, silentLogger } from './Logger.ts'
+import { VERSION } from './Version.ts'
 
-const VERSION = 'openledger/0.1.0'
 const DEVELOPMENT_L1_CHAIN_ID = 31_337
 const L2_GAS_LIMIT = 30_000_000n
 

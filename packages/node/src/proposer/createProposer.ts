@@ -1,5 +1,5 @@
 import { type Address, encodeFunctionData, type LocalAccount, parseAbi } from 'viem'
-import type { Engine } from '../engine/Engine.ts'
+import type { ChainEngine } from '../engine/Engine.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1Sender, type L1Call } from '../l1/L1Sender.ts'
 import type { Logger } from '../node/Logger.ts'
@@ -17,7 +17,7 @@ const OUTPUTS_PER_ROUND_MAX = 64
 const INTERVAL_MS = 500
 
 export type ProposerOptions = {
-  readonly engine: Engine
+  readonly engine: ChainEngine
   readonly l1: L1
   readonly outputOracle: Address
   readonly account: LocalAccount

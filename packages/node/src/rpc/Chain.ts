@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import type { BlockRecord, Engine } from '../engine/Engine.ts'
+import type { BlockRecord, ChainEngine, Engine } from '../engine/Engine.ts'
 import type { BlockName, LogFilter } from './Params.ts'
 import { Codes, RpcError, serverError } from './RpcError.ts'
 
@@ -8,7 +8,7 @@ export const LOG_RANGE_MAX = 1_000_000n
 export const LOG_COUNT_MAX = 20_000
 
 /** Finds a named block, or `undefined`. The node builds no pending block: `pending` is the head. */
-export function findBlock(engine: Engine, name: BlockName): BlockRecord | undefined {
+export function findBlock(engine: ChainEngine, name: BlockName): BlockRecord | undefined {
   if (name === 'latest' || name === 'pending') return engine.head()
   if (name === 'earliest') return engine.block(0n)
   if (name === 'safe') return engine.safe()
@@ -20,7 +20,7 @@ export function findBlock(engine: Engine, name: BlockName): BlockRecord | undefi
  * Finds a block that state is asked of.
  * @throws {RpcError} in geth's words when there is none.
  */
-export function requireBlock(engine: Engine, name: BlockName): BlockRecord {
+export function requireBlock(engine: ChainEngine, name: BlockName): BlockRecord {
   const block = findBlock(engine, name)
   if (block === undefined)
     throw serverError(typeof name === 'object' ? 'header for hash not found' : 'header not found')

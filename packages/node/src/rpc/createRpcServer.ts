@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { serve } from '@hono/node-server'
 import { BaseError } from '@openledger/primitives'
 import { Hono } from 'hono'
@@ -32,6 +32,10 @@ export type RpcServerOptions = {
   /** 0 takes a free one. */
   readonly port: number
   readonly host?: string
+  /** Says why the `Authorization` header of a request is refused; without it everybody may ask. */
+  readonly refusalOf?: (authorization: string | undefined) => string | undefined
+  /** Bytes of one request. */
+  readonly bodyBytesMax?: number
   readonly logger: Logger
 }
 
@@ -40,24 +44,32 @@ export type RpcServerOptions = {
  * @throws {RpcPortError} when the port cannot be had.
  */
 export async function createRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const { engine, methods, port: wantedPort, host = '127.0.0.1', logger } = options
+  const { engine, methods, port: wantedPort, host = '127.0.0.1', refusalOf, logger } = options
+  const { bodyBytesMax = BODY_BYTES_MAX } = options
   const dispatcher = createDispatcher(methods, logger)
 
   const app = new Hono()
-  // any page may talk to a node: there are no cookies, and transactions carry their own authority
-  app.use(
-    cors({ origin: '*', allowMethods: ['POST', 'GET', 'OPTIONS'], allowHeaders: ['*'], maxAge: 86_400 }),
-  )
+  if (refusalOf === undefined) {
+    // any page may talk to a node: there are no cookies, and transactions carry their own authority
+    app.use(
+      cors({ origin: '*', allowMethods: ['POST', 'GET', 'OPTIONS'], allowHeaders: ['*'], maxAge: 86_400 }),
+    )
+  } else {
+    app.use(async (context, next) => {
+      const refusal = refusalOf(context.req.header('authorization'))
+      return refusal === undefined ? next() : context.text(`${refusal}\n`, 401)
+    })
+  }
   app.post(
     '/',
     bodyLimit({
-      maxSize: BODY_BYTES_MAX,
+      maxSize: bodyBytesMax,
       onError: (context) =>
         context.json(
           {
             jsonrpc: '2.0',
             id: null,
-            error: { code: -32_600, message: `invalid request: expected at most ${BODY_BYTES_MAX} bytes` },
+            error: { code: -32_600, message: `invalid request: expected at most ${bodyBytesMax} bytes` },
           },
           413,
         ),
@@ -81,7 +93,12 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
   })
   const { port } = server.address() as { port: number }
 
-  const sockets = new WebSocketServer({ server, maxPayload: BODY_BYTES_MAX })
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload: bodyBytesMax,
+    verifyClient: ({ req }: { readonly req: IncomingMessage }) =>
+      refusalOf?.(req.headers.authorization) === undefined,
+  })
   const alive = new WeakSet<WebSocket>()
   sockets.on('connection', (socket) => {
     if (sockets.clients.size > CONNECTIONS_MAX) {

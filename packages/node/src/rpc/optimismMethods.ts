@@ -1,5 +1,5 @@
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
-import type { BlockRecord, Engine } from '../engine/Engine.ts'
+import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
 import type { L1 } from '../l1/L1.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
 import { requireBlock } from './Chain.ts'
@@ -29,7 +29,7 @@ export function createOptimismMethods({
   rollupConfig,
   version,
 }: {
-  readonly engine: Engine
+  readonly engine: ChainEngine
   readonly l1: L1
   readonly rollupConfig: RollupConfig
   readonly version: string

@@ -1,6 +1,6 @@
 import { BaseError, type Clock, systemClock } from '@openledger/primitives'
 import { Deposit, L1Info, Predeploys, Transaction } from '@openledger/rollup'
-import type { BlockRecord, Engine, PayloadAttributes } from '../engine/Engine.ts'
+import type { BlockRecord, ChainEngine, PayloadAttributes } from '../engine/Engine.ts'
 import { type Logger, silentLogger } from '../node/Logger.ts'
 import type { L1Block, L1View } from './L1View.ts'
 import { type L1Origin, selectOrigin } from './Origin.ts'
@@ -14,7 +14,7 @@ export type SequencerRollupConfig = {
 }
 
 export type SequencerOptions = {
-  readonly engine: Engine
+  readonly engine: ChainEngine
   readonly l1: L1View
   readonly rollupConfig: SequencerRollupConfig
   readonly clock?: Clock
