@@ -10,17 +10,11 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import pg from 'pg'
 import { lockDirectory } from './DirectoryLock.ts'
-import { migrate } from './Migrations.ts'
+import { migrate, type RunSql } from './Migrations.ts'
 import * as schema from './schema.ts'
 
 /** Typed queries over the tables of `schema.ts`; inside a transaction, only the one handed to the callback counts. */
 export type Orm = PgDatabase<PgQueryResultHKT, typeof schema, ExtractTablesWithRelations<typeof schema>>
-
-/** SQL with `$1` placeholders; without values it may hold several statements. */
-export type RunSql = (
-  text: string,
-  values?: readonly unknown[],
-) => Promise<{ rows: Record<string, unknown>[] }>
 
 /** One PostgreSQL dialect, embedded or on a server. */
 export type Database = {

@@ -1,8 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { BaseError, Bytes } from '@openledger/primitives'
-import type { RunSql } from './Database.ts'
 
 const DIRECTORY = new URL('./migrations/', import.meta.url)
+
+/** SQL with `$1` placeholders; without values it may hold several statements. */
+export type RunSql = (
+  text: string,
+  values?: readonly unknown[],
+) => Promise<{ rows: Record<string, unknown>[] }>
 
 /** One step of the tables' history: `NNNN_name.sql`, never changed once released. */
 type Migration = { readonly name: string; readonly text: string; readonly hash: string }
