@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   existsSync,
+  globSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -170,7 +171,9 @@ describe('commands in the documents', () => {
   const scripts = Object.keys(
     (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts,
   )
-  const program = read('apps/cli/src/main.ts')
+  const program = ['apps/cli/src/main.ts', ...globSync('apps/cli/src/commands/*.ts', { cwd: root })]
+    .map(read)
+    .join('\n')
   const commands = new Map(
     program
       .split(/\n\s*\.command\('/)

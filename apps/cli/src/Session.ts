@@ -1,0 +1,30 @@
+import type { LocalAccount } from 'viem/accounts'
+import { accountOf, type Connection, connect } from './Connection.ts'
+
+/** Where a command goes and for whom it acts. */
+export type Session = {
+  /** The secret of the key that pays for answers. */
+  readonly apiKey: string | undefined
+  readonly url: () => string
+  readonly connect: () => Promise<Connection>
+  /** Connects and chooses the acting account. @param role - Taken when the person named neither role nor key. */
+  readonly acting: (role?: string) => Promise<{ connection: Connection; account: LocalAccount }>
+}
+
+/** @param options - Read at each call: the command line is parsed after the commands are declared. */
+export function createSession(
+  options: () => { readonly url: string; readonly as?: string },
+  { privateKey, apiKey }: { readonly privateKey: string | undefined; readonly apiKey: string | undefined },
+): Session {
+  const url = () => options().url
+  return {
+    apiKey,
+    url,
+    connect: () => connect(url()),
+    acting: async (role) => {
+      const connection = await connect(url())
+      const named = options().as ?? (privateKey === undefined ? role : undefined)
+      return { connection, account: accountOf(connection, privateKey, named) }
+    },
+  }
+}

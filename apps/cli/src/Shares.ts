@@ -1,0 +1,42 @@
+import type { Http } from '@openledger/protocol'
+import type { Connection } from './Connection.ts'
+import { bold, dim, open, percent, table } from './Output.ts'
+
+/** Prints a receipt: how its fee was divided, and whom it pays because of what. */
+export async function printShares(connection: Connection, receipt: Http.SignedReceipt): Promise<void> {
+  const titles = new Map(
+    (await connection.client.contributions()).map((contribution) => [contribution.id, contribution.title]),
+  )
+  console.log(
+    `${bold(`Receipt ${receipt.sequence}`)}: fee ${open(receipt.feeWei)} = contributors ${open(receipt.contributorsWei)} + owner ${open(receipt.ownerWei)} + stakers ${open(receipt.stakersWei)} + platform ${open(receipt.platformWei)}`,
+  )
+  const { shares, commons } = receipt.attribution
+  table([
+    ['paid to', 'share', 'amount', 'because'],
+    ...[...shares]
+      .sort((a, b) => b.sharePpm - a.sharePpm)
+      .map((share) => {
+        const influence = share.reasons.filter((reason) => reason.kind === 'influence').length
+        const spans = share.reasons.length - influence
+        return [
+          titles.get(share.contributionId) ?? share.contributionId,
+          percent(share.sharePpm),
+          open(share.amountWei),
+          [
+            influence > 0 ? `${influence} records moved the answer` : '',
+            spans > 0 ? `${spans} passages word for word` : '',
+          ]
+            .filter((part) => part !== '')
+            .join(', '),
+        ]
+      }),
+    ['the commons', percent(commons.sharePpm), open(commons.amountWei), commons.reason],
+  ])
+  console.log(
+    dim(
+      receipt.settlementTransaction === null
+        ? 'not settled yet'
+        : `settled in ${receipt.settlementTransaction}`,
+    ),
+  )
+}

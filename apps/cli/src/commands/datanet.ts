@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { BaseError } from '@openledger/primitives'
+import { signerOf } from '@openledger/sdk'
+import type { Command } from 'commander'
+import { green, open, table } from '../Output.ts'
+import type { Session } from '../Session.ts'
+
+/** Datanets: what is there, and adding to it. */
+export function addDatanetCommands(program: Command, session: Session): void {
+  program
+    .command('datanets')
+    .description('lists the Datanets')
+    .action(async () => {
+      const { client } = await session.connect()
+      const list = await client.datanets()
+      table([
+        ['id', 'name', 'version', 'records', 'contributors', 'earned'],
+        ...list.map((datanet) => [
+          datanet.id,
+          datanet.name,
+          String(datanet.version),
+          String(datanet.recordCount),
+          String(datanet.contributorCount),
+          open(datanet.earnedWei),
+        ]),
+      ])
+    })
+
+  program
+    .command('contribute')
+    .description('signs text files into a Datanet')
+    .argument('<datanet>', 'id of the Datanet')
+    .argument('<files...>', 'UTF-8 text files')
+    .requiredOption('--title <title>', 'a name others will recognise')
+    .option('--licence <licence>', 'SPDX identifier', 'MIT')
+    .action(
+      async (datanetId: string, paths: string[], { title, licence }: { title: string; licence: string }) => {
+        const { connection, account } = await session.acting()
+        const files = await Promise.all(
+          paths.map(async (path) => ({ name: basename(path), text: await readText(path) })),
+        )
+        const contribution = await connection.client.contribute(
+          { datanetId, licence, files, title },
+          signerOf(account),
+        )
+        console.log(
+          `${green('On chain')}: ${contribution.recordCount} records, contribution ${contribution.id}`,
+        )
+        console.log(`transaction ${contribution.transactionHash}`)
+      },
+    )
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+  } catch (cause) {
+    throw new BaseError({
+      code: 'cli.not_text',
+      message: `Expected ${path} to be a readable file of UTF-8 text. Nothing was sent.`,
+      context: { path },
+      cause,
+    })
+  }
+}
