@@ -15,7 +15,7 @@ export type GradientsOptions = {
   readonly sequenceMax?: number
   readonly threads?: number
   readonly spinning?: boolean
-  /** Most compiled shapes held at once, default 12. Each keeps the memory of its largest run. */
+  /** Most compiled shapes held at once, default 6. Each keeps the memory of its largest run. */
   readonly sessionsMax?: number
 }
 
@@ -53,7 +53,7 @@ export type Gradients = {
   readonly release: () => Promise<void>
 }
 
-const sessionsMaxDefault = 12
+const sessionsMaxDefault = 6
 
 /**
  * Prepares per-example gradients of an adapter.
@@ -82,7 +82,7 @@ export function createGradients(
     const { graph, hidden, weights } = buildSequenceGraph(
       config,
       { rows, tokens },
-      (graph) => Llama.constantWeights(graph, checkpoint.weights, shapes),
+      (graph) => Llama.inputWeights(graph, shapes),
       (graph) => {
         const pairs = new Map(
           linearsOf(config, own.targets).map(({ name, input, output }): [string, Llama.LoraPair] => [
@@ -115,7 +115,7 @@ export function createGradients(
   const forAdapter = (own: Adapter): Gradients => {
     const blocks = blocksOf(checkpoint, own)
     const size = blocks.reduce((sum, block) => sum + block.size, 0)
-    const feedsOfAdapter: Record<string, Float32Array> = {}
+    const feedsOfAdapter: Record<string, Float32Array> = Object.fromEntries(checkpoint.weights)
     for (const [name, { a, b }] of own.tensors) {
       feedsOfAdapter[`${name}.a`] = a
       feedsOfAdapter[`${name}.b`] = b

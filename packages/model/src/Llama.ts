@@ -48,6 +48,22 @@ export function constantWeights(
 }
 
 /**
+ * Declares every weight as an input when it is first asked for. A run reads the arrays in place, so that all sessions and
+ * threads of a process share one copy; `constantWeights` is packed for faster small products, at one to three copies each.
+ */
+export function inputWeights(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>): WeightLookup {
+  const known = new Map<string, Tensor>()
+  return (name) => {
+    let tensor = known.get(name)
+    if (!tensor) {
+      tensor = graph.input(name, 'float32', shapes.get(name)!)
+      known.set(name, tensor)
+    }
+    return tensor
+  }
+}
+
+/**
  * Adds cosine and sine tables for positions `0 .. length - 1`.
  * @see Su et al. 2021, "RoFormer", with Hugging Face's half rotation.
  */
@@ -133,8 +149,9 @@ export const headName = (config: LlamaConfig): string =>
   config.isHeadTied ? 'model.embed_tokens.weight' : 'lm_head.weight'
 
 /**
- * Attends within the sequence given, each token to itself and what stands before it.
- * @param mask - `[T, T]`, 0 where a token (row) may see another (column) and very negative where not.
+ * Attends within the rows given, each token to itself and what stands before it.
+ * @param mask - `[T, T]`, or `[B, T, T]` where rows differ: 0 where a token (row) may see another (column) and very
+ *   negative where not.
  */
 export const causalAttention =
   (config: LlamaConfig, mask: Tensor): Attend =>
@@ -151,18 +168,32 @@ export const causalAttention =
     )
     const split = (x: Tensor) =>
       Op.transpose(Op.reshape(x, [batch, tokens, keyValueHeads, headSize]), [0, 2, 1, 3])
-    const addMask = (scores: Tensor) =>
-      Op.reshape(
-        Op.add(Op.reshape(scores, [batch, keyValueHeads, group, tokens, tokens]), mask),
-        scores.shape,
-      )
-    const mixed = scaledAttention(q, split(key), split(value), headSize ** -0.5, addMask)
+    const addMask = (scores: Tensor, from: number, to: number) => {
+      const own =
+        mask.shape.length === 2 ? mask : Op.reshape(slice(mask, from, to), [to - from, 1, 1, tokens, tokens])
+      const apart = [scores.shape[0]!, keyValueHeads, group, tokens, tokens]
+      return Op.reshape(Op.add(Op.reshape(scores, apart), own), scores.shape)
+    }
+    // few enough rows at a time that their scores stay in the processor's cache
+    const rowsAtOnce =
+      typeof batch === 'number' && typeof tokens === 'number'
+        ? Math.max(1, Math.floor(scoresAtOnce / (heads * tokens * tokens)))
+        : undefined
+    const mixed = scaledAttention(q, split(key), split(value), headSize ** -0.5, addMask, rowsAtOnce)
     return Op.reshape(Op.transpose(Op.reshape(mixed, grouped), [0, 3, 1, 2, 4]), query.shape)
   }
 
+const scoresAtOnce = 2 ** 21
+
+const slice = (x: Tensor, from: number, to: number): Tensor => Op.slice(x, 0, from, to)
+
 /**
- * Computes `softmax(scale * q kᵀ + mask) v`, with a gradient that makes two fewer passes over the scores than the derived
- * one: the inner sum of the softmax gradient is the product of the output and its cotangent.
+ * Computes `softmax(scale * q kᵀ + mask) v`, with a gradient that computes the scores again rather than keep them for
+ * every layer, and makes two fewer passes over them than the derived one: the inner sum of the softmax gradient is the
+ * product of the output and its cotangent.
+ *
+ * @param q - `[B, KV, G*T, D]`; `k` and `v` are `[B, KV, T, D]`.
+ * @param rowsAtOnce - Rows of the batch whose scores exist at one time; undefined means all.
  * @see Dao et al. 2022, "FlashAttention", appendix B.2, for the identity.
  */
 function scaledAttention(
@@ -170,27 +201,69 @@ function scaledAttention(
   k: Tensor,
   v: Tensor,
   scale: number,
-  addMask: (scores: Tensor) => Tensor,
+  addMask: (scores: Tensor, from: number, to: number) => Tensor,
+  rowsAtOnce: number | undefined,
 ): Tensor {
-  const shares = Op.softmax(addMask(Op.matmul(q, k, { transposeB: true, scale })))
-  const mixed = Op.matmul(shares, v)
+  const rows = q.shape[0]!
+  const ranges: (readonly [number, number])[] = []
+  if (typeof rows === 'number' && rowsAtOnce !== undefined) {
+    for (let from = 0; from < rows; from += rowsAtOnce) ranges.push([from, Math.min(rows, from + rowsAtOnce)])
+  }
+  const isWhole = ranges.length < 2
+  const part = (x: Tensor, [from, to]: readonly [number, number]) => (isWhole ? x : slice(x, from, to))
+  const all = [0, typeof rows === 'number' ? rows : 0] as const
+  const parts = isWhole ? [all] : ranges
+  const sharesOf = (queries: Tensor, keys: Tensor, range: readonly [number, number]) =>
+    Op.softmax(addMask(Op.matmul(queries, keys, { transposeB: true, scale }), ...range))
+  const mixed = Op.concat(
+    parts.map((range) => Op.matmul(sharesOf(part(q, range), part(k, range), range), part(v, range))),
+    0,
+  )
   return Op.custom([q, k, v], mixed, (g) => {
-    const inner = Op.sum(Op.multiply(g, mixed), [-1], true)
-    const scores = Op.multiply(shares, Op.subtract(Op.matmul(g, v, { transposeB: true }), inner))
+    let before = g
+    const slopes = parts.map((range) => {
+      const [queries, keys, values, cotangent] = [q, k, v, g].map((x) => part(x, range)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ]
+      const shares = sharesOf(Op.after(queries, before), keys, range)
+      const inner = Op.sum(Op.multiply(cotangent, part(mixed, range)), [-1], true)
+      const scores = Op.multiply(
+        shares,
+        Op.subtract(Op.matmul(cotangent, values, { transposeB: true }), inner),
+      )
+      // the three as one tensor, so that they are done before the next rows begin
+      before = Op.concat(
+        [
+          Op.matmul(scores, keys, { scale }),
+          Op.matmul(scores, queries, { transposeA: true, scale }),
+          Op.matmul(shares, cotangent, { transposeA: true }),
+        ],
+        2,
+      )
+      return before
+    })
+    const joined = Op.concat(slopes, 0)
+    const queryRows = q.shape[2] as number
+    const tokens = k.shape[2] as number
     return [
-      Op.matmul(scores, k, { scale }),
-      Op.matmul(scores, q, { transposeA: true, scale }),
-      Op.matmul(shares, g, { transposeA: true }),
+      Op.slice(joined, 2, 0, queryRows),
+      Op.slice(joined, 2, queryRows, queryRows + tokens),
+      Op.slice(joined, 2, queryRows + tokens, queryRows + 2 * tokens),
     ]
   })
 }
 
 /** Computes `silu(gate) * up` (SwiGLU), its gradient sharing one sigmoid. */
 function gated(gate: Tensor, up: Tensor): Tensor {
-  const open = Op.silu(gate)
-  const result = Op.multiply(open, up)
+  const result = Op.multiply(Op.silu(gate), up)
   return Op.custom([gate, up], result, (g) => {
-    const s = Op.sigmoid(gate)
+    // made again: to keep it would take as much memory as the gate itself
+    const late = Op.after(gate, g)
+    const s = Op.sigmoid(late)
+    const open = Op.multiply(late, s)
     // d silu(x) = s (1 - silu) + silu
     const slope = Op.add(Op.multiply(s, Op.subtract(gate.graph.scalar(1), open)), open)
     return [Op.multiply(Op.multiply(g, up), slope), Op.multiply(g, open)]

@@ -14,7 +14,7 @@ export type Scorer = {
   readonly release: () => Promise<void>
 }
 
-const sessionsMax = 16
+const sessionsMax = 8
 
 /** Prepares scoring of whole sequences with an adapter, or with the base alone. */
 export function createScorer(
@@ -42,7 +42,7 @@ export function createScorer(
     const { graph, hidden, weights } = buildSequenceGraph(
       config,
       { rows: 1, tokens },
-      (graph) => Llama.constantWeights(graph, checkpoint.weights, shapes),
+      (graph) => Llama.inputWeights(graph, shapes),
       (graph) => {
         const pairs = pairsIn(graph)
         return (layer, target) => pairs.get(linearName(layer, target))
@@ -54,7 +54,7 @@ export function createScorer(
   }
 
   const forAdapter = (own: Adapter | undefined): Scorer => {
-    const feeds: Record<string, Float32Array> = {}
+    const feeds: Record<string, Float32Array> = Object.fromEntries(checkpoint.weights)
     for (const [name, { a, b }] of own?.tensors ?? []) {
       feeds[`${name}.a`] = a
       feeds[`${name}.b`] = b

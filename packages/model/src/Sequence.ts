@@ -20,40 +20,105 @@ export type Collated = {
   readonly mask: Float32Array
 }
 
-/** Lengths are rounded up to a multiple of this, so that few graphs serve all batches. */
-const lengthStep = 32
+/** Sequences laid end to end in rows of one length, blind to each other. */
+export type Packed = Collated & {
+  /** `[B, T]`: the place of each token in its own sequence. */
+  readonly positions: BigInt64Array
+  /** `[B, T]`: a number for each sequence of a row, from 1; 0 is padding. */
+  readonly segments: Float32Array
+}
 
-/** Rounds a count of inputs up to a length that graphs are built for. */
-export const bucket = (tokens: number, tokensMax: number): number =>
+/** Lengths of single sequences are rounded up to a multiple of this, so that few graphs serve all. */
+const lengthStep = 32
+/** Rows of packed sequences are at least this long. */
+const rowTokensMin = 64
+
+const roundUp = (tokens: number, tokensMax: number): number =>
   Math.min(tokensMax, Math.ceil(tokens / lengthStep) * lengthStep)
 
+function inputsOf(config: LlamaConfig, { ids, lossMask }: Sequence): number {
+  if (ids.length < 2 || ids.length > config.contextMax + 1 || lossMask.length !== ids.length) {
+    throw new SequenceLengthError(ids.length, lossMask.length, config.contextMax + 1)
+  }
+  return ids.length - 1
+}
+
+function empty(config: LlamaConfig, rows: number, tokens: number): Collated {
+  const ids = new Int32Array(rows * tokens).fill(config.padId)
+  return { rows, tokens, ids, labels: new BigInt64Array(ids.length), mask: new Float32Array(ids.length) }
+}
+
+function place(config: LlamaConfig, { ids, labels, mask }: Collated, at: number, sequence: Sequence): void {
+  for (let t = 0; t + 1 < sequence.ids.length; t++) {
+    ids[at + t] = checkToken(config, sequence.ids[t]!)
+    labels[at + t] = BigInt(checkToken(config, sequence.ids[t + 1]!))
+    mask[at + t] = sequence.lossMask[t + 1]!
+  }
+}
+
 /**
- * Pads sequences to one length and splits inputs from labels.
+ * Pads sequences to one length, a row each, and splits inputs from labels.
  * @throws {SequenceLengthError} when one has fewer than 2 tokens, or more than the context and one label.
  */
 export function collate(config: LlamaConfig, sequences: readonly Sequence[]): Collated {
-  let longest = 0
-  for (const { ids, lossMask } of sequences) {
-    if (ids.length < 2 || ids.length > config.contextMax + 1 || lossMask.length !== ids.length) {
-      throw new SequenceLengthError(ids.length, lossMask.length, config.contextMax + 1)
-    }
-    longest = Math.max(longest, ids.length - 1)
-  }
-  const rows = sequences.length
-  const tokens = bucket(longest, config.contextMax)
-  const ids = new Int32Array(rows * tokens).fill(config.padId)
-  const labels = new BigInt64Array(rows * tokens)
-  const mask = new Float32Array(rows * tokens)
+  const longest = Math.max(...sequences.map((sequence) => inputsOf(config, sequence)))
+  const batch = empty(config, sequences.length, roundUp(longest, config.contextMax))
   sequences.forEach((sequence, row) => {
-    for (let t = 0; t + 1 < sequence.ids.length; t++) {
-      const at = row * tokens + t
-      ids[at] = checkToken(config, sequence.ids[t]!)
-      labels[at] = BigInt(checkToken(config, sequence.ids[t + 1]!))
-      mask[at] = sequence.lossMask[t + 1]!
-    }
+    place(config, batch, row * batch.tokens, sequence)
   })
-  return { rows, tokens, ids, labels, mask }
+  return batch
 }
+
+/**
+ * Lays sequences end to end into rows and cuts the rows into runs of a graph, of few different shapes.
+ *
+ * Little is padding, and a run needs the memory of `tokensPerRun` tokens however many sequences there are. The same
+ * sequences give the same runs.
+ *
+ * @param rowsMax - Most rows of a run.
+ * @throws {SequenceLengthError}
+ */
+export function pack(
+  config: LlamaConfig,
+  sequences: readonly Sequence[],
+  { tokensPerRun, rowsMax }: { readonly tokensPerRun: number; readonly rowsMax: number },
+): Packed[] {
+  const lengths = sequences.map((sequence) => inputsOf(config, sequence))
+  const tokens = Math.min(config.contextMax, Math.max(rowTokensMin, powerOfTwo(Math.max(...lengths))))
+  // the longest first, each into the first row with room for it
+  const order = lengths.map((_, i) => i).sort((i, j) => lengths[j]! - lengths[i]! || i - j)
+  const rows: { used: number; sequences: number[] }[] = []
+  for (const i of order) {
+    let row = rows.find(({ used }) => used + lengths[i]! <= tokens)
+    if (!row) {
+      row = { used: 0, sequences: [] }
+      rows.push(row)
+    }
+    row.sequences.push(i)
+    row.used += lengths[i]!
+  }
+  const rowsPerRun = Math.max(1, Math.min(rowsMax, Math.floor(tokensPerRun / tokens)))
+  const runs: Packed[] = []
+  for (let from = 0; from < rows.length; from += rowsPerRun) {
+    const own = rows.slice(from, from + rowsPerRun)
+    const batch = empty(config, Math.min(rowsPerRun, powerOfTwo(own.length)), tokens)
+    const positions = new BigInt64Array(batch.ids.length)
+    const segments = new Float32Array(batch.ids.length)
+    own.forEach(({ sequences: members }, row) => {
+      let at = row * tokens
+      members.forEach((i, member) => {
+        place(config, batch, at, sequences[i]!)
+        segments.fill(member + 1, at, at + lengths[i]!)
+        for (let t = 0; t < lengths[i]!; t++) positions[at + t] = BigInt(t)
+        at += lengths[i]!
+      })
+    })
+    runs.push({ ...batch, positions, segments })
+  }
+  return runs
+}
+
+const powerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(count))
 
 function checkToken(config: LlamaConfig, id: number): number {
   if (id < 0 || id >= config.vocabularySize) throw new TokenRangeError(id, config.vocabularySize)
@@ -113,39 +178,55 @@ export type SequenceGraph = {
 
 /**
  * Builds the forward pass over `[rows, tokens]` ids (input `ids`, int32).
- * @param weights - Makes the lookup: constants for a frozen base, inputs for training.
- * @param pairs - LoRA matrices of a linear layer, made in the same graph.
+ * @param size - With `isPacked`, rows hold several sequences: inputs `positions` (int64) and `segments` (float32), both
+ *   `[rows, tokens]`, tell where each begins.
+ * @param makeWeights - Makes the lookup: constants or inputs.
+ * @param makePairs - LoRA matrices of a linear layer, made in the same graph.
  */
 export function buildSequenceGraph(
   config: LlamaConfig,
-  size: { readonly rows: number; readonly tokens: number },
+  size: { readonly rows: number; readonly tokens: number; readonly isPacked?: boolean },
   makeWeights: (graph: Graph) => Llama.WeightLookup,
   makePairs: (graph: Graph) => (layer: number, target: LoraTarget) => Llama.LoraPair | undefined,
 ): SequenceGraph {
-  const { rows, tokens } = size
+  const { rows, tokens, isPacked = false } = size
   const graph = createGraph()
   const weights = makeWeights(graph)
   const ids = graph.input('ids', 'int32', [rows, tokens])
-  const positions = graph.constant(
-    BigInt64Array.from({ length: rows * tokens }, (_, i) => BigInt(i % tokens)),
-    [rows, tokens],
-    'positions',
+  const causal = graph.constant(
+    Float32Array.from({ length: tokens * tokens }, (_, i) =>
+      i % tokens > Math.floor(i / tokens) ? hidden : 0,
+    ),
+    [tokens, tokens],
+    'causalMask',
   )
-  const mask = Float32Array.from({ length: tokens * tokens }, (_, i) =>
-    i % tokens > Math.floor(i / tokens) ? hidden : 0,
-  )
+  const positions = isPacked
+    ? graph.input('positions', 'int64', [rows, tokens])
+    : graph.constant(
+        BigInt64Array.from({ length: rows * tokens }, (_, i) => BigInt(i % tokens)),
+        [rows, tokens],
+        'positions',
+      )
   const last = Llama.transform(
     config,
     {
       weights,
       project: Llama.withLora(Llama.baseProject(weights), makePairs(graph)),
-      attend: Llama.causalAttention(config, graph.constant(mask, [tokens, tokens], 'causalMask')),
+      attend: Llama.causalAttention(config, isPacked ? blockMask(graph, causal, rows, tokens) : causal),
       positions,
       rotary: Llama.rotaryTables(graph, config, tokens),
     },
     Llama.embed(weights, ids),
   )
   return { graph, hidden: Op.flattenRows(last), weights }
+}
+
+/** Hides the other sequences of a row: `[B, T, T]`, from input `segments`. */
+function blockMask(graph: Graph, causal: Tensor, rows: number, tokens: number): Tensor {
+  const segments = graph.input('segments', 'float32', [rows, tokens])
+  const apart = Op.subtract(Op.reshape(segments, [rows, tokens, 1]), Op.reshape(segments, [rows, 1, tokens]))
+  const isOther = Op.cast(Op.less(graph.scalar(0.25), Op.multiply(apart, apart)), 'float32')
+  return Op.add(Op.multiply(isOther, hidden), causal)
 }
 
 /** Score of a token that may not be seen: far below any real one, and finite, so that no row becomes NaN. */

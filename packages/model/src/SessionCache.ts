@@ -37,8 +37,9 @@ export function createSessionCache(sessionsMax: number, options: SessionOptions)
   }
 }
 
-/** Picks what concerns sessions from the options of a trainer or scorer. */
+/** Picks what concerns sessions from the options of a trainer or scorer; their runs are long and their memory is large. */
 export const sessionOptions = ({ threads, spinning }: SessionOptions): SessionOptions => ({
+  plansMemory: false,
   ...(threads === undefined ? {} : { threads }),
   ...(spinning === undefined ? {} : { spinning }),
 })

@@ -119,6 +119,26 @@ describe('training', () => {
     await whole.release()
   })
 
+  test('sequences that share a row do not see each other, in loss or gradient', async () => {
+    const adapter = busyAdapter(6)
+    const batch = batchOf(7, [9, 30, 14, 5, 21, 2])
+    const trainer = createTrainer(base, { mode: 'lora', adapter, optimizer: { gradientNormMax: 0 } })
+    // one row each, and one gradient each
+    const apart = createGradients(base, adapter, { batchSize: 1 })
+    const sequences = batch.ids.map((ids, i) => ({ ids, lossMask: batch.lossMask[i]! }))
+    const each = await apart.perExample(sequences)
+    const tokens = batch.ids.reduce((sum, ids) => sum + ids.length - 1, 0)
+    const sum = each.reduce(
+      (total, { gradient }) => total.map((value, i) => value + gradient[i]! / tokens),
+      new Float64Array(each[0]!.gradient.length),
+    )
+    const { loss, gradientNorm } = await trainer.step(batch, 0)
+    expect(loss).toBeCloseTo(-each.reduce((total, { logLikelihood }) => total + logLikelihood, 0) / tokens, 5)
+    expect(gradientNorm).toBeCloseTo(Math.hypot(...sum), 5)
+    await trainer.release()
+    await apart.release()
+  })
+
   test('the number of worker threads does not change a single bit', async () => {
     const states = []
     for (const workers of [0, 1, 3]) {

@@ -4,8 +4,8 @@ import * as Adapter from './Adapter.ts'
 import type { Checkpoint } from './Checkpoint.ts'
 import { weightShapes } from './Config.ts'
 import * as Safetensors from './Safetensors.ts'
-import { bucket, type Collated, collate, type Sequence } from './Sequence.ts'
-import { createTrainingEngine, type Parameter, type TrainingTask } from './TrainingEngine.ts'
+import { type Packed, pack, type Sequence } from './Sequence.ts'
+import { createTrainingEngine, type Parameter, type PartResult, type TrainingTask } from './TrainingEngine.ts'
 import { createTrainingPool } from './TrainingPool.ts'
 
 /** Sequences of one optimiser step; `lossMask[i][t]` weighs the prediction of token `t` of sequence `i`. */
@@ -16,11 +16,16 @@ export type TrainerOptions = {
   readonly mode: 'lora' | 'full'
   /** The adapter to start from; needed for `lora`. Rank and targets stay as they are. */
   readonly adapter?: Adapter.Adapter
-  /** Sequences in one run of the graph; larger batches accumulate. Default 16. */
+  /** Rows of packed sequences in one run of the graph; larger batches accumulate. Default 16. */
   readonly rowsMax?: number
   /**
-   * Threads that each compute parts of a batch; 0 computes on the calling thread. With w workers and `rowsMax` a w-th of
-   * the batch, cores stay busy beside other programs, where `threads` inside operations wait for each other.
+   * Tokens in one run of the graph, which decide how much memory training takes beside its weights; larger batches
+   * accumulate. A row is never cut. Default 512.
+   */
+  readonly tokensPerRun?: number
+  /**
+   * Threads that each compute parts of a batch; 0 computes on the calling thread. Cores stay busy beside other programs,
+   * where `threads` inside operations wait for each other. Their number does not change a bit of what is trained.
    */
   readonly workers?: number
   /** Threads inside operations, in each worker. Default 1. */
@@ -62,7 +67,7 @@ type Trained = Moments & { readonly name: string; readonly shape: readonly numbe
 /** Prepares training on a checkpoint. The checkpoint's own arrays are never changed. */
 export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): Trainer {
   const { config } = checkpoint
-  const { mode, rowsMax = 16, workers = 0 } = options
+  const { mode, rowsMax = 16, tokensPerRun = 512, workers = 0 } = options
   const optimizer = { ...adamWDefaults, ...options.optimizer }
   const shapes = weightShapes(config)
   const start = mode === 'lora' ? options.adapter : undefined
@@ -86,31 +91,46 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     workers > 0 ? createTrainingPool(task, workers, options) : createTrainingEngine(task, options)
   let steps = 0
 
-  const partsOf = (batch: Batch): { parts: Collated[]; tokens: number } => {
+  const partsOf = (batch: Batch): { parts: Packed[]; tokens: number } => {
     const sequences = batch.ids.map((ids, i): Sequence => ({ ids, lossMask: batch.lossMask[i]! }))
-    const parts: Collated[] = []
-    for (let from = 0; from < sequences.length; from += rowsMax) {
-      parts.push(collate(config, sequences.slice(from, from + rowsMax)))
-    }
+    const parts = sequences.length === 0 ? [] : pack(config, sequences, { tokensPerRun, rowsMax })
     let tokens = 0
     for (const { mask } of parts) for (const value of mask) tokens += value
     if (!(tokens > 0)) throw new EmptyBatchError()
     return { parts, tokens }
   }
 
-  const runAll = (parts: readonly Collated[], divisor: number, isTraining: boolean) =>
-    Promise.all(parts.map((batch) => engine.run({ batch, divisor, isTraining })))
+  /** Adds up in the order of the parts, whichever thread is first, so that equal runs stay equal to the bit. */
+  const runAll = async (
+    parts: readonly Packed[],
+    divisor: number,
+    isTraining: boolean,
+  ): Promise<PartResult> => {
+    const pending: Promise<PartResult>[] = []
+    let started = 0
+    let total: { loss: number; slopes: readonly Float32Array[] } | undefined
+    // no more in flight than there are threads: each result is as large as the gradient
+    const inFlight = Math.max(1, workers)
+    try {
+      while (started < parts.length || pending.length > 0) {
+        while (started < parts.length && pending.length < inFlight) {
+          pending.push(engine.run({ batch: parts[started++]!, divisor, isTraining }))
+        }
+        const { loss, slopes } = await pending.shift()!
+        if (total) {
+          total.loss += loss
+          for (const [i, slope] of total.slopes.entries()) addInto(slope, slopes[i]!)
+        } else total = { loss, slopes }
+      }
+    } finally {
+      await Promise.allSettled(pending)
+    }
+    return total!
+  }
 
   const step: Trainer['step'] = async (batch, learningRate) => {
     const { parts, tokens } = partsOf(batch)
-    const results = await runAll(parts, tokens, true)
-    // added in the order of the parts, whichever thread was first, so that equal runs stay equal
-    const slopes = results[0]!.slopes
-    let loss = results[0]!.loss
-    for (const result of results.slice(1)) {
-      loss += result.loss
-      for (const [i, slope] of slopes.entries()) addInto(slope, result.slopes[i]!)
-    }
+    const { loss, slopes } = await runAll(parts, tokens, true)
     if (!Number.isFinite(loss)) throw new NotFiniteError('loss', steps + 1)
     if (!slopes.every((slope) => Number.isFinite(squareSum(slope))))
       throw new NotFiniteError('gradient', steps + 1)
@@ -121,8 +141,7 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
 
   const evaluate: Trainer['evaluate'] = async (batch) => {
     const { parts, tokens } = partsOf(batch)
-    const results = await runAll(parts, tokens, false)
-    return { loss: results.reduce((sum, { loss }) => sum + loss, 0), tokens }
+    return { loss: (await runAll(parts, tokens, false)).loss, tokens }
   }
 
   return {
@@ -216,12 +235,6 @@ function restoreState(trained: readonly Trained[], bytes: Uint8Array): number {
     square.set(tensors.get(`${name}#square`)!.data)
   }
   return steps
-}
-
-/** Counts the inputs that a batch is computed with, padding included: what speed is measured in. */
-export const computedTokens = (batch: Batch, tokensMax: number): number => {
-  const longest = Math.max(...batch.ids.map((ids) => ids.length - 1))
-  return batch.ids.length * bucket(longest, tokensMax)
 }
 
 export class ModeError extends BaseError {

@@ -2,7 +2,7 @@ import { type Graph, gradients, Op, type SessionOptions, type Tensor } from '@op
 import type { LlamaConfig, LoraTarget } from './Config.ts'
 import { linearName, weightShapes } from './Config.ts'
 import * as Llama from './Llama.ts'
-import { buildSequenceGraph, type Collated } from './Sequence.ts'
+import { buildSequenceGraph, type Packed } from './Sequence.ts'
 import { createSessionCache, sessionOptions } from './SessionCache.ts'
 
 /** A tensor that training moves; `values` may lie in shared memory and is read anew by each run. */
@@ -23,7 +23,7 @@ export type TrainingTask = {
 
 /** Sequences of one run, with the number that the sum of their losses is divided by. */
 export type TrainingPart = {
-  readonly batch: Collated
+  readonly batch: Packed
   readonly divisor: number
   readonly isTraining: boolean
 }
@@ -36,24 +36,27 @@ export type TrainingEngine = {
   readonly release: () => Promise<void>
 }
 
-/** Lengths of batches that keep a compiled graph each. */
-const sessionsMax = 8
+/** Shapes that keep a compiled graph each; every one holds the memory of its largest run. */
+const sessionsMax = 3
 
 /** Prepares loss and gradient on the calling thread. */
 export function createTrainingEngine(task: TrainingTask, options: SessionOptions): TrainingEngine {
   const sessions = createSessionCache(sessionsMax, sessionOptions(options))
   return {
     run: async ({ batch, divisor, isTraining }) => {
-      const { rows, tokens, ids, labels, mask } = batch
+      const { rows, tokens, ids, labels, mask, positions, segments } = batch
       const session = await sessions.get(`${rows}x${tokens}${isTraining ? '' : ' evaluate'}`, () =>
         build(task, rows, tokens, isTraining),
       )
       const feeds: Record<string, Float32Array | Int32Array | BigInt64Array> = {
         ids,
         labels,
+        positions,
+        segments,
         weight: mask.map((value) => value / divisor),
       }
       for (const { name, values } of task.parameters) feeds[name] = values
+      for (const [name, values] of task.frozen ?? []) feeds[name] = values
       const results = await session.run(feeds)
       const slopes = isTraining
         ? task.parameters.map((_, i) => results[`gradient.${i}`]!.data as Float32Array)
@@ -81,8 +84,8 @@ function build(
   }
   const { graph, hidden, weights } = buildSequenceGraph(
     config,
-    { rows, tokens },
-    (graph) => (frozen ? Llama.constantWeights(graph, frozen, shapes) : (name) => inputsOf(graph).get(name)!),
+    { rows, tokens, isPacked: true },
+    (graph) => (frozen ? Llama.inputWeights(graph, shapes) : (name) => inputsOf(graph).get(name)!),
     (graph) => (layer, target) => {
       const { lora } = task
       if (!lora?.targets.includes(target)) return undefined

@@ -31,6 +31,8 @@ export {
   collate,
   fromCompletion,
   fromText,
+  type Packed,
+  pack,
   type Sequence,
   SequenceLengthError,
   type TextOptions,
@@ -40,7 +42,6 @@ export { createTokenizer, type Message, type Offset, plainTemplate, type Tokeniz
 export { trainTokenizer } from './TokenizerTrainer.ts'
 export {
   type Batch,
-  computedTokens,
   createTrainer,
   NotFiniteError,
   type StepResult,

@@ -75,7 +75,6 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
       targets: loraTargets,
       seed: config.seed,
     }),
-    rowsMax: Math.max(1, Math.ceil(config.batchSize / Math.max(1, workers))),
     workers,
   })
   try {

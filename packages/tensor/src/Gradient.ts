@@ -54,6 +54,20 @@ export function gradients(output: Tensor, wrt: readonly Tensor[], weight?: Tenso
   })
 }
 
+/**
+ * Computes something whose gradient computes it again, so that nothing inside is kept from the forward pass.
+ *
+ * @param inputs - float32 of known shape: everything that a gradient is wanted for.
+ * @param build - The computation; called once for the result and once more for each gradient.
+ * @see Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+ */
+export function recomputed(inputs: readonly Tensor[], build: (inputs: readonly Tensor[]) => Tensor): Tensor {
+  return Op.custom(inputs, build(inputs), (cotangent) => {
+    const late = inputs.map((input) => Op.after(input, cotangent))
+    return gradients(build(late), late, cotangent)
+  })
+}
+
 function onesLike(graph: Graph, tensor: Tensor): Tensor {
   return tensor.shape.length === 0 ? graph.scalar(1) : Op.expand(graph.scalar(1), tensor.shape, tensor)
 }
@@ -243,6 +257,7 @@ const pullbacks: Partial<Record<OperationName, Pullback>> = {
     const hit = Op.cast(Op.less(Op.multiply(distance, distance), 0.25), 'float32')
     return [Op.multiply(hit, g)]
   },
+  after: (_, g) => [g],
   custom: (node, g) => node.pullback!(g),
 }
 

@@ -51,6 +51,7 @@ export type OperationName =
   | 'gather'
   | 'gatherLast'
   | 'scatterRows'
+  | 'after'
   | 'custom'
 
 /** One application of an operation. */

@@ -99,6 +99,16 @@ function createLowering(graph: Protobuf.Message) {
     return key
   }
 
+  /** Names minus infinity, which nothing is less than. */
+  const lowest = (): string => {
+    const name = 'lowest'
+    if (!constants.has(name)) {
+      initializer(name, Float32Array.of(Number.NEGATIVE_INFINITY), [])
+      constants.set(name, name)
+    }
+    return name
+  }
+
   const fresh = (): string => `lowered_${count++}`
 
   /** Names the lengths of a value when running. */
@@ -218,6 +228,17 @@ function createLowering(graph: Protobuf.Message) {
         emit('ConstantOfShape', [list(output.shape as number[])], [zeros])
         emit('Unsqueeze', [indices, list([1])], [column])
         return emit('ScatterND', [zeros, column, updates], [output.name], { reduction: 'add' })
+      }
+      case 'after': {
+        // a view in the same shape, where the shape has a term that is 0 but not before the cause is known
+        const [x, cause] = inputs as [string, string]
+        const [row, element, isLess, zero, shape] = [fresh(), fresh(), fresh(), fresh(), fresh()]
+        emit('Reshape', [cause, list([-1])], [row])
+        emit('Slice', [row, list([0]), list([1])], [element])
+        emit('Less', [element, lowest()], [isLess])
+        emit('Cast', [isLess], [zero], { to: typeCodes.int64 })
+        emit('Add', [list(output.shape as number[]), zero], [shape])
+        return emit('Reshape', [x, shape], [output.name])
       }
       case 'custom':
         aliases.set(output.id, inputs.at(-1)!)

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { createGraph, createSession, type Graph, gradients, Op, Reference, type Tensor } from './index.ts'
+import {
+  createGraph,
+  createSession,
+  type Graph,
+  gradients,
+  Op,
+  Reference,
+  recomputed,
+  type Tensor,
+} from './index.ts'
 
 /** Numbers in (-1, 1) that depend on the seed alone. */
 function numbers(count: number, seed: number): Float32Array {
@@ -151,6 +160,23 @@ const cases: Case[] = [
     shapes: [[3, 2]],
     noGradient: true,
     build: (graph, [x]) => Op.scatterRows(x!, integers(graph, [1, 3, 1], [3]), 4),
+  },
+  {
+    name: 'a view that waits for another',
+    shapes: [
+      [2, 3],
+      [4, 1],
+    ],
+    build: (_, [x, cause]) => Op.multiply(Op.after(x!, cause!), Op.sum(cause!, [0, 1])),
+  },
+  {
+    name: 'a recomputed gradient',
+    shapes: [
+      [2, 3],
+      [3, 2],
+    ],
+    build: (_, inputs) =>
+      Op.exp(recomputed(inputs, ([x, y]) => Op.silu(Op.matmul(Op.softmax(Op.multiply(x!, x!)), y!)))),
   },
   {
     name: 'a custom gradient',

@@ -328,3 +328,19 @@ export function custom(
     [{ shape: forward.shape, dataType: forward.dataType }],
   )[0]!
 }
+
+/**
+ * Gives the same elements, but not before another tensor is computed.
+ *
+ * What is built from the result runs late and is not merged with an equal computation from `x` itself: how a gradient
+ * computes again what would take memory to keep.
+ * @param cause - float32; its elements do not matter.
+ */
+export function after(x: Tensor, cause: Tensor): Tensor {
+  if (cause.dataType !== 'float32' || x.shape.some((dim) => typeof dim !== 'number')) {
+    throw new ShapeError(
+      `Expected a float32 cause and a shape of numbers, got ${cause.dataType} and ${format(x.shape)}.`,
+    )
+  }
+  return append('after', [x, cause], x.shape)
+}

@@ -226,6 +226,8 @@ function apply(node: Node, inputs: readonly Value[]): Value[] {
       }
       return [{ data, shape: [attributes.rows!, width] }]
     }
+    case 'after':
+      return [x]
     case 'custom':
       return [inputs.at(-1)!]
     default:

@@ -13,6 +13,11 @@ export type SessionOptions = {
    * neighbour (127-159 against 198). Default false.
    */
   readonly spinning?: boolean
+  /**
+   * Whether equal runs lay out their memory once: saves allocations, which tells in small graphs that run often, and needs
+   * the memory of the first run twice (measured in training: 570 against 400 MB, at the same speed). Default true.
+   */
+  readonly plansMemory?: boolean
   /** Execution providers of ONNX Runtime in order of preference. Default `['cpu']`. */
   readonly providers?: readonly string[]
 }
@@ -50,6 +55,7 @@ export async function createSession<Output extends string>(
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    enableMemPattern: options.plansMemory ?? true,
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
   })

@@ -1,4 +1,4 @@
-export { gradients, NoGradientError } from './Gradient.ts'
+export { gradients, NoGradientError, recomputed } from './Gradient.ts'
 export {
   createGraph,
   type DataType,
