@@ -184,7 +184,7 @@ async function runSide([program, args]: [string, string[]], output: string): Pro
 
 function rowOf(work: Work, { name, measured }: Side, ours: Measured, peak: number | undefined) {
   const { model, mode } = work
-  if (typeof measured === 'string') return [model, mode, name, measured, '', '', '', '']
+  if (typeof measured === 'string') return [model, mode, name, measured, '', '', '', '', '']
   const share = peak ? `${((100 * measured.tokensPerSecond * flopsPerToken(work)) / peak).toFixed(0)} %` : ''
   const ratio = measured === ours ? '' : `${(ours.tokensPerSecond / measured.tokensPerSecond).toFixed(2)} x`
   return [
@@ -193,6 +193,7 @@ function rowOf(work: Work, { name, measured }: Side, ours: Measured, peak: numbe
     name,
     Math.round(measured.tokensPerSecond),
     share,
+    Math.round(measured.cpuMicrosPerToken),
     Math.round(measured.peakBytes / 1e6),
     `${measured.losses[0]!.toFixed(4)} / ${measured.losses.at(-1)!.toFixed(4)}`,
     ratio,

@@ -30,14 +30,18 @@ const sequences = Array.from(
 const adapter = Adapter.create(config, { rank: RANK, alpha: ALPHA, targets: loraTargets, seed: 1 })
 const losses: number[] = []
 const seconds: number[] = []
+let cpu = 0
 const time = async (step: () => Promise<number>) => {
   for (let i = 0; i < steps; i++) {
     const began = performance.now()
+    const used = process.cpuUsage()
     losses.push(await step())
     seconds.push((performance.now() - began) / 1_000)
+    const { user, system } = process.cpuUsage(used)
+    if (i >= 2) cpu += (user + system) / 1e6
   }
 }
-const { workers = 0, threads = 2, spinning = true } = work
+const { workers = 0, threads = 2, spinning = false } = work
 if (mode === 'perExample') {
   const gradients = createGradients(checkpoint, adapter, { batchSize: rows, threads, spinning })
   await time(async () => {
@@ -62,6 +66,7 @@ if (mode === 'perExample') {
 }
 const measured: Measured = {
   tokensPerSecond: (rows * tokens) / median(seconds.slice(2)),
+  cpuMicrosPerToken: (1e6 * cpu) / ((steps - 2) * rows * tokens),
   peakBytes: process.resourceUsage().maxRSS * 1_024,
   losses,
 }

@@ -94,14 +94,19 @@ def step():
 
 
 losses, seconds = [], []
-for _ in range(steps):
+cpu = 0.0
+for i in range(steps):
+    used = time.process_time()
     began = time.perf_counter()
     losses.append(step())
     seconds.append(time.perf_counter() - began)
+    if i >= 2:
+        cpu += time.process_time() - used
 with open(output, "w") as file:
     json.dump(
         {
             "tokensPerSecond": rows * tokens / statistics.median(seconds[2:]),
+            "cpuMicrosPerToken": 1e6 * cpu / ((steps - 2) * rows * tokens),
             "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "losses": losses,
             "versions": {

@@ -16,6 +16,8 @@ export type ModelName = '5M' | '110M'
 export type Measured = {
   /** Median over the steps after the first two. */
   readonly tokensPerSecond: number
+  /** Processor time over the same steps: tells more than the clock where other programs share the machine. */
+  readonly cpuMicrosPerToken: number
   /** Most resident memory of the process over its life. */
   readonly peakBytes: number
   /** Before each step; both sides start from the same weights and see the same batch. */
