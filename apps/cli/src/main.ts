@@ -1,5 +1,6 @@
 import { BaseError } from '@openledger/primitives'
 import { Command } from 'commander'
+import { addChainCommands } from './commands/chain.ts'
 import { addDatanetCommands } from './commands/datanet.ts'
 import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
@@ -26,6 +27,7 @@ addDatanetCommands(program, session)
 addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)
+addChainCommands(program)
 
 try {
   await program.parseAsync()

@@ -1,5 +1,4 @@
 export { type BatcherOptions, createBatcher } from './batcher/createBatcher.ts'
-export { createDerivation, type Derivation } from './batcher/Derivation.ts'
 export { createGenesis, type GenesisOptions } from './deployment/createGenesis.ts'
 export { type Beneficiaries, deployL1, type L1Deployment } from './deployment/deployL1.ts'
 export {
@@ -41,9 +40,12 @@ export {
 export { connectL1, type L1 } from './l1/L1.ts'
 export { createL1View, type L1ViewOptions } from './l1/L1View.ts'
 export { createNode, type Node, type NodeKeys, type NodeOptions } from './node/createNode.ts'
+export { createVerifierNode, type VerifierNode, type VerifierNodeOptions } from './node/createVerifierNode.ts'
 export { type L1Origin, l1OriginOf } from './node/L1Origin.ts'
 export { type Logger, silentLogger } from './node/Logger.ts'
 export { createProposer, type ProposerOptions } from './proposer/createProposer.ts'
 export { createRpcServer, type RpcServer, type RpcServerOptions } from './rpc/createRpcServer.ts'
 export type { L1View, SystemConfig } from './sequencer/L1View.ts'
 export { createSequencer, type Sequencer, type SequencerOptions } from './sequencer/Sequencer.ts'
+export { derivationConfigOf } from './verifier/derivationConfig.ts'
+export { createVerifier, type Verifier, type VerifierOptions } from './verifier/Verifier.ts'

@@ -19,14 +19,19 @@ export type L1Info = {
   readonly blobBaseFeeScalar: bigint
   readonly operatorFeeScalar: bigint
   readonly operatorFeeConstant: bigint
+  /** Present from Jovian's second block on. */
+  readonly daFootprintGasScalar?: bigint
 }
 
 /** `setL1BlockValuesIsthmus()`. */
-const SELECTOR: Hex = '0x098999be'
-const SIZE_BYTES = 176
+const ISTHMUS_SELECTOR: Hex = '0x098999be'
+const ISTHMUS_SIZE_BYTES = 176
+/** `setL1BlockValuesJovian()`. */
+const JOVIAN_SELECTOR: Hex = '0x3db6be2b'
+const JOVIAN_SIZE_BYTES = 178
 const GAS = 1_000_000n
 
-/** Makes the first transaction of a block. @see OP specs, Isthmus, "L1 Attributes". */
+/** Makes the first transaction of a block. @see OP specs, Isthmus and Jovian, "L1 Attributes". */
 export function toDeposit(info: L1Info, crypto: Crypto = plainCrypto): DepositTransaction {
   return {
     type: 0x7e,
@@ -41,10 +46,11 @@ export function toDeposit(info: L1Info, crypto: Crypto = plainCrypto): DepositTr
   }
 }
 
-/** Packs the values as the L1Block predeploy reads them: 176 bytes. */
+/** Packs the values as the L1Block predeploy reads them: 176 bytes, with a DA footprint scalar 178. */
 export function encode(info: L1Info): Uint8Array {
+  const { daFootprintGasScalar } = info
   return Bytes.concat(
-    hexToBytes(SELECTOR),
+    hexToBytes(daFootprintGasScalar === undefined ? ISTHMUS_SELECTOR : JOVIAN_SELECTOR),
     Bytes.fromUint(info.baseFeeScalar, 4),
     Bytes.fromUint(info.blobBaseFeeScalar, 4),
     Bytes.fromUint(info.sequenceNumber, 8),
@@ -57,13 +63,16 @@ export function encode(info: L1Info): Uint8Array {
     hexToBytes(info.batcherAddress),
     Bytes.fromUint(info.operatorFeeScalar, 4),
     Bytes.fromUint(info.operatorFeeConstant, 8),
+    daFootprintGasScalar === undefined ? new Uint8Array() : Bytes.fromUint(daFootprintGasScalar, 2),
   )
 }
 
 /** Unpacks the data of an L1-info deposit. @throws {InvalidL1InfoError} */
 export function decode(data: Uint8Array): L1Info {
-  if (data.length !== SIZE_BYTES || bytesToHex(data.subarray(0, 4)) !== SELECTOR)
-    throw new InvalidL1InfoError(data)
+  const selector = bytesToHex(data.subarray(0, 4))
+  const isJovian = data.length === JOVIAN_SIZE_BYTES && selector === JOVIAN_SELECTOR
+  const isIsthmus = data.length === ISTHMUS_SIZE_BYTES && selector === ISTHMUS_SELECTOR
+  if (!isJovian && !isIsthmus) throw new InvalidL1InfoError(data)
   const uint = (from: number, to: number): bigint => Bytes.toUint(data.subarray(from, to))
   return {
     baseFeeScalar: uint(4, 8),
@@ -77,6 +86,7 @@ export function decode(data: Uint8Array): L1Info {
     batcherAddress: bytesToHex(data.subarray(144, 164)),
     operatorFeeScalar: uint(164, 168),
     operatorFeeConstant: uint(168, 176),
+    ...(isJovian ? { daFootprintGasScalar: uint(176, 178) } : {}),
   }
 }
 
@@ -84,7 +94,7 @@ export class InvalidL1InfoError extends BaseError {
   constructor(data: Uint8Array) {
     super({
       code: 'l1_info.invalid',
-      message: `Expected ${SIZE_BYTES} bytes that begin with ${SELECTOR}, got ${data.length} bytes.`,
+      message: `Expected ${ISTHMUS_SIZE_BYTES} bytes that begin with ${ISTHMUS_SELECTOR} or ${JOVIAN_SIZE_BYTES} that begin with ${JOVIAN_SELECTOR}, got ${data.length} bytes.`,
       context: { sizeBytes: data.length },
     })
   }

@@ -7,6 +7,31 @@ export * as Bloom from './Bloom.ts'
 export * as Channel from './Channel.ts'
 export { type Crypto, loadCrypto, plainCrypto } from './Crypto.ts'
 export * as Deposit from './Deposit.ts'
+export { type BlockInputs, buildAttributes, OriginOrderError } from './derivation/Attributes.ts'
+export {
+  type BatchContext,
+  judgeSingular,
+  judgeSpan,
+  type KnownBlock,
+  type Verdict,
+} from './derivation/BatchRules.ts'
+export * as Blob from './derivation/Blob.ts'
+export type { L1Block, L1Input, L1Log, L1Transaction, L2Block } from './derivation/Block.ts'
+export {
+  activatedBy,
+  CHANNEL_TIMEOUT_BLOCKS,
+  type DerivationConfig,
+  SEQUENCER_DRIFT_SECONDS_MAX,
+  type TimedFork,
+  type Upgrade,
+} from './derivation/Config.ts'
+export {
+  createDerivation,
+  type Derivation,
+  type DerivationOptions,
+  type DerivedBlock,
+  L1DiscontinuityError,
+} from './derivation/Derivation.ts'
 export type { BlockContext, Evm, Message, MessageResult } from './Evm.ts'
 export { createEvm } from './Evm.ts'
 export { type Fork, type ForkRules, rulesOf } from './Fork.ts'
@@ -30,6 +55,8 @@ export * as Predeploys from './Predeploys.ts'
 export * as Receipt from './Receipt.ts'
 export * as Rlp from './Rlp.ts'
 export * as SpanBatch from './SpanBatch.ts'
+export type { SystemConfig as SystemConfigValues } from './SystemConfig.ts'
+export * as SystemConfig from './SystemConfig.ts'
 export * as Transaction from './Transaction.ts'
 export * from './TransactionExecution.ts'
 export * as Trie from './Trie.ts'

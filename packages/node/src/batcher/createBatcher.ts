@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { Batch, bytesToHex, Channel, Frame } from '@openledger/rollup'
-import { hexToBytes, type LocalAccount } from 'viem'
+import type { LocalAccount } from 'viem'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
 import type { L1 } from '../l1/L1.ts'
@@ -9,7 +9,7 @@ import { createL1Sender, type L1Call } from '../l1/L1Sender.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
 import type { Logger } from '../node/Logger.ts'
 import { createLoop, type Loop } from '../node/Loop.ts'
-import { createDerivation } from './Derivation.ts'
+import type { Verifier } from '../verifier/Verifier.ts'
 
 const POLL_MS = 250
 /** Transaction bytes of one channel; more blocks go into the next one. */
@@ -18,12 +18,12 @@ const CHANNEL_BYTES_MAX = 1_500_000
 const CHANNEL_BLOCKS_MAX = 5_000
 /** Call data of one L1 transaction: pools take 128 KiB. */
 const FRAME_BYTES_MAX = 100_000
-/** How many L1 blocks one round reads before it looks at the rest of its work. */
-const SCAN_BLOCKS_MAX = 500
 
 export type BatcherOptions = {
   readonly engine: ChainEngine
   readonly l1: L1
+  /** Says what L1 tells already. */
+  readonly verifier: Pick<Verifier, 'wanted' | 'derived'>
   readonly rollupConfig: RollupConfig
   readonly account: LocalAccount
   /** Time between two channels while blocks come regularly. */
@@ -32,61 +32,25 @@ export type BatcherOptions = {
 }
 
 /**
- * Publishes the sequenced blocks on L1, and calls those safe that it reads back from there.
+ * Publishes the sequenced blocks on L1.
  *
- * What was published is decided by L1 alone, so a restart neither repeats nor forgets a block: first everything of the
- * batcher that is in a block is read, then the next block that L1 has not told is sent.
+ * What was published is decided by L1 alone, so a restart neither repeats nor forgets a block: first the verifier reads
+ * everything of the batcher that is in a block, then the next block that L1 has not told is sent.
  *
  * @see OP specs, derivation, "Batch Submission".
  */
 export function createBatcher(options: BatcherOptions): Loop {
-  const { engine, l1, rollupConfig, account, intervalSeconds, logger } = options
+  const { engine, l1, verifier, rollupConfig, account, intervalSeconds, logger } = options
   const { client } = l1
   const inbox = rollupConfig.batch_inbox_address
-  const derivation = createDerivation({ engine, rollupConfig, logger })
-  const from = account.address.toLowerCase()
   /** The last block sent, and the L1 block by which L1 must have told it. */
   let sent: { readonly l2: bigint; readonly l1: bigint } | undefined
   let lastSentAt = Number.NEGATIVE_INFINITY
   /** The L1 height by which everything that an earlier process sent is in a block, or gone. */
   let settledAt: bigint | undefined
 
-  /** Reads the L1 blocks that are new and will stay. @returns whether all of them were read. */
-  async function scan(signal: AbortSignal): Promise<boolean> {
-    const durable = await l1.durableBlockNumber()
-    for (let count = 0; derivation.next() <= durable; count++) {
-      if (signal.aborted || count >= SCAN_BLOCKS_MAX) return false
-      const block = await client.getBlock({ blockNumber: derivation.next(), includeTransactions: true })
-      const continues = derivation.feed({
-        number: block.number,
-        hash: block.hash,
-        parentHash: block.parentHash,
-        payloads: block.transactions
-          .filter((transaction) => transaction.to === inbox && transaction.from === from)
-          .map(({ input }) => hexToBytes(input)),
-      })
-      if (!continues) {
-        logger.warn(
-          { l1Block: block.number.toString() },
-          'L1 was reorganised; reading again from the finalised block',
-        )
-        sent = undefined
-        engine.setSafe(derivation.derived())
-      }
-    }
-    return true
-  }
-
-  async function moveHeads(): Promise<void> {
-    const derived = derivation.derived()
-    if (derived > engine.safe().number) engine.setSafe(derived)
-    const finalizedL1 = (await client.getBlock({ blockTag: 'finalized' })).number
-    const finalized = derivation.derivedAt(finalizedL1)
-    if (finalized > engine.finalized().number) engine.setFinalized(finalized)
-  }
-
   async function publish(signal: AbortSignal): Promise<void> {
-    const first = (sent?.l2 ?? derivation.derived()) + 1n
+    const first = (sent?.l2 ?? verifier.derived()) + 1n
     const blocks = nextBlocks(first)
     const last = blocks.at(-1)
     if (last === undefined) return
@@ -129,16 +93,14 @@ export function createBatcher(options: BatcherOptions): Loop {
       await createL1Sender({ l1, account, signal, logger }).drain()
       settledAt = await client.getBlockNumber({ cacheTime: 0 })
     }
-    if (!(await scan(signal))) return
-    await moveHeads()
-    if (derivation.next() <= settledAt) return
-    if (sent !== undefined && derivation.next() > sent.l1) {
-      if (derivation.derived() < sent.l2) {
+    if (verifier.wanted() <= settledAt) return
+    if (sent !== undefined && verifier.wanted() > sent.l1) {
+      if (verifier.derived() < sent.l2) {
         logger.warn({ lastBlock: sent.l2.toString() }, 'L1 does not tell what was sent; sending it again')
       }
       sent = undefined
     }
-    const behind = engine.head().number - derivation.derived()
+    const behind = engine.head().number - verifier.derived()
     const due = performance.now() - lastSentAt >= 1_000 * intervalSeconds || behind > CHANNEL_BLOCKS_MAX
     if (sent === undefined && due) await publish(signal)
   }

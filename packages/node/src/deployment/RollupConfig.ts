@@ -40,6 +40,8 @@ export const rollupConfigSchema = z.object({
   granite_time: z.number().int(),
   holocene_time: z.number().int(),
   isthmus_time: z.number().int(),
+  jovian_time: z.number().int().optional(),
+  karst_time: z.number().int().optional(),
   batch_inbox_address: hex,
   deposit_contract_address: hex,
   l1_system_config_address: hex,

@@ -1,27 +1,9 @@
 import { BaseError } from '@openledger/primitives'
-import {
-  type Address,
-  type Block,
-  BlockNotFoundError,
-  decodeAbiParameters,
-  encodeEventTopics,
-  type Hex,
-  hexToBigInt,
-  numberToHex,
-  pad,
-  parseAbi,
-  size,
-  slice,
-} from 'viem'
+import { Deposit, SystemConfig as SystemConfigs } from '@openledger/rollup'
+import { type Address, BlockNotFoundError, type Hex, hexToBigInt, numberToHex } from 'viem'
 import type { L1Block, L1Log, L1View, SystemConfig } from '../sequencer/L1View.ts'
 import type { L1 } from './L1.ts'
-
-const eventAbi = parseAbi([
-  'event TransactionDeposited(address indexed from, address indexed to, uint256 indexed version, bytes opaqueData)',
-  'event ConfigUpdate(uint256 indexed version, uint8 indexed updateType, bytes data)',
-])
-const depositedTopic = encodeEventTopics({ abi: eventAbi, eventName: 'TransactionDeposited' })[0] as Hex
-const updateTopic = encodeEventTopics({ abi: eventAbi, eventName: 'ConfigUpdate' })[0] as Hex
+import { toL1Block } from './L1Blocks.ts'
 
 /** How long an answer of the endpoint is taken for the present. */
 const FRESH_MS = 250
@@ -56,34 +38,9 @@ export function createL1View(options: L1ViewOptions): L1View {
   const { l1, portal, systemConfig: systemConfigAddress, genesis, confirmationDepth = 0n } = options
   const { client } = l1
 
-  const toL1Block = async (block: Block): Promise<L1Block> => {
-    if (block.number === null || block.hash === null) throw new L1PendingBlockError()
-    return {
-      number: block.number,
-      hash: block.hash,
-      parentHash: block.parentHash,
-      timestamp: block.timestamp,
-      baseFeePerGas: block.baseFeePerGas ?? 0n,
-      blobBaseFee: await blobBaseFee(block),
-      prevRandao: block.mixHash,
-      ...(block.parentBeaconBlockRoot ? { parentBeaconBlockRoot: block.parentBeaconBlockRoot } : {}),
-    }
-  }
-
-  // the endpoint knows its chain's blob schedule, which changes from fork to fork
-  async function blobBaseFee(block: Block): Promise<bigint> {
-    if (!block.excessBlobGas) return 1n
-    const history = await client.request({
-      method: 'eth_feeHistory',
-      params: ['0x1', numberToHex(block.number ?? 0n), []],
-    })
-    const fee = (history as { readonly baseFeePerBlobGas?: readonly Hex[] }).baseFeePerBlobGas?.[0]
-    return fee === undefined ? 1n : hexToBigInt(fee)
-  }
-
   async function fetchBlock(number: bigint): Promise<L1Block | undefined> {
     try {
-      return await toL1Block(await client.getBlock({ blockNumber: number }))
+      return await toL1Block(client, await client.getBlock({ blockNumber: number }))
     } catch (error) {
       if (error instanceof BlockNotFoundError) return undefined
       throw error
@@ -141,13 +98,13 @@ export function createL1View(options: L1ViewOptions): L1View {
       const to = at.number - from >= LOG_RANGE_BLOCKS ? from + LOG_RANGE_BLOCKS - 1n : at.number
       const logs = await logsOf({
         address: systemConfigAddress,
-        topics: [updateTopic],
+        topics: [SystemConfigs.CONFIG_UPDATE_TOPIC],
         fromBlock: numberToHex(from),
         toBlock: numberToHex(to),
       })
       for (const log of logs) {
         const before = history.at(-1)?.config ?? genesis.systemConfig
-        history.push({ from: hexToBigInt(log.blockNumber), config: applyUpdate(before, log) })
+        history.push({ from: hexToBigInt(log.blockNumber), config: SystemConfigs.applyUpdate(before, log) })
       }
       from = to + 1n
     }
@@ -163,7 +120,7 @@ export function createL1View(options: L1ViewOptions): L1View {
     head: () => recently('head', fetchHead),
     block: (number) => recently(number, () => fetchBlock(number)),
     async receiptsDeposits(blockHash) {
-      const logs = await logsOf({ address: portal, topics: [depositedTopic], blockHash })
+      const logs = await logsOf({ address: portal, topics: [Deposit.TRANSACTION_DEPOSITED_TOPIC], blockHash })
       return logs.map((log): L1Log => {
         if (log.blockHash !== blockHash) throw new L1LogMisplacedError(blockHash, log.blockHash)
         return {
@@ -175,50 +132,6 @@ export function createL1View(options: L1ViewOptions): L1View {
       })
     },
     systemConfig,
-  }
-}
-
-/** Applies one `ConfigUpdate` log; types that do not concern execution change nothing. */
-function applyUpdate(config: SystemConfig, log: RpcLog): SystemConfig {
-  const [, version, updateType] = log.topics
-  if (version === undefined || updateType === undefined || hexToBigInt(version) !== 0n) return config
-  const [data] = decodeAbiParameters([{ type: 'bytes' }], log.data)
-  switch (hexToBigInt(updateType)) {
-    case 0n:
-      return { ...config, batcherAddress: slice(data, 12, 32) }
-    case 1n: {
-      // second word: version 1 ‖ zeros ‖ blob base fee scalar ‖ base fee scalar
-      const scalar = slice(data, 32, 64)
-      return {
-        ...config,
-        blobBaseFeeScalar: hexToBigInt(slice(scalar, 24, 28)),
-        baseFeeScalar: hexToBigInt(slice(scalar, 28, 32)),
-      }
-    }
-    case 2n:
-      return { ...config, gasLimit: hexToBigInt(data) }
-    case 4n:
-      return { ...config, eip1559Params: pad(slice(data, size(data) - 8), { size: 8 }) }
-    case 5n: {
-      const word = slice(data, 0, 32)
-      return {
-        ...config,
-        operatorFeeScalar: hexToBigInt(slice(word, 20, 24)),
-        operatorFeeConstant: hexToBigInt(slice(word, 24, 32)),
-      }
-    }
-    default:
-      return config
-  }
-}
-
-export class L1PendingBlockError extends BaseError {
-  constructor() {
-    super({
-      code: 'l1.pending_block',
-      message: 'Expected a mined L1 block, got a pending one.',
-      severity: 'retry',
-    })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import { hexToBytes, L1Info } from '@openledger/rollup'
+import { hexToBytes, L1Info, type L1InfoValues } from '@openledger/rollup'
 import type { BlockRecord } from '../engine/Engine.ts'
 
 /** The L1 block that an L2 block stands on. */
@@ -20,5 +20,9 @@ export function l1OriginOf(
   genesis: { readonly number: number; readonly hash: Hex },
 ): L1Origin {
   if (block.number === 0n) return { number: BigInt(genesis.number), hash: genesis.hash, sequenceNumber: 0n }
-  return L1Info.decode(hexToBytes(block.transactions[0]?.input ?? '0x'))
+  return l1InfoOf(block)
 }
+
+/** Reads what an L2 block other than the first tells of its origin. @throws {L1Info.InvalidL1InfoError} */
+export const l1InfoOf = (block: Pick<BlockRecord, 'transactions'>): L1InfoValues =>
+  L1Info.decode(hexToBytes(block.transactions[0]?.input ?? '0x'))

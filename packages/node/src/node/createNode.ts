@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BaseError, type Clock, systemClock } from '@openledger/primitives'
 import { type Deployment, DevelopmentKeys } from '@openledger/protocol'
-import type { Genesis } from '@openledger/rollup'
+import { type Genesis, loadCrypto } from '@openledger/rollup'
 import { type Address, createPublicClient, http, type LocalAccount, parseEther } from 'viem'
 import { createBatcher } from '../batcher/createBatcher.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
@@ -16,17 +16,15 @@ import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
 import { createProposer } from '../proposer/createProposer.ts'
-import { createRpcServer } from '../rpc/createRpcServer.ts'
-import { createFeeMethods } from '../rpc/feeMethods.ts'
-import { createFilterMethods } from '../rpc/filterMethods.ts'
-import { createNodeMethods } from '../rpc/nodeMethods.ts'
-import { createOptimismMethods } from '../rpc/optimismMethods.ts'
-import { createStateMethods } from '../rpc/stateMethods.ts'
 import { createSequencer } from '../sequencer/Sequencer.ts'
+import { derivationConfigOf } from '../verifier/derivationConfig.ts'
+import type { Verifier } from '../verifier/Verifier.ts'
 import { lockDirectory } from './DirectoryLock.ts'
 import * as DurableFile from './DurableFile.ts'
+import { createExclusive } from './Exclusive.ts'
 import { type Logger, silentLogger } from './Logger.ts'
-import { VERSION } from './Version.ts'
+import { serveRpc } from './serveRpc.ts'
+import { startVerifier } from './startVerifier.ts'
 
 const DEVELOPMENT_L1_CHAIN_ID = 31_337
 const L2_GAS_LIMIT = 30_000_000n
@@ -143,23 +141,31 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   })
   DurableFile.writeJson(join(directory, 'rollup.json'), rollupConfig)
 
-  const filters = createFilterMethods(engine, clock)
-  stack.defer(filters.close)
-  const rpc = await createRpcServer({
+  const rpc = await serveRpc({
     engine,
+    l1,
+    genesis,
+    rollupConfig,
     port: l2.rpcPort ?? 0,
     ...(l2.rpcHost === undefined ? {} : { host: l2.rpcHost }),
+    clock,
     logger,
-    methods: {
-      ...createStateMethods(engine),
-      ...createFeeMethods(engine, genesis.config.optimism),
-      ...createNodeMethods(engine, VERSION),
-      ...createOptimismMethods({ engine, l1, rollupConfig, version: VERSION }),
-      ...filters.methods,
-    },
   })
   stack.use(rpc)
 
+  const config = derivationConfigOf(rollupConfig)
+  const exclusively = createExclusive()
+  const verifier = startVerifier({
+    engine,
+    l1,
+    rollupConfig,
+    exclusively,
+    crypto: await loadCrypto(),
+    logger,
+  })
+  stack.defer(verifier.stop)
+  // what L1 tells already comes before anything new
+  await caughtUp(verifier, logger)
   const sequencer = createSequencer({
     engine,
     l1: createL1View({
@@ -169,7 +175,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       genesis: { number: BigInt(l1Deployment.origin.number), systemConfig: l1Deployment.initial },
       ...('confirmationDepth' in l1Options ? { confirmationDepth: l1Options.confirmationDepth } : {}),
     }),
-    rollupConfig,
+    config,
+    exclusively,
     clock,
     logger,
   })
@@ -178,6 +185,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const batcher = createBatcher({
     engine,
     l1,
+    verifier,
     rollupConfig,
     account: keys.batcher,
     intervalSeconds: l2.batchIntervalSeconds ?? 4,
@@ -227,6 +235,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     problems: () => {
       const last = {
         sequencer: sequencer.lastError(),
+        verifier: verifier.lastError(),
         batcher: batcher.lastError(),
         proposer: proposer.lastError(),
       }
@@ -295,6 +304,22 @@ async function catchUp({
     if (number !== last) movedAt = performance.now()
     last = number
     if (performance.now() - movedAt > CATCH_UP_STALL_MS) throw new NodeStalledError(number, lastError())
+  }
+}
+
+/** Waits until the verifier has read all of L1; for nothing when it cannot, because a sequencer goes on without. */
+async function caughtUp(verifier: Verifier, logger: Logger): Promise<void> {
+  let last = verifier.wanted()
+  let movedAt = performance.now()
+  while (!verifier.isCaughtUp()) {
+    await delay(CATCH_UP_POLL_MS)
+    const wanted = verifier.wanted()
+    if (wanted !== last) movedAt = performance.now()
+    last = wanted
+    if (performance.now() - movedAt > CATCH_UP_STALL_MS) {
+      logger.warn({ l1Block: wanted.toString() }, 'L1 cannot be read to its end; sequencing begins without')
+      return
+    }
   }
 }
 

@@ -100,10 +100,19 @@ async function createHouse(blockTime = 2) {
       engine,
       l1,
       clock,
-      rollupConfig: {
-        genesis: { l1: { number: 0, hash: l1Hash(0) } },
-        block_time: blockTime,
-        max_sequencer_drift: 1800,
+      config: {
+        genesis: {
+          l1: { number: 0n, hash: l1Hash(0) },
+          l2: { number: 0n, hash: engine.block(0n)!.hash },
+          timestamp: 1000n,
+          systemConfig,
+        },
+        blockTimeSeconds: BigInt(blockTime),
+        sequencingWindowBlocks: 3600n,
+        l2ChainId: 161200n,
+        batchInbox: '0x00000000000000000000000000000000000000bb',
+        portal: PORTAL,
+        systemConfigAddress: '0x00000000000000000000000000000000000000dd',
       },
     })
   return { l1, time, open, sequencerOf }

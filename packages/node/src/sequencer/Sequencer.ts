@@ -1,22 +1,26 @@
 import { BaseError, type Clock, systemClock } from '@openledger/primitives'
-import { Deposit, L1Info, Predeploys, Transaction } from '@openledger/rollup'
+import {
+  activatedBy,
+  buildAttributes,
+  type DerivationConfig,
+  L1Info,
+  type L2Block,
+  OriginOrderError,
+  SEQUENCER_DRIFT_SECONDS_MAX,
+  Transaction,
+} from '@openledger/rollup'
 import type { BlockRecord, ChainEngine, PayloadAttributes } from '../engine/Engine.ts'
+import { createExclusive, type Exclusive } from '../node/Exclusive.ts'
 import { type Logger, silentLogger } from '../node/Logger.ts'
 import type { L1Block, L1View } from './L1View.ts'
 import { type L1Origin, selectOrigin } from './Origin.ts'
 
-/** What the sequencer needs of `rollup.json`. */
-export type SequencerRollupConfig = {
-  readonly genesis: { readonly l1: { readonly number: number; readonly hash: `0x${string}` } }
-  readonly block_time: number
-  /** 1,800 s from Fjord on, whatever an older configuration says. */
-  readonly max_sequencer_drift: number
-}
-
 export type SequencerOptions = {
   readonly engine: ChainEngine
   readonly l1: L1View
-  readonly rollupConfig: SequencerRollupConfig
+  readonly config: DerivationConfig
+  /** The turn in which the head may be changed; its own when nobody else changes it. */
+  readonly exclusively?: Exclusive
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -36,7 +40,8 @@ export type Sequencer = {
   lastError(): unknown
 }
 
-const MAX_SEQUENCER_DRIFT_FJORD_SECONDS = 1800n
+/** So many L1 blocks before a sequencing window ends, blocks are left empty. @see op-node, recover mode. */
+const EXPIRY_MARGIN_BLOCKS = 2n
 /** How soon to look again when a block is due but could not be built. */
 const RETRY_MS = 250
 /** The longest sleep, so that a clock that was set is noticed. */
@@ -52,8 +57,9 @@ const SLEEP_MAX_MS = 1000
  * @see OP specs, derivation, "L2 Chain Derivation" and rollup-node, "Sequencing".
  */
 export function createSequencer(options: SequencerOptions): Sequencer {
-  const { engine, l1, rollupConfig, clock = systemClock, logger = silentLogger } = options
-  const blockTime = BigInt(rollupConfig.block_time)
+  const { engine, l1, config, clock = systemClock, logger = silentLogger } = options
+  const { exclusively = createExclusive() } = options
+  const blockTime = config.blockTimeSeconds
   let lastError: unknown
   let isActive = false
   let running: Promise<void> = Promise.resolve()
@@ -63,8 +69,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
 
   const originOf = (block: BlockRecord): L1Origin => {
     if (block.number === 0n) {
-      const { number, hash } = rollupConfig.genesis.l1
-      return { number: BigInt(number), hash, sequenceNumber: 0n }
+      return { ...config.genesis.l1, sequenceNumber: 0n }
     }
     const { raw } = block.transactions[0]!
     return L1Info.decode(Transaction.decode(raw).data)
@@ -92,41 +97,30 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       timestamp,
       current,
       next,
-      maxDriftSeconds: MAX_SEQUENCER_DRIFT_FJORD_SECONDS,
+      maxDriftSeconds: SEQUENCER_DRIFT_SECONDS_MAX,
     })
     if (selected.status === 'reorganised') throw new L1ReorganisedError(parentOrigin, next!.parentHash)
     if (selected.status === 'wait') return undefined
     const { origin } = selected
     const isNewEpoch = origin.number !== parentOrigin.number
-    const config = await l1.systemConfig(origin)
-    const logs = isNewEpoch ? await l1.receiptsDeposits(origin.hash) : []
-    const info = L1Info.toDeposit({
-      number: origin.number,
-      timestamp: origin.timestamp,
-      hash: origin.hash,
-      baseFee: origin.baseFeePerGas,
-      blobBaseFee: origin.blobBaseFee,
-      sequenceNumber: isNewEpoch ? 0n : parentOrigin.sequenceNumber + 1n,
-      batcherAddress: config.batcherAddress,
-      baseFeeScalar: config.baseFeeScalar,
-      blobBaseFeeScalar: config.blobBaseFeeScalar,
-      operatorFeeScalar: config.operatorFeeScalar,
-      operatorFeeConstant: config.operatorFeeConstant,
-    })
-    const users = [...logs]
-      .sort((a, b) => a.logIndex - b.logIndex)
-      .map((log) => Deposit.fromLog(log, origin.hash))
-    currentOrigin = origin
-    return {
-      timestamp,
-      prevRandao: origin.prevRandao,
-      feeRecipient: Predeploys.SEQUENCER_FEE_VAULT,
-      parentBeaconBlockRoot: origin.parentBeaconBlockRoot ?? `0x${'00'.repeat(32)}`,
-      gasLimit: config.gasLimit,
-      eip1559Params: config.eip1559Params,
-      deposits: [info, ...users].map((deposit) => Transaction.encode(deposit)),
-      noTxPool: selected.noTxPool,
+    const parent: L2Block = {
+      number: head.number,
+      hash: head.hash,
+      timestamp: head.timestamp,
+      origin: parentOrigin,
+      sequenceNumber: parentOrigin.sequenceNumber,
     }
+    const attributes = buildAttributes(config, {
+      parent,
+      origin,
+      systemConfig: await l1.systemConfig(origin),
+      logs: isNewEpoch ? await l1.receiptsDeposits(origin.hash) : [],
+    })
+    currentOrigin = origin
+    // batches of an origin whose window is about to pass may come too late: such a block has to be what it becomes then
+    const isExpiring = origin.number + config.sequencingWindowBlocks <= l1Head.number + EXPIRY_MARGIN_BLOCKS
+    const isActivation = activatedBy(config, timestamp).length > 0
+    return { ...attributes, noTxPool: selected.noTxPool || isExpiring || isActivation }
   }
 
   /** Goes back to the newest block whose origin the L1 still has. */
@@ -151,10 +145,15 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     if (clock.nowMs() < Number(head.timestamp + blockTime) * 1000) return undefined
     try {
       const attributes = await prepare(head)
-      return attributes === undefined ? undefined : await engine.build(attributes)
+      if (attributes === undefined) return undefined
+      return await exclusively(async () => {
+        // while L1 was asked, the verifier may have put another block here
+        if (engine.head().hash !== head.hash) return undefined
+        return await engine.build(attributes)
+      })
     } catch (error) {
-      if (!(error instanceof L1ReorganisedError)) throw error
-      await reset()
+      if (!(error instanceof L1ReorganisedError) && !(error instanceof OriginOrderError)) throw error
+      await exclusively(reset)
       return undefined
     }
   }

@@ -1,0 +1,142 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { BaseError, type Clock, systemClock } from '@openledger/primitives'
+import { type Genesis, loadCrypto } from '@openledger/rollup'
+import type { RollupConfig } from '../deployment/RollupConfig.ts'
+import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
+import type { Engine } from '../engine/Engine.ts'
+import { connectL1 } from '../l1/L1.ts'
+import { serverError } from '../rpc/RpcError.ts'
+import { lockDirectory } from './DirectoryLock.ts'
+import { createExclusive } from './Exclusive.ts'
+import { type Logger, silentLogger } from './Logger.ts'
+import { serveRpc } from './serveRpc.ts'
+import { startVerifier } from './startVerifier.ts'
+
+export type VerifierNodeOptions = {
+  /** Empty at first; everything in it can be derived again. */
+  readonly directory: string
+  readonly l1: {
+    readonly rpcUrl: string
+    /** Serves `/eth/v1/beacon`; needed only where batches come in blobs. By default the RPC's own address. */
+    readonly beaconUrl?: string
+  }
+  /** The chain's `genesis.json` and `rollup.json`, which whoever began it published. */
+  readonly genesis: Genesis
+  readonly rollupConfig: RollupConfig
+  readonly rpc?: { readonly port?: number; readonly host?: string }
+  /** Where transactions go that are sent to this node; without it they are refused. */
+  readonly sequencerRpcUrl?: string
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+export type VerifierNode = AsyncDisposable & {
+  readonly engine: Engine
+  readonly rpcUrl: string
+  /** How far L1 was read and what it told. */
+  readonly progress: () => {
+    readonly l1Block: bigint
+    readonly l2Block: bigint
+    readonly isCaughtUp: boolean
+  }
+  readonly problems: () => Readonly<Record<string, string>>
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts a node that believes nobody but L1: it derives the chain from there, executes it, and answers JSON-RPC.
+ *
+ * @throws {GenesisHashError} when genesis and rollup configuration are not of one chain.
+ * @throws {DirectoryLockedError | L1UnreachableError | L1ChainMismatchError}
+ */
+export async function createVerifierNode(options: VerifierNodeOptions): Promise<VerifierNode> {
+  const { directory, genesis, rollupConfig, clock = systemClock, logger = silentLogger } = options
+  mkdirSync(directory, { recursive: true })
+  await using stack = new AsyncDisposableStack()
+  const lock = lockDirectory(directory)
+  stack.defer(lock.release)
+  const l1 = await connectL1({ rpcUrl: options.l1.rpcUrl, chainId: rollupConfig.l1_chain_id })
+  stack.use(l1)
+  const engine = await createEmbeddedEngine({
+    directory: join(directory, 'l2'),
+    genesis,
+    clock,
+    warn: logger.warn,
+  })
+  stack.defer(() => engine.close())
+  const { hash } = engine.block(0n)!
+  if (hash !== rollupConfig.genesis.l2.hash) throw new GenesisHashError(rollupConfig.genesis.l2.hash, hash)
+
+  const verifier = startVerifier({
+    engine,
+    l1,
+    ...(options.l1.beaconUrl === undefined ? {} : { beaconUrl: options.l1.beaconUrl }),
+    rollupConfig,
+    exclusively: createExclusive(),
+    crypto: await loadCrypto(),
+    logger,
+  })
+  stack.defer(verifier.stop)
+  const rpc = await serveRpc({
+    engine,
+    l1,
+    genesis,
+    rollupConfig,
+    ...options.rpc,
+    overrides: { eth_sendRawTransaction: ([raw]) => forward(options.sequencerRpcUrl, raw) },
+    clock,
+    logger,
+  })
+  stack.use(rpc)
+
+  const services = stack.move()
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= services.disposeAsync()
+    return closed
+  }
+  return {
+    engine,
+    rpcUrl: rpc.url,
+    progress: () => ({
+      l1Block: verifier.wanted() - 1n,
+      l2Block: verifier.derived(),
+      isCaughtUp: verifier.isCaughtUp(),
+    }),
+    problems: () => {
+      const error = verifier.lastError()
+      return error === undefined ? {} : { verifier: error instanceof Error ? error.message : String(error) }
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Hands a transaction to the sequencer, and its answer back. */
+async function forward(url: string | undefined, raw: unknown): Promise<unknown> {
+  if (url === undefined) {
+    throw serverError('this node verifies and takes no transactions: send them to the sequencer')
+  }
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_sendRawTransaction', params: [raw] }),
+  })
+  const answer = (await response.json()) as {
+    readonly result?: unknown
+    readonly error?: { readonly message?: string }
+  }
+  if (answer.error !== undefined) throw serverError(answer.error.message ?? 'the sequencer refused')
+  return answer.result
+}
+
+export class GenesisHashError extends BaseError {
+  constructor(expected: string, got: string) {
+    super({
+      code: 'node.genesis_hash',
+      message: `Expected genesis.json to make block 0 with hash ${expected}, as rollup.json says, it makes ${got}: take both files from one chain.`,
+      context: { expected, got },
+    })
+  }
+}

@@ -1,0 +1,58 @@
+import type { Clock } from '@openledger/primitives'
+import type { Genesis } from '@openledger/rollup'
+import type { RollupConfig } from '../deployment/RollupConfig.ts'
+import type { Engine } from '../engine/Engine.ts'
+import type { L1 } from '../l1/L1.ts'
+import { createRpcServer, type RpcServer } from '../rpc/createRpcServer.ts'
+import { createFeeMethods } from '../rpc/feeMethods.ts'
+import { createFilterMethods } from '../rpc/filterMethods.ts'
+import type { Methods } from '../rpc/Methods.ts'
+import { createNodeMethods } from '../rpc/nodeMethods.ts'
+import { createOptimismMethods } from '../rpc/optimismMethods.ts'
+import { createStateMethods } from '../rpc/stateMethods.ts'
+import type { Logger } from './Logger.ts'
+import { VERSION } from './Version.ts'
+
+export type ServeRpcOptions = {
+  readonly engine: Engine
+  readonly l1: L1
+  readonly genesis: Genesis
+  readonly rollupConfig: RollupConfig
+  /** 0 takes a free one. */
+  readonly port?: number
+  readonly host?: string
+  /** Methods that this role answers otherwise. */
+  readonly overrides?: Methods
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Serves every JSON-RPC method of a node. */
+export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
+  const { engine, l1, genesis, rollupConfig, port = 0, host, overrides = {}, clock, logger } = options
+  const filters = createFilterMethods(engine, clock)
+  try {
+    const server = await createRpcServer({
+      engine,
+      port,
+      ...(host === undefined ? {} : { host }),
+      logger,
+      methods: {
+        ...createStateMethods(engine),
+        ...createFeeMethods(engine, genesis.config.optimism),
+        ...createNodeMethods(engine, VERSION),
+        ...createOptimismMethods({ engine, l1, rollupConfig, version: VERSION }),
+        ...filters.methods,
+        ...overrides,
+      },
+    })
+    const close = async (): Promise<void> => {
+      await server.close()
+      filters.close()
+    }
+    return { ...server, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    filters.close()
+    throw error
+  }
+}

@@ -1,0 +1,35 @@
+import type { Crypto } from '@openledger/rollup'
+import type { RollupConfig } from '../deployment/RollupConfig.ts'
+import type { ChainEngine } from '../engine/Engine.ts'
+import type { L1 } from '../l1/L1.ts'
+import { createL1Reader } from '../l1/L1Reader.ts'
+import { defaultEip1559ParamsOf, derivationConfigOf } from '../verifier/derivationConfig.ts'
+import { createVerifier, type Verifier } from '../verifier/Verifier.ts'
+import type { Exclusive } from './Exclusive.ts'
+import type { Logger } from './Logger.ts'
+
+export type StartVerifierOptions = {
+  readonly engine: ChainEngine
+  readonly l1: L1
+  readonly beaconUrl?: string
+  readonly rollupConfig: RollupConfig
+  readonly exclusively: Exclusive
+  readonly crypto: Crypto
+  readonly logger: Logger
+}
+
+/** Starts the verifier of a chain on an L1 endpoint. */
+export function startVerifier(options: StartVerifierOptions): Verifier {
+  const { engine, l1, rollupConfig, exclusively, crypto, logger } = options
+  const config = derivationConfigOf(rollupConfig)
+  return createVerifier({
+    engine,
+    l1: createL1Reader({ l1, portal: config.portal, systemConfig: config.systemConfigAddress, crypto }),
+    config,
+    defaultEip1559Params: defaultEip1559ParamsOf(rollupConfig),
+    blobs: async () => new Map(),
+    exclusively,
+    crypto,
+    logger,
+  })
+}
