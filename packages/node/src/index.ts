@@ -8,6 +8,12 @@ export {
   type L2Parameters,
   readDeployment,
 } from './deployment/deployL2.ts'
+export {
+  type ChainExport,
+  exportChain,
+  genesisHash,
+  type L1ChainConfig,
+} from './deployment/exportChain.ts'
 export { createRollupConfig, type RollupConfig, rollupConfigSchema } from './deployment/RollupConfig.ts'
 export {
   createEmbeddedEngine,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import type { EngineSettings } from '../chainFiles.ts'
 import type { VerifierSettings } from '../verifierNode.ts'
 
-/** Nodes of the chain that need no server. */
+/** The chain without a server: nodes of it, and its files for other OP Stack clients. */
 export function addChainCommands(program: Command): void {
   program
     .command('verifier')
@@ -18,5 +19,29 @@ export function addChainCommands(program: Command): void {
     .action(async (settings: VerifierSettings) => {
       const { runVerifier } = await import('../verifierNode.ts')
       await runVerifier(settings)
+    })
+
+  program
+    .command('export')
+    .description('prints a file with which other OP Stack clients take over the chain')
+    .argument('<what>', 'genesis, rollup or l1-chain-config')
+    .option('--directory <folder>', 'folder of the node', '.openledger/chain')
+    .option('--out <file>', 'write it there instead')
+    .action(async (what: string, { directory, out }: { directory: string; out?: string }) => {
+      const { exportFile } = await import('../chainFiles.ts')
+      await exportFile(what, directory, out)
+    })
+
+  program
+    .command('engine')
+    .description('runs the execution client alone, for op-node or another consensus client to drive')
+    .requiredOption('--genesis <file>', 'genesis.json of the chain')
+    .requiredOption('--directory <folder>', 'where its blocks and state are kept')
+    .option('--rpc-port <port>', 'JSON-RPC for wallets', '9547')
+    .option('--engine-port <port>', 'Engine API', '9551')
+    .option('--jwt-secret <file>', '64 hexadecimal digits; made in the folder when not named')
+    .action(async (settings: EngineSettings) => {
+      const { runEngine } = await import('../chainFiles.ts')
+      await runEngine(settings)
     })
 }
