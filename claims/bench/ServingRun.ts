@@ -132,7 +132,8 @@ export async function createRunner({
   })
   await decoding.live()
   const cache = createAdapterCache(
-    async (path) => (await decoding.live()).link.call('decode', await readFile(path)),
+    async ({ cid, hash }) =>
+      (await decoding.live()).link.call('decode', { bytes: await readFile(cid), hash }),
     adapterBytesMax,
   )
   type Seen = { arrivedMs: number; firstMs: number; lastMs: number; tokens: number[] }
@@ -163,7 +164,13 @@ export async function createRunner({
         }
       },
     },
-    { waitingMax: 100_000, waitingPerCallerMax: 100_000, prefillTokensPerStepMax: 512 },
+    {
+      waitingMax: 100_000,
+      waitingPerCallerMax: 100_000,
+      prefillTokensPerStepMax: 512,
+      prefixBytesMax: 2 ** 26,
+      guessedStepTokensMax: 16,
+    },
   )
   let nextId = 0
 

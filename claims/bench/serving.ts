@@ -21,6 +21,7 @@ const ADAPTER_BYTES_MAX = 2 ** 30
 type Size = {
   readonly name: string
   readonly config: LlamaConfig
+  readonly precision: 'f32' | 'int4'
   readonly registered: readonly number[]
   readonly requests: number
   readonly rounds: number
@@ -41,17 +42,18 @@ type SizeFindings = {
 async function measure(
   size: Size,
   threads: number,
+  isQuick: boolean,
   isWithRival: boolean,
   say: ClaimOptions['say'],
 ): Promise<SizeFindings> {
-  const { name, config, registered, requests, rounds } = size
+  const { name, config, precision, registered, requests, rounds } = size
   const directory = mkdtempSync(join(tmpdir(), 'openledger-serving-'))
   const failures: string[] = []
   const rows: string[][] = []
   try {
     const checkpoint = drawCheckpoint(config, 1)
     const shelf = createShelf(config, directory)
-    const options = { rows: ROWS, context: CONTEXT, threads }
+    const options = { rows: ROWS, context: CONTEXT, threads, precision }
     const workload = (changes: Partial<WorkloadOptions>): WorkRequest[] =>
       drawWorkload({
         ...{ seed: 7, requests, vocabularySize: config.vocabularySize, registered: 0, alpha: 1, rate: 0 },
@@ -111,12 +113,13 @@ async function measure(
     const most = registered.at(-1)!
     if (speeds.has(100)) {
       const lost = 1 - cheapest(100) / cheapest(most)
-      if (lost > 0.05) {
+      // a quick run loads an adapter for every second request, which a longer one does not
+      if (!isQuick && lost > 0.05) {
         failures.push(`${name}: ${(100 * lost).toFixed(0)} % lost from 100 to ${most}, goal at most 5 %`)
       }
     }
     if (isWithRival) {
-      const modelPath = writeForRival(checkpoint, directory, 'F32')
+      const modelPath = writeForRival(checkpoint, directory, precision === 'f32' ? 'F32' : 'Q4_0')
       const rival = { modelPath, directory, config, shelf, rounds: 2, threads }
       const few = workload({ registered: 1_000, requests: Math.min(requests, 48) })
       let bestRival = 0
@@ -140,7 +143,8 @@ async function measure(
         '',
         '',
       ])
-      if (ratio < 5) failures.push(`${name}: ${ratio.toFixed(1)} times ${RIVAL}, goal at least 5`)
+      const goal = precision === 'f32' ? 5 : 2.5
+      if (ratio < goal) failures.push(`${name}: ${ratio.toFixed(1)} times ${RIVAL}, goal at least ${goal}`)
       const plain = workload({ requests: Math.min(requests, 48) })
       const alone = await base.run(plain)
       const theirs = await runRival({ ...rival, requests: plain, concurrency: ROWS })
@@ -180,7 +184,7 @@ export const claim: Claim = {
   says: 'Ten thousand registered adapters keep most of the throughput of the base model alone.',
   async run({ isQuick, words, say }): Promise<Finding> {
     const small: Size = {
-      ...{ name: '5 M f32', config: SMALL, registered: [1, 100, 10_000] },
+      ...{ name: '5 M f32', config: SMALL, precision: 'f32', registered: [1, 100, 10_000] },
       ...{ requests: 64, rounds: 2, goal: 0.5 },
     }
     const sizes: Size[] = isQuick
@@ -188,7 +192,11 @@ export const claim: Claim = {
       : [
           { ...small, registered: [1, 10, 100, 1_000, 10_000], requests: 384, rounds: 3 },
           {
-            ...{ name: '110 M f32', config: LARGE, registered: [1, 100, 1_000, 10_000] },
+            ...{ name: '110 M f32', config: LARGE, precision: 'f32', registered: [1, 100, 1_000, 10_000] },
+            ...{ requests: 48, rounds: 2, goal: 0.9 },
+          },
+          {
+            ...{ name: '110 M int4', config: LARGE, precision: 'int4', registered: [1, 100, 1_000, 10_000] },
             ...{ requests: 48, rounds: 2, goal: 0.9 },
           },
         ]
@@ -200,7 +208,7 @@ export const claim: Claim = {
     )
     const isWithRival = !isQuick && installRival(say)
     const found: SizeFindings[] = []
-    for (const size of chosen) found.push(await measure(size, threads, isWithRival, say))
+    for (const size of chosen) found.push(await measure(size, threads, isQuick, isWithRival, say))
     const failures = found.flatMap((one) => one.failures)
     if (!isQuick && !isWithRival) failures.push(`${RIVAL} does not run on this machine`)
     const rss = (process.memoryUsage().rss / 2 ** 20).toFixed(0)

@@ -1,4 +1,4 @@
-import { createGraph, createSession, Reference } from '@openledger/tensor'
+import { createGraph, createSession, dequantise, quantise, Reference } from '@openledger/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Adapter } from './Adapter.ts'
 import { type LlamaConfig, linearName, linearSize, loraTargets, weightShapes } from './Config.ts'
@@ -206,6 +206,53 @@ describe('createDecoder', () => {
     for (let row = 0; row < 5; row++) decoder.free(row)
   })
 
+  test('goes on from a copied start, and after forgetting its end, as if it had read the rest alone', async () => {
+    const ids = prompt(8, 70)
+    const whole = await forward(ids, adapters[4])
+    decoder.setAdapter(3, adapters[4])
+    await decoder.prefill(3, ids.slice(0, 60))
+    const snapshot = decoder.snapshot(3, 50)
+    decoder.truncate(3, 40)
+    const [rest] = await decoder.extend([{ row: 3, ids: ids.slice(40) }])
+    expect(distance(rest!, whole.subarray(-97))).toBeLessThan(TOLERANCE)
+    decoder.setAdapter(0, adapters[4])
+    decoder.restore(0, snapshot, 33)
+    const [restored] = await decoder.extend([{ row: 0, ids: ids.slice(33) }])
+    expect(distance(restored!, whole.subarray(-97))).toBeLessThan(TOLERANCE)
+    expect(() => decoder.truncate(0, 71)).toThrow(expect.objectContaining({ code: 'model.row' }))
+    expect(() => decoder.restore(0, snapshot, 10)).toThrow(expect.objectContaining({ code: 'model.row' }))
+    expect(() => decoder.snapshot(1, 1)).toThrow(expect.objectContaining({ code: 'model.row' }))
+    decoder.free(0)
+    decoder.free(3)
+  })
+
+  test('reads empty rows far apart together with one that goes on, and each gets what it gets alone', async () => {
+    const [a, b, c] = [prompt(21, 30), prompt(22, 26), prompt(23, 9)]
+    for (const [row, adapter] of [
+      [0, 1],
+      [2, 3],
+      [4, 2],
+    ] as const) {
+      decoder.setAdapter(row, adapters[adapter])
+    }
+    await decoder.prefill(2, c.slice(0, 5))
+    const logits = await decoder.extend([
+      { row: 4, ids: a },
+      { row: 2, ids: c.slice(5) },
+      { row: 0, ids: b },
+    ])
+    for (const [i, [ids, adapter]] of (
+      [
+        [a, adapters[2]],
+        [c, adapters[3]],
+        [b, adapters[1]],
+      ] as const
+    ).entries()) {
+      expect(distance(logits[i]!, (await forward(ids, adapter)).subarray(-97))).toBeLessThan(TOLERANCE)
+    }
+    for (const row of [0, 2, 4]) decoder.free(row)
+  })
+
   test('leaves no trace of an adapter that computed nonsense', async () => {
     const ids = prompt(5, 20)
     decoder.setAdapter(1, adapters[1])
@@ -238,6 +285,30 @@ describe('createDecoder', () => {
     await expect(decoder.prefill(0, [])).rejects.toMatchObject({ code: 'model.row' })
     expect(decoder.length(0)).toBe(0)
   })
+})
+
+test('a decoder in 4 bits is the model of the rounded weights, but for rounding its activations to 8 bits', async () => {
+  const wide: LlamaConfig = { ...config, hiddenSize: 64, heads: 4, headSize: 16, feedForwardSize: 96 }
+  const noise = createNoise(3)
+  const weights = new Map<string, Float32Array>()
+  const rounded = new Map<string, Float32Array>()
+  for (const [name, shape] of weightShapes(wide)) {
+    const count = shape.reduce((product, length) => product * length, 1)
+    const data = shape.length === 1 ? new Float32Array(count).fill(1) : noise(count, 0.2)
+    weights.set(name, data)
+    const isRounded = name.includes('_proj') || name === 'lm_head.weight'
+    rounded.set(name, isRounded ? dequantise(quantise(data)) : data)
+  }
+  const baseHash = `0x${'00'.repeat(32)}` as const
+  const options = { rows: 2, context: 64, rankMax: 0 }
+  const fourBits = await createDecoder({ config: wide, weights, baseHash }, { ...options, precision: 'int4' })
+  const exact = await createDecoder({ config: wide, weights: rounded, baseHash }, options)
+  const ids = prompt(6, 12)
+  const [found, wanted] = [await fourBits.prefill(0, ids), await exact.prefill(0, ids)]
+  const spread = Math.sqrt(wanted.reduce((sum, value) => sum + value ** 2, 0) / wanted.length)
+  expect(distance(found, wanted)).toBeLessThan(0.1 * spread)
+  await fourBits.release()
+  await exact.release()
 })
 
 test('a decoder without adapters is the base model', async () => {

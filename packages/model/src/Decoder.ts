@@ -2,8 +2,8 @@ import { BaseError } from '@openledger/primitives'
 import { createSession, type Feed, type SessionOptions } from '@openledger/tensor'
 import type { Adapter } from './Adapter.ts'
 import type { Checkpoint } from './Checkpoint.ts'
-import { createDecoderCache } from './DecoderCache.ts'
-import { buildDecoderGraph } from './DecoderGraph.ts'
+import { createDecoderCache, type PrefixSnapshot } from './DecoderCache.ts'
+import { buildDecoderGraph, type DecoderPrecision } from './DecoderGraph.ts'
 import { createDecoderSlots } from './DecoderSlots.ts'
 
 export type DecoderOptions = SessionOptions & {
@@ -15,6 +15,8 @@ export type DecoderOptions = SessionOptions & {
   readonly rankMax: number
   /** Tokens of a row read in one run at most; longer prompts are read in pieces. */
   readonly runTokensMax?: number
+  /** Default `f32`. */
+  readonly precision?: DecoderPrecision
 }
 
 /** New tokens of one row. */
@@ -42,7 +44,8 @@ export type Decoder = {
   /**
    * Reads tokens into rows and returns logits `[wanted, vocabulary]` for each entry.
    *
-   * The batch covers the rows from the lowest to the highest that is named, and costs as much.
+   * Empty rows are read together where their lengths are near; rows that hold tokens already cost as much as all rows
+   * from the lowest to the highest of them.
    * @throws {RowError} when a row would hold more than the context, or is named twice.
    */
   readonly extend: (entries: readonly RowTokens[]) => Promise<Float32Array[]>
@@ -50,6 +53,12 @@ export type Decoder = {
   readonly prefill: (row: number, ids: ArrayLike<number>) => Promise<Float32Array>
   /** Reads one token into each row that has one and returns its logits `[vocabulary]`, by row. */
   readonly step: (tokens: readonly (number | undefined)[]) => Promise<(Float32Array | undefined)[]>
+  /** Forgets what a row holds beyond its first `tokens`. */
+  readonly truncate: (row: number, tokens: number) => void
+  /** Copies the keys and values of a row's first `tokens`, for rows of the same adapter to begin with. */
+  readonly snapshot: (row: number, tokens: number) => PrefixSnapshot
+  /** Puts the first `tokens` of a snapshot into an empty row, as if they had been read. */
+  readonly restore: (row: number, snapshot: PrefixSnapshot, tokens: number) => void
   /** Forgets a row's tokens and lets its adapter go. */
   readonly free: (row: number) => void
   /** Tokens that a row holds. */
@@ -59,6 +68,8 @@ export type Decoder = {
 
 /** Bounds the attention scores of a run, which grow with the square of its tokens. */
 const RUN_TOKENS_MAX = 512
+/** A prompt joins the run of a longer one when that one is at most this many times as long. */
+const PADDING_MAX = 1.5
 /** Far below any score, yet finite: adding it to a finite score never gives NaN. */
 const MASKED = -1e30
 
@@ -69,12 +80,12 @@ const MASKED = -1e30
  * 1e-4 on logits), since rows only share the base model's weights.
  */
 export async function createDecoder(checkpoint: Checkpoint, options: DecoderOptions): Promise<Decoder> {
-  const { rows, context, rankMax, runTokensMax = RUN_TOKENS_MAX, ...sessionOptions } = options
-  const model = buildDecoderGraph(checkpoint, rankMax > 0)
+  const { rows, context, rankMax, runTokensMax = RUN_TOKENS_MAX, precision, ...sessionOptions } = options
+  const model = buildDecoderGraph(checkpoint, rankMax > 0, precision)
   const session = await createSession(model.outputs, sessionOptions)
-  const { layers, heads, headWidth, vocabularySize, targets } = model
+  const { layers, heads, headWidth, vocabularySize, groups } = model
   const cache = createDecoderCache({ layers, rows, heads, headWidth, context })
-  const slots = createDecoderSlots(targets, rows, rankMax)
+  const slots = createDecoderSlots(groups, rows, rankMax)
   const lengths: number[] = new Array(rows).fill(0)
   const causalMasks = new Map<number, Float32Array>()
 
@@ -101,7 +112,11 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
     return mask
   }
 
-  function feedsFor(entries: readonly RowTokens[], first: number, count: number, width: number) {
+  /** @param order - Rows of the batch, neighbours where any of them holds tokens already. */
+  function feedsFor(entries: readonly RowTokens[], order: readonly number[], width: number) {
+    const count = order.length
+    const first = order[0]!
+    const place = new Map(order.map((row, i) => [row, i]))
     const ids = new BigInt64Array(count * width)
     const positions = new BigInt64Array(count * width)
     const hasPast = entries.some(({ row }) => lengths[row]! > 0)
@@ -109,13 +124,13 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
     const pastMask = new Float32Array(count * past).fill(MASKED)
     const wanted: bigint[] = []
     for (const { row, ids: own, logitsFrom = own.length - 1 } of entries) {
-      const at = (row - first) * width
+      const at = place.get(row)! * width
       const length = lengths[row]!
       for (let i = 0; i < own.length; i++) {
         ids[at + i] = BigInt(own[i]!)
         positions[at + i] = BigInt(length + i)
       }
-      pastMask.fill(0, (row - first) * past, (row - first) * past + length)
+      pastMask.fill(0, place.get(row)! * past, place.get(row)! * past + length)
       for (let i = logitsFrom; i < own.length; i++) wanted.push(BigInt(at + i))
     }
     const feeds: Record<string, Feed> = {
@@ -136,23 +151,20 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
           ? cache.values(layer, first, count)
           : { data: none, shape: [count, heads, 1, 1, headWidth] }
     }
-    if (rankMax > 0) {
-      for (const [index, { name }] of targets.entries()) {
-        feeds[`${name}.a`] = slots.down(index, first, count)
-        feeds[`${name}.b`] = slots.up(index, first, count)
-      }
-    }
+    if (rankMax > 0) slots.feed(order, feeds)
     return feeds
   }
 
   async function extendOnce(entries: readonly RowTokens[]): Promise<Float32Array[]> {
     const named = entries.map(({ row }) => row)
     const first = Math.min(...named)
-    const count = Math.max(...named) - first + 1
+    const order = entries.every(({ row }) => lengths[row] === 0)
+      ? named
+      : Array.from({ length: Math.max(...named) - first + 1 }, (_, i) => first + i)
     const width = Math.max(...entries.map(({ ids }) => ids.length))
     // room first: making it moves the cache that the feeds point into
     cache.reserve(Math.max(...lengths, ...entries.map(({ row, ids }) => lengths[row]! + ids.length)))
-    const fetched = await session.run(feedsFor(entries, first, count, width))
+    const fetched = await session.run(feedsFor(entries, order, width))
     for (const { row, ids } of entries) {
       for (let layer = 0; layer < layers; layer++) {
         cache.write({
@@ -162,7 +174,7 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
           count: ids.length,
           keys: fetched[`keys.${layer}`]!.data as Float32Array,
           values: fetched[`values.${layer}`]!.data as Float32Array,
-          index: row - first,
+          index: order.indexOf(row),
           width,
         })
       }
@@ -180,6 +192,44 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
   async function extend(entries: readonly RowTokens[]): Promise<Float32Array[]> {
     assertEntries(entries)
     if (entries.length === 0) return []
+    const runs = runsOf(entries)
+    if (runs.length === 1 && entries.every(({ ids }) => ids.length <= runTokensMax))
+      return extendOnce(entries)
+    const results: Float32Array[] = new Array(entries.length)
+    for (const run of runs) {
+      const logits = await extendInPieces(run.map((index) => entries[index]!))
+      for (const [i, index] of run.entries()) results[index] = logits[i]!
+    }
+    return results
+  }
+
+  /**
+   * Parts entries into runs, as indices: rows with tokens in one, empty rows by length, because a run costs its longest
+   * row for each of its rows.
+   */
+  function runsOf(entries: readonly RowTokens[]): number[][] {
+    const runs: number[][] = []
+    const begun = entries.flatMap(({ row }, index) => (lengths[row]! > 0 ? [index] : []))
+    if (begun.length > 0) runs.push(begun)
+    const empty = entries
+      .flatMap(({ row }, index) => (lengths[row] === 0 ? [index] : []))
+      .sort((a, b) => entries[b]!.ids.length - entries[a]!.ids.length)
+    let run: number[] = []
+    for (const index of empty) {
+      const widest = run.length === 0 ? 0 : entries[run[0]!]!.ids.length
+      const { length } = entries[index]!.ids
+      const fits =
+        length * PADDING_MAX >= widest && widest * (run.length + 1) <= Math.max(runTokensMax, widest)
+      if (run.length > 0 && fits) run.push(index)
+      else {
+        run = [index]
+        runs.push(run)
+      }
+    }
+    return runs
+  }
+
+  async function extendInPieces(entries: readonly RowTokens[]): Promise<Float32Array[]> {
     if (entries.every(({ ids }) => ids.length <= runTokensMax)) return extendOnce(entries)
     const parts: Float32Array[][] = entries.map(() => [])
     const longest = Math.max(...entries.map(({ ids }) => ids.length))
@@ -215,6 +265,26 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
       const byRow: (Float32Array | undefined)[] = new Array(tokens.length).fill(undefined)
       for (const [i, { row }] of entries.entries()) byRow[row] = logits[i]!
       return byRow
+    },
+    truncate(row, tokens) {
+      if (!(tokens >= 0 && tokens <= lengths[row]!)) {
+        throw new RowError(row, `at most the ${lengths[row]} tokens in it`, `${tokens}`)
+      }
+      lengths[row] = tokens
+    },
+    snapshot(row, tokens) {
+      if (!(tokens > 0 && tokens <= lengths[row]!)) {
+        throw new RowError(row, `1 to ${lengths[row]} tokens to copy`, `${tokens}`)
+      }
+      return cache.copy(row, tokens)
+    },
+    restore(row, snapshot, tokens) {
+      if (lengths[row] !== 0 || !(tokens > 0 && tokens <= snapshot.tokens)) {
+        throw new RowError(row, 'an empty row and tokens of the snapshot', `${lengths[row]} and ${tokens}`)
+      }
+      cache.reserve(Math.max(...lengths, tokens))
+      cache.paste(row, snapshot, tokens)
+      lengths[row] = tokens
     },
     free(row) {
       if (lengths[row]! > 0) cache.clear(row)

@@ -11,6 +11,13 @@ export type DecoderCacheShape = {
   readonly context: number
 }
 
+/** Keys `[layers, heads, headWidth, tokens]` and values `[layers, heads, tokens, headWidth]` of the start of a row. */
+export type PrefixSnapshot = {
+  readonly tokens: number
+  readonly keys: Float32Array
+  readonly values: Float32Array
+}
+
 /** Keys and values of every row, in our own memory: a run reads them in place and returns only the new ones. */
 export type DecoderCache = {
   /** Tokens a row has room for at the moment. */
@@ -33,6 +40,10 @@ export type DecoderCache = {
     readonly index: number
     readonly width: number
   }) => void
+  /** Copies the first `tokens` of a row. */
+  readonly copy: (row: number, tokens: number) => PrefixSnapshot
+  /** Writes the first `tokens` of a snapshot to the start of a row. */
+  readonly paste: (row: number, snapshot: PrefixSnapshot, tokens: number) => void
   /** Gives the keys `[count, heads, 1, headWidth, capacity]` of neighbouring rows, not copied. */
   readonly keys: (layer: number, firstRow: number, count: number) => Feed
   /** Gives the values `[count, heads, 1, capacity, headWidth]` of neighbouring rows, not copied. */
@@ -101,6 +112,40 @@ export function createDecoderCache(shape: DecoderCacheShape): DecoderCache {
         const to = ((row * heads + head) * capacity + at) * headWidth
         const from = (index * heads + head) * width * headWidth
         values[layer]!.set(newValues.subarray(from, from + count * headWidth), to)
+      }
+    },
+    copy(row, tokens) {
+      const lines = heads * headWidth
+      const copied = {
+        tokens,
+        keys: new Float32Array(layers * lines * tokens),
+        values: new Float32Array(layers * lines * tokens),
+      }
+      for (let layer = 0; layer < layers; layer++) {
+        for (let line = 0; line < lines; line++) {
+          const from = (row * lines + line) * capacity
+          copied.keys.set(keys[layer]!.subarray(from, from + tokens), (layer * lines + line) * tokens)
+        }
+        for (let head = 0; head < heads; head++) {
+          const from = (row * heads + head) * capacity * headWidth
+          const part = values[layer]!.subarray(from, from + tokens * headWidth)
+          copied.values.set(part, (layer * heads + head) * tokens * headWidth)
+        }
+      }
+      return copied
+    },
+    paste(row, snapshot, tokens) {
+      const lines = heads * headWidth
+      for (let layer = 0; layer < layers; layer++) {
+        for (let line = 0; line < lines; line++) {
+          const from = (layer * lines + line) * snapshot.tokens
+          keys[layer]!.set(snapshot.keys.subarray(from, from + tokens), (row * lines + line) * capacity)
+        }
+        for (let head = 0; head < heads; head++) {
+          const from = (layer * heads + head) * snapshot.tokens * headWidth
+          const part = snapshot.values.subarray(from, from + tokens * headWidth)
+          values[layer]!.set(part, (row * heads + head) * capacity * headWidth)
+        }
       }
     },
     keys(layer, firstRow, count) {

@@ -18,11 +18,11 @@ export type AdapterCache = {
 /**
  * Creates the cache of adapters in memory, by content: blob storage, then here, then a row's slot.
  *
- * @param load - Reads and decodes the blob of a CID.
+ * @param load - Reads and decodes the blob of a CID; what it must hash to helps it to hash it once.
  * @param sizeBytesMax - Limit on the adapters kept that nobody uses at the moment.
  */
 export function createAdapterCache(
-  load: (cid: string) => Promise<SharedAdapter>,
+  load: (reference: AdapterReference) => Promise<SharedAdapter>,
   sizeBytesMax: number,
 ): AdapterCache {
   const cache = createByteCache<SharedAdapter>(sizeBytesMax)
@@ -30,7 +30,7 @@ export function createAdapterCache(
   return {
     acquire: (reference) =>
       cache.acquire(keyOf(reference), async () => {
-        const value = await load(reference.cid)
+        const value = await load(reference)
         if (value.hash !== reference.hash) throw new AdapterHashMismatchError(reference, value.hash)
         return { value, sizeBytes: value.memory.byteLength }
       }),

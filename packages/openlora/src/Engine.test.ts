@@ -56,7 +56,10 @@ const tokenizer = {
   decode: (ids: readonly number[]) => String.fromCharCode(...ids.map((id) => 64 + id)),
   eosId: config.eosId,
 }
-const limits: EngineLimits = { waitingMax: 50, waitingPerCallerMax: 50, prefillTokensPerStepMax: 64 }
+const limits: EngineLimits = {
+  ...{ waitingMax: 50, waitingPerCallerMax: 50, prefillTokensPerStepMax: 64 },
+  ...{ prefixBytesMax: 1e6, guessedStepTokensMax: 16 },
+}
 
 let nextId = 0
 const request = (changes: Partial<EngineRequest>): EngineRequest => ({
@@ -80,7 +83,7 @@ const load: Load = async (cid) => {
 
 function start(decoder: Decoder, options: { load?: Load; limits?: EngineLimits; bytesMax?: number } = {}) {
   const cache = createAdapterCache(
-    async (cid) => share(await (options.load ?? load)(cid)),
+    async ({ cid }) => share(await (options.load ?? load)(cid)),
     options.bytesMax ?? 1e9,
   )
   const events: EngineEvent[] = []

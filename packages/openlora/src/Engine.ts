@@ -1,8 +1,12 @@
 import type { Adapter } from '@openledger/model'
-import type { Decoder } from '@openledger/model/Decoder'
+import { type Decoder, RowError } from '@openledger/model/Decoder'
+import type { PrefixSnapshot } from '@openledger/model/DecoderCache'
 import { BaseError, type Clock } from '@openledger/primitives'
 import type { AdapterReference } from './AdapterCache.ts'
 import type { AdapterSource } from './AdapterLease.ts'
+import { createHistogram, type HistogramState } from './Histogram.ts'
+import { createPrefixCache, type PrefixCacheState } from './PrefixCache.ts'
+import { guessNext } from './PromptLookup.ts'
 import { type Choice, createSampler, type Sampler, type SamplingOptions } from './Sampler.ts'
 import { createScheduler, type SchedulerLimits } from './Scheduler.ts'
 import { createTextStream, type TextStream } from './TextStream.ts'
@@ -47,6 +51,13 @@ export type EngineEvent =
 export type EngineLimits = Omit<SchedulerLimits, 'rows'> & {
   /** Prompt tokens read between two steps at most, so that those who decode are not kept waiting. */
   readonly prefillTokensPerStepMax: number
+  /** Memory for starts of prompts that several requests share; 0 keeps none. */
+  readonly prefixBytesMax: number
+  /**
+   * Tokens that one step reads at most when guesses are added, all rows together; 0 guesses none. Up to about 16 a step
+   * costs what it costs for one, because reading the weights takes the time.
+   */
+  readonly guessedStepTokensMax: number
 }
 
 export type EngineMetrics = {
@@ -62,6 +73,15 @@ export type EngineMetrics = {
   readonly steps: number
   readonly stepMs: number
   readonly prefillMs: number
+  readonly prefix: PrefixCacheState
+  /** Tokens guessed from what was said before, and those of them that the model then chose. */
+  readonly guessedTokens: number
+  readonly guessedRightTokens: number
+  /** In seconds, from submission. */
+  readonly timeToFirstToken: HistogramState
+  readonly timePerOutputToken: HistogramState
+  readonly requestSeconds: HistogramState
+  readonly queueSeconds: HistogramState
 }
 
 export type Engine = {
@@ -84,6 +104,7 @@ export type EngineDependencies = {
 type Entry = EngineRequest & {
   /** The adapter once it is in memory; null for the base model. */
   resident: Adapter.Adapter | null | undefined
+  readonly submittedMs: number
 }
 
 /** A request that has a row. */
@@ -94,7 +115,16 @@ type Running = {
   readonly stream: TextStream
   readonly answerIds: number[]
   readonly startedMs: number
+  /** Prompt tokens that the row holds. */
+  readTokens: number
+  firstMs: number | undefined
+  /** Steps to wait before guessing again, and how many after the next wrong guess. */
+  guessPause: number
+  nextGuessPause: number
 }
+
+/** Pauses between wrong guesses double up to this. */
+const GUESS_PAUSE_MAX = 64
 
 /**
  * Creates the continuous-batching loop: requests wait, get a row, read their prompt, and then decode together, each
@@ -102,22 +132,37 @@ type Running = {
  */
 export function createEngine(
   { decoder, tokenizer, adapters, clock, emit }: EngineDependencies,
-  { prefillTokensPerStepMax, ...waitingLimits }: EngineLimits,
+  { prefillTokensPerStepMax, prefixBytesMax, guessedStepTokensMax, ...waitingLimits }: EngineLimits,
 ): Engine {
   const scheduler = createScheduler<Entry>({ ...waitingLimits, rows: decoder.rows })
+  /** Requests that decode. */
   const running = new Map<number, Running>()
+  /** Requests that have a row and read their prompt, in order of admission. */
+  const reading = new Map<number, Running>()
+  const prefixes = createPrefixCache<PrefixSnapshot>(
+    prefixBytesMax,
+    ({ keys, values }) => keys.byteLength + values.byteLength,
+  )
   const cancelled = new Set<number>()
   const known = new Map<number, Entry>()
   let events: EngineEvent[] = []
   let isPumping = false
   const counts = { requests: 0, finished: 0, cancelled: 0, failed: 0, inputTokens: 0, outputTokens: 0 }
   const times = { steps: 0, stepMs: 0, prefillMs: 0 }
+  const guesses = { guessedTokens: 0, guessedRightTokens: 0 }
+  const histograms = {
+    timeToFirstToken: createHistogram(),
+    timePerOutputToken: createHistogram(),
+    requestSeconds: createHistogram(),
+    queueSeconds: createHistogram(),
+  }
 
   function leave(entry: Entry): void {
     known.delete(entry.id)
     const row = scheduler.remove(entry.id)
     if (row !== undefined) decoder.free(row)
     running.delete(entry.id)
+    reading.delete(entry.id)
     cancelled.delete(entry.id)
     if (entry.adapter !== undefined && entry.resident !== undefined) adapters.release(entry.adapter)
   }
@@ -132,6 +177,7 @@ export function createEngine(
   function finish(entry: Entry, finishReason: FinishReason): void {
     const state = running.get(entry.id)
     leave(entry)
+    observe(entry, state)
     if (finishReason === 'cancelled') counts.cancelled++
     else counts.finished++
     const text = state?.stream.text() ?? ''
@@ -139,6 +185,14 @@ export function createEngine(
     counts.outputTokens += answerIds.length
     if (state !== undefined) scheduler.observe(clock.nowMs() - state.startedMs)
     events.push({ kind: 'finished', id: entry.id, answerIds, text, finishReason })
+  }
+
+  function observe(entry: Entry, state: Running | undefined): void {
+    const nowMs = clock.nowMs()
+    histograms.requestSeconds.observe((nowMs - entry.submittedMs) / 1_000)
+    if (state?.firstMs === undefined || state.answerIds.length < 2) return
+    const perToken = (nowMs - state.firstMs) / (state.answerIds.length - 1)
+    histograms.timePerOutputToken.observe(perToken / 1_000)
   }
 
   /** Drops tokens at the end that only made up a stop string. */
@@ -151,6 +205,10 @@ export function createEngine(
   function accept(state: Running, logits: Float32Array): void {
     const { entry, sampler, stream, answerIds } = state
     const choice = sampler.next(logits)
+    if (state.firstMs === undefined) {
+      state.firstMs = clock.nowMs()
+      histograms.timeToFirstToken.observe((state.firstMs - entry.submittedMs) / 1_000)
+    }
     if (!Number.isFinite(choice.logprob)) {
       fail(entry, new AdapterOutputError(entry.adapter?.cid))
       return
@@ -188,48 +246,138 @@ export function createEngine(
 
   const isReady = (entry: Entry): boolean => entry.resident !== undefined
 
-  async function admit(): Promise<void> {
-    for (let budget = prefillTokensPerStepMax; budget > 0; ) {
+  const scopeOf = ({ adapter }: Entry): string => adapter?.hash ?? 'base'
+
+  /** Gives rows to those who wait, as long as the prompts that are being read leave budget. */
+  function admit(): void {
+    for (;;) {
+      let unread = 0
+      for (const { entry, readTokens } of reading.values()) unread += entry.promptIds.length - readTokens
+      if (unread >= prefillTokensPerStepMax) return
       const admitted = scheduler.admit(isReady)
       if (admitted === undefined) return
       const { request: entry, row } = admitted
-      budget -= entry.promptIds.length
-      const startedMs = clock.nowMs()
       try {
+        const { promptIds } = entry
+        if (promptIds.length === 0 || promptIds.length > decoder.context) {
+          throw new RowError(row, `1 to ${decoder.context} tokens`, `${promptIds.length}`)
+        }
+        const startedMs = clock.nowMs()
         const state: Running = {
-          entry,
-          row,
-          sampler: createSampler(entry.sampling, entry.promptIds, entry.topLogprobs),
+          ...{ entry, row, startedMs, answerIds: [], firstMs: undefined, guessPause: 0, nextGuessPause: 1 },
+          sampler: createSampler(entry.sampling, promptIds, entry.topLogprobs),
           stream: createTextStream(tokenizer.decode, entry.stop),
-          answerIds: [],
-          startedMs,
+          readTokens: 0,
         }
         decoder.setAdapter(row, entry.resident ?? undefined)
-        const logits = await decoder.prefill(row, entry.promptIds)
-        counts.inputTokens += entry.promptIds.length
-        running.set(entry.id, state)
-        accept(state, logits)
+        const known = prefixBytesMax > 0 ? prefixes.find(scopeOf(entry), promptIds) : undefined
+        if (known !== undefined) {
+          decoder.restore(row, known.snapshot, known.tokens)
+          state.readTokens = known.tokens
+        }
+        histograms.queueSeconds.observe((startedMs - entry.submittedMs) / 1_000)
+        reading.set(entry.id, state)
       } catch (error) {
         fail(entry, error)
       }
-      times.prefillMs += clock.nowMs() - startedMs
     }
   }
 
+  /** Reads the next parts of prompts, within the budget of one step; whoever has read all gets its first token. */
+  async function read(): Promise<void> {
+    const startedMs = clock.nowMs()
+    let budget = prefillTokensPerStepMax
+    const parts: { state: Running; ids: readonly number[]; isLast: boolean }[] = []
+    for (const state of reading.values()) {
+      if (budget <= 0) break
+      const { promptIds } = state.entry
+      const ids = promptIds.slice(state.readTokens, state.readTokens + budget)
+      budget -= ids.length
+      parts.push({ state, ids, isLast: state.readTokens + ids.length === promptIds.length })
+    }
+    if (parts.length === 0) return
+    try {
+      const logits = await decoder.extend(
+        parts.map(({ state, ids, isLast }) => ({
+          ...{ row: state.row, ids },
+          logitsFrom: isLast ? ids.length - 1 : ids.length,
+        })),
+      )
+      for (const [i, { state, ids, isLast }] of parts.entries()) {
+        const { entry, row } = state
+        state.readTokens += ids.length
+        if (!isLast) continue
+        reading.delete(entry.id)
+        counts.inputTokens += entry.promptIds.length
+        running.set(entry.id, state)
+        const isSound = Number.isFinite(logits[i]![0])
+        if (isSound && prefixBytesMax > 0) {
+          prefixes.remember(scopeOf(entry), entry.promptIds, (tokens) => decoder.snapshot(row, tokens))
+        }
+        accept(state, logits[i]!)
+      }
+    } catch (error) {
+      for (const { state } of parts) fail(state.entry, error)
+    }
+    times.prefillMs += clock.nowMs() - startedMs
+  }
+
+  /** Guesses the next tokens of a request, as many as the step has room for. */
+  function guess(state: Running, countMax: number): number[] {
+    if (state.guessPause > 0) {
+      state.guessPause--
+      return []
+    }
+    const { entry, answerIds } = state
+    const room = decoder.context - entry.promptIds.length - answerIds.length
+    const wanted = entry.outputTokensMax - answerIds.length - 1
+    return guessNext([...entry.promptIds, ...answerIds], Math.min(countMax, room, wanted))
+  }
+
+  /**
+   * Adds to every row the token that comes next, and further ones where a guess was right: the sampler chooses each from
+   * the scores that it would have had without guessing, so that the answer is the same.
+   */
   async function step(): Promise<void> {
     const states = [...running.values()]
     if (states.length === 0) return
-    const tokens: (number | undefined)[] = new Array(decoder.rows).fill(undefined)
-    for (const { row, answerIds } of states) tokens[row] = answerIds.at(-1)!
+    const guessMax = Math.floor(guessedStepTokensMax / states.length) - 1
+    const guessed = states.map((state) => guess(state, guessMax))
     const startedMs = clock.nowMs()
     try {
-      const logits = await decoder.step(tokens)
-      for (const state of states) accept(state, logits[state.row]!)
+      const logits = await decoder.extend(
+        states.map(({ row, answerIds }, i) => ({
+          row,
+          ids: [answerIds.at(-1)!, ...guessed[i]!],
+          logitsFrom: 0,
+        })),
+      )
+      for (const [i, state] of states.entries()) acceptGuessed(state, guessed[i]!, logits[i]!)
     } catch (error) {
       for (const { entry } of states) fail(entry, error)
     }
     times.steps++
     times.stepMs += clock.nowMs() - startedMs
+  }
+
+  function acceptGuessed(state: Running, guessed: readonly number[], logits: Float32Array): void {
+    const { entry, row, answerIds } = state
+    const { vocabularySize } = decoder
+    let right = 0
+    for (;;) {
+      accept(state, logits.subarray(right * vocabularySize, (right + 1) * vocabularySize))
+      if (!running.has(entry.id)) break
+      if (right < guessed.length && answerIds.at(-1) === guessed[right]) right++
+      else {
+        if (right < guessed.length) decoder.truncate(row, decoder.length(row) - (guessed.length - right))
+        break
+      }
+    }
+    if (guessed.length === 0) return
+    guesses.guessedTokens += guessed.length
+    guesses.guessedRightTokens += right
+    state.nextGuessPause = right > 0 ? 1 : Math.min(GUESS_PAUSE_MAX, 2 * state.nextGuessPause)
+    state.guessPause = right > 0 ? 0 : state.nextGuessPause
   }
 
   function flush(): void {
@@ -245,12 +393,18 @@ export function createEngine(
     try {
       do {
         carryOutCancellations()
-        await admit()
+        admit()
+        await read()
         carryOutCancellations()
         flush()
         await step()
         flush()
-      } while (running.size > 0 || cancelled.size > 0 || scheduler.waiting().some(isReady))
+      } while (
+        running.size > 0 ||
+        reading.size > 0 ||
+        cancelled.size > 0 ||
+        scheduler.waiting().some(isReady)
+      )
     } finally {
       isPumping = false
     }
@@ -276,7 +430,7 @@ export function createEngine(
   return {
     submit(request) {
       counts.requests++
-      const entry: Entry = { ...request, resident: undefined }
+      const entry: Entry = { ...request, resident: undefined, submittedMs: clock.nowMs() }
       known.set(entry.id, entry)
       try {
         scheduler.enqueue(entry)
@@ -294,10 +448,16 @@ export function createEngine(
     },
     metrics: () => ({
       rows: decoder.rows,
-      running: running.size,
+      running: running.size + reading.size,
       waiting: scheduler.waiting().length,
       ...counts,
       ...times,
+      ...guesses,
+      prefix: prefixes.state(),
+      timeToFirstToken: histograms.timeToFirstToken.state(),
+      timePerOutputToken: histograms.timePerOutputToken.state(),
+      requestSeconds: histograms.requestSeconds.state(),
+      queueSeconds: histograms.queueSeconds.state(),
     }),
   }
 }

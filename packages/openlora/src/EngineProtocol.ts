@@ -1,3 +1,4 @@
+import type { DecoderPrecision } from '@openledger/model/DecoderGraph'
 import type { Hex } from '@openledger/primitives'
 import type { AdapterHostMethods } from './AdapterLease.ts'
 import type { EngineEvent, EngineLimits, EngineMetrics, EngineRequest } from './Engine.ts'
@@ -9,6 +10,7 @@ export type EngineWorkerData = {
   readonly context: number
   readonly rankMax: number
   readonly threads: number
+  readonly precision: DecoderPrecision
   readonly limits: EngineLimits
 }
 

@@ -20,8 +20,8 @@ async function start(
   const tokenizer = await CheckpointFolder.readTokenizer(data.baseDirectory)
   const { config } = checkpoint
   const context = Math.min(data.context, config.contextMax)
-  const { rows, rankMax, threads } = data
-  const decoder = await createDecoder(checkpoint, { rows, context, rankMax, threads })
+  const { rows, rankMax, threads, precision } = data
+  const decoder = await createDecoder(checkpoint, { rows, context, rankMax, threads, precision })
   const adapters = createAdapterSource(link)
   const emit = (events: EngineHostMethods['events']['in']): void => link.send('events', events)
   const engine = createEngine({ decoder, tokenizer, adapters, clock: systemClock, emit }, data.limits)

@@ -1,4 +1,5 @@
 import { CheckpointFolder, type Message, type Tokenizer } from '@openledger/model'
+import type { DecoderPrecision } from '@openledger/model/DecoderGraph'
 import { BaseError, type Hex } from '@openledger/primitives'
 import { createAdapterCache } from './AdapterCache.ts'
 import { createAdapterLease } from './AdapterLease.ts'
@@ -107,6 +108,11 @@ export type OpenLoraOptions = {
   /** Name under which the base is served without an adapter. */
   readonly baseName: string
   readonly threads?: number
+  /**
+   * How the base is kept; default `f32`. `int4` answers several times as fast and a little differently, while attribution
+   * reads the answer with the exact base.
+   */
+  readonly precision?: DecoderPrecision
   readonly limits?: Partial<OpenLoraLimits>
 }
 
@@ -130,7 +136,9 @@ const DEFAULT_LIMITS: OpenLoraLimits = {
   indexBytesMax: 512 * 2 ** 20,
   waitingMax: 256,
   waitingPerCallerMax: 32,
-  prefillTokensPerStepMax: 1_024,
+  prefillTokensPerStepMax: 512,
+  prefixBytesMax: 128 * 2 ** 20,
+  guessedStepTokensMax: 16,
 }
 const OUTPUT_TOKENS_DEFAULT = 256
 const STOP_COUNT_MAX = 4
@@ -141,7 +149,7 @@ const CHARACTERS_PER_TOKEN_MAX = 32
 /** Starts serving: one base model, any number of adapters over it, in a thread of its own. */
 export async function createOpenLora(
   { blobs, lookup, logger }: OpenLoraDependencies,
-  { baseDirectory, baseName, threads = 2, limits: given }: OpenLoraOptions,
+  { baseDirectory, baseName, threads = 2, precision = 'f32', limits: given }: OpenLoraOptions,
 ): Promise<OpenLora> {
   const limits = { ...DEFAULT_LIMITS, ...given }
   const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
@@ -151,7 +159,7 @@ export async function createOpenLora(
 
   const { rows, context, rankMax, adapterBytesMax, indexBytesMax, ...engineLimits } = limits
   const data: EngineWorkerData = {
-    ...{ baseDirectory, rows, context, rankMax, threads },
+    ...{ baseDirectory, rows, context, rankMax, threads, precision },
     limits: engineLimits,
   }
   const decoding = createWorkerHost<Methods, AdapterMethods, undefined>({
@@ -161,9 +169,9 @@ export async function createOpenLora(
     logger,
     onDeath: () => {},
   })
-  const adapters = createAdapterCache(async (cid) => {
+  const adapters = createAdapterCache(async ({ cid, hash }) => {
     const bytes = await blobs.get(cid)
-    return (await decoding.live()).link.call('decode', bytes)
+    return (await decoding.live()).link.call('decode', { bytes, hash })
   }, adapterBytesMax)
   const { releaseAll, ...lease } = createAdapterLease(adapters)
   const { releaseAll: releaseAttributed, ...attributionLease } = createAdapterLease(adapters)

@@ -2,9 +2,9 @@ import { BaseError } from '@openledger/primitives'
 import { format, type Shape, ShapeError, size } from './Shape.ts'
 
 /** The element types that graphs carry. */
-export type DataType = 'float32' | 'int32' | 'int64' | 'bool'
+export type DataType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8'
 
-/** Elements as the host holds them; `bool` is one byte each. */
+/** Elements as the host holds them; `bool` is one byte each, as `uint8` is, which only constants have. */
 export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array
 
 /** A value of a graph: known shape and type, no elements until a session runs. */
@@ -34,6 +34,7 @@ export type OperationName =
   | 'less'
   | 'cast'
   | 'matmul'
+  | 'matmulQuantised'
   | 'transpose'
   | 'reshape'
   | 'expand'
@@ -73,6 +74,8 @@ export type Graph = {
   readonly input: (name: string, dataType: DataType, shape: Shape) => Tensor
   /** Adds fixed elements: weights (ONNX Runtime packs them for fast products) and tables. The array is not copied. */
   readonly constant: (data: TensorData, shape: Shape, name?: string) => Tensor
+  /** Adds fixed bytes, for operations that read packed weights. */
+  readonly bytes: (data: Uint8Array, shape: Shape, name?: string) => Tensor
   /** Adds a float32 scalar; equal scalars are one tensor. */
   readonly scalar: (value: number) => Tensor
   /** Appends an operation whose output shapes were already checked. `Op` is the public way. */
@@ -104,18 +107,21 @@ export function createGraph(): Graph {
     return tensors
   }
 
+  const constant = (data: TensorData, shape: Shape, dataType: DataType, name?: string): Tensor => {
+    if (data.length !== size(shape)) {
+      throw new ShapeError(
+        `Expected ${size(shape)} elements for ${name ?? 'a constant'} ${format(shape)}, got ${data.length}.`,
+      )
+    }
+    const output = { shape, dataType, ...(name === undefined ? {} : { name }) }
+    return append({ operation: 'constant', inputs: [], attributes: {}, data }, [output])[0]!
+  }
+
   const graph: Graph = {
     input: (name, dataType, shape) =>
       append({ operation: 'input', inputs: [], attributes: {} }, [{ name, dataType, shape }])[0]!,
-    constant: (data, shape, name) => {
-      if (data.length !== size(shape)) {
-        throw new ShapeError(
-          `Expected ${size(shape)} elements for ${name ?? 'a constant'} ${format(shape)}, got ${data.length}.`,
-        )
-      }
-      const output = { shape, dataType: dataTypeOf(data), ...(name === undefined ? {} : { name }) }
-      return append({ operation: 'constant', inputs: [], attributes: {}, data }, [output])[0]!
-    },
+    constant: (data, shape, name) => constant(data, shape, dataTypeOf(data), name),
+    bytes: (data, shape, name) => constant(data, shape, 'uint8', name),
     scalar: (value) => {
       const known = scalars.get(value)
       if (known) return known

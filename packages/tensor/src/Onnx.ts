@@ -1,10 +1,11 @@
 import type { DataType, Node, Tensor, TensorData } from './Graph.ts'
-import { nodesFor } from './Graph.ts'
+import { dataTypeOf, nodesFor } from './Graph.ts'
 import * as Protobuf from './Protobuf.ts'
+import { BLOCK } from './Quantised.ts'
 import type { Shape } from './Shape.ts'
 
 // field numbers and codes of onnx.proto3, IR version 10, operator set 21
-const typeCodes: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 }
+const typeCodes: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2 }
 const contrib = 'com.microsoft'
 
 type Attribute = number | string | readonly number[] | { readonly float: number }
@@ -71,19 +72,15 @@ function createLowering(graph: Protobuf.Message) {
     Protobuf.nested(graph, 1, node)
   }
 
-  const initializer = (name: string, data: TensorData, shape: readonly number[]): void => {
-    const codes = { f: typeCodes.float32, i: typeCodes.int32, l: typeCodes.int64, b: typeCodes.bool }
-    const code =
-      data instanceof Float32Array
-        ? codes.f
-        : data instanceof Int32Array
-          ? codes.i
-          : data instanceof BigInt64Array
-            ? codes.l
-            : codes.b
+  const initializer = (
+    name: string,
+    data: TensorData,
+    shape: readonly number[],
+    dataType: DataType = dataTypeOf(data),
+  ): void => {
     const tensor = Protobuf.message()
     Protobuf.packedVarints(tensor, 1, shape)
-    Protobuf.varint(tensor, 2, code)
+    Protobuf.varint(tensor, 2, typeCodes[dataType])
     Protobuf.text(tensor, 8, name)
     Protobuf.bytes(tensor, 9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     Protobuf.nested(graph, 5, tensor)
@@ -129,7 +126,7 @@ function createLowering(graph: Protobuf.Message) {
       case 'input':
         return
       case 'constant':
-        return initializer(output.name, node.data!, output.shape as number[])
+        return initializer(output.name, node.data!, output.shape as number[], output.dataType)
       case 'add':
         return emitHere('Add')
       case 'subtract':
@@ -163,6 +160,12 @@ function createLowering(graph: Protobuf.Message) {
           alpha: { float: scale as number },
         }
         return emitHere('FusedMatMul', [], fused, contrib)
+      }
+      case 'matmulQuantised': {
+        const { accuracy } = attributes as { accuracy: number }
+        const [columns, blocks] = node.inputs[1]!.shape as readonly [number, number]
+        const sizes = { K: blocks * BLOCK, N: columns, bits: 4, block_size: BLOCK, accuracy_level: accuracy }
+        return emitHere('MatMulNBits', [], sizes, contrib)
       }
       case 'transpose':
         return emitHere('Transpose', [], { perm: attributes.order as readonly number[] })

@@ -5,6 +5,7 @@ import {
   type Graph,
   gradients,
   Op,
+  quantise,
   Reference,
   recomputed,
   type Tensor,
@@ -107,6 +108,15 @@ const cases: Case[] = [
       [2, 4, 2],
     ],
     build: (_, [a, b]) => Op.matmul(a!, b!),
+  },
+  {
+    name: 'matmul with weights in 4 bits',
+    shapes: [[2, 3, 64]],
+    noGradient: true,
+    build: (graph, [x]) => {
+      const { packed, scales } = quantise(numbers(5 * 64, 7))
+      return Op.matmulQuantised(x!, graph.bytes(packed, [5, 2, 16]), graph.constant(scales, [5, 2]), 1)
+    },
   },
   { name: 'transpose', shapes: [[2, 3, 4]], build: (_, [x]) => Op.transpose(x!, [2, 0, 1]) },
   { name: 'reshape', shapes: [[2, 6]], build: (_, [x]) => Op.reshape(x!, [3, 4]) },

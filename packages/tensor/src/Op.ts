@@ -1,4 +1,5 @@
 import type { DataType, Graph, Node, OperationName, Tensor } from './Graph.ts'
+import { BLOCK } from './Quantised.ts'
 import { axisOf, broadcast, type Dim, equals, format, type Shape, ShapeError } from './Shape.ts'
 
 type Attributes = Node['attributes']
@@ -84,6 +85,25 @@ export function matmul(
   }
   const leading = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))
   return append('matmul', [a, b], [...leading, rows, columns], { transposeA, transposeB, scale })
+}
+
+/**
+ * Multiplies by weights in 4 bits: `x @ wᵀ`; no gradient.
+ *
+ * @param x - `[..., K]`.
+ * @param packed - `[N, K / 32, 16]` bytes, see `quantise`.
+ * @param scales - `[N, K / 32]`.
+ * @param accuracy - 1 multiplies in float32; 4 rounds `x` to 8 bits in blocks, several times as fast with few rows.
+ * @returns `[..., N]`.
+ */
+export function matmulQuantised(x: Tensor, packed: Tensor, scales: Tensor, accuracy: 1 | 4): Tensor {
+  const [columns, blocks] = packed.shape as readonly [number, number]
+  if (x.shape.at(-1) !== blocks * BLOCK || !equals(scales.shape, [columns, blocks])) {
+    throw new ShapeError(
+      `Expected ${blocks * BLOCK} channels and scales [${columns},${blocks}], got ${format(x.shape)} and ${format(scales.shape)}.`,
+    )
+  }
+  return append('matmulQuantised', [x, packed, scales], [...x.shape.slice(0, -1), columns], { accuracy })
 }
 
 /** Reorders axes: output axis `i` is input axis `order[i]`. */

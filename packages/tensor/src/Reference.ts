@@ -1,4 +1,5 @@
 import { type Node, nodesFor, type Tensor, type TensorData } from './Graph.ts'
+import { dequantise } from './Quantised.ts'
 import type { Feed } from './Session.ts'
 
 /** Elements in double precision, whatever the element type in the graph. */
@@ -136,6 +137,18 @@ function apply(node: Node, inputs: readonly Value[]): Value[] {
       return unary(x, node.outputs[0]!.dataType === 'float32' ? (a) => a : Math.trunc)
     case 'matmul':
       return [matmul(node, x, y)]
+    case 'matmulQuantised': {
+      const weights = dequantise({
+        packed: Uint8Array.from(y.data),
+        scales: Float32Array.from(inputs[2]!.data),
+      })
+      const rows = rowsOf(x).map((row) =>
+        Float64Array.from({ length: y.shape[0]! }, (_, n) =>
+          row.reduce((sum, value, k) => sum + value * weights[n * row.length + k]!, 0),
+        ),
+      )
+      return [fromRows(rows, [...x.shape.slice(0, -1), y.shape[0]!])]
+    }
     case 'transpose': {
       const order = node.attributes.order as readonly number[]
       const shape = order.map((axis) => x.shape[axis]!)

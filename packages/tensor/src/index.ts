@@ -14,6 +14,7 @@ export {
 } from './Graph.ts'
 export * as Onnx from './Onnx.ts'
 export * as Op from './Op.ts'
+export { BLOCK, dequantise, type Quantised, quantise } from './Quantised.ts'
 export * as Reference from './Reference.ts'
 export {
   createSession,
