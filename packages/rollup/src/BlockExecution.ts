@@ -84,6 +84,8 @@ export type BlockEnvironment = {
   readonly optimism: OptimismConfig
   readonly code: (codeHash: Hex) => Uint8Array
   readonly blockHash: (number: bigint) => Hex | undefined
+  /** Puts a view over the block's state, for whoever wants to see what is read and written. */
+  readonly observe?: (state: JournaledState) => JournaledState
 }
 
 const BEACON_ROOTS_LENGTH = 8191n
@@ -125,7 +127,8 @@ export function beginBlock(
 ): BlockExecution {
   const { crypto, trie, optimism } = environment
   const rules = rulesOf(environment.fork)
-  const journal = createJournaledState(createStateReader(trie, state, environment.code))
+  const own = createJournaledState(createStateReader(trie, state, environment.code))
+  const journal = environment.observe?.(own) ?? own
   const context: BlockContext = {
     number: parent.header.number + 1n,
     timestamp: attributes.timestamp,
@@ -285,7 +288,7 @@ export function receiptOf({ transaction, result, cumulativeGasUsed }: ExecutedTr
  *
  * The calls themselves would leave a non-empty system account behind under EthereumJS.
  */
-function writeSystemContracts(
+export function writeSystemContracts(
   journal: JournaledState,
   { number, timestamp }: BlockContext,
   parentBeaconBlockRoot: Hex,

@@ -1,5 +1,5 @@
 import { Common, Hardfork, Mainnet } from '@ethereumjs/common'
-import { createEVM, type EVMResult, paramsEVM } from '@ethereumjs/evm'
+import { createEVM, type EVM, type EVMResult, paramsEVM } from '@ethereumjs/evm'
 import { Address, bytesToHex, concatBytes, hexToBytes } from '@ethereumjs/util'
 import type { Hex } from '@openledger/primitives'
 import type { Crypto } from './Crypto.ts'
@@ -46,10 +46,58 @@ export type MessageResult = {
   readonly failure: string | undefined
 }
 
+/** One opcode that is about to run. `stack` and `memory` are as before it, the top of the stack last. */
+export type EvmStep = {
+  readonly pc: number
+  readonly opcode: string
+  readonly gas: bigint
+  /** Without what a call hands on. */
+  readonly gasCost: bigint
+  /** 1 for the transaction's own message. */
+  readonly depth: number
+  readonly refund: bigint
+  readonly stack: readonly bigint[]
+  readonly memory: Uint8Array
+  readonly address: Hex
+}
+
+/** A message that begins: the transaction's own, or one that code sends. */
+export type EvmFrame = {
+  readonly depth: number
+  readonly from: Hex
+  /** `undefined` while the address of a new contract is not known. */
+  readonly to: Hex | undefined
+  readonly isDelegateCall: boolean
+  readonly isStatic: boolean
+  /** Whose code runs; differs from `to` under DELEGATECALL and CALLCODE. */
+  readonly codeAddress: Hex | undefined
+  readonly data: Uint8Array
+  readonly value: bigint
+  readonly gas: bigint
+}
+
+/** Watches a message being executed; what it throws ends the execution. */
+export type EvmTracer = {
+  /** May return a promise, which the EVM waits for: a place to let others have the thread. */
+  readonly step?: (step: EvmStep) => void | Promise<void>
+  readonly enter?: (frame: EvmFrame) => void
+  readonly exit?: (result: {
+    readonly gasUsed: bigint
+    readonly returnData: Uint8Array
+    readonly failure: string | undefined
+    readonly createdAddress: Hex | undefined
+  }) => void
+}
+
 /** Runs messages on journaled states, one at a time. */
 export type Evm = {
   /** Runs a message. The transaction has begun in the journal, with the sender's nonce raised and its gas paid. */
-  run(state: JournaledState, block: BlockContext, message: Message): Promise<MessageResult>
+  run(
+    state: JournaledState,
+    block: BlockContext,
+    message: Message,
+    tracer?: EvmTracer,
+  ): Promise<MessageResult>
   /** Runs a message and tells which addresses and slots it touched, beyond those that are always warm. */
   trace(
     state: JournaledState,
@@ -130,11 +178,21 @@ export async function createEvm(options: { chainId: number; crypto: Crypto; fork
   }
 
   return {
-    async run(state, context, message) {
-      if (isPlainTransfer(state, message)) return transferPlainly(state, message)
-      const result = await run(state, context, message)
-      await evm.journal.cleanup()
-      return result
+    async run(state, context, message, tracer) {
+      if (tracer === undefined) {
+        if (isPlainTransfer(state, message)) return transferPlainly(state, message)
+        const result = await run(state, context, message)
+        await evm.journal.cleanup()
+        return result
+      }
+      const stop = attach(evm, tracer)
+      try {
+        const result = await run(state, context, message)
+        await evm.journal.cleanup()
+        return result
+      } finally {
+        stop()
+      }
     },
     async trace(state, context, message) {
       evm.journal.startReportingAccessList()
@@ -143,6 +201,72 @@ export async function createEvm(options: { chainId: number; crypto: Crypto; fork
       await evm.journal.cleanup()
       return { ...result, accessList: accessListOf(touched) }
     },
+  }
+}
+
+/** Tells a tracer what the EVM does. @returns what ends it. */
+function attach(evm: EVM, { step, enter, exit }: EvmTracer): () => void {
+  let broken: { readonly error: unknown } | undefined
+  const { events } = evm
+  if (step !== undefined) {
+    // a listener of two parameters is waited for; what it fails with is thrown by the next one that is not
+    events.on('step', (data, resume) => {
+      const fail = (error: unknown): void => {
+        broken = { error }
+        resume?.()
+      }
+      try {
+        const waiting = step({
+          pc: data.pc,
+          opcode: data.opcode.name,
+          gas: data.gasLeft,
+          gasCost: data.opcode.dynamicFee ?? BigInt(data.opcode.fee),
+          depth: data.depth + 1,
+          refund: data.gasRefund,
+          stack: data.stack,
+          memory: data.memory,
+          address: bytesToHex(data.address.bytes),
+        })
+        if (waiting === undefined) resume?.()
+        else waiting.then(() => resume?.(), fail)
+      } catch (error) {
+        fail(error)
+      }
+    })
+    events.on('step', () => {
+      if (broken !== undefined) throw broken.error
+    })
+  }
+  if (enter !== undefined) {
+    events.on('beforeMessage', (message) => {
+      const to = message.to === undefined ? undefined : bytesToHex(message.to.bytes)
+      enter({
+        depth: message.depth + 1,
+        from: bytesToHex(message.caller.bytes),
+        to,
+        isDelegateCall: message.delegatecall,
+        isStatic: message.isStatic,
+        codeAddress: to === undefined ? undefined : bytesToHex(message.codeAddress.bytes),
+        data: message.data,
+        value: message.value,
+        gas: message.gasLimit,
+      })
+    })
+  }
+  if (exit !== undefined) {
+    events.on('afterMessage', ({ execResult, createdAddress }) =>
+      exit({
+        gasUsed: execResult.executionGasUsed,
+        returnData: execResult.returnValue,
+        failure: execResult.exceptionError?.error,
+        createdAddress: createdAddress === undefined ? undefined : bytesToHex(createdAddress.bytes),
+      }),
+    )
+  }
+  return () => {
+    events.removeAllListeners('step')
+    events.removeAllListeners('beforeMessage')
+    events.removeAllListeners('afterMessage')
   }
 }
 

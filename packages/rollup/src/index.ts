@@ -32,7 +32,15 @@ export {
   type DerivedBlock,
   L1DiscontinuityError,
 } from './derivation/Derivation.ts'
-export type { BlockContext, Evm, Message, MessageResult } from './Evm.ts'
+export type {
+  BlockContext,
+  Evm,
+  EvmFrame,
+  EvmStep,
+  EvmTracer,
+  Message,
+  MessageResult,
+} from './Evm.ts'
 export { createEvm } from './Evm.ts'
 export { type Fork, type ForkRules, rulesOf } from './Fork.ts'
 export * as Frame from './Frame.ts'

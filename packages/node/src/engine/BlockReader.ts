@@ -2,7 +2,7 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import type { Crypto } from '@openledger/rollup'
 import type { ChainStore, StoredBlock } from './ChainStore.ts'
 import type { Engine, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
-import { type BlockView, blockView, matchesLog } from './Records.ts'
+import { type BlockView, blockView, matchesLog, UnknownBlockError } from './Records.ts'
 
 /** Answers questions about blocks, keeping the ones last asked for. */
 export type BlockReader = {
@@ -86,16 +86,6 @@ export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReade
 }
 
 const lower = (hex: Hex): Hex => hex.toLowerCase() as Hex
-
-export class UnknownBlockError extends BaseError {
-  constructor(number: bigint) {
-    super({
-      code: 'engine.unknown_block',
-      message: `header not found: expected a block that exists, got number ${number}.`,
-      context: { number: number.toString() },
-    })
-  }
-}
 
 export class TooManyLogsError extends BaseError {
   constructor(logsMax: number, blocksMax: number) {

@@ -1,4 +1,4 @@
-import { BaseError, type Hex } from '@openledger/primitives'
+import { BaseError, type Clock, type Hex } from '@openledger/primitives'
 import {
   type BlockContext,
   bytesToHex,
@@ -16,18 +16,37 @@ import {
   stripZeros,
   type WorldState,
 } from '@openledger/rollup'
-import type { CallRequest, CallResult, StateOverride } from './Engine.ts'
+import type { BlockOverride, CallRequest, CallResult, StateOverride } from './Engine.ts'
+import { createTracer, failureWords, type TraceOptions, type Tracer } from './Tracers.ts'
 
 /** Executes what never becomes part of a block. */
 export type Calls = {
-  call(at: CallPlace, request: CallRequest, overrides: StateOverride | undefined): Promise<CallResult>
+  call(
+    at: CallPlace,
+    request: CallRequest,
+    overrides?: StateOverride,
+    blockOverrides?: BlockOverride,
+  ): Promise<CallResult>
   /** @throws {CallRevertedError} */
-  estimateGas(at: CallPlace, request: CallRequest): Promise<bigint>
+  estimateGas(at: CallPlace, request: CallRequest, overrides?: StateOverride): Promise<bigint>
+  /** Executes a call and tells what the tracer saw of it. @throws {TraceLimitError} */
+  trace(
+    at: CallPlace,
+    request: CallRequest,
+    options: TraceOptions,
+    overrides?: StateOverride,
+    blockOverrides?: BlockOverride,
+  ): Promise<unknown>
+  /** Lends an EVM, waiting for one where all are busy; one that fails is not used again. */
+  withEvm<T>(use: (evm: Evm) => Promise<T>): Promise<T>
+  /** Puts a journal with overrides on a state. */
+  journal(state: WorldState, overrides?: StateOverride): JournaledState
 }
 
 export type CallPlace = { readonly header: Header.Header; readonly state: WorldState }
 
 export type CallsDependencies = {
+  readonly clock: Clock
   readonly crypto: Crypto
   readonly trie: StateTrie
   readonly createEvm: () => Promise<Evm>
@@ -78,8 +97,20 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
     if (next === undefined) idle.push(evm)
     else next(evm)
   }
+  const withEvm: Calls['withEvm'] = async (use) => {
+    let evm = await acquire()
+    try {
+      return await use(evm)
+    } catch (error) {
+      // what broke off in the middle may have left something behind
+      evm = await dependencies.createEvm()
+      throw error
+    } finally {
+      release(evm)
+    }
+  }
 
-  const stateOf = ({ state }: CallPlace, overrides: StateOverride | undefined): JournaledState => {
+  const journalOn: Calls['journal'] = (state, overrides) => {
     const journal = createJournaledState(createStateReader(trie, state, dependencies.code))
     journal.beginTransaction()
     for (const [key, override] of Object.entries(overrides ?? {})) {
@@ -93,6 +124,8 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
     request: CallRequest,
     overrides: StateOverride | undefined,
     gas: bigint,
+    blockOverrides?: BlockOverride,
+    tracer?: Tracer,
   ): Promise<CallResult> => {
     const from = lower(request.from ?? ZERO_ADDRESS)
     const to = request.to === undefined || request.to === null ? null : lower(request.to)
@@ -100,16 +133,17 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
     const accessList = request.accessList ?? []
     const intrinsic = intrinsicGas({ to, data, accessList })
     if (gas < leastGas(request)) return failed(gas, 'intrinsic gas too low')
-    const evm = await acquire()
-    try {
-      const journal = stateOf(place, overrides)
+    return withEvm(async (evm) => {
+      const own = journalOn(place.state, overrides)
+      const journal = tracer?.observe(own) ?? own
       const account = journal.account(from) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
       const value = request.value ?? 0n
       if (account.balance < value) return failed(0n, 'insufficient funds for transfer')
       journal.putAccount(from, { ...account, nonce: account.nonce + 1n })
       journal.beginTransaction()
       const price = priceOf(request, place.header.baseFeePerGas)
-      const result = await evm.trace(journal, contextOf(place, price, dependencies), {
+      const context = contextOf(place, price, dependencies, blockOverrides)
+      const message = {
         from,
         to,
         data,
@@ -118,7 +152,11 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
         gasPrice: price,
         accessList,
         warm: [],
-      })
+      }
+      const result =
+        tracer === undefined
+          ? await evm.trace(journal, context, message)
+          : { ...(await evm.run(journal, context, message, tracer.evm)), accessList: [] }
       const spent = intrinsic.gas + result.gasUsed
       const refund = result.gasRefund < spent / 5n ? result.gasRefund : spent / 5n
       const gasUsed = spent - refund > intrinsic.floorGas ? spent - refund : intrinsic.floorGas
@@ -130,28 +168,47 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
         logs: result.logs,
         accessList: result.accessList.filter(({ address }) => address !== from && address !== to),
       }
-    } finally {
-      release(evm)
-    }
+    })
   }
+  const bounded = (gas: bigint | undefined): bigint =>
+    gas !== undefined && gas < limits.gasMax ? gas : limits.gasMax
 
   return {
-    call(place, request, overrides) {
-      const gas = request.gas ?? limits.gasMax
-      return run(place, request, overrides, gas < limits.gasMax ? gas : limits.gasMax)
+    withEvm,
+    journal: journalOn,
+    call: (place, request, overrides, blockOverrides) =>
+      run(place, request, overrides, bounded(request.gas), blockOverrides),
+    async trace(place, request, options, overrides, blockOverrides) {
+      const gas = bounded(request.gas)
+      const transaction = {
+        from: lower(request.from ?? ZERO_ADDRESS),
+        to: request.to === undefined || request.to === null ? null : lower(request.to),
+        data: request.data ?? '0x',
+        value: request.value ?? 0n,
+        gas,
+        feeRecipient: lower(blockOverrides?.feeRecipient ?? place.header.miner),
+      } as const
+      const tracer = createTracer(options, transaction, dependencies.clock)
+      const result = await run(place, request, overrides, gas, blockOverrides, tracer)
+      return tracer.result({
+        gasUsed: result.gasUsed,
+        returnData: result.returnData,
+        failure: result.error === undefined ? undefined : failureWords(result.error),
+        contractAddress: undefined,
+      })
     },
-    async estimateGas(place, request) {
+    async estimateGas(place, request, overrides) {
       const blockMax = place.header.gasLimit < limits.gasMax ? place.header.gasLimit : limits.gasMax
       let high = request.gas !== undefined && request.gas < blockMax ? request.gas : blockMax
       const price = priceOf(request, place.header.baseFeePerGas)
       if (price > 0n && request.from !== undefined) {
-        const balance = trie.account(place.state, lower(request.from))?.balance ?? 0n
+        const balance = journalOn(place.state, overrides).account(lower(request.from))?.balance ?? 0n
         const value = request.value ?? 0n
         if (balance < value) throw new CallRevertedError('insufficient funds for transfer', '0x')
         const affordable = (balance - value) / price
         if (affordable < high) high = affordable
       }
-      const first = await run(place, request, undefined, high)
+      const first = await run(place, request, overrides, high)
       if (first.reverted) throw new CallRevertedError(first.error ?? 'execution reverted', first.returnData)
       // where no code ran, the use is the need
       if (first.gasUsed === leastGas(request)) return first.gasUsed
@@ -160,14 +217,14 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
       // refunds and the 63/64 rule make the need exceed the use: try a little above first
       const optimistic = first.gasUsed + first.gasUsed / 3n
       if (optimistic < high) {
-        if ((await run(place, request, undefined, optimistic)).reverted) low = optimistic
+        if ((await run(place, request, overrides, optimistic)).reverted) low = optimistic
         else high = optimistic
       }
       // each trial may hold the thread, so others get a turn in between
       while (high - low > 1n && (high - low) * 1_000_000n > high * ESTIMATE_TOLERANCE_PPM) {
         await new Promise(setImmediate)
         const middle = (high + low) / 2n
-        if ((await run(place, request, undefined, middle)).reverted) low = middle
+        if ((await run(place, request, overrides, middle)).reverted) low = middle
         else high = middle
       }
       return high
@@ -204,14 +261,19 @@ function priceOf(request: CallRequest, baseFeePerGas: bigint): bigint {
 }
 
 /** A call without a price sees a base fee of zero, as under op-geth, so that code comparing the two does not fail. */
-function contextOf({ header }: CallPlace, price: bigint, dependencies: CallsDependencies): BlockContext {
+function contextOf(
+  { header }: CallPlace,
+  price: bigint,
+  dependencies: CallsDependencies,
+  overrides: BlockOverride = {},
+): BlockContext {
   return {
-    number: header.number,
-    timestamp: header.timestamp,
-    feeRecipient: header.miner,
-    prevRandao: header.mixHash,
-    gasLimit: header.gasLimit,
-    baseFeePerGas: price === 0n ? 0n : header.baseFeePerGas,
+    number: overrides.number ?? header.number,
+    timestamp: overrides.timestamp ?? header.timestamp,
+    feeRecipient: overrides.feeRecipient ?? header.miner,
+    prevRandao: overrides.prevRandao ?? header.mixHash,
+    gasLimit: overrides.gasLimit ?? header.gasLimit,
+    baseFeePerGas: overrides.baseFeePerGas ?? (price === 0n ? 0n : header.baseFeePerGas),
     blockHash: dependencies.blockHash,
   }
 }

@@ -20,11 +20,11 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { afterEach, describe, expect, test } from 'vitest'
 import { attributes, CHAIN_ID, genesisOf } from '../../test/Chain.ts'
 import { artifact } from '../deployment/Bedrock.ts'
-import { UnknownBlockError } from './BlockReader.ts'
 import { CallRevertedError } from './Calls.ts'
 import { createEmbeddedEngine, type EmbeddedEngineOptions, FinalizedBlockError } from './EmbeddedEngine.ts'
 import type { Engine } from './Engine.ts'
 import { GenesisMismatchError } from './Head.ts'
+import { UnknownBlockError } from './Records.ts'
 
 const alice = privateKeyToAccount(`0x${'11'.repeat(32)}`)
 const carol = privateKeyToAccount(`0x${'33'.repeat(32)}`)

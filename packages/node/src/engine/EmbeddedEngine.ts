@@ -24,7 +24,7 @@ import {
 import { createBlockReader } from './BlockReader.ts'
 import { type CallLimits, type CallPlace, createCalls } from './Calls.ts'
 import { openChainStore, type StoredBlock } from './ChainStore.ts'
-import type { BlockRecord, Engine, Genesis, PayloadAttributes } from './Engine.ts'
+import type { BlockRecord, Genesis, InspectableEngine, PayloadAttributes } from './Engine.ts'
 import {
   createForkChoice,
   type FinishedBlock,
@@ -34,7 +34,10 @@ import {
 } from './ForkChoice.ts'
 import { openHead } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
+import { rawBlock } from './Records.ts'
 import { createSenders } from './Senders.ts'
+import { simulate } from './Simulation.ts'
+import { traceBlock } from './Traces.ts'
 import { openTransactionPool } from './TransactionPool.ts'
 import { createWorldHistory } from './WorldHistory.ts'
 
@@ -52,7 +55,7 @@ export type EmbeddedEngineOptions = {
 }
 
 /** The engine of this process: it also takes blocks from others, and has its head chosen, as the Engine API demands. */
-export type EmbeddedEngine = Engine & { readonly forkChoice: ForkChoice }
+export type EmbeddedEngine = InspectableEngine & { readonly forkChoice: ForkChoice }
 
 /** Active from genesis on every chain that this engine opens. */
 const FORK = 'isthmus'
@@ -95,7 +98,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   }
   const newEvm = () => createEvm({ chainId, crypto, fork: FORK })
   const calls = createCalls(
-    { crypto, trie, createEvm: newEvm, code, blockHash: blocks.hash },
+    { clock, crypto, trie, createEvm: newEvm, code, blockHash: blocks.hash },
     options.callLimits,
   )
   const environment: BlockEnvironment = {
@@ -343,8 +346,29 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
         })),
       }
     },
-    call: async (request, blockNumber, overrides) => calls.call(placeAt(blockNumber), request, overrides),
-    estimateGas: async (request, blockNumber) => calls.estimateGas(placeAt(blockNumber), request),
+    call: async (request, blockNumber, overrides, blockOverrides) =>
+      calls.call(placeAt(blockNumber), request, overrides, blockOverrides),
+    estimateGas: async (request, blockNumber, overrides) =>
+      calls.estimateGas(placeAt(blockNumber), request, overrides),
+    traceBlock: async (number, options, index) =>
+      traceBlock(number, options, index, { blocks, calls, clock, environment, stateAt: history.at }),
+    traceCall: async (request, options, blockNumber, overrides, blockOverrides) =>
+      calls.trace(placeAt(blockNumber), request, options, overrides, blockOverrides),
+    async simulate(request, blockNumber) {
+      const { header, state } = placeAt(blockNumber)
+      const { hash } = blocks.required(header.number).record
+      const { optimism } = genesis.config
+      return simulate(request, { ...header, hash }, state, {
+        calls,
+        crypto,
+        trie,
+        clock,
+        chainId: BigInt(chainId),
+        optimism,
+        blockHash: blocks.hash,
+      })
+    },
+    rawBlock: (number) => rawBlock(number, store, crypto),
     async submit(raw) {
       const hash = await pool.submit(raw)
       for (const listener of pendingListeners) tell(() => listener(hash))
@@ -352,6 +376,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     },
     pending: () => ({
       transactions: pool.executable(),
+      queued: pool.queued(),
       nonce: (address) => pool.nextNonce(lower(address)),
     }),
     build: (attributes) => enqueue(() => build(attributes)),

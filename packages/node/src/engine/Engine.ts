@@ -1,5 +1,7 @@
 import type { Hex } from '@openledger/primitives'
 import type { Genesis } from '@openledger/rollup/Genesis'
+import type { SimulatedBlock, SimulationRequest } from './Simulation.ts'
+import type { TraceOptions } from './Tracers.ts'
 
 export type { Genesis }
 
@@ -174,6 +176,16 @@ export type StateOverride = Readonly<
   >
 >
 
+/** What a call may assume of the block it runs in. */
+export type BlockOverride = {
+  readonly number?: bigint
+  readonly timestamp?: bigint
+  readonly gasLimit?: bigint
+  readonly feeRecipient?: Hex
+  readonly prevRandao?: Hex
+  readonly baseFeePerGas?: bigint
+}
+
 export type CallResult = {
   /** The returned bytes, the revert data, or the deployed code of a creation. */
   readonly returnData: Hex
@@ -229,9 +241,14 @@ export type Engine = {
   /** Answers 32 bytes. */
   storage(address: Hex, slot: Hex, blockNumber?: bigint): Hex
   proof(address: Hex, slots: readonly Hex[], blockNumber: bigint): AccountProof
-  call(request: CallRequest, blockNumber?: bigint, overrides?: StateOverride): Promise<CallResult>
+  call(
+    request: CallRequest,
+    blockNumber?: bigint,
+    overrides?: StateOverride,
+    blockOverrides?: BlockOverride,
+  ): Promise<CallResult>
   /** @throws {CallRevertedError} with the revert data when the call fails at any gas. */
-  estimateGas(request: CallRequest, blockNumber?: bigint): Promise<bigint>
+  estimateGas(request: CallRequest, blockNumber?: bigint, overrides?: StateOverride): Promise<bigint>
   /**
    * Puts a signed transaction into the pool.
    * @returns its hash.
@@ -240,7 +257,12 @@ export type Engine = {
    * `.gas_limit_exceeded`, `.type_not_supported`, `.malformed`, `.pool_full`, ...
    */
   submit(rawTransaction: Uint8Array): Promise<Hex>
-  pending(): { readonly transactions: readonly TransactionRecord[]; nonce(address: Hex): bigint }
+  /** `queued` are those that a missing nonce keeps from the next block. */
+  pending(): {
+    readonly transactions: readonly TransactionRecord[]
+    readonly queued?: readonly TransactionRecord[]
+    nonce(address: Hex): bigint
+  }
   /** Executes a block on the head, makes it durable, and makes it the new head. */
   build(attributes: PayloadAttributes): Promise<BlockRecord>
   /**
@@ -288,3 +310,31 @@ export type ChainEngine = Pick<
   | 'onBlock'
   | 'close'
 >
+
+/** An engine that can also show how its blocks and calls execute. */
+export type InspectableEngine = Engine & {
+  /**
+   * Executes a block again and tells what the tracer saw of each transaction, or of the one at `index`.
+   * @throws {TraceLimitError}
+   */
+  traceBlock(
+    number: bigint,
+    options: TraceOptions,
+    index?: number,
+  ): Promise<readonly { readonly txHash: Hex; readonly result: unknown }[]>
+  traceCall(
+    request: CallRequest,
+    options: TraceOptions,
+    blockNumber?: bigint,
+    overrides?: StateOverride,
+    blockOverrides?: BlockOverride,
+  ): Promise<unknown>
+  /** Executes blocks that will never be, one upon the other. @throws {SimulationError} */
+  simulate(request: SimulationRequest, blockNumber?: bigint): Promise<readonly SimulatedBlock[]>
+  /** The bytes of a block as the network knows them: RLP of header, transactions, no uncles, no withdrawals. */
+  rawBlock(number: bigint): {
+    readonly header: Uint8Array
+    readonly block: Uint8Array
+    readonly receipts: readonly Uint8Array[]
+  }
+}

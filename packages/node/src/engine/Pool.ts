@@ -45,6 +45,7 @@ export type Pool = {
   /** The first nonce from `nonce` on that the pool does not hold. */
   nextNonce(sender: Hex, nonce: bigint): bigint
   senders(): Iterable<Hex>
+  all(): Iterable<PooledTransaction>
   /** Removes a sender's transactions below a nonce. @returns their hashes. */
   removeBelow(sender: Hex, nonce: bigint): Hex[]
   /** Removes what has waited longer than a lifetime. @returns their hashes. */
@@ -177,6 +178,7 @@ export function createPool(limits: PoolLimits = POOL_LIMITS): Pool {
       return next
     },
     senders: () => [...bySender.keys()],
+    all: () => byHash.values(),
     removeBelow(sender, nonce) {
       const removed: Hex[] = []
       for (const [own, waiting] of bySender.get(sender) ?? []) if (own < nonce) removed.push(waiting.hash)

@@ -1,6 +1,6 @@
-import type { Hex } from '@openledger/primitives'
+import { BaseError, type Hex } from '@openledger/primitives'
 import { bytesToHex, type Crypto, Header, L1Cost, Receipt, Rlp, Transaction } from '@openledger/rollup'
-import type { StoredBlock } from './ChainStore.ts'
+import type { ChainStore, StoredBlock } from './ChainStore.ts'
 import type { BlockRecord, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
 
 /** A block with everything that questions about it need. */
@@ -228,9 +228,27 @@ function opFields(
 }
 
 /** Bytes of the RLP of header, transactions, no uncles and no withdrawals. */
-function blockSize({ header, transactions }: StoredBlock): bigint {
+const blockSize = (stored: StoredBlock): bigint => BigInt(encodeBlock(stored).length)
+
+function encodeBlock({ header, transactions }: StoredBlock): Uint8Array {
   const body = transactions.map(({ raw }) => (raw[0]! >= 0xc0 ? Rlp.decode(raw) : raw))
-  return BigInt(Rlp.encode([Rlp.decode(header), body, [], []] as Rlp.RlpInput).length)
+  return Rlp.encode([Rlp.decode(header), body, [], []] as Rlp.RlpInput)
+}
+
+/**
+ * Encodes a stored block and its receipts as the network knows them.
+ * @throws {UnknownBlockError}
+ */
+export function rawBlock(number: bigint, store: ChainStore, crypto: Crypto) {
+  const stored = store.block(number)
+  if (stored === undefined) throw new UnknownBlockError(number)
+  return {
+    header: stored.header,
+    block: encodeBlock(stored),
+    receipts: stored.receipts.map((receipt) =>
+      Receipt.encode(receipt, Receipt.bloomOf(receipt.logs, crypto)),
+    ),
+  }
 }
 
 /** Tells whether a log fits a filter. */
@@ -246,3 +264,13 @@ export function matchesLog(
 
 const includes = (choice: readonly Hex[], topic: Hex | undefined): boolean =>
   choice.length === 0 || (topic !== undefined && choice.includes(topic))
+
+export class UnknownBlockError extends BaseError {
+  constructor(number: bigint) {
+    super({
+      code: 'engine.unknown_block',
+      message: `header not found: expected a block that exists, got number ${number}.`,
+      context: { number: number.toString() },
+    })
+  }
+}

@@ -29,6 +29,8 @@ export type TransactionPool = {
   submit(raw: Uint8Array): Promise<Hex>
   transaction(hash: Hex): TransactionRecord | undefined
   executable(): TransactionRecord[]
+  /** Those behind a missing nonce. */
+  queued(): TransactionRecord[]
   nextNonce(address: Hex): bigint
   select(baseFeePerGas: bigint): Selection
   /** Takes out what is in the new block, what can never be in any, and what is too old. */
@@ -162,6 +164,10 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
       return pooled === undefined ? undefined : record(pooled)
     },
     executable: () => pool.executable(nonceOf).map(record),
+    queued() {
+      const ready = new Set(pool.executable(nonceOf))
+      return [...pool.all()].filter((waiting) => !ready.has(waiting)).map(record)
+    },
     nextNonce: (address) => pool.nextNonce(address, nonceOf(address)),
     select: (baseFeePerGas) => createSelection(pool, baseFeePerGas, nonceOf),
     settle(block, dropped) {

@@ -1,6 +1,6 @@
 import type { StateTrie, WorldState } from '@openledger/rollup'
-import { UnknownBlockError } from './BlockReader.ts'
 import type { ChainStore } from './ChainStore.ts'
+import { UnknownBlockError } from './Records.ts'
 
 /** Bounds of what stays in memory: newer states share most nodes, so the number of changes counts, not blocks. */
 const RECENT_BLOCKS_MAX = 256

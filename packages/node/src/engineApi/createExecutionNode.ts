@@ -6,9 +6,11 @@ import { lockDirectory } from '../node/DirectoryLock.ts'
 import { type Logger, silentLogger } from '../node/Logger.ts'
 import { VERSION } from '../node/Version.ts'
 import { createRpcServer, type RpcServer } from '../rpc/createRpcServer.ts'
+import { createDebugMethods } from '../rpc/debugMethods.ts'
 import { createFeeMethods } from '../rpc/feeMethods.ts'
 import { createFilterMethods } from '../rpc/filterMethods.ts'
 import { createNodeMethods } from '../rpc/nodeMethods.ts'
+import { createSimulateMethods } from '../rpc/simulateMethods.ts'
 import { createStateMethods } from '../rpc/stateMethods.ts'
 import { createEngineMethods } from './engineMethods.ts'
 import * as Jwt from './Jwt.ts'
@@ -65,6 +67,8 @@ export async function createExecutionNode(options: ExecutionNodeOptions): Promis
   stack.defer(filters.close)
   const methods = {
     ...createStateMethods(engine),
+    ...createSimulateMethods(engine),
+    ...createDebugMethods(engine),
     ...createFeeMethods(engine, genesis.config.optimism),
     ...createNodeMethods(engine, VERSION),
     ...filters.methods,

@@ -1,20 +1,22 @@
 import type { Clock } from '@openledger/primitives'
 import type { Genesis } from '@openledger/rollup'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
-import type { Engine } from '../engine/Engine.ts'
+import type { InspectableEngine } from '../engine/Engine.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createRpcServer, type RpcServer } from '../rpc/createRpcServer.ts'
+import { createDebugMethods } from '../rpc/debugMethods.ts'
 import { createFeeMethods } from '../rpc/feeMethods.ts'
 import { createFilterMethods } from '../rpc/filterMethods.ts'
 import type { Methods } from '../rpc/Methods.ts'
 import { createNodeMethods } from '../rpc/nodeMethods.ts'
 import { createOptimismMethods } from '../rpc/optimismMethods.ts'
+import { createSimulateMethods } from '../rpc/simulateMethods.ts'
 import { createStateMethods } from '../rpc/stateMethods.ts'
 import type { Logger } from './Logger.ts'
 import { VERSION } from './Version.ts'
 
 export type ServeRpcOptions = {
-  readonly engine: Engine
+  readonly engine: InspectableEngine
   readonly l1: L1
   readonly genesis: Genesis
   readonly rollupConfig: RollupConfig
@@ -39,6 +41,8 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
       logger,
       methods: {
         ...createStateMethods(engine),
+        ...createSimulateMethods(engine),
+        ...createDebugMethods(engine),
         ...createFeeMethods(engine, genesis.config.optimism),
         ...createNodeMethods(engine, VERSION),
         ...createOptimismMethods({ engine, l1, rollupConfig, version: VERSION }),

@@ -1,5 +1,5 @@
 import { Bytes, type Hex } from '@openledger/primitives'
-import type { AccessList, CallRequest, StateOverride } from '../engine/Engine.ts'
+import type { AccessList, BlockOverride, CallRequest, StateOverride } from '../engine/Engine.ts'
 import { invalidParams } from './RpcError.ts'
 
 /** The parameters of one request, by position. */
@@ -153,6 +153,30 @@ export function stateOverride(value: unknown, name: string): StateOverride | und
       return [address(key, name), override]
     }),
   )
+}
+
+/** Parses what a call may assume of its block, under geth's names and execution-apis'. */
+export function blockOverride(value: unknown, name: string): BlockOverride | undefined {
+  if (value === undefined || value === null) return undefined
+  const given = object(value, name)
+  const first = (...names: readonly string[]): [unknown, string] => {
+    const known = names.find((candidate) => given[candidate] !== undefined && given[candidate] !== null)
+    return [known === undefined ? undefined : given[known], `${name}.${known ?? names[0]}`]
+  }
+  const number = first('number', 'blockNumber')
+  const time = first('time', 'timestamp')
+  const feeRecipient = first('feeRecipient', 'coinbase')
+  const random = first('prevRandao', 'random')
+  const baseFee = first('baseFeePerGas', 'baseFee')
+  const gasLimit = first('gasLimit')
+  return {
+    ...(number[0] === undefined ? {} : { number: uint64(...number) }),
+    ...(time[0] === undefined ? {} : { timestamp: uint64(...time) }),
+    ...(gasLimit[0] === undefined ? {} : { gasLimit: uint64(...gasLimit) }),
+    ...(feeRecipient[0] === undefined ? {} : { feeRecipient: address(...feeRecipient) }),
+    ...(random[0] === undefined ? {} : { prevRandao: hash(...random) }),
+    ...(baseFee[0] === undefined ? {} : { baseFeePerGas: quantity(...baseFee) }),
+  }
 }
 
 export type LogFilter = {

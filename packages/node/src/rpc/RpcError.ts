@@ -1,5 +1,7 @@
 import { BaseError } from '@openledger/primitives'
 import { CallRevertedError } from '../engine/Calls.ts'
+import { revertReason } from '../engine/revertReason.ts'
+import { SimulationError } from '../engine/Simulation.ts'
 
 /**
  * The error codes of JSON-RPC 2.0, and those of Ethereum's clients: 3 carries revert data, -32000 is geth's for a
@@ -7,6 +9,8 @@ import { CallRevertedError } from '../engine/Calls.ts'
  */
 export const Codes = {
   reverted: 3,
+  /** EIP-7966: the transaction waits, the answer does not. */
+  timeout: 4,
   parse: -32_700,
   invalidRequest: -32_600,
   methodNotFound: -32_601,
@@ -59,6 +63,9 @@ export function toRpcError(error: unknown): RpcError | undefined {
   if (error instanceof RpcError) return error
   if (!(error instanceof BaseError)) return undefined
   if (error instanceof CallRevertedError) return callFailure(error.message, error.data, error)
+  if (error instanceof SimulationError) {
+    return new RpcError({ rpcCode: error.rpcCode, message: error.message, cause: error })
+  }
   switch (error.code) {
     case 'transaction.malformed':
     case 'rlp.malformed':
@@ -69,6 +76,7 @@ export function toRpcError(error: unknown): RpcError | undefined {
       return serverError(`transaction type not supported: ${error.message}`, error)
     case 'engine.too_many_logs':
     case 'engine.calls_busy':
+    case 'engine.trace_limit':
       return new RpcError({ rpcCode: Codes.limitExceeded, message: error.message, cause: error })
     default:
       return serverError(error.message, error)
@@ -83,19 +91,11 @@ export function callFailure(message: string, data: string, cause?: unknown): Rpc
 
 /** An `execution reverted` answer with the reason in words where the data is an `Error(string)`. */
 function reverted(data: string, cause?: unknown): RpcError {
-  const reason = reasonOf(data)
+  const reason = revertReason(data)
   return new RpcError({
     rpcCode: Codes.reverted,
     message: reason === undefined ? 'execution reverted' : `execution reverted: ${reason}`,
     data,
     cause,
   })
-}
-
-function reasonOf(data: string): string | undefined {
-  // Error(string): selector, offset, length, bytes
-  if (!data.startsWith('0x08c379a0') || data.length < 138) return undefined
-  const length = Number.parseInt(data.slice(74, 138), 16)
-  const hex = data.slice(138, 138 + 2 * length)
-  return hex.length === 2 * length ? Buffer.from(hex, 'hex').toString('utf8') : undefined
 }

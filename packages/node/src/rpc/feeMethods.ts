@@ -30,6 +30,7 @@ export function createFeeMethods(engine: Engine, optimism: OptimismConfig): Meth
     eth_gasPrice: () => Format.quantity(suggestedTip() + engine.head().baseFeePerGas),
     eth_maxPriorityFeePerGas: () => Format.quantity(suggestedTip()),
     eth_blobBaseFee: () => '0x1',
+    eth_baseFee: () => Format.quantity(BaseFee.nextBaseFee(engine.head(), optimism)),
     eth_feeHistory: ([blockCount, newest, percentiles]) => {
       const asked = Params.uint64(blockCount, 'blockCount')
       if (asked === 0n) return { oldestBlock: '0x0', gasUsedRatio: [] }

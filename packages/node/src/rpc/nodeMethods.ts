@@ -6,12 +6,20 @@ import * as Params from './Params.ts'
 
 /** Methods about the node itself, and its pool. */
 export function createNodeMethods(engine: Engine, version: string): Methods {
-  const bySenderAndNonce = <T>(format: (record: TransactionRecord) => T) => {
+  const byNonce = <T>(
+    records: readonly TransactionRecord[],
+    format: (record: TransactionRecord) => T,
+  ): Record<string, Record<string, T>> => {
     const pool: Record<string, Record<string, T>> = {}
-    for (const record of engine.pending().transactions) {
-      pool[record.from] = { ...pool[record.from], [record.nonce.toString()]: format(record) }
+    for (const record of records) {
+      pool[record.from] ??= {}
+      pool[record.from]![record.nonce.toString()] = format(record)
     }
-    return { pending: pool, queued: {} }
+    return pool
+  }
+  const bySenderAndNonce = <T>(format: (record: TransactionRecord) => T) => {
+    const { transactions, queued = [] } = engine.pending()
+    return { pending: byNonce(transactions, format), queued: byNonce(queued, format) }
   }
   return {
     eth_chainId: () => Format.quantity(engine.chainId),
@@ -22,7 +30,15 @@ export function createNodeMethods(engine: Engine, version: string): Methods {
     net_peerCount: () => '0x0',
     web3_clientVersion: () => version,
     web3_sha3: ([data]) => Bytes.toHex(Bytes.keccak256(Params.bytes(data, 'data'))),
-    txpool_status: () => ({ pending: Format.quantity(engine.pending().transactions.length), queued: '0x0' }),
+    txpool_status: () => {
+      const { transactions, queued = [] } = engine.pending()
+      return { pending: Format.quantity(transactions.length), queued: Format.quantity(queued.length) }
+    },
+    txpool_contentFrom: ([address]) => {
+      const from = Params.address(address, 'address')
+      const { pending, queued } = bySenderAndNonce(Format.transaction)
+      return { pending: pending[from] ?? {}, queued: queued[from] ?? {} }
+    },
     txpool_content: () => bySenderAndNonce(Format.transaction),
     txpool_inspect: () =>
       bySenderAndNonce(

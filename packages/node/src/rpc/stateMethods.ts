@@ -1,13 +1,15 @@
-import type { CallResult, Engine } from '../engine/Engine.ts'
+import type { Hex } from '@openledger/primitives'
+import type { CallResult, Engine, ReceiptRecord } from '../engine/Engine.ts'
 import { findBlock, findLogs, findTransaction, requireBlock, stateNumber } from './Chain.ts'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
-import { callFailure, serverError } from './RpcError.ts'
+import { Codes, callFailure, invalidParams, RpcError } from './RpcError.ts'
 
 /** The most gas that one call may burn. */
 export const CALL_GAS_MAX = 50_000_000n
 const SLOTS_MAX = 1_024
+const SYNC_TIMEOUT_MS = 20_000
 
 /** Methods that read blocks, transactions and state, and the one that takes transactions in. */
 export function createStateMethods(engine: Engine): Methods {
@@ -20,6 +22,28 @@ export function createStateMethods(engine: Engine): Methods {
   const transactionAt = (name: Params.BlockName, index: unknown) => {
     const record = findBlock(engine, name)?.transactions[Number(Params.uint64(index, 'index'))]
     return record === undefined ? null : Format.transaction(record)
+  }
+  const rawTransactionAt = (name: Params.BlockName, index: unknown) => {
+    const record = findBlock(engine, name)?.transactions[Number(Params.uint64(index, 'index'))]
+    return record === undefined ? null : `0x${Buffer.from(record.raw).toString('hex')}`
+  }
+  const headerOf = (name: Params.BlockName) => {
+    const block = findBlock(engine, name)
+    return block === undefined ? null : Format.header(block)
+  }
+  const storageValues = (wanted: unknown, block: unknown) => {
+    const accounts = Object.entries(Params.object(wanted, 'storageKeys'))
+    const number = stateAt(block)
+    let asked = 0
+    return Object.fromEntries(
+      accounts.map(([key, slots]) => {
+        const address = Params.address(key, 'address')
+        const keys = Params.array(slots, key, SLOTS_MAX)
+        asked += keys.length
+        if (asked > SLOTS_MAX) throw invalidParams('storageKeys', `at most ${SLOTS_MAX} slots`, asked)
+        return [key, keys.map((slot) => engine.storage(address, Params.slot(slot, key), number))]
+      }),
+    )
   }
   const count = (name: Params.BlockName) => {
     const block = findBlock(engine, name)
@@ -80,28 +104,71 @@ export function createStateMethods(engine: Engine): Methods {
       const { number } = requireBlock(engine, Params.blockName(block, 'block'))
       return Format.proof(engine.proof(Params.address(address, 'address'), keys, number))
     },
-    eth_call: async ([call, block, overrides]) => {
+    eth_call: async ([call, block, overrides, blockOverrides]) => {
       const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
-      const assumed = Params.stateOverride(overrides, 'stateOverride')
-      const result = await engine.call({ gas: CALL_GAS_MAX, ...request }, stateAt(block), assumed)
+      const result = await engine.call(
+        { gas: CALL_GAS_MAX, ...request },
+        stateAt(block),
+        Params.stateOverride(overrides, 'stateOverride'),
+        Params.blockOverride(blockOverrides, 'blockOverrides'),
+      )
       return succeeded(result).returnData
     },
     eth_estimateGas: async ([call, block, overrides]) => {
-      if (overrides !== undefined && overrides !== null) {
-        throw serverError('state overrides are not available for eth_estimateGas')
-      }
       const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
-      return Format.quantity(await engine.estimateGas(request, stateAt(block)))
+      const assumed = Params.stateOverride(overrides, 'stateOverride')
+      return Format.quantity(await engine.estimateGas(request, stateAt(block), assumed))
     },
-    eth_createAccessList: async ([call, block]) => {
+    eth_createAccessList: async ([call, block, overrides]) => {
       const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
-      const result = await engine.call({ gas: CALL_GAS_MAX, ...request }, stateAt(block))
+      const assumed = Params.stateOverride(overrides, 'stateOverride')
+      const result = await engine.call({ gas: CALL_GAS_MAX, ...request }, stateAt(block), assumed)
       const { accessList, gasUsed, reverted, error } = result
       const answer = { accessList, gasUsed: Format.quantity(gasUsed) }
       return reverted ? { ...answer, error: error ?? 'execution reverted' } : answer
     },
+    eth_getRawTransactionByBlockNumberAndIndex: ([name, index]) =>
+      rawTransactionAt(Params.blockName(name, 'block'), index),
+    eth_getRawTransactionByBlockHashAndIndex: ([hash, index]) => rawTransactionAt(byHash(hash), index),
+    eth_getHeaderByNumber: ([name]) => headerOf(Params.blockName(name, 'block')),
+    eth_getHeaderByHash: ([hash]) => headerOf(byHash(hash)),
+    eth_getStorageValues: ([wanted, block]) => storageValues(wanted, block),
+    eth_sendRawTransactionSync: async ([raw, timeout]) => {
+      const timeoutMs =
+        timeout === undefined || timeout === null
+          ? SYNC_TIMEOUT_MS
+          : Number(Params.uint64(timeout, 'timeout'))
+      const hash = await engine.submit(Params.bytes(raw, 'transaction'))
+      return Format.receipt(await receiptWithin(engine, hash, Math.min(timeoutMs, SYNC_TIMEOUT_MS)))
+    },
     eth_sendRawTransaction: ([raw]) => engine.submit(Params.bytes(raw, 'transaction')),
   }
+}
+
+/**
+ * Waits for a transaction's receipt.
+ * @throws {RpcError} with code 4 when it takes too long; the transaction goes on waiting. @see EIP-7966.
+ */
+function receiptWithin(engine: Engine, hash: Hex, timeoutMs: number): Promise<ReceiptRecord> {
+  return new Promise((resolve, reject) => {
+    const stop = engine.onBlock(() => {
+      const receipt = engine.receipt(hash)
+      if (receipt === undefined) return
+      clearTimeout(timer)
+      stop()
+      resolve(receipt)
+    })
+    const timer = setTimeout(() => {
+      stop()
+      reject(
+        new RpcError({
+          rpcCode: Codes.timeout,
+          message: `The transaction was added to the mempool but wasn't processed within ${timeoutMs} ms.`,
+          data: hash,
+        }),
+      )
+    }, timeoutMs)
+  })
 }
 
 /** @throws {RpcError} as {@link callFailure} says. */
