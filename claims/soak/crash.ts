@@ -110,10 +110,14 @@ export const claim: Claim = {
         rows.push([when, promised.length, lost.length, backAfter])
         say(`killed ${when}: ${promised.length} acknowledged, ${lost.length} lost, back after ${backAfter}`)
       }
-    } finally {
       await house.stop()
       await stopDevelopmentL1(`${directory}/chain`)
       rmSync(directory, { recursive: true, force: true })
+    } catch (error) {
+      say(`The house and its log stay in ${directory} to be looked at.`)
+      await house.kill()
+      await stopDevelopmentL1(`${directory}/chain`)
+      throw error
     }
     return {
       figure: failures.length,
