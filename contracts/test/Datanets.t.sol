@@ -23,6 +23,14 @@ contract Datanets_createDatanet_Test is World {
         vm.assertEq(datanets.commonsOf(1), builder.addr);
     }
 
+    function test_createDatanet_nameTaken_reverts() public {
+        uint256 datanetId = createDatanet();
+        vm.assertEq(datanets.idOf("solidity"), datanetId);
+        vm.assertEq(datanets.idOf("other"), 0);
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNameTaken.selector, "solidity", datanetId));
+        datanets.createDatanet("solidity", 0, "MIT", builder.addr);
+    }
+
     function test_createDatanet_invalidNames_revert() public {
         string[9] memory names =
             ["", "a", "Solidity", "-solidity", ".x", "sol idity", "sol_idity", unicode"ßß", "a/b"];

@@ -67,8 +67,10 @@ abstract contract World is Base {
     }
 
     function createDatanet() internal returns (uint256 datanetId) {
+        bytes1 number = bytes1(uint8(bytes1("1")) + uint8(datanets.datanetCount()));
+        string memory name = number == "1" ? "solidity" : string(bytes.concat("solidity-", number));
         vm.prank(builder.addr);
-        return datanets.createDatanet("solidity", keccak256("metadata"), "MIT", builder.addr);
+        return datanets.createDatanet(name, keccak256("metadata"), "MIT", builder.addr);
     }
 
     function contributionInput(uint256 datanetId) internal pure returns (IDatanets.ContributionInput memory) {

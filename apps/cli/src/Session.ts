@@ -1,3 +1,4 @@
+import { createSender, type Sender } from '@openledger/protocol'
 import type { LocalAccount } from 'viem/accounts'
 import { accountOf, type Connection, connect } from './Connection.ts'
 
@@ -10,6 +11,10 @@ export type Session = {
   /** Connects and chooses the acting account. @param role - Taken when the person named neither role nor key. */
   readonly acting: (role?: string) => Promise<{ connection: Connection; account: LocalAccount }>
 }
+
+/** What sends an account's transactions on L2; a contract's refusal comes back in words. */
+export const senderOf = ({ l2, l2Wallet }: Connection, account: LocalAccount): Sender =>
+  createSender({ walletClient: l2Wallet(account), publicClient: l2 })
 
 /** @param options - Read at each call: the command line is parsed after the commands are declared. */
 export function createSession(

@@ -1,3 +1,4 @@
+import { Open } from '@openledger/primitives'
 import type { WithdrawalStage } from '@openledger/sdk'
 import type { LocalAccount } from 'viem/accounts'
 import type { Connection } from './Connection.ts'
@@ -21,4 +22,20 @@ export async function withdrawToL1(
   await bridge.withdraw(wallets, { amountWei }, ({ stage, hash }) =>
     onProgress(`${STAGE_TEXT[stage]}${hash === undefined ? '' : ` (${hash})`}`),
   )
+}
+
+/** Goes on with every withdrawal of the account that is not finished, oldest first. */
+export async function resumeWithdrawals(
+  { bridge, l1Wallet }: Connection,
+  account: LocalAccount,
+  onProgress: (line: string) => void,
+): Promise<void> {
+  const open = (await bridge.withdrawalsOf(account.address)).filter(({ stage }) => stage !== 'finalized')
+  if (open.length === 0) onProgress('no withdrawal of this account is unfinished')
+  for (const { l2Hash, amountWei } of open) {
+    onProgress(`${Open.format(amountWei)} OPEN, burned in ${l2Hash}`)
+    await bridge.resume(l1Wallet(account), l2Hash, ({ stage, hash }) =>
+      onProgress(`${STAGE_TEXT[stage]}${hash === undefined ? '' : ` (${hash})`}`),
+    )
+  }
 }

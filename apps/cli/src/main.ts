@@ -5,7 +5,9 @@ import { addDatanetCommands } from './commands/datanet.ts'
 import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
 import { addNetworkCommands } from './commands/network.ts'
+import { addOwnerCommands } from './commands/owner.ts'
 import { addReceiptCommands } from './commands/receipt.ts'
+import { addStakingCommands } from './commands/staking.ts'
 import { createSession } from './Session.ts'
 
 /** The command line: all that the page can do, and what an auditor needs. It reads the environment; nothing below it does. */
@@ -27,6 +29,8 @@ addDatanetCommands(program, session)
 addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)
+addOwnerCommands(program, session)
+addStakingCommands(program, session)
 addChainCommands(program)
 
 try {

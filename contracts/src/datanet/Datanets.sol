@@ -21,6 +21,7 @@ contract Datanets is IDatanets, EIP712 {
 
     uint256 private _datanetCount;
     mapping(uint256 datanetId => Datanet) private _datanets;
+    mapping(bytes32 nameHash => uint256 datanetId) private _idOf;
     mapping(uint256 datanetId => mapping(address account => bool)) private _validators;
     mapping(uint256 datanetId => mapping(uint32 version => Version)) private _versions;
     mapping(bytes32 contributionId => Contribution) private _contributions;
@@ -42,8 +43,11 @@ contract Datanets is IDatanets, EIP712 {
     ) external returns (uint256 datanetId) {
         if (!Name.isValid(name)) revert DatanetsInvalidName(name);
         if (commons == address(0)) revert DatanetsZeroAddress();
+        bytes32 nameHash = keccak256(bytes(name));
+        if (_idOf[nameHash] != 0) revert DatanetsNameTaken(name, _idOf[nameHash]);
 
         datanetId = ++_datanetCount;
+        _idOf[nameHash] = datanetId;
         _datanets[datanetId] = Datanet({
             owner: msg.sender,
             commons: commons,
@@ -218,6 +222,11 @@ contract Datanets is IDatanets, EIP712 {
     /// @inheritdoc IDatanets
     function datanetCount() external view returns (uint256) {
         return _datanetCount;
+    }
+
+    /// @inheritdoc IDatanets
+    function idOf(string calldata name) external view returns (uint256) {
+        return _idOf[keccak256(bytes(name))];
     }
 
     /// @inheritdoc IDatanets

@@ -58,6 +58,7 @@ interface IDatanets {
     error DatanetsUnknownContribution(bytes32 contributionId);
     error DatanetsUnknownVersion(uint256 datanetId, uint32 version);
     error DatanetsInvalidName(string name);
+    error DatanetsNameTaken(string name, uint256 datanetId);
     error DatanetsZeroAddress();
     error DatanetsNotOwner(uint256 datanetId, address caller);
     error DatanetsNotValidator(uint256 datanetId, address caller);
@@ -111,7 +112,7 @@ interface IDatanets {
     );
 
     /// @notice Creates a Datanet owned by the caller.
-    /// @param name 2 to 63 of a-z, 0-9, full stop and hyphen, starting with a letter or digit.
+    /// @param name 2 to 63 of a-z, 0-9, full stop and hyphen, starting with a letter or digit; nobody else's.
     /// @param metadataHash Hash of the description, admission rule and schema.
     /// @param licence Terms under which its records are offered.
     /// @param commons Receives the contributors' part that no record explains.
@@ -191,6 +192,9 @@ interface IDatanets {
 
     /// @notice Number of Datanets created; the highest id.
     function datanetCount() external view returns (uint256);
+
+    /// @notice The Datanet of a name; 0 when there is none.
+    function idOf(string calldata name) external view returns (uint256);
 
     /// @notice Reads a Datanet. Reverts when there is none.
     function get(uint256 datanetId) external view returns (Datanet memory);

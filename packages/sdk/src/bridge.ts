@@ -31,6 +31,10 @@ const portalAbi = parseAbi([
 ])
 const oracleAbi = parseAbi(['function FINALIZATION_PERIOD_SECONDS() view returns (uint256)'])
 
+const messagePasserAbi = parseAbi([
+  'event MessagePassed(uint256 indexed nonce, address indexed sender, address indexed target, uint256 value, uint256 gasLimit, bytes data, bytes32 withdrawalHash)',
+])
+
 /** Pays for a plain transfer on L2. */
 const DEPOSIT_GAS = 100_000n
 const POLL_MS = 500
@@ -99,6 +103,15 @@ export type WithdrawalProgress = {
   readonly hash?: Hex
 }
 
+/** A withdrawal that was started on L2, and where it stands on L1. */
+export type Withdrawal = {
+  readonly withdrawalHash: Hex
+  /** Of the transaction on L2 that started it. */
+  readonly l2Hash: Hex
+  readonly amountWei: bigint
+  readonly stage: Extract<WithdrawalStage, 'initiated' | 'proven' | 'finalized'>
+}
+
 export type Bridge = {
   /** Locks OPEN in the portal and waits until L2 has minted it. */
   readonly deposit: (wallet: Wallet, request: DepositRequest) => Promise<DepositResult>
@@ -120,6 +133,14 @@ export type Bridge = {
     request: WithdrawRequest,
     onProgress?: (progress: WithdrawalProgress) => void,
   ) => Promise<TransactionReceipt>
+  /** Every withdrawal that an account has started, oldest first, read from both chains. */
+  readonly withdrawalsOf: (account: Address) => Promise<Withdrawal[]>
+  /** Goes on with a withdrawal where it stands: `complete`, by the hash of the transaction that started it. */
+  readonly resume: (
+    wallet: Wallet,
+    l2Hash: Hex,
+    onProgress?: (progress: WithdrawalProgress) => void,
+  ) => Promise<void>
   /** What is locked on L1, in wei. */
   readonly locked: () => Promise<bigint>
 }
@@ -293,8 +314,38 @@ export function createBridge(deployment: Deployment, endpoints: BridgeEndpoints)
     onProgress({ stage: 'finalized', withdrawalHash, hash: transactionHash })
   }
 
+  async function withdrawalsOf(account: Address): Promise<Withdrawal[]> {
+    const started = await l2.getContractEvents({
+      address: chainConfig.contracts.l2ToL1MessagePasser.address,
+      abi: messagePasserAbi,
+      eventName: 'MessagePassed',
+      args: { sender: account },
+      fromBlock: BigInt(deployment.l2StartBlock),
+      strict: true,
+    })
+    return Promise.all(
+      started.map(async ({ args: { value, withdrawalHash }, transactionHash }) => {
+        const [finalized, proven] = await Promise.all([isFinalized(withdrawalHash), provenAt(withdrawalHash)])
+        return {
+          withdrawalHash,
+          l2Hash: transactionHash,
+          amountWei: value,
+          stage: finalized
+            ? ('finalized' as const)
+            : proven > 0n
+              ? ('proven' as const)
+              : ('initiated' as const),
+        }
+      }),
+    )
+  }
+
   return {
     deposit,
+    withdrawalsOf,
+    async resume(wallet, l2Hash, onProgress) {
+      await complete(wallet, await l2.getTransactionReceipt({ hash: l2Hash }), onProgress)
+    },
     initiate,
     prove,
     finalize,

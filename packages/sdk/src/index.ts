@@ -4,6 +4,7 @@ export {
   createChains,
   type DepositResult,
   type Wallet,
+  type Withdrawal,
   type WithdrawalProgress,
   type WithdrawalStage,
 } from './bridge.ts'

@@ -42,10 +42,24 @@ export function addMoneyCommands(program: Command, session: Session): void {
   program
     .command('withdraw')
     .description('takes OPEN from L2 to L1, with a proof against an output root')
+    .argument('[amount]', 'OPEN; without it, goes on with every withdrawal that is not finished')
+    .action(async (amount?: string) => {
+      const { connection, account } = await session.acting()
+      const { resumeWithdrawals, withdrawToL1 } = await import('../bridging.ts')
+      const say = (line: string) => console.log(line)
+      if (amount === undefined) await resumeWithdrawals(connection, account, say)
+      else await withdrawToL1(connection, account, Open.parse(amount), say)
+    })
+
+  program
+    .command('deposit')
+    .description('takes OPEN from L1 to L2')
     .argument('<amount>', 'OPEN')
     .action(async (amount: string) => {
       const { connection, account } = await session.acting()
-      const { withdrawToL1 } = await import('../bridging.ts')
-      await withdrawToL1(connection, account, Open.parse(amount), (line) => console.log(line))
+      const { l2Hash } = await connection.bridge.deposit(connection.l1Wallet(account), {
+        amountWei: Open.parse(amount),
+      })
+      console.log(`${green('Arrived')} on L2 in ${l2Hash}`)
     })
 }

@@ -1,14 +1,15 @@
-import { Alert, Button, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core'
+import { Alert, Button, Card, Group, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { Hex } from 'viem'
 import { useConnection } from 'wagmi'
 import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
-import { Command } from '../components/Command.tsx'
-import { Figure, Figures } from '../components/Figure.tsx'
+import { Figure } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
+import { BridgePanel } from './BridgePanel.tsx'
 import { Payouts } from './Payouts.tsx'
 
 /** What the connected wallet earned, answer by answer, each with its reason; and claiming it. */
@@ -32,7 +33,7 @@ export function EarningsPage() {
 
 function Earnings({ address }: { address: string }) {
   const earnings = useQuery(queries.earnings(address))
-  const account = useQuery(queries.account(address))
+  const network = useQuery(queries.network)
   const queryClient = useQueryClient()
   const claim = useMutation({
     mutationFn: () => client.claim(address),
@@ -82,24 +83,7 @@ function Earnings({ address }: { address: string }) {
             )}
           </Card>
           <Payouts list={data.payouts} />
-          <Card withBorder component="section" aria-labelledby="onward">
-            <Title order={2} size="h4" mb="sm" id="onward">
-              On to Ethereum
-            </Title>
-            <Figures mb="sm">
-              <Figure label="In this wallet on L2">
-                {account.data && <Amount wei={account.data.l2Wei} />}
-              </Figure>
-              <Figure label="In this wallet on L1">
-                {account.data && <Amount wei={account.data.l1Wei} />}
-              </Figure>
-            </Figures>
-            <Text size="sm" c="dimmed" mb="xs">
-              Claimed OPEN is on the L2. This takes one OPEN to L1 with a proof, signed by the key in{' '}
-              <code>OPENLEDGER_PRIVATE_KEY</code>:
-            </Text>
-            <Command>npm run openledger -- withdraw 1</Command>
-          </Card>
+          {network.data !== undefined && <BridgePanel address={address as Hex} network={network.data} />}
         </Stack>
       )}
     </AsyncView>

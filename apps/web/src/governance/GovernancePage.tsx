@@ -1,12 +1,12 @@
 import { Card, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import type { PublicClient } from 'viem'
-import { useConnection, usePublicClient } from 'wagmi'
+import { useConnection } from 'wagmi'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { duration } from '../components/words.ts'
+import { useL2Client } from '../wallet/useWallet.ts'
 import { governanceQuery } from './governanceQuery.ts'
 import { ProposalCard } from './ProposalCard.tsx'
 import { ProposeSplit } from './ProposeSplit.tsx'
@@ -16,7 +16,7 @@ import { VotingPower } from './VotingPower.tsx'
 /** How fees are split, and the votes that can change it. */
 export function GovernancePage() {
   const { address } = useConnection()
-  const publicClient = usePublicClient() as PublicClient | undefined
+  const publicClient = useL2Client()
   const network = useQuery(queries.network)
   const governance = useQuery(governanceQuery(publicClient, network.data?.deployment, address))
   return (

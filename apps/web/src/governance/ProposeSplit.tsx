@@ -3,17 +3,16 @@ import { useForm } from '@mantine/form'
 import type { FeeSplit, Http } from '@openledger/protocol'
 import { Governance } from '@openledger/sdk'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import type { PublicClient } from 'viem'
-import { usePublicClient, useWalletClient } from 'wagmi'
 import { shortMessage } from '../wallet/shortMessage.ts'
+import { useL2Client, useWallet } from '../wallet/useWallet.ts'
 import { PARTS, splitProblem } from './splitParts.ts'
 
 type Props = { current: FeeSplit.FeeSplit; deployment: Http.Network['deployment']; hasVotes: boolean }
 
 /** Proposes another split. */
 export function ProposeSplit({ current, deployment, hasVotes }: Props) {
-  const publicClient = usePublicClient()
-  const { data: wallet } = useWalletClient()
+  const publicClient = useL2Client()
+  const wallet = useWallet()
   const queryClient = useQueryClient()
   const form = useForm({
     initialValues: {
@@ -29,13 +28,7 @@ export function ProposeSplit({ current, deployment, hasVotes }: Props) {
   const propose = useMutation({
     mutationFn: async (why: string) => {
       if (wallet === undefined || publicClient === undefined) throw new Error('Connect a wallet first.')
-      await Governance.proposeSplit(
-        publicClient as PublicClient,
-        wallet as Governance.Wallet,
-        deployment,
-        split,
-        why.trim(),
-      )
+      await Governance.proposeSplit(publicClient, await wallet.onL2(), deployment, split, why.trim())
     },
     onSuccess: async () => {
       form.setFieldValue('why', '')

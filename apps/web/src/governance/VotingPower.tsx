@@ -4,31 +4,25 @@ import type { Http } from '@openledger/protocol'
 import { Governance } from '@openledger/sdk'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import type { PublicClient } from 'viem'
-import { usePublicClient, useWalletClient } from 'wagmi'
 import { Amount } from '../components/Amount.tsx'
 import { Figure } from '../components/Figure.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
+import { useL2Client, useWallet } from '../wallet/useWallet.ts'
 import type { GovernanceView } from './governanceQuery.ts'
 
 type Props = { governance: GovernanceView; deployment: Http.Network['deployment'] }
 
 /** How many votes the connected wallet has, and turning OPEN into more. */
 export function VotingPower({ governance, deployment }: Props) {
-  const publicClient = usePublicClient()
-  const { data: wallet } = useWalletClient()
+  const publicClient = useL2Client()
+  const wallet = useWallet()
   const queryClient = useQueryClient()
   const [amount, setAmount] = useState<number | string>(Number(Open.format(governance.thresholdWei)) || 100)
   const amountWei = amount === '' ? 0n : Open.parse(String(amount))
   const wrap = useMutation({
     mutationFn: async () => {
       if (wallet === undefined || publicClient === undefined) throw new Error('Connect a wallet first.')
-      await Governance.becomeVoter(
-        publicClient as PublicClient,
-        wallet as Governance.Wallet,
-        deployment,
-        amountWei,
-      )
+      await Governance.becomeVoter(publicClient, await wallet.onL2(), deployment, amountWei)
     },
     onSuccess: () => queryClient.invalidateQueries(),
   })

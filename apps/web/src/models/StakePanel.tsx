@@ -5,7 +5,7 @@ import { stakingAbi } from '@openledger/protocol/abi/staking'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Hex, PublicClient } from 'viem'
-import { useConnection, usePublicClient } from 'wagmi'
+import { useConnection } from 'wagmi'
 import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
@@ -13,12 +13,13 @@ import { Figure, Figures } from '../components/Figure.tsx'
 import { duration } from '../components/words.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
+import { useL2Client } from '../wallet/useWallet.ts'
 import { stakeQuery } from './stakeQuery.ts'
 
 /** Backing a model: stake, what it earned, and taking it back. */
 export function StakePanel({ model }: { model: Http.Model }) {
   const { address } = useConnection()
-  const publicClient = usePublicClient()
+  const publicClient = useL2Client()
   const network = useQuery(queries.network)
   return (
     <Stack gap="sm" mt="sm">
@@ -33,7 +34,7 @@ export function StakePanel({ model }: { model: Http.Model }) {
           model={model}
           account={address}
           deployment={network.data.deployment}
-          publicClient={publicClient as PublicClient}
+          publicClient={publicClient}
         />
       )}
     </Stack>

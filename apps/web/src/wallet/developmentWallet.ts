@@ -6,7 +6,7 @@ import type { HDAccount } from 'viem/accounts'
  * Announces the publicly known development accounts as browser wallets (EIP-6963), so that a person without a wallet
  * extension can take every part on a development network. Never announced on any other network.
  */
-export function announceDevelopmentWallets(chain: Chain): void {
+export function announceDevelopmentWallets(chains: readonly [Chain, ...Chain[]]): void {
   const wallets: readonly (readonly [string, string, HDAccount])[] = [
     ['caller', 'Development: caller', DevelopmentKeys.account('caller')],
     ['builder', 'Development: model builder', DevelopmentKeys.account('builder')],
@@ -18,7 +18,7 @@ export function announceDevelopmentWallets(chain: Chain): void {
   for (const [id, name, account] of wallets) {
     const detail = Object.freeze({
       info: { uuid: crypto.randomUUID(), name, icon: icon(name), rdns: `org.openledger.development.${id}` },
-      provider: createProvider(`openledger-development-wallet-${id}`, account, chain),
+      provider: createProvider(`openledger-development-wallet-${id}`, account, chains),
     })
     const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }))
     window.addEventListener('eip6963:requestProvider', announce)
@@ -26,9 +26,23 @@ export function announceDevelopmentWallets(chain: Chain): void {
   }
 }
 
-/** An EIP-1193 provider that signs with a local key and sends everything else to the node. */
-function createProvider(storageKey: string, account: HDAccount, chain: Chain) {
-  const client = createWalletClient({ account, chain, transport: http() })
+/** An EIP-1193 provider that signs with a local key and sends everything else to the node of the chain it is on. */
+function createProvider(storageKey: string, account: HDAccount, chains: readonly [Chain, ...Chain[]]) {
+  const listeners = new Map<string, Set<(value: unknown) => void>>()
+  const clientOf = (chain: Chain) => createWalletClient({ account, chain, transport: http() })
+  let client = clientOf(chains[0])
+
+  /** As a wallet does: only to a chain it knows, and everyone is told. @throws EIP-3326's 4902 otherwise. */
+  function switchTo(chainId: Hex): null {
+    const chain = chains.find(({ id }) => numberToHex(id) === chainId)
+    if (chain === undefined) {
+      const known = chains.map(({ id }) => id).join(' or ')
+      throw Object.assign(new Error(`Expected chain ${known}, got ${Number(chainId)}.`), { code: 4902 })
+    }
+    client = clientOf(chain)
+    for (const listener of listeners.get('chainChanged') ?? []) listener(chainId)
+    return null
+  }
   const request = async ({ method, params }: { method: string; params?: unknown }): Promise<unknown> => {
     const list = (params ?? []) as readonly unknown[]
     switch (method) {
@@ -39,10 +53,10 @@ function createProvider(storageKey: string, account: HDAccount, chain: Chain) {
         // as a wallet does: nothing until the person has said yes
         return localStorage.getItem(storageKey) === null ? [] : [account.address]
       case 'eth_chainId':
-        return numberToHex(chain.id)
+        return numberToHex(client.chain.id)
       case 'wallet_switchEthereumChain':
       case 'wallet_addEthereumChain':
-        return null
+        return switchTo((list[0] as { chainId: Hex }).chainId)
       case 'wallet_revokePermissions':
         localStorage.removeItem(storageKey)
         return null
@@ -69,7 +83,15 @@ function createProvider(storageKey: string, account: HDAccount, chain: Chain) {
         return client.request({ method, params } as Parameters<typeof client.request>[0])
     }
   }
-  return { request: request as EIP1193RequestFn, on: () => {}, removeListener: () => {} }
+  return {
+    request: request as EIP1193RequestFn,
+    on: (event: string, listener: (value: unknown) => void) => {
+      listeners.set(event, (listeners.get(event) ?? new Set()).add(listener))
+    },
+    removeListener: (event: string, listener: (value: unknown) => void) => {
+      listeners.get(event)?.delete(listener)
+    },
+  }
 }
 
 function icon(name: string): string {

@@ -1,14 +1,16 @@
 import type { Signer } from '@openledger/sdk'
 import type { Hex } from 'viem'
-import { useWalletClient } from 'wagmi'
+import { useWallet } from './useWallet.ts'
 
 /** Gives the connected wallet as what the SDK signs with; undefined while nothing is connected. */
 export function useSigner(): Signer | undefined {
-  const { data: wallet } = useWalletClient()
+  const wallet = useWallet()
   if (wallet === undefined) return undefined
   return {
-    address: wallet.account.address.toLowerCase() as Hex,
-    signTypedData: (typedData) =>
-      wallet.signTypedData(typedData as Parameters<typeof wallet.signTypedData>[0]),
+    address: wallet.address.toLowerCase() as Hex,
+    signTypedData: async (typedData) => {
+      const client = await wallet.onL2()
+      return client.signTypedData(typedData as Parameters<typeof client.signTypedData>[0])
+    },
   }
 }

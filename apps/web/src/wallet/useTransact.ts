@@ -2,7 +2,7 @@ import type { Call } from '@openledger/protocol'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Abi, ContractFunctionName, Hex, TransactionReceipt, WriteContractParameters } from 'viem'
-import { usePublicClient, useWalletClient } from 'wagmi'
+import { useL2Client, useWallet } from './useWallet.ts'
 
 /** Where a transaction is on its way. */
 export type Progress =
@@ -29,8 +29,8 @@ export type Transact = {
 
 /** Gives the connected wallet as what sends transactions. */
 export function useTransact(): Transact {
-  const publicClient = usePublicClient()
-  const { data: wallet } = useWalletClient()
+  const publicClient = useL2Client()
+  const wallet = useWallet()
   const queryClient = useQueryClient()
   const [progress, setProgress] = useState<Progress>({ stage: 'idle' })
 
@@ -41,11 +41,15 @@ export function useTransact(): Transact {
       setProgress({ stage: 'simulating' })
       const { request } = await publicClient.simulateContract({
         ...(call as unknown as WriteContractParameters),
-        account: wallet.account,
+        account: wallet.address,
         ...(valueWei === undefined ? {} : { value: valueWei }),
       } as Parameters<typeof publicClient.simulateContract>[0])
       setProgress({ stage: 'signing' })
-      hash = await wallet.writeContract(request as unknown as WriteContractParameters)
+      const client = await wallet.onL2()
+      hash = await client.writeContract({
+        ...(request as unknown as WriteContractParameters),
+        account: client.account,
+      })
       setProgress({ stage: 'pending', hash })
       const receipt = await publicClient.waitForTransactionReceipt({ hash })
       if (receipt.status !== 'success') throw new Error('The transaction failed on chain; nothing changed.')

@@ -1,0 +1,117 @@
+import { BaseError, CanonicalJson, type Hex, Open } from '@openledger/primitives'
+import { datanetsAbi } from '@openledger/protocol/abi/datanets'
+import { modelsAbi } from '@openledger/protocol/abi/models'
+import type { Command } from 'commander'
+import { getAddress } from 'viem'
+import type { Connection } from '../Connection.ts'
+import { green } from '../Output.ts'
+import { type Session, senderOf } from '../Session.ts'
+
+/** What owners decide: of a Datanet, a model, a contribution's rewards. Each is a transaction of the owner's own. */
+export function addOwnerCommands(program: Command, session: Session): void {
+  program
+    .command('create-datanet')
+    .description('creates a Datanet that you own, checked by this server')
+    .argument('<name>', '2 to 63 of a-z, 0-9, full stop and hyphen')
+    .requiredOption('--summary <text>', 'what belongs in it')
+    .option('--licence <licence>', 'SPDX identifier of the licence that contributors give', 'MIT')
+    .action(async (name: string, { summary, licence }: { summary: string; licence: string }) => {
+      const { connection, account } = await session.acting()
+      const { client, network } = connection
+      const sender = senderOf(connection, account)
+      const registry = { address: network.deployment.l2.datanets, abi: datanetsAbi } as const
+      const { transactionHash } = await sender.send({
+        ...registry,
+        functionName: 'createDatanet',
+        args: [name, CanonicalJson.hash({ summary }), licence, account.address],
+      })
+      const datanet = await client.registerDatanet({ transactionHash, summary })
+      await sender.send({
+        ...registry,
+        functionName: 'addValidator',
+        args: [BigInt(datanet.id), network.validator],
+      })
+      console.log(`${green('On chain')}: Datanet ${datanet.id}, ${datanet.name}, in ${transactionHash}`)
+    })
+
+  program
+    .command('beneficiary')
+    .description('hands the future rewards of a contribution to another address')
+    .argument('<contribution>', 'id of the contribution')
+    .argument('<address>', 'who is paid from now on')
+    .action(async (contributionId: string, to: string) => {
+      const { connection, account } = await session.acting()
+      const { transactionHash } = await senderOf(connection, account).send({
+        address: connection.network.deployment.l2.datanets,
+        abi: datanetsAbi,
+        functionName: 'setBeneficiary',
+        args: [contributionId as Hex, addressOf(to)],
+      })
+      console.log(`${green('Handed over')} in ${transactionHash}`)
+    })
+
+  /** One function of `Models` on one model, named as people name it. */
+  const onModel = async (
+    modelName: string,
+    call: (
+      modelId: bigint,
+    ) =>
+      | { functionName: 'setPrices'; args: [bigint, bigint, bigint] }
+      | { functionName: 'transferModel'; args: [bigint, Hex] }
+      | { functionName: 'retire'; args: [bigint] },
+  ): Promise<void> => {
+    const { connection, account } = await session.acting()
+    const { transactionHash } = await senderOf(connection, account).send({
+      address: connection.network.deployment.l2.models,
+      abi: modelsAbi,
+      ...call(await modelIdOf(connection, modelName)),
+    })
+    console.log(`${green('On chain')} in ${transactionHash}`)
+  }
+
+  program
+    .command('prices')
+    .description('sets what a token costs at a model of yours')
+    .argument('<model>')
+    .argument('<input>', 'OPEN per token of the prompt')
+    .argument('<output>', 'OPEN per token of the answer')
+    .action((model: string, input: string, output: string) =>
+      onModel(model, (id) => ({
+        functionName: 'setPrices',
+        args: [id, Open.parse(input), Open.parse(output)],
+      })),
+    )
+
+  program
+    .command('transfer-model')
+    .description('gives a model of yours, and what it earns its owner, to another address')
+    .argument('<model>')
+    .argument('<address>')
+    .action((model: string, to: string) =>
+      onModel(model, (id) => ({ functionName: 'transferModel', args: [id, addressOf(to)] })),
+    )
+
+  program
+    .command('retire')
+    .description('takes a model of yours out of service for good')
+    .argument('<model>')
+    .action((model: string) => onModel(model, (id) => ({ functionName: 'retire', args: [id] })))
+}
+
+/** @throws {BaseError} when the text is no address, or one with a wrong checksum. */
+function addressOf(text: string): Hex {
+  try {
+    return getAddress(text)
+  } catch (cause) {
+    throw new BaseError({
+      code: 'cli.not_an_address',
+      message: `Expected an address of 0x and 40 hexadecimal digits, got ${text}. Nothing was sent.`,
+      context: { text },
+      cause,
+    })
+  }
+}
+
+/** Models are numbers on chain and names everywhere else. */
+export const modelIdOf = async ({ client }: Connection, name: string): Promise<bigint> =>
+  BigInt((await client.model(name)).id)
