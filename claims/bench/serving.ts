@@ -202,13 +202,17 @@ export const claim: Claim = {
         ]
     const given = words.find((word) => word.startsWith('threads='))
     const threads = given === undefined ? THREADS_DEFAULT : Number(given.slice('threads='.length))
-    const names = words.filter((word) => word !== given)
+    const fewer = words.find((word) => word.startsWith('requests='))
+    const names = words.filter((word) => word !== given && word !== fewer)
     const chosen = sizes.filter(
       ({ name }) => names.length === 0 || names.some((word) => name.startsWith(word)),
     )
     const isWithRival = !isQuick && installRival(say)
     const found: SizeFindings[] = []
-    for (const size of chosen) found.push(await measure(size, threads, isQuick, isWithRival, say))
+    for (const one of chosen) {
+      const size = fewer === undefined ? one : { ...one, requests: Number(fewer.slice('requests='.length)) }
+      found.push(await measure(size, threads, isQuick, isWithRival, say))
+    }
     const failures = found.flatMap((one) => one.failures)
     if (!isQuick && !isWithRival) failures.push(`${RIVAL} does not run on this machine`)
     const rss = (process.memoryUsage().rss / 2 ** 20).toFixed(0)

@@ -13,7 +13,34 @@ import { z } from 'zod'
 const only = <T extends string | number | boolean>(value: T, what: string) =>
   z.literal(value, `expected ${what}: nothing else is supported`).nullish()
 
+const never = (what: string) => z.never(`expected no ${what}: it is not supported`).nullish()
+
+/** What would change the answer and nobody here carries out; fields of vLLM and LoRAX among them. */
+const refused = {
+  functions: never('functions'),
+  function_call: never('function_call'),
+  audio: never('audio'),
+  web_search_options: never('web_search_options'),
+  reasoning_effort: never('reasoning_effort'),
+  modalities: z.tuple([z.literal('text')], 'expected modalities to be text alone').nullish(),
+  tool_choice: z.enum(['none', 'auto'], 'expected no tool choice: tools are not supported').nullish(),
+  guided_json: never('guided_json'),
+  guided_regex: never('guided_regex'),
+  guided_choice: never('guided_choice'),
+  guided_grammar: never('guided_grammar'),
+  structured_outputs: never('structured_outputs'),
+  use_beam_search: only(false, 'use_beam_search to be false'),
+  min_p: only(0, 'min_p to be 0'),
+  min_tokens: only(0, 'min_tokens to be 0'),
+  ignore_eos: only(false, 'ignore_eos to be false'),
+  prompt_logprobs: never('prompt_logprobs'),
+  adapter_id: never('adapter_id; name the published model in `model`'),
+  adapters: never('adapters; several cannot be merged in one request'),
+  prompt_embeds: never('prompt_embeds'),
+}
+
 const common = {
+  ...refused,
   model: z.string().min(1).max(128),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
@@ -25,7 +52,9 @@ const common = {
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   seed: z.number().int().nullish(),
-  logit_bias: z.record(z.string(), z.never('expected no logit_bias: it is not supported')).nullish(),
+  logit_bias: z
+    .record(z.string().regex(/^\d{1,9}$/, 'expected token ids'), z.number().min(-100).max(100))
+    .nullish(),
   user: z.string().max(512).nullish(),
   /** Beyond OpenAI's interface, as vLLM has them. */
   top_k: z.number().int().min(0).nullish(),
@@ -44,8 +73,12 @@ export const chatRequestSchema = z.object({
   max_completion_tokens: z.number().int().min(1).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.number().int().min(0).max(20).nullish(),
-  response_format: z.object({ type: z.literal('text') }).nullish(),
-  tools: z.array(z.never('expected no tools: they are not supported')).nullish(),
+  response_format: z
+    .object({
+      type: z.literal('text', 'expected text: answers are not held to a schema'),
+    })
+    .nullish(),
+  tools: z.array(z.unknown()).max(0, 'expected no tools: they are not supported').nullish(),
 })
 
 export const completionRequestSchema = z.object({
@@ -103,6 +136,7 @@ function optionsOf(
     presencePenalty: request.presence_penalty ?? 0,
     frequencyPenalty: request.frequency_penalty ?? 0,
     repetitionPenalty: request.repetition_penalty ?? 1,
+    logitBias: Object.entries(request.logit_bias ?? {}).map(([id, bias]) => [Number(id), bias] as const),
     seed: request.seed ?? randomInt(2 ** 31),
   }
   return { stop, sampling, ...(outputTokensMax === undefined ? {} : { outputTokensMax }) }

@@ -1,7 +1,9 @@
+import type { OpenLoraMetrics } from '@openledger/openlora'
 import type { Settlement } from '@openledger/settlement'
 import type { MiddlewareHandler } from 'hono'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { AnswerEvent } from './Answering.ts'
+import { engineMetricsText } from './engineMetrics.ts'
 
 /** What a server tells about itself in Prometheus' text format. */
 export type Metrics = {
@@ -12,13 +14,12 @@ export type Metrics = {
   readonly contentType: string
 }
 
-/** Numbers of the engine, by name. */
-export type EngineNumbers = () => Promise<Readonly<Record<string, unknown>>>
-
 /** Creates the metrics of one server. */
 export function createMetrics(deps: {
   readonly settlement: Pick<Settlement, 'settler'>
-  readonly engine: EngineNumbers
+  readonly engine: () => Promise<OpenLoraMetrics>
+  /** Name of the base, under which vLLM's dashboards know the engine. */
+  readonly model: string
 }): Metrics {
   const registry = new Registry()
   const registers = [registry]
@@ -79,10 +80,11 @@ export function createMetrics(deps: {
       const { lastSequence, state } = deps.settlement.settler.status()
       settled.set(lastSequence)
       blocked.set(state === 'blocked' ? 1 : 0)
-      for (const [name, value] of Object.entries(await deps.engine())) {
+      const numbers = await deps.engine()
+      for (const [name, value] of Object.entries(numbers)) {
         if (typeof value === 'number') engine.set({ name }, value)
       }
-      return registry.metrics()
+      return (await registry.metrics()) + engineMetricsText(numbers, deps.model)
     },
   }
 }

@@ -25,7 +25,8 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'ledger.no_line': 404,
   'model.retired': 410,
   'openlora.model_not_found': 404,
-  'openlora.queue_full': 503,
+  'openlora.pins_full': 409,
+  'openlora.queue_full': 429,
   'payment.invalid': 402,
   'payment.refused': 402,
   'payment.replayed': 402,
@@ -100,9 +101,11 @@ export function openAiErrorOf(error: unknown): {
       ? 'authentication_error'
       : status === 402
         ? 'insufficient_quota'
-        : status >= 500
-          ? 'server_error'
-          : 'invalid_request_error'
+        : status === 429
+          ? 'rate_limit_error'
+          : status >= 500
+            ? 'server_error'
+            : 'invalid_request_error'
   const param = typeof context?.['param'] === 'string' ? context['param'] : null
   return { error: { message: detail, type, param, code } }
 }
@@ -117,6 +120,7 @@ const TITLES: Readonly<Record<number, string>> = {
   410: 'Gone',
   413: 'Too large',
   415: 'Unsupported media type',
+  429: 'Too many requests',
   503: 'Busy',
   504: 'Not confirmed in time',
 }
@@ -166,6 +170,15 @@ export class BodyTooLargeError extends BaseError {
       code: 'request.too_large',
       message: `Expected a body of at most ${maxBytes} bytes, got more. Send it in parts; nothing was changed.`,
       context: { maxBytes },
+    })
+  }
+}
+
+export class UnsupportedRequestError extends BaseError {
+  constructor(what: string, instead: string) {
+    super({
+      code: 'request.unsupported',
+      message: `Expected a request that this server carries out, but ${what}. ${instead}`,
     })
   }
 }

@@ -113,6 +113,7 @@ describe('the official OpenAI client', () => {
     ['five stop texts', { stop: ['1', '2', '3', '4', '5'] }, 'stop'],
     ['no prompt', { prompt: undefined }, 'prompt'],
     ['echo', { echo: true }, 'echo'],
+    ['a score for what is no token', { logit_bias: { word: 1 } }, 'logit_bias.word'],
   ] as const)('is refused %s, and nothing is charged', async ([, fields, param]) => {
     const before = await money()
     const request = { model, prompt: 'a', ...fields } as OpenAI.CompletionCreateParamsNonStreaming

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { z } from 'zod'
 import { type Answering, type AnsweringModel, createAnswering, type Serving } from './Answering.ts'
+import { addAdapterRoutes } from './adapterRoutes.ts'
 import { type ApiRouteDependencies, addApiRoutes } from './apiRoutes.ts'
 import { addCompletionRoutes } from './completionRoutes.ts'
 import { createMcp } from './Mcp.ts'
@@ -18,7 +19,7 @@ export type Logger = Readonly<
 >
 
 export type ApiDependencies = ApiRouteDependencies & {
-  readonly serving: Serving & Pick<OpenLora, 'metrics'>
+  readonly serving: Serving & Pick<OpenLora, 'metrics' | 'pin' | 'unpin'>
   /** Finds a published model with the blobs that serve and attribute it. */
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
   readonly logger: Logger
@@ -46,7 +47,7 @@ export function createApi(deps: ApiDependencies): Api {
   const { serving, settlement, network, database, clock, logger } = deps
   const app = new Hono()
   const routes = createRoutes(app)
-  const metrics = createMetrics({ settlement, engine: () => serving.metrics() })
+  const metrics = createMetrics({ settlement, engine: () => serving.metrics(), model: network.base.name })
   const answering = counted(
     createAnswering({ database, settlement, serving, findModel: deps.findModel }),
     metrics,
@@ -85,6 +86,10 @@ export function createApi(deps: ApiDependencies): Api {
     },
   })
   addModelRoutes(routes, deps)
+  addAdapterRoutes(routes, {
+    ...{ serving, apiKeys: settlement.apiKeys, findModel: deps.findModel },
+    ownerOf: async (name) => (await deps.modelFactory.model(name)).owner,
+  })
   app.all('/mcp', (context) => mcp.fetch(context.req.raw))
   app.get('/health', (context) => {
     const settler = settlement.settler.status()

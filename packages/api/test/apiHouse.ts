@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDatanets } from '@openledger/datanet'
 import { createModelFactory } from '@openledger/modelfactory'
-import type { GenerationResult, TokenDelta } from '@openledger/openlora'
+import type { GenerationResult, OpenLora, OpenLoraMetrics, TokenDelta } from '@openledger/openlora'
 import { Bytes, type Hex } from '@openledger/primitives'
 import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
@@ -133,13 +133,25 @@ async function withOpen({ deployment, wallet, mined }: House): Promise<Deploymen
   return { ...deployment, l1: { ...deployment.l1, open: lower(contractAddress!) } }
 }
 
+const times = { counts: [1, 2, 0], sum: 0.02, count: 3 }
+const cached = { entryCount: 2, heldBytes: 2_000, hits: 5, misses: 3, evictions: 1 }
+const METRICS: OpenLoraMetrics = {
+  ...{ rows: 4, running: 1, waiting: 2, requests: 9, finished: 5, cancelled: 2, failed: 1 },
+  ...{ inputTokens: 70, outputTokens: 80, steps: 30, stepMs: 60, prefillMs: 9 },
+  ...{ guessedTokens: 10, guessedRightTokens: 6 },
+  prefix: { entryCount: 1, heldBytes: 100, queriedTokens: 70, hitTokens: 32 },
+  ...{ timeToFirstToken: times, timePerOutputToken: times, requestSeconds: times, queueSeconds: times },
+  ...{ adapters: cached, indexes: cached },
+}
+
 /** Stands for the model: a token is a word with its space, and the first contribution shaped half of every answer. */
 function createScriptedServing(
   script: Script,
   contributionIds: readonly Hex[],
   commons: Hex,
-): Serving & { metrics: () => Promise<never> } {
+): Serving & Pick<OpenLora, 'metrics' | 'pin' | 'unpin'> {
   const known: string[] = []
+  const pinned = new Set<string>()
   const idOf = (word: string): number => {
     if (!known.includes(word)) known.push(word)
     return known.indexOf(word)
@@ -147,7 +159,13 @@ function createScriptedServing(
   const tokenizer = { decode: (ids: readonly number[]) => ids.map((id) => known[id]).join('') }
   return {
     tokenizer,
-    metrics: async () => ({ rows: 1 }) as never,
+    metrics: async () => METRICS,
+    async pin(name) {
+      const isNew = !pinned.has(name)
+      pinned.add(name)
+      return isNew
+    },
+    unpin: (name) => pinned.delete(name),
     async prepare(request) {
       const promptText =
         typeof request.prompt === 'string'

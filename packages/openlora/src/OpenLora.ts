@@ -1,7 +1,7 @@
 import { CheckpointFolder, type Message, type Tokenizer } from '@openledger/model'
 import type { DecoderPrecision } from '@openledger/model/DecoderGraph'
 import { BaseError, type Hex } from '@openledger/primitives'
-import { createAdapterCache } from './AdapterCache.ts'
+import { type AdapterReference, createAdapterCache } from './AdapterCache.ts'
 import { createAdapterLease } from './AdapterLease.ts'
 import type { AdapterMethods, AdapterWorkerData } from './AdapterWorker.ts'
 import type { AttributionReference } from './AttributionIndex.ts'
@@ -77,6 +77,14 @@ export type OpenLora = {
    * @throws {AttributionIndexError} @throws {AdapterHashMismatchError}
    */
   readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
+  /**
+   * Brings a published model's adapter into memory and keeps it there until `unpin`.
+   * @returns False when it was kept already.
+   * @throws {ModelNotFoundError} {PinsFullError} {AdapterHashMismatchError}
+   */
+  readonly pin: (model: string) => Promise<boolean>
+  /** Lets an adapter leave memory again. @returns False when it was not kept. */
+  readonly unpin: (model: string) => boolean
   /** Computes an answer's attribution and commitment again and names the first line of its receipt that differs. */
   readonly verify: (
     receipt: ComputedReceipt,
@@ -142,6 +150,8 @@ const DEFAULT_LIMITS: OpenLoraLimits = {
 }
 const OUTPUT_TOKENS_DEFAULT = 256
 const STOP_COUNT_MAX = 4
+/** Share of the adapters' memory that owners may keep theirs in; the rest is for whoever is asked. */
+const PINNED_SHARE_MAX = 0.5
 const STOP_LENGTH_MAX = 256
 /** No tokenizer here makes tokens longer than this on average, so longer text is refused before it is read. */
 const CHARACTERS_PER_TOKEN_MAX = 32
@@ -173,6 +183,7 @@ export async function createOpenLora(
     const bytes = await blobs.get(cid)
     return (await decoding.live()).link.call('decode', { bytes, hash })
   }, adapterBytesMax)
+  const pins = new Map<string, { readonly reference: AdapterReference; sizeBytes: number }>()
   const { releaseAll, ...lease } = createAdapterLease(adapters)
   const { releaseAll: releaseAttributed, ...attributionLease } = createAdapterLease(adapters)
   const attributing = createWorkerHost<AttributionHostMethods, AttributionMethods, undefined>({
@@ -316,6 +327,33 @@ export async function createOpenLora(
       const { promptText: _, ...request } = inputs
       return verify(receipt, inputs, await attribute(request))
     },
+    async pin(name) {
+      if (pins.has(name)) return false
+      const model = name === baseName ? undefined : await lookup(name)
+      if (model === undefined) throw new ModelNotFoundError(name)
+      if (pins.has(name)) return false
+      const pin = { reference: { cid: model.adapterCid, hash: model.adapterHash }, sizeBytes: 0 }
+      pins.set(name, pin)
+      try {
+        pin.sizeBytes = (await adapters.acquire(pin.reference)).memory.byteLength
+      } catch (error) {
+        pins.delete(name)
+        throw error
+      }
+      const pinnedBytes = [...pins.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+      const pinnedBytesMax = adapterBytesMax * PINNED_SHARE_MAX
+      if (pinnedBytes <= pinnedBytesMax) return true
+      pins.delete(name)
+      adapters.release(pin.reference)
+      throw new PinsFullError(pinnedBytesMax)
+    },
+    unpin(name) {
+      const pin = pins.get(name)
+      if (pin === undefined) return false
+      pins.delete(name)
+      adapters.release(pin.reference)
+      return true
+    },
     metrics: async () => ({
       ...(await (await host.live()).link.call('metrics', undefined)),
       adapters: adapters.state(),
@@ -336,6 +374,16 @@ export class ModelNotFoundError extends BaseError {
       code: 'openlora.model_not_found',
       message: `Expected the name of a published model, got ${JSON.stringify(name.slice(0, 100))}. List the models to see their names.`,
       context: { name: name.slice(0, 100) },
+    })
+  }
+}
+
+export class PinsFullError extends BaseError {
+  constructor(pinnedBytesMax: number) {
+    super({
+      code: 'openlora.pins_full',
+      message: `Expected room among the adapters that are kept in memory, at most ${pinnedBytesMax} bytes, but they are full. It is served without; unload another, or raise adapterBytesMax.`,
+      context: { pinnedBytesMax },
     })
   }
 }

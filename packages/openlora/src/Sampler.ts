@@ -15,6 +15,8 @@ export type SamplingOptions = {
   readonly frequencyPenalty: number
   /** Subtracted once if the answer holds the token. */
   readonly presencePenalty: number
+  /** Added to the scores of tokens before anything else, from -100 to 100. */
+  readonly logitBias: readonly (readonly [tokenId: number, bias: number])[]
   /** Its low 32 bits decide what is drawn. */
   readonly seed: number
 }
@@ -26,6 +28,7 @@ export const GREEDY: SamplingOptions = {
   repetitionPenalty: 1,
   frequencyPenalty: 0,
   presencePenalty: 0,
+  logitBias: [],
   seed: 0,
 }
 
@@ -44,6 +47,7 @@ export type Sampler = {
 }
 
 const BINS = 512
+const BIASED_TOKENS_MAX = 300
 
 /**
  * Creates the sampler of one request.
@@ -62,10 +66,11 @@ export function createSampler(
   const countInAnswer = new Map<number, number>()
 
   function penalised(logits: Float32Array): Float32Array {
-    const { repetitionPenalty, frequencyPenalty, presencePenalty } = options
+    const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = options
     const isPlain = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0
-    if (isPlain) return logits
+    if (isPlain && logitBias.length === 0) return logits
     const adjusted = logits.slice()
+    for (const [id, bias] of logitBias) if (id < adjusted.length) adjusted[id]! += bias
     const repeat = (id: number): void => {
       const logit = adjusted[id]!
       adjusted[id] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
@@ -175,7 +180,16 @@ function nucleus(weights: Float64Array, total: number, { topP, topK }: SamplingO
 }
 
 function assertOptions(options: SamplingOptions, topLogprobs: number): void {
+  const { logitBias } = options
+  const isBias = ([id, bias]: readonly [number, number]): boolean =>
+    Number.isInteger(id) && id >= 0 && Math.abs(bias) <= 100
   const rules: readonly [keyof SamplingOptions | 'topLogprobs', number, boolean, string][] = [
+    [
+      'logitBias',
+      logitBias.length,
+      logitBias.length <= BIASED_TOKENS_MAX && logitBias.every(isBias),
+      `at most ${BIASED_TOKENS_MAX} token ids with numbers from -100 to 100`,
+    ],
     ['temperature', options.temperature, options.temperature >= 0 && options.temperature <= 2, 'from 0 to 2'],
     ['topP', options.topP, options.topP > 0 && options.topP <= 1, 'above 0, at most 1'],
     ['topK', options.topK, Number.isInteger(options.topK) && options.topK >= 0, 'a whole number, 0 for all'],

@@ -22,6 +22,7 @@ export {
   type OpenLoraLimits,
   type OpenLoraMetrics,
   type OpenLoraOptions,
+  PinsFullError,
   type Prepared,
   PromptError,
   type ServedModel,
