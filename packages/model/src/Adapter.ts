@@ -1,5 +1,12 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
-import { type LlamaConfig, type LoraTarget, linearName, linearSize, loraTargets } from './Config.ts'
+import {
+  type LlamaConfig,
+  type LoraTarget,
+  linearName,
+  linearSize,
+  loraTargets,
+  targetsOf,
+} from './Config.ts'
 import { createRandom } from './Random.ts'
 import * as Safetensors from './Safetensors.ts'
 
@@ -54,7 +61,7 @@ export function linearsOf(
   config: LlamaConfig,
   targets: readonly LoraTarget[],
 ): { name: string; layer: number; target: LoraTarget; input: number; output: number }[] {
-  const ordered = loraTargets.filter((target) => targets.includes(target))
+  const ordered = targetsOf(config).filter((target) => targets.includes(target))
   return Array.from({ length: config.layers }, (_, layer) =>
     ordered.map((target) => ({
       name: linearName(layer, target),

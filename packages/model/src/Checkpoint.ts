@@ -1,5 +1,5 @@
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
-import { formatConfig, type LlamaConfig, weightShapes } from './Config.ts'
+import { familyOf, formatConfig, type LlamaConfig, weightShapes } from './Config.ts'
 import { createRandom } from './Random.ts'
 import * as Safetensors from './Safetensors.ts'
 
@@ -23,7 +23,7 @@ export function createCheckpoint(config: LlamaConfig, seed: number): Checkpoint 
     const data = new Float32Array(shape.reduce((product, length) => product * length, 1))
     const deep = name.includes('o_proj') || name.includes('down_proj')
     const deviation = deep ? 0.02 / Math.sqrt(2 * config.layers) : 0.02
-    if (shape.length === 1) data.fill(1)
+    if (shape.length === 1) data.fill(name.endsWith('.bias') ? 0 : 1)
     else for (let i = 0; i < data.length; i++) data[i] = random.normal() * deviation
     weights.set(name, data)
   }
@@ -47,7 +47,7 @@ export function encodeWeights(
 ): Uint8Array {
   const tensors = new Map<string, Safetensors.StoredTensor>()
   for (const [name, shape] of weightShapes(config)) tensors.set(name, { shape, data: weights.get(name)! })
-  return Safetensors.encode(tensors, type)
+  return Safetensors.encode(familyOf(config).layout.write(tensors), type)
 }
 
 /** Hashes a set of files: keccak-256 of the canonical JSON object from file name to keccak-256 of the file's bytes. */

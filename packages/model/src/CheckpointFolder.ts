@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BaseError } from '@openledger/primitives'
 import { type Checkpoint, encodeWeights, hashFiles } from './Checkpoint.ts'
-import { formatConfig, type LlamaConfig, parseConfig, weightShapes } from './Config.ts'
+import { familyOf, formatConfig, type LlamaConfig, parseConfig, weightShapes } from './Config.ts'
 import * as Safetensors from './Safetensors.ts'
 import { createTokenizer, type Tokenizer } from './Tokenizer.ts'
 
@@ -24,8 +24,9 @@ export async function read(directory: string): Promise<Checkpoint> {
     for (const [key, tensor] of Safetensors.decode(files.get(name)!).tensors) tensors.set(key, tensor)
   }
   const weights = new Map<string, Float32Array>()
+  const canonical = familyOf(config).layout.read(tensors)
   for (const [name, shape] of weightShapes(config)) {
-    const tensor = tensors.get(name)
+    const tensor = canonical.get(name)
     if (!tensor) throw new CheckpointError(directory, `${name} is missing`)
     if (tensor.shape.join() !== shape.join()) {
       throw new CheckpointError(directory, `${name} is [${tensor.shape}], not [${shape}]`)

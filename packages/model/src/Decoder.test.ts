@@ -90,7 +90,7 @@ async function forward(ids: readonly number[], adapter: Adapter | undefined, isE
   for (let i = 0; i < tokens; i++) mask.fill(-1e9, i * tokens + i + 1, (i + 1) * tokens)
   const parts: Llama.Parts = {
     weights: lookup,
-    project: Llama.baseProject(lookup),
+    project: Llama.baseProject(lookup, config),
     attend: Llama.causalAttention(config, graph.constant(mask, [tokens, tokens])),
     positions: graph.constant(
       BigInt64Array.from(ids, (_, i) => BigInt(i)),

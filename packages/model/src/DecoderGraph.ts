@@ -1,5 +1,5 @@
 import { BLOCK, createGraph, type Graph, Op, quantise, type Tensor } from '@openledger/tensor'
-import { type LlamaConfig, type LoraTarget, linearName, linearSize, weightShapes } from './Config.ts'
+import { hasBias, type LlamaConfig, type LoraTarget, linearName, linearSize, weightShapes } from './Config.ts'
 import type { SlotGroup } from './DecoderSlots.ts'
 import * as Llama from './Llama.ts'
 
@@ -44,7 +44,11 @@ export function buildDecoderGraph(
   const linear = precision === 'f32' ? inFull(lookup) : inFourBits(graph, weights, weightShapes(config))
   const groups: SlotGroup[] = []
   const base: Llama.Project = (layer, targets, x) =>
-    targets.map((target) => linear(x, `model.${linearName(layer, target)}.weight`))
+    targets.map((target) => {
+      const name = `model.${linearName(layer, target)}`
+      const y = linear(x, `${name}.weight`)
+      return hasBias(config, target) ? Op.add(y, lookup(`${name}.bias`)) : y
+    })
   /** Members of a group read their input once: one wide product down, then one product up for each. */
   const adapted: Llama.Project = (layer, targets, x) => {
     const sizes = targets.map((target) => linearSize(config, target))

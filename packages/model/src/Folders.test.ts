@@ -58,8 +58,8 @@ describe('checkpoint folders', () => {
     const refused = (change: object, reason: string) =>
       expect(() => parseConfig({ ...fields, ...change })).toThrow(reason)
     refused({ model_type: 'bert' }, 'model_type is "bert"')
-    refused({ rope_parameters: { rope_type: 'llama3' } }, 'rope_scaling')
-    refused({ attention_bias: true }, 'attention_bias is set')
+    refused({ rope_parameters: { rope_type: 'yarn', factor: 2 } }, 'rope_scaling')
+    refused({ hidden_act: 'relu' }, 'hidden_act is "relu"')
     refused({ hidden_size: -4 }, 'hidden_size is -4')
     refused({ num_key_value_heads: 3 }, 'do not divide')
     expect(() => parseConfig(null)).toThrow('not an object')

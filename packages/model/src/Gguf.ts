@@ -45,6 +45,12 @@ export function encodeModel(
     throw new GgufError(`${config.vocabularySize} tokens`, `${vocabulary.tokens.length}`)
   }
   const { hiddenSize, vocabularySize, heads, keyValueHeads, headSize } = config
+  if ((config.family ?? 'llama') !== 'llama' || config.biases || config.ropeScaling) {
+    throw new GgufError(
+      'a plain Llama model',
+      `the family ${config.family ?? 'llama with biases or stretched positions'}`,
+    )
+  }
   const weight = (key: string): Float32Array => {
     const data = weights.get(key)
     if (data === undefined) throw new GgufError(`the weight ${key}`, 'none')

@@ -1,5 +1,5 @@
 import { type Graph, Op, type Tensor } from '@openledger/tensor'
-import { type LlamaConfig, type LoraTarget, linearName } from './Config.ts'
+import { familyOf, hasBias, type LlamaConfig, type LoraTarget, linearName } from './Config.ts'
 
 /** Finds a weight by its Hugging Face name, e.g. `model.norm.weight`, as a tensor of the graph being built. */
 export type WeightLookup = (name: string) => Tensor
@@ -69,11 +69,12 @@ export function inputWeights(graph: Graph, shapes: ReadonlyMap<string, readonly 
  */
 export function rotaryTables(graph: Graph, config: LlamaConfig, length = config.contextMax): RotaryTables {
   const half = config.headSize / 2
+  const frequencies = rotaryFrequencies(config)
   const cosine = new Float32Array(length * half)
   const sine = new Float32Array(length * half)
   for (let position = 0; position < length; position++) {
     for (let i = 0; i < half; i++) {
-      const angle = position * config.ropeTheta ** (-i / half)
+      const angle = position * frequencies[i]!
       cosine[position * half + i] = Math.cos(angle)
       sine[position * half + i] = Math.sin(angle)
     }
@@ -85,17 +86,34 @@ export function rotaryTables(graph: Graph, config: LlamaConfig, length = config.
   }
 }
 
+/** Radians a position, for each pair of channels of a head; stretched for long contexts as the model says. */
+function rotaryFrequencies({ headSize, ropeTheta, ropeScaling }: LlamaConfig): number[] {
+  const plain = Array.from({ length: headSize / 2 }, (_, i) => ropeTheta ** ((-2 * i) / headSize))
+  if (ropeScaling === undefined) return plain
+  if (ropeScaling.kind === 'linear') return plain.map((frequency) => frequency / ropeScaling.factor)
+  const { factor, lowFrequencyFactor, highFrequencyFactor, originalContext } = ropeScaling
+  return plain.map((frequency) => {
+    const turns = (originalContext * frequency) / (2 * Math.PI)
+    if (turns < lowFrequencyFactor) return frequency / factor
+    if (turns > highFrequencyFactor) return frequency
+    const smooth = (turns - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor)
+    return ((1 - smooth) * frequency) / factor + smooth * frequency
+  })
+}
+
 /** Looks up token embeddings: int `[B, T]` to `[B, T, C]`. */
 export const embed = (weights: WeightLookup, ids: Tensor): Tensor =>
   Op.gather(weights('model.embed_tokens.weight'), ids)
 
 /** Multiplies by the weights of the checkpoint alone. */
 export const baseProject =
-  (weights: WeightLookup): Project =>
+  (weights: WeightLookup, config: LlamaConfig): Project =>
   (layer, targets, x) =>
-    targets.map((target) =>
-      Op.matmul(x, weights(`model.${linearName(layer, target)}.weight`), { transposeB: true }),
-    )
+    targets.map((target) => {
+      const name = `model.${linearName(layer, target)}`
+      const y = Op.matmul(x, weights(`${name}.weight`), { transposeB: true })
+      return hasBias(config, target) ? Op.add(y, weights(`${name}.bias`)) : y
+    })
 
 /**
  * One adapter's matrices for one linear layer.
@@ -115,29 +133,69 @@ export const withLora =
 
 /**
  * Runs all layers and the final norm.
- * @param x - `[B, T, C]` embeddings.
+ * @param x - `[B, T, C]` embeddings of the tokens alone.
  * @returns `[B, T, C]`.
  */
 export function transform(config: LlamaConfig, parts: Parts, x: Tensor): Tensor {
+  const family = familyOf(config)
   let hidden = x
+  if (family.scalesEmbeddings) hidden = Op.multiply(hidden, Math.fround(Math.sqrt(config.hiddenSize)))
+  if (family.positions === 'learned') {
+    hidden = Op.add(hidden, Op.gather(parts.weights('model.embed_positions.weight'), parts.positions))
+  }
   for (let layer = 0; layer < config.layers; layer++) hidden = block(config, parts, layer, hidden)
-  return Op.rmsNorm(hidden, parts.weights('model.norm.weight'), config.normEpsilon)
+  return norm(config, parts.weights, 'model.norm', hidden)
 }
 
-/** Runs one layer: attention and the gated feed-forward part, each behind a norm and a residual. */
+/** Runs one layer: attention and the feed-forward part, each behind a norm and a residual. */
 export function block(config: LlamaConfig, parts: Parts, layer: number, x: Tensor): Tensor {
-  const { weights, project, attend, positions, rotary } = parts
+  const { weights, project, attend } = parts
   const name = `model.layers.${layer}`
-  const normed = Op.rmsNorm(x, weights(`${name}.input_layernorm.weight`), config.normEpsilon)
+  const normed = norm(config, weights, `${name}.input_layernorm`, x)
   const [q, k, v] = project(layer, ['q_proj', 'k_proj', 'v_proj'], normed) as [Tensor, Tensor, Tensor]
-  const query = Op.rotate(q, positions, rotary.cosine, rotary.sine, config.heads)
-  const key = Op.rotate(k, positions, rotary.cosine, rotary.sine, config.keyValueHeads)
+  const query = placed(config, parts, `${name}.self_attn.q_norm`, q, config.heads)
+  const key = placed(config, parts, `${name}.self_attn.k_norm`, k, config.keyValueHeads)
   const [attended] = project(layer, ['o_proj'], attend(layer, query, key, v))
   const middle = Op.add(x, attended!)
-  const inner = Op.rmsNorm(middle, weights(`${name}.post_attention_layernorm.weight`), config.normEpsilon)
-  const [gate, up] = project(layer, ['gate_proj', 'up_proj'], inner)
-  const [down] = project(layer, ['down_proj'], gated(gate!, up!))
+  const inner = norm(config, weights, `${name}.post_attention_layernorm`, middle)
+  const [down] = project(layer, ['down_proj'], feedForward(config, parts, layer, inner))
   return Op.add(middle, down!)
+}
+
+function feedForward(config: LlamaConfig, { project }: Parts, layer: number, x: Tensor): Tensor {
+  const { isGated, activation } = familyOf(config)
+  if (!isGated) return gelu(project(layer, ['up_proj'], x)[0]!)
+  const [gate, up] = project(layer, ['gate_proj', 'up_proj'], x)
+  return activation === 'silu' ? gated(gate!, up!) : Op.multiply(gelu(gate!), up!)
+}
+
+/** Normalises queries or keys head by head and turns them by their positions, where the family does so. */
+function placed(config: LlamaConfig, parts: Parts, name: string, x: Tensor, heads: number): Tensor {
+  const { hasHeadNorms, positions: kind } = familyOf(config)
+  const { weights, positions, rotary } = parts
+  let result = x
+  if (hasHeadNorms) {
+    const apart = Op.reshape(x, [...x.shape.slice(0, -1), heads, config.headSize])
+    result = Op.reshape(Op.rmsNorm(apart, weights(`${name}.weight`), config.normEpsilon), x.shape)
+  }
+  return kind === 'rotary' ? Op.rotate(result, positions, rotary.cosine, rotary.sine, heads) : result
+}
+
+/** LayerNorm is the root-mean-square norm of what is left without the mean, and a bias. */
+function norm(config: LlamaConfig, weights: WeightLookup, name: string, x: Tensor): Tensor {
+  const weight = weights(`${name}.weight`)
+  if (familyOf(config).norm === 'rms') return Op.rmsNorm(x, weight, config.normEpsilon)
+  const centred = Op.subtract(x, Op.mean(x, [-1], true))
+  return Op.add(Op.rmsNorm(centred, weight, config.normEpsilon), weights(`${name}.bias`))
+}
+
+/**
+ * Computes the tangent form of GELU, `x / 2 (1 + tanh(c (x + 0.044715 x³)))`, as `x sigmoid(2 c (x + 0.044715 x³))`.
+ * @see Hendrycks & Gimpel 2016, "Gaussian Error Linear Units"; Hugging Face's `gelu_new` and `gelu_pytorch_tanh`.
+ */
+function gelu(x: Tensor): Tensor {
+  const cubic = Op.multiply(Op.multiply(x, x), Op.multiply(x, 0.044715))
+  return Op.multiply(x, Op.sigmoid(Op.multiply(Op.add(x, cubic), 2 * Math.sqrt(2 / Math.PI))))
 }
 
 /** Multiplies by the output head: `[..., C]` to `[..., V]`. */

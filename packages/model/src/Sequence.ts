@@ -193,10 +193,12 @@ export function buildSequenceGraph(
   const graph = createGraph()
   const weights = makeWeights(graph)
   const ids = graph.input('ids', 'int32', [rows, tokens])
+  const window = config.slidingWindow ?? tokens
   const causal = graph.constant(
-    Float32Array.from({ length: tokens * tokens }, (_, i) =>
-      i % tokens > Math.floor(i / tokens) ? hidden : 0,
-    ),
+    Float32Array.from({ length: tokens * tokens }, (_, i) => {
+      const back = Math.floor(i / tokens) - (i % tokens)
+      return back < 0 || back >= window ? hidden : 0
+    }),
     [tokens, tokens],
     'causalMask',
   )
@@ -211,7 +213,7 @@ export function buildSequenceGraph(
     config,
     {
       weights,
-      project: Llama.withLora(Llama.baseProject(weights), makePairs(graph)),
+      project: Llama.withLora(Llama.baseProject(weights, config), makePairs(graph)),
       attend: Llama.causalAttention(config, isPacked ? blockMask(graph, causal, rows, tokens) : causal),
       positions,
       rotary: Llama.rotaryTables(graph, config, tokens),

@@ -4,15 +4,19 @@ export * as AdapterFolder from './AdapterFolder.ts'
 export { type Checkpoint, createCheckpoint, encodeWeights, fromWeights, hashFiles } from './Checkpoint.ts'
 export * as CheckpointFolder from './CheckpointFolder.ts'
 export {
+  familyOf,
   type LlamaConfig,
   type LoraTarget,
   linearName,
   linearSize,
   loraTargets,
   parseConfig,
+  type RopeScaling,
+  targetsOf,
   UnsupportedConfigError,
   weightShapes,
 } from './Config.ts'
+export { type Family, type FamilyName, families } from './Family.ts'
 export * as Gguf from './Gguf.ts'
 export {
   createGradients,
