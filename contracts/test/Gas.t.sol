@@ -4,59 +4,50 @@ pragma solidity 0.8.37;
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
 import { IDatanets } from "../src/interfaces/IDatanets.sol";
 import { IModels } from "../src/interfaces/IModels.sol";
-import { MerkleSum } from "../src/libraries/MerkleSum.sol";
 import { SettlementTest } from "./Settlement.t.sol";
 
 /// @notice Gas of the flows that are paid for again and again, written to `contracts/snapshots` and compared on each run.
 ///         Figures are of the call alone: a transaction adds 21,000 and its call data.
 contract Gas_Test is SettlementTest {
-    uint256 private _size;
-
     function test_settle_oneReceiptOneCredit_isMeasured() public {
         settleOne(ann.addr);
-        settleOne(ann.addr);
+        ISettlement.Receipt[] memory receipts = one(nextReceipt());
+        book.credit(ann.addr, contributorsPart(FEE, false));
+        _post(receipts);
         vm.snapshotGasLastCall("settlement", "settle, 1 receipt, 1 credit");
     }
 
     /// @dev Batches that differ in one thing only; what they differ by is the price of that thing.
-    function test_settle_receiptsAndCredits_areMeasuredApart() public {
-        stake(backer, modelId, 1 ether);
-        _settleMany(1, 1);
-        uint256 base = _settleMany(100, 1);
-        uint256 moreReceipts = _settleMany(200, 1);
-        uint256 moreCredits = _settleMany(100, 101);
+    function test_settle_parts_areMeasuredApart() public {
+        _settleMany(100, 100);
+        uint256 base = _settleMany(100, 100);
+        uint256 moreReceipts = _settleMany(200, 100);
+        uint256 moreCredits = _settleMany(100, 300);
         vm.snapshotValue("settlement", "settle, per receipt", (moreReceipts - base) / 100);
-        vm.snapshotValue("settlement", "settle, per credit", (moreCredits - base) / 100);
-        vm.snapshotValue("settlement", "settle, 100 receipts, 101 credits, staked model", moreCredits);
+        // 100 of the 300 are known, the others new
+        uint256 allKnown = _settleMany(100, 300);
+        vm.snapshotValue("settlement", "settle, per credit of a known account", (allKnown - base) / 200);
+        vm.snapshotValue("settlement", "settle, per credit of a new account", (moreCredits - base) / 200);
+        vm.snapshotValue("settlement", "settle, 100 receipts, 300 credits", allKnown);
     }
 
-    function test_settle_callData_isMeasured() public {
-        ISettlement.Receipt[] memory receipts = _receipts(2);
-        uint256 two = _callDataGas(abi.encodeCall(settlement.settle, (receipts, hex"", keccak256("root"), 1 ether)));
-        uint256 one =
-            _callDataGas(abi.encodeCall(settlement.settle, (one(receipts[0]), hex"", keccak256("root"), 1 ether)));
-        vm.snapshotValue("settlement", "call data, per receipt", two - one);
-        vm.snapshotValue(
-            "settlement", "call data, per credit", _callDataGas(abi.encodePacked(ann.addr, uint96(0.0123 ether)))
-        );
-    }
-
-    function test_claim_depth20_isMeasured() public {
-        // a ledger of a million accounts whose left edge is real
-        MerkleSum.Node[] memory siblings = new MerkleSum.Node[](20);
-        settleOne(ann.addr);
-        ISettlement.Receipt[] memory receipts = _receipts(1);
-        bytes32 hash = MerkleSum.leaf(ann.addr, 7000).hash;
-        uint256 sum = 7000;
-        for (uint256 i; i < 20; ++i) {
-            siblings[i] = MerkleSum.Node(keccak256(abi.encode(i)), i == 0 ? 7000 : 0);
-            hash = keccak256(abi.encode(hash, sum, siblings[i].hash, siblings[i].sum));
-            sum += siblings[i].sum;
+    function test_claim_depth_isMeasured() public {
+        book.credit(ann.addr, 1);
+        for (uint256 i; i < 99; ++i) {
+            book.credit(vm.addr(1000 + i), 1);
         }
-        vm.prank(operator.addr);
-        settlement.settle(receipts, abi.encodePacked(bob.addr, uint96(7000)), hash, 14_000);
-        settlement.claim(ann.addr, 7000, 0, siblings);
-        vm.snapshotGasLastCall("settlement", "claim, first, depth 20");
+        book.credit(bob.addr, 6900);
+        settle(one(nextReceipt()));
+        vm.warp(NOON + CHALLENGE);
+        uint256[] memory lines = new uint256[](1);
+        claimLines(lines);
+        vm.snapshotGasLastCall("settlement", "claim, alone, of 101 accounts");
+        lines = new uint256[](50);
+        for (uint256 i; i < 50; ++i) {
+            lines[i] = 2 * i + 1;
+        }
+        claimLines(lines);
+        vm.snapshotValue("settlement", "claim, each of 50 together, new account", vm.lastCallGas().gasTotalUsed / 50);
     }
 
     function test_prepaid_flows_areMeasured() public {
@@ -101,33 +92,24 @@ contract Gas_Test is SettlementTest {
     }
 
     function _settleMany(uint256 count, uint256 credits) private returns (uint256) {
-        ISettlement.Receipt[] memory receipts = _receipts(count);
-        uint256 left = count * contributorsPart(FEE, staking.totalStakeOf(modelId) != 0);
-        bytes memory packed = new bytes(0);
+        ISettlement.Receipt[] memory receipts = new ISettlement.Receipt[](count);
+        for (uint256 i; i < count; ++i) {
+            receipts[i] = nextReceipt();
+        }
+        uint256 left = count * contributorsPart(FEE, false);
         for (uint256 i; i < credits; ++i) {
             uint256 amount = i + 1 == credits ? left : 7;
             left -= amount;
-            packed = bytes.concat(packed, abi.encodePacked(vm.addr(1000 + i), uint96(amount)));
+            book.credit(vm.addr(1000 + i), amount);
         }
-        _size += count * contributorsPart(FEE, staking.totalStakeOf(modelId) != 0);
-        vm.prank(operator.addr);
-        settlement.settle(receipts, packed, keccak256(abi.encode(_size)), _size);
+        _post(receipts);
         return vm.lastCallGas().gasTotalUsed;
     }
 
-    function _receipts(uint256 count) private returns (ISettlement.Receipt[] memory receipts) {
-        receipts = new ISettlement.Receipt[](count);
-        for (uint256 i; i < count; ++i) {
-            ISettlement.Receipt memory receipt = blank();
-            receipt.answerHash = keccak256(abi.encode(_size, i));
-            receipts[i] = book.append(receipt);
-        }
-    }
-
-    /// @dev EIP-2028: 4 gas for a zero byte, 16 for another.
-    function _callDataGas(bytes memory data) private pure returns (uint256 gas) {
-        for (uint256 i; i < data.length; ++i) {
-            gas += data[i] == 0 ? 4 : 16;
-        }
+    function _post(ISettlement.Receipt[] memory receipts) private {
+        (ISettlement.Batch memory batch, bytes memory debits, ISettlement.Group[] memory groups) = pack(receipts);
+        ISettlement.Segment[] memory segments = book.take();
+        vm.prank(operator.addr);
+        settlement.settle(batch, debits, groups, segments);
     }
 }

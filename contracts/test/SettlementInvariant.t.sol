@@ -20,6 +20,9 @@ contract SettlementHandler is Base {
     address[] private _payers;
     address[] private _contributors;
     uint256 private _unstakings;
+    uint64[] private _ledgers;
+    mapping(uint64 batch => ISettlement.Ledger) private _posted;
+    uint256 public uncredited;
     uint256 public answers;
     uint256 public claims;
 
@@ -73,43 +76,111 @@ contract SettlementHandler is Base {
         SETTLEMENT.withdraw();
     }
 
-    /// @dev One to three answers in a batch, contributors' parts spread over two accounts.
+    /// @dev One to three answers in a batch, contributors' parts spread over two accounts, or left for a later batch.
     function settle(uint256 seed, uint256 fee) external {
         uint256 count = 1 + seed % 3;
-        ISettlement.Receipt[] memory receipts = new ISettlement.Receipt[](count);
-        uint256 parts;
         uint256[3] memory spent;
+        ISettlement.Group[] memory groups = new ISettlement.Group[](2);
         for (uint256 i; i < count; ++i) {
             uint256 who = (seed >> 8 * i) % 3;
             (uint256 pending,) = SETTLEMENT.withdrawalOf(_payers[who]);
-            uint256 available = SETTLEMENT.prepaidOf(_payers[who]) + pending - spent[who];
-            uint256 feeWei = bound(fee, 0, available);
+            uint256 feeWei = bound(fee, 0, SETTLEMENT.prepaidOf(_payers[who]) + pending - spent[who]);
             spent[who] += feeWei;
-            uint256 modelId = 1 + (seed >> 4 * i) % 2;
-            receipts[i] = BOOK.append(_receipt(_payers[who], modelId, feeWei));
-            parts += feeWei - feeWei / 10 - feeWei * 2 / 10 - (STAKING.totalStakeOf(modelId) == 0 ? 0 : feeWei * 2 / 10);
+            _add(groups[(seed >> 4 * i) % 2], 1 + (seed >> 4 * i) % 2, feeWei);
             ++answers;
         }
-        bytes memory credits;
-        uint256 first = parts / 3;
-        if (first != 0) credits = BOOK.credit(_contributors[seed % 5], first);
-        if (parts != first) {
-            credits = bytes.concat(credits, BOOK.credit(_contributors[(seed >> 3) % 5], parts - first));
+        // a group without receipts is none
+        if (groups[0].receiptCount == 0) groups = _only(groups[1]);
+        else if (groups[1].receiptCount == 0) groups = _only(groups[0]);
+        uint256 owed = uncredited;
+        for (uint256 i; i < groups.length; ++i) {
+            owed += groups[i].feeWei - groups[i].platformWei - groups[i].ownerWei - groups[i].stakersWei;
         }
-        bytes32 root = BOOK.root();
-        uint256 sum = BOOK.sum();
+        uncredited = owed;
+        ISettlement.Segment[] memory segments;
+        if (seed % 5 != 0) {
+            if (owed / 3 != 0) BOOK.credit(_contributors[seed % 5], owed / 3);
+            if (owed != owed / 3) BOOK.credit(_contributors[(seed >> 3) % 5], owed - owed / 3);
+            segments = BOOK.take();
+            if (segments.length != 0) uncredited = 0;
+        }
+        ISettlement.Batch memory batch;
+        batch.lastSequence = uint64(answers);
+        batch.lastTimestamp = uint64(block.timestamp);
         vm.prank(OPERATOR);
-        SETTLEMENT.settle(receipts, credits, root, sum);
+        SETTLEMENT.settle(batch, _debits(spent), groups, segments);
+        if (segments.length == 0) return;
+        (,, uint64 number,) = SETTLEMENT.head();
+        _ledgers.push(number);
+        _posted[number] = ISettlement.Ledger({
+            root: segments[0].ledgerRoot,
+            sum: BOOK.sum(),
+            accountCount: BOOK.accountCount(),
+            settledAt: block.timestamp,
+            bodyHash: keccak256(
+                abi.encode(
+                    batch,
+                    keccak256(_debits(spent)),
+                    keccak256(abi.encode(groups)),
+                    keccak256(abi.encodePacked(keccak256(segments[0].credits), segments[0].ledgerRoot))
+                )
+            )
+        });
     }
 
-    function claim(uint256 which) external {
+    /// @dev Claims of all accounts of a mask together, against the newest ledger.
+    function claim(uint256 mask) external {
+        if (_ledgers.length == 0) return;
+        uint64 number = _ledgers[_ledgers.length - 1];
+        ISettlement.Ledger memory posted = _posted[number];
+        uint256 finalAt = posted.settledAt + SETTLEMENT.CHALLENGE_SECONDS();
+        if (block.timestamp < finalAt) vm.warp(finalAt);
         uint256 count = BOOK.accountCount();
-        if (count == 0) return;
-        address account = BOOK.accounts(which % count);
-        uint256 cumulative = BOOK.cumulative(account);
-        if (SETTLEMENT.claimed(account) == cumulative) return;
-        SETTLEMENT.claim(account, cumulative, BOOK.indexOf(account), BOOK.prove(BOOK.indexOf(account)));
-        ++claims;
+        uint256[] memory lines = new uint256[](count);
+        uint256 chosen;
+        for (uint256 i; i < count; ++i) {
+            address account = BOOK.accounts(i);
+            if (mask >> i & 1 == 1 && SETTLEMENT.claimed(account) != BOOK.cumulative(account)) lines[chosen++] = i;
+        }
+        if (chosen == 0) return;
+        assembly ("memory-safe") {
+            mstore(lines, chosen)
+        }
+        (bytes memory packed, bytes memory siblings) = BOOK.prove(lines);
+        SETTLEMENT.claim(number, posted, packed, siblings);
+        claims += chosen;
+    }
+
+    function _add(ISettlement.Group memory group, uint256 modelId, uint256 feeWei) private view {
+        group.modelId = modelId;
+        group.splitVersion = 1;
+        group.stakeVersion = STAKING.versionOf(modelId);
+        group.receiptCount += 1;
+        group.firstTimestamp = uint64(block.timestamp);
+        group.lastTimestamp = uint64(block.timestamp);
+        group.feeWei += uint96(feeWei);
+        group.platformWei += uint96(feeWei / 10);
+        group.ownerWei += uint96(feeWei * 2 / 10);
+        if (STAKING.totalStakeOf(modelId) != 0) group.stakersWei += uint96(feeWei * 2 / 10);
+    }
+
+    function _only(ISettlement.Group memory group) private pure returns (ISettlement.Group[] memory groups) {
+        groups = new ISettlement.Group[](1);
+        groups[0] = group;
+    }
+
+    function _debits(uint256[3] memory spent) private view returns (bytes memory debits) {
+        address last;
+        for (uint256 round; round < 3; ++round) {
+            uint256 next = 3;
+            for (uint256 i; i < 3; ++i) {
+                if (_payers[i] > last && (next == 3 || _payers[i] < _payers[next])) next = i;
+            }
+            last = _payers[next];
+            if (spent[next] != 0) {
+                debits = bytes.concat(debits, abi.encodePacked(last, uint8(12), uint96(spent[next])));
+            }
+        }
     }
 
     function withdrawBalance(bool isTreasury) external {
@@ -159,18 +230,6 @@ contract SettlementHandler is Base {
         list[8] = this.stake.selector;
         list[9] = this.requestUnstake.selector;
     }
-
-    function _receipt(
-        address payer,
-        uint256 modelId,
-        uint256 feeWei
-    ) private view returns (ISettlement.Receipt memory receipt) {
-        receipt.payer = payer;
-        receipt.modelId = modelId;
-        receipt.feeWei = feeWei;
-        receipt.splitVersion = 1;
-        receipt.timestamp = uint64(block.timestamp);
-    }
 }
 
 contract Settlement_Invariant_Test is World {
@@ -185,18 +244,20 @@ contract Settlement_Invariant_Test is World {
     }
 
     function invariant_balance_isAllThatIsOwed() public view {
-        (, uint256 ledgerSum, uint256 claimedTotal) = settlement.ledger();
+        (uint256 ledgerSum, uint256 claimedTotal, uint256 uncreditedWei) = settlement.ledger();
+        vm.assertEq(uncreditedWei, handler.uncredited());
         vm.assertEq(
             address(settlement).balance,
-            handler.prepaid() + handler.setAside() + settlement.balanceOf(builder.addr)
+            uncreditedWei + handler.prepaid() + handler.setAside() + settlement.balanceOf(builder.addr)
                 + settlement.balanceOf(treasury.addr) + ledgerSum - claimedTotal
         );
     }
 
     function invariant_ledger_isTheBooks() public view {
-        (bytes32 root, uint256 sum, uint256 claimedTotal) = settlement.ledger();
+        (uint256 sum, uint256 claimedTotal,) = settlement.ledger();
         Book book = handler.BOOK();
-        vm.assertEq(root, book.root());
+        (,,, uint64 accountCount) = settlement.head();
+        vm.assertEq(accountCount, book.accountCount());
         vm.assertEq(sum, book.sum());
         uint256 claimed;
         for (uint256 i; i < book.accountCount(); ++i) {
@@ -207,8 +268,7 @@ contract Settlement_Invariant_Test is World {
     }
 
     function invariant_head_isTheLastReceipt() public view {
-        (uint64 sequence, bytes32 receiptHash,,) = settlement.head();
+        (uint64 sequence,,,) = settlement.head();
         vm.assertEq(sequence, handler.answers());
-        vm.assertEq(receiptHash, handler.BOOK().receiptHash());
     }
 }

@@ -18,8 +18,9 @@ abstract contract StakingTest is World {
 
     function reward(uint256 amount) internal {
         vm.deal(address(settlement), address(settlement).balance + amount);
+        uint32 version = staking.versionOf(modelId);
         vm.prank(address(settlement));
-        staking.reward{ value: amount }(modelId);
+        staking.reward{ value: amount }(modelId, version);
     }
 }
 
@@ -84,14 +85,81 @@ contract Staking_rewards_Test is StakingTest {
         stake(backer, modelId, 1 ether);
         vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNotSettlement.selector, stranger.addr));
         vm.prank(stranger.addr);
-        staking.reward{ value: 1 }(modelId);
+        staking.reward{ value: 1 }(modelId, 1);
     }
 
     function test_reward_nobodyStakes_reverts() public {
-        vm.deal(address(settlement), 1);
+        vm.deal(address(settlement), 2);
         vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNobodyStakes.selector, modelId));
         vm.prank(address(settlement));
-        staking.reward{ value: 1 }(modelId);
+        staking.reward{ value: 1 }(modelId, 0);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingUnknownVersion.selector, modelId, 1));
+        vm.prank(address(settlement));
+        staking.reward{ value: 1 }(modelId, 1);
+    }
+
+    /// @dev What is settled late still goes to those who staked when it was earned.
+    function test_reward_earlierVersion_belongsToThoseWhoStakedThen() public {
+        stake(backer, modelId, 1 ether);
+        stake(stranger, modelId, 3 ether);
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 1 ether);
+        vm.deal(address(settlement), 12 ether);
+        vm.startPrank(address(settlement));
+        staking.reward{ value: 4 ether }(modelId, 1);
+        staking.reward{ value: 4 ether }(modelId, 2);
+        staking.reward{ value: 4 ether }(modelId, 3);
+        vm.assertEq(staking.pendingRewards(modelId, backer.addr), 5 ether);
+        // thirds of a wei are rounded down
+        vm.assertEq(staking.pendingRewards(modelId, stranger.addr), 7 ether - 1);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingVersionOver.selector, modelId, 2, 3));
+        staking.reward{ value: 0 }(modelId, 2);
+        vm.stopPrank();
+    }
+
+    /// @dev Oracle: every version's stakes written down, every reward divided over them, claims in between.
+    function testFuzz_reward_anyVersions_matchesTheBooks(uint256 seed) public {
+        Actor[3] memory stakers = [actor("a"), actor("b"), actor("c")];
+        uint256[3][] memory books = new uint256[3][](25);
+        uint256[3] memory earned;
+        uint256[3] memory claimed;
+        uint32 rewarded;
+        for (uint256 step; step < 24; ++step) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            uint32 version = staking.versionOf(modelId);
+            uint256 who = seed % 3;
+            uint256 has = staking.stakeOf(modelId, stakers[who].addr);
+            if (seed >> 8 & 3 == 0) {
+                stake(stakers[who], modelId, 1 ether + (seed >> 16) % 10 ether);
+            } else if (seed >> 8 & 3 == 1 && has != 0) {
+                vm.prank(stakers[who].addr);
+                staking.requestUnstake(modelId, has > 2 ether ? has / 2 : has);
+            } else if (seed >> 8 & 3 == 2) {
+                vm.prank(stakers[who].addr);
+                claimed[who] += staking.claimRewards(modelId);
+            } else {
+                uint32 late = uint32(bound(seed >> 32, rewarded, version));
+                (uint256 staked,,) = staking.stakeAt(modelId, late);
+                if (staked == 0) continue;
+                uint256 amount = (seed >> 64) % 1 ether;
+                vm.deal(address(settlement), amount);
+                vm.prank(address(settlement));
+                staking.reward{ value: amount }(modelId, late);
+                rewarded = late;
+                for (uint256 i; i < 3; ++i) {
+                    earned[i] += amount * 1e9 * books[late][i] / staked;
+                }
+            }
+            uint32 next = staking.versionOf(modelId);
+            if (next == version) continue;
+            for (uint256 i; i < 3; ++i) {
+                books[next][i] = staking.stakeOf(modelId, stakers[i].addr);
+            }
+        }
+        for (uint256 i; i < 3; ++i) {
+            uint256 pending = staking.pendingRewards(modelId, stakers[i].addr);
+            vm.assertApproxEqAbs(claimed[i] + pending, earned[i] / 1e9, 2, "earned");
+        }
     }
 
     function test_claimRewards_staker_isPaidOnce() public {
@@ -288,8 +356,9 @@ contract StakingHandler is Base {
         if (STAKING.totalStakeOf(modelId) == 0) return;
         amount = bound(amount, 0, 50 ether);
         vm.deal(SETTLEMENT, amount);
+        uint32 version = STAKING.versionOf(modelId);
         vm.prank(SETTLEMENT);
-        STAKING.reward{ value: amount }(modelId);
+        STAKING.reward{ value: amount }(modelId, version);
         rewarded += amount;
     }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import { Datanets } from "../src/datanet/Datanets.sol";
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
+import { Credits } from "../src/libraries/Credits.sol";
 import { MerkleSum } from "../src/libraries/MerkleSum.sol";
 import { World } from "./World.t.sol";
 
@@ -28,13 +29,21 @@ contract Vectors_Test is World {
             uint256[] memory amounts = vm.parseJsonUintArray(json, string.concat(ledger, ".amounts"));
             vm.assertEq(accounts.length, sizes[i]);
             for (uint256 j; j < accounts.length; ++j) {
-                MerkleSum.Node[] memory proof = _proof(string.concat(ledger, ".proofs[", vm.toString(j), "]"));
-                vm.assertTrue(this.verify(rootHash, rootSum, accounts[j], amounts[j], j, proof));
-                vm.assertFalse(this.verify(rootHash, rootSum, accounts[j], amounts[j] + 1, j, proof));
-                vm.assertFalse(this.verify(rootHash, rootSum, accounts[j], amounts[j], j + 1, proof));
-                vm.assertFalse(this.verify(rootHash, rootSum + 1, accounts[j], amounts[j], j, proof));
+                bytes memory siblings =
+                    vm.parseJsonBytes(json, string.concat(ledger, ".siblings[", vm.toString(j), "]"));
+                vm.assertTrue(this.verify(rootHash, rootSum, sizes[i], accounts[j], amounts[j], j, siblings));
+                vm.assertFalse(this.verify(rootHash, rootSum, sizes[i], accounts[j], amounts[j] + 1, j, siblings));
+                vm.assertFalse(this.verify(rootHash, rootSum + 1, sizes[i], accounts[j], amounts[j], j, siblings));
             }
         }
+    }
+
+    function test_read_creditsOfTypeScript_areAddedUp() public view {
+        (uint256 sum, uint256 next, uint256 count) =
+            this.read(vm.parseJsonBytes(json, ".credits.packed"), vm.parseJsonUint(json, ".credits.accountCount"));
+        vm.assertEq(sum, vm.parseJsonUint(json, ".credits.sum"));
+        vm.assertEq(next, vm.parseJsonUint(json, ".credits.next"));
+        vm.assertEq(count, vm.parseJsonUint(json, ".credits.next"));
     }
 
     function test_hashReceipt_receiptsOfTypeScript_hashTheSame() public {
@@ -92,25 +101,29 @@ contract Vectors_Test is World {
     function verify(
         bytes32 rootHash,
         uint256 rootSum,
+        uint256 width,
         address account,
         uint256 amount,
         uint256 index,
-        MerkleSum.Node[] calldata siblings
+        bytes calldata siblings
     ) external pure returns (bool) {
-        return MerkleSum.verify(rootHash, rootSum, MerkleSum.leaf(account, amount), index, siblings);
+        uint256[] memory indexes = new uint256[](1);
+        MerkleSum.Node[] memory nodes = new MerkleSum.Node[](1);
+        indexes[0] = index;
+        nodes[0] = MerkleSum.leaf(account, amount);
+        MerkleSum.Node memory root = MerkleSum.rootOf(indexes, nodes, width, siblings);
+        return root.hash == rootHash && root.sum == rootSum;
+    }
+
+    function read(
+        bytes calldata credits,
+        uint256 accountCount
+    ) external pure returns (uint256 sum, uint256 next, uint256 count) {
+        return Credits.read(credits, 0, accountCount);
     }
 
     function decodeReceipt(bytes calldata call) external pure returns (ISettlement.Receipt memory) {
         return abi.decode(call[4:], (ISettlement.Receipt));
-    }
-
-    function _proof(string memory path) private view returns (MerkleSum.Node[] memory proof) {
-        bytes32[] memory hashes = vm.parseJsonBytes32Array(json, string.concat(path, ".hashes"));
-        uint256[] memory sums = vm.parseJsonUintArray(json, string.concat(path, ".sums"));
-        proof = new MerkleSum.Node[](hashes.length);
-        for (uint256 i; i < hashes.length; ++i) {
-            proof[i] = MerkleSum.Node(hashes[i], sums[i]);
-        }
     }
 
     function _call(address to, bytes memory data) private returns (bytes memory) {

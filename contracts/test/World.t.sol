@@ -18,6 +18,7 @@ import { Base } from "./Base.t.sol";
 abstract contract World is Base {
     uint64 internal constant WITHDRAWAL_DELAY = 1 hours;
     uint64 internal constant UNBONDING = 7 days;
+    uint64 internal constant CHALLENGE = 30 minutes;
     bytes32 internal constant CONTRIBUTION_TYPEHASH = keccak256(
         "Contribution(uint256 datanetId,bytes32 recordsRoot,uint32 recordCount,bytes32 contentHash,string licence,address contributor,uint256 deadline)"
     );
@@ -57,8 +58,9 @@ abstract contract World is Base {
         models = new Models(datanets);
         feePolicy = new FeePolicy(governance.addr, treasury.addr, defaultSplit());
         wopen = new WOPEN();
-        settlement =
-            new Settlement(governance.addr, operator.addr, feePolicy, models, wopen, WITHDRAWAL_DELAY, UNBONDING);
+        settlement = new Settlement(
+            governance.addr, operator.addr, feePolicy, models, wopen, WITHDRAWAL_DELAY, CHALLENGE, UNBONDING
+        );
         staking = settlement.STAKING();
     }
 
@@ -163,6 +165,12 @@ abstract contract World is Base {
 /// @notice The serving node as the chain sees it: chains receipts, credits accounts, keeps the ledger and its tree. Written
 ///         another way than the contract: the tree is built whole, from the leaves up.
 contract Book {
+    struct Credit {
+        address account;
+        uint256 amount;
+    }
+
+    Credit[] private _pending;
     address[] public accounts;
     mapping(address account => uint256) public cumulative;
     mapping(address account => uint256) public indexOf;
@@ -182,7 +190,7 @@ contract Book {
     function hash(ISettlement.Receipt memory receipt) public pure returns (bytes32) {
         bytes memory first = abi.encode(
             keccak256(
-                "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
+                "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,uint32 stakeVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
             ),
             receipt.sequence,
             receipt.previousHash,
@@ -196,6 +204,7 @@ contract Book {
             receipt.outputTokens,
             receipt.feeWei,
             receipt.splitVersion,
+            receipt.stakeVersion,
             receipt.sharesRoot,
             receipt.attributionHash,
             receipt.inferenceCommitment,
@@ -204,15 +213,68 @@ contract Book {
         return keccak256(bytes.concat(first, second));
     }
 
-    /// @dev Enters a credit and gives its packed bytes.
-    function credit(address account, uint256 amount) external returns (bytes memory) {
-        if (cumulative[account] == 0) {
-            indexOf[account] = accounts.length;
-            accounts.push(account);
+    /// @dev Enters a credit, to be packed with the others of its batch.
+    function credit(address account, uint256 amount) external {
+        for (uint256 i; i < _pending.length; ++i) {
+            if (_pending[i].account == account) {
+                _pending[i].amount += amount;
+                return;
+            }
         }
-        cumulative[account] += amount;
-        sum += amount;
-        return abi.encodePacked(account, uint96(amount));
+        _pending.push(Credit(account, amount));
+    }
+
+    /// @dev Carries the credits out and packs them: known accounts by line, then new ones.
+    function take() external returns (ISettlement.Segment[] memory segments) {
+        if (_pending.length == 0) return segments;
+        bytes memory packed;
+        uint256 next;
+        uint256 known = accounts.length;
+        for (uint256 line; line < known; ++line) {
+            uint256 amount = _pendingOf(accounts[line]);
+            if (amount == 0) continue;
+            uint256 gap = line - next;
+            bytes memory place = gap < 14
+                ? abi.encodePacked(uint8(gap << 4 | _size(amount)))
+                : abi.encodePacked(uint8(14 << 4 | _size(amount)), uint32(gap));
+            packed = bytes.concat(packed, place, _trim(amount));
+            next = line + 1;
+            cumulative[accounts[line]] += amount;
+        }
+        for (uint256 i; i < _pending.length; ++i) {
+            Credit memory entry = _pending[i];
+            sum += entry.amount;
+            if (cumulative[entry.account] != 0) continue;
+            packed = bytes.concat(
+                packed, abi.encodePacked(uint8(15 << 4 | _size(entry.amount)), entry.account), _trim(entry.amount)
+            );
+            indexOf[entry.account] = accounts.length;
+            accounts.push(entry.account);
+            cumulative[entry.account] = entry.amount;
+        }
+        delete _pending;
+        segments = new ISettlement.Segment[](1);
+        segments[0] = ISettlement.Segment(packed, this.root());
+    }
+
+    function _pendingOf(address account) private view returns (uint256) {
+        for (uint256 i; i < _pending.length; ++i) {
+            if (_pending[i].account == account) return _pending[i].amount;
+        }
+        return 0;
+    }
+
+    function _size(uint256 amount) private pure returns (uint256 size) {
+        for (; amount != 0; amount >>= 8) {
+            ++size;
+        }
+    }
+
+    function _trim(uint256 amount) private pure returns (bytes memory trimmed) {
+        trimmed = new bytes(_size(amount));
+        for (uint256 i = trimmed.length; i != 0; amount >>= 8) {
+            trimmed[--i] = bytes1(uint8(amount));
+        }
     }
 
     function accountCount() external view returns (uint256) {
@@ -220,28 +282,51 @@ contract Book {
     }
 
     function root() external view returns (bytes32) {
+        return _rootOf(_leaves());
+    }
+
+    /// @dev Root over the receipts of a batch.
+    function receiptsRoot(bytes32[] memory leaves, uint256[] memory fees) external pure returns (bytes32) {
+        MerkleSum.Node[] memory level = new MerkleSum.Node[](leaves.length);
+        for (uint256 i; i < leaves.length; ++i) {
+            level[i] = MerkleSum.Node(leaves[i], fees[i]);
+        }
+        return _rootOf(level);
+    }
+
+    /// @dev Claims of accounts in the order of their lines, and what proves them together.
+    function prove(uint256[] memory lines) external view returns (bytes memory claims, bytes memory siblings) {
+        for (uint256 i; i < lines.length; ++i) {
+            address account = accounts[lines[i]];
+            claims = bytes.concat(claims, abi.encodePacked(uint32(lines[i]), account, uint96(cumulative[account])));
+        }
         MerkleSum.Node[] memory level = _leaves();
+        bool[] memory isKnown = new bool[](level.length);
+        for (uint256 i; i < lines.length; ++i) {
+            isKnown[lines[i]] = true;
+        }
+        while (level.length > 1) {
+            bool[] memory above = new bool[]((level.length + 1) / 2);
+            for (uint256 i; i < level.length; i += 2) {
+                bool hasRight = i + 1 < level.length;
+                if (!isKnown[i] && !(hasRight && isKnown[i + 1])) continue;
+                above[i / 2] = true;
+                if (!isKnown[i]) siblings = bytes.concat(siblings, level[i].hash, bytes12(uint96(level[i].sum)));
+                if (hasRight && !isKnown[i + 1]) {
+                    siblings = bytes.concat(siblings, level[i + 1].hash, bytes12(uint96(level[i + 1].sum)));
+                }
+            }
+            isKnown = above;
+            level = _above(level);
+        }
+    }
+
+    function _rootOf(MerkleSum.Node[] memory level) private pure returns (bytes32) {
         if (level.length == 0) return 0;
         while (level.length > 1) {
             level = _above(level);
         }
         return level[0].hash;
-    }
-
-    function prove(uint256 index) external view returns (MerkleSum.Node[] memory siblings) {
-        MerkleSum.Node[] memory level = _leaves();
-        MerkleSum.Node[] memory path = new MerkleSum.Node[](64);
-        uint256 depth;
-        while (level.length > 1) {
-            if (index ^ 1 < level.length) path[depth] = level[index ^ 1];
-            ++depth;
-            level = _above(level);
-            index /= 2;
-        }
-        siblings = new MerkleSum.Node[](depth);
-        for (uint256 i; i < depth; ++i) {
-            siblings[i] = path[i];
-        }
     }
 
     function _leaves() private view returns (MerkleSum.Node[] memory leaves) {

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Bytes, type Hex, MerkleSum } from '@openledger/primitives'
+import { Bytes, createGrowingMerkleSum, type Hex, MerkleSum, packSiblings } from '@openledger/primitives'
 import { Abi, Contribution, DevelopmentKeys, Receipt, TypedData } from '@openledger/protocol'
+import { Credits } from '@openledger/settlement'
 import { encodeAbiParameters, encodeFunctionData, keccak256 } from 'viem'
 
 /**
@@ -23,21 +24,36 @@ const hash = (text: string): Hex => keccak256(Bytes.toHex(Bytes.fromUtf8(text)))
 function ledger(size: number) {
   const accounts = Array.from({ length: size }, (_, i) => hash(`account ${size}/${i}`).slice(0, 42) as Hex)
   const amounts = accounts.map((account) => BigInt(`0x${account.slice(2, 22)}`))
-  const tree = MerkleSum.build(
-    accounts.map((account, i) => MerkleSum.leaf(Bytes.fromHex(account), amounts[i]!)),
+  const tree = createGrowingMerkleSum()
+  tree.put(
+    accounts.map((account, index) => ({
+      index,
+      node: MerkleSum.leaf(Bytes.fromHex(account), amounts[index]!),
+    })),
   )
   return {
-    rootHash: Bytes.toHex(tree.root.hash),
-    rootSum: tree.root.sum.toString(),
+    rootHash: Bytes.toHex(tree.root().hash),
+    rootSum: tree.root().sum.toString(),
     accounts,
     amounts: amounts.map(String),
-    proofs: accounts.map((_, i) => {
-      const siblings = MerkleSum.prove(tree, i)
-      return {
-        hashes: siblings.map((node) => Bytes.toHex(node.hash)),
-        sums: siblings.map((node) => node.sum.toString()),
-      }
-    }),
+    siblings: accounts.map((_, i) => Bytes.toHex(packSiblings(tree.prove([i])))),
+  }
+}
+
+/** Credits of every form: near, far, new. */
+function credits() {
+  const accountCount = 70_000
+  const placed = [0, 13, 27, 28, 43, 69_999, 70_000, 70_001].map((index, i) => ({
+    account: hash(`credit ${i}`).slice(0, 42) as Hex,
+    amountWei: 10n ** BigInt(3 * i),
+    index,
+    isNew: index >= accountCount,
+  }))
+  return {
+    packed: Credits.pack(placed),
+    accountCount,
+    sum: placed.reduce((sum, { amountWei }) => sum + amountWei, 0n).toString(),
+    next: 70_002,
   }
 }
 
@@ -56,6 +72,7 @@ function receipts() {
       outputTokens: Number(sequence),
       feeWei: 10n ** 18n / sequence,
       splitVersion: Number(sequence),
+      stakeVersion: Number(sequence) - 1,
       sharesRoot: hash(`shares ${sequence}`),
       attributionHash: hash(`attribution ${sequence}`),
       inferenceCommitment: hash(`inference ${sequence}`),
@@ -169,6 +186,7 @@ export async function makeVectors(): Promise<string> {
     signer: signer.address.toLowerCase(),
     ledgers: [1, 2, 3, 5, 8, 13].map(ledger),
     receipts: receipts(),
+    credits: credits(),
     contribution: await contribution(),
     publication: await publication(),
     authorization: await authorization(),

@@ -6,6 +6,8 @@ import { accountOf, type Connection, connect } from './Connection.ts'
 export type Session = {
   /** The secret of the key that pays for answers. */
   readonly apiKey: string | undefined
+  /** The key to act with where no server says which development account is meant. */
+  readonly privateKey: string | undefined
   readonly url: () => string
   readonly connect: () => Promise<Connection>
   /** Connects and chooses the acting account. @param role - Taken when the person named neither role nor key. */
@@ -24,6 +26,7 @@ export function createSession(
   const url = () => options().url
   return {
     apiKey,
+    privateKey,
     url,
     connect: () => connect(url()),
     acting: async (role) => {

@@ -282,7 +282,7 @@ async function conclude(connection: Connection): Promise<void> {
     abi: Abi.settlementAbi,
     functionName: 'head',
   })
-  const [, ledgerSum, claimedTotal] = await l2.readContract({
+  const [ledgerSum, claimedTotal] = await l2.readContract({
     address: network.deployment.l2.settlement,
     abi: Abi.settlementAbi,
     functionName: 'ledger',

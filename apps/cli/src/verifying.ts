@@ -2,6 +2,7 @@ import { Bytes, CanonicalJson, type Hex, MerkleSum, Share } from '@openledger/pr
 import { FeeSplit, type Http, Receipt, TypedData } from '@openledger/protocol'
 import { feePolicyAbi } from '@openledger/protocol/abi/feePolicy'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
+import { stakingAbi } from '@openledger/protocol/abi/staking'
 import { recoverAddress } from 'viem'
 import type { Connection } from './Connection.ts'
 
@@ -45,23 +46,37 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
   )
   checkShares(claimed, await checkSplit(connection, claimed, check), check)
 
-  const [settled] = await l2.getContractEvents({
-    ...settlement,
-    eventName: 'ReceiptSettled',
-    args: { sequence: receipt.sequence },
-    fromBlock: BigInt(deployment.l2StartBlock),
-  })
-  if (settled === undefined) {
-    lines.push({
-      claim: 'the chain settled this very receipt',
-      holds: claimed.settlementTransaction === null,
-      difference: 'the chain has no such receipt, though it is said to be settled',
-    })
-  } else {
-    check('the chain settled this very receipt', settled.args.receiptHash, claimed.hash)
-    check('the chain paid contributors what it says', settled.args.contributorsWei, claimed.contributorsWei)
-  }
+  if (claimed.settlementTransaction !== null) await checkInclusion(connection, claimed, receipt, check)
   return lines
+}
+
+/** Checks that the batch which the chain has over this sequence holds this very receipt. */
+async function checkInclusion(
+  { client, l2, network: { deployment } }: Connection,
+  { signature }: Http.SignedReceipt,
+  receipt: Receipt.Receipt,
+  check: Check,
+): Promise<void> {
+  const proof = await client.inclusion(Number(receipt.sequence))
+  const [settled] = await l2.getContractEvents({
+    address: deployment.l2.settlement,
+    abi: settlementAbi,
+    eventName: 'BatchSettled',
+    args: { batch: BigInt(proof.batch) },
+    fromBlock: BigInt(deployment.l2StartBlock),
+    strict: true,
+  })
+  const first = settled?.args.firstSequence ?? 0n
+  const isThere =
+    settled !== undefined &&
+    first + BigInt(proof.index) === receipt.sequence &&
+    MerkleSum.verify(
+      { hash: Bytes.fromHex(settled.args.receiptsRoot), sum: BigInt(proof.feesWei) },
+      Receipt.leaf(receipt, signature),
+      proof.index,
+      proof.siblings.map(({ hash, sum }) => ({ hash: Bytes.fromHex(hash), sum: BigInt(sum) })),
+    )
+  check('the chain settled this very receipt', true, isThere)
 }
 
 type Check = (claim: string, expected: unknown, got: unknown) => void
@@ -79,7 +94,16 @@ async function checkSplit(
     args: [claimed.splitVersion],
   })
   const { platformWei, ownerWei, stakersWei, contributorsWei } = FeeSplit.split(BigInt(claimed.feeWei), split)
-  const joinedWei = claimed.stakersWei === '0' ? stakersWei : 0n
+  // the stake when the answer was made decides, whatever stands behind the model now
+  const [stakedWei, from, until] = await l2.readContract({
+    address: network.deployment.l2.staking,
+    abi: stakingAbi,
+    functionName: 'stakeAt',
+    args: [BigInt(claimed.modelId), claimed.stakeVersion],
+  })
+  const isInForce = from <= claimed.timestamp && (until === 0n || until >= claimed.timestamp)
+  check(`version ${claimed.stakeVersion} of the stake was in force`, true, isInForce)
+  const joinedWei = stakedWei === 0n ? stakersWei : 0n
   const say = (...[platform, owner, stakers, contributors]: (bigint | string)[]) =>
     `platform ${platform} + owner ${owner} + stakers ${stakers} + contributors ${contributors}`
   check(
@@ -115,17 +139,15 @@ function checkShares(
     [...amounts.slice(0, -1), amounts.at(-1)! + joinedWei],
     paid,
   )
-  const leaves = [
-    ...shares.map((share, i) => ({ to: share.beneficiary, wei: amounts[i]! })),
-    { to: commons.beneficiary, wei: amounts.at(-1)! },
-    // what nobody staked for is the last leaf, on its own
-    { to: commons.beneficiary, wei: joinedWei },
-  ]
-    .filter(({ wei }) => wei > 0n)
-    .map(({ to, wei }) => MerkleSum.leaf(Bytes.fromHex(to), wei))
+  const earned = new Map<Hex, bigint>()
+  const pay = (to: Hex, wei: bigint) => {
+    if (wei > 0n) earned.set(to, (earned.get(to) ?? 0n) + wei)
+  }
+  for (const [i, share] of shares.entries()) pay(share.beneficiary, amounts[i]!)
+  pay(commons.beneficiary, amounts.at(-1)! + joinedWei)
   check(
     'the shares root is over exactly these payouts',
-    Bytes.toHex(MerkleSum.build(leaves).root.hash),
+    Receipt.sharesRoot([...earned].map(([account, amountWei]) => ({ account, amountWei }))),
     sharesRoot,
   )
 }
@@ -141,6 +163,7 @@ const receiptOf = (view: Http.SignedReceipt): Receipt.Receipt => ({
   outputTokens: view.outputTokens,
   feeWei: BigInt(view.feeWei),
   splitVersion: view.splitVersion,
+  stakeVersion: view.stakeVersion,
   sharesRoot: view.sharesRoot,
   attributionHash: view.attributionHash,
   inferenceCommitment: view.inferenceCommitment,

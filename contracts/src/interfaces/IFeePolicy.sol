@@ -36,6 +36,9 @@ interface IFeePolicy {
     /// @notice When the next version took its place; 0 while it is in force. Reverts when there is no such version.
     function supersededAt(uint32 version) external view returns (uint64);
 
+    /// @notice Both at once: a version's split, and when the next took its place (0 while it is in force).
+    function termsOf(uint32 version) external view returns (Split memory split, uint64 until);
+
     /// @notice Account that receives the platform's part.
     function treasury() external view returns (address);
 }

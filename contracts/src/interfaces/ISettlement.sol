@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { MerkleSum } from "../libraries/MerkleSum.sol";
-
 /// @title ISettlement
-/// @notice Where answers are paid. Callers prepay; the serving node (the operator) settles signed receipts in batches; each
-///         fee is divided by the split that governance set, and the contributors' parts go to a cumulative ledger that
-///         anyone can rebuild from the call data and that pays against proofs.
+/// @notice Where answers are paid. Callers prepay; the serving node (the operator) settles the receipts of its answers in
+///         batches: on chain stand one root over the receipts, what each payer pays in all, the parts of the fees by
+///         model, and what each contributor is credited. Credits go to a cumulative Merkle-sum ledger that anyone can
+///         rebuild from the call data and that pays against proofs. docs/settlement.md has every byte.
 ///
-///         What the operator is trusted with: that receipts tell the truth about answers, and that a ledger root follows
-///         from the credits posted with it. What it cannot do: spend a payer's money beyond what was prepaid, skip or
-///         reorder receipts, bend a split, or promise contributors more (or less) than their parts of the fees.
+///         What the contract decides at once: nobody pays beyond what they prepaid; the parts of a fee follow the split
+///         in force, to one wei a receipt; credits sum to the contributors' parts exactly; sequences have no gap and no
+///         repetition. What it leaves to be challenged: that roots and sums follow from receipts.
 interface ISettlement {
     /// @notice One answer, as its caller received it. Its hash is the EIP-712 struct hash; the node signs the digest under
     ///         the domain "OpenLedger Settlement", "1".
@@ -27,6 +26,9 @@ interface ISettlement {
         uint32 outputTokens;
         uint256 feeWei;
         uint32 splitVersion;
+        /// Which state of the stake behind the model earns the stakers' part: the one when the answer was made.
+        uint32 stakeVersion;
+        /// {MerkleSum} root over what each account earns of the contributors' part, accounts ascending.
         bytes32 sharesRoot;
         bytes32 attributionHash;
         bytes32 inferenceCommitment;
@@ -34,19 +36,68 @@ interface ISettlement {
         uint64 timestamp;
     }
 
+    /// @notice What a batch says of its receipts.
+    struct Batch {
+        uint64 lastSequence;
+        uint64 lastTimestamp;
+        /// Merkle root over the receipts in order; leaves are `keccak256(receiptHash ‖ keccak256(signature))`.
+        bytes32 receiptsRoot;
+        /// Hash of the last receipt: the next batch's first one names it.
+        bytes32 lastReceiptHash;
+        /// {MerkleSum} root over the lines `(payer, sequence, fee)`, by payer, then sequence.
+        bytes32 debitLinesRoot;
+        /// {MerkleSum} root over the lines `(account, sequence, amount)` behind the credits, by account, then sequence;
+        /// of all receipts since the last batch that credited. Zero without credits.
+        bytes32 creditLinesRoot;
+    }
+
+    /// @notice The receipts of a batch that share model, split and stake, added up.
+    struct Group {
+        uint256 modelId;
+        uint32 splitVersion;
+        uint32 stakeVersion;
+        uint32 receiptCount;
+        uint64 firstTimestamp;
+        uint64 lastTimestamp;
+        uint96 feeWei;
+        uint96 platformWei;
+        uint96 ownerWei;
+        uint96 stakersWei;
+    }
+
+    /// @notice Credits, and the ledger's root after them. Small enough to be recomputed in one transaction.
+    struct Segment {
+        bytes credits;
+        bytes32 ledgerRoot;
+    }
+
+    /// @notice The ledger after a batch. The chain keeps its hash; claims bring it along.
+    struct Ledger {
+        bytes32 root;
+        uint256 sum;
+        uint256 accountCount;
+        uint256 settledAt;
+        /// Hash of everything else that the batch posted, see {BatchSettled}.
+        bytes32 bodyHash;
+    }
+
     error SettlementNotOperator(address caller);
     error SettlementZeroAddress();
-    error SettlementEmptyBatch();
-    error SettlementSequenceMismatch(uint64 expected, uint64 sequence);
-    error SettlementHashMismatch(uint64 sequence, bytes32 expected, bytes32 previousHash);
-    error SettlementTimestampOutOfRange(uint64 sequence, uint64 timestamp, uint256 earliest, uint256 latest);
-    error SettlementModelRetired(uint64 sequence, uint256 modelId, uint64 retiredAt);
-    error SettlementSplitSuperseded(uint64 sequence, uint32 splitVersion, uint64 supersededAt);
+    error SettlementSequenceMismatch(uint64 lastSequence, uint64 receiptCount, uint64 claimedLast);
+    error SettlementTimestampOutOfRange(uint64 timestamp, uint256 earliest, uint256 latest);
+    error SettlementModelRetired(uint256 modelId, uint64 timestamp, uint64 retiredAt);
+    error SettlementSplitSuperseded(uint32 splitVersion, uint64 timestamp, uint64 supersededAt);
+    error SettlementStakeOutOfDate(uint256 modelId, uint32 stakeVersion);
+    error SettlementPartMismatch(uint256 group, uint256 exactBps, uint256 partWei);
     error SettlementInsufficientBalance(address payer, uint256 needed, uint256 available);
-    error SettlementInvalidCredit(uint256 index);
-    error SettlementCreditsMismatch(uint256 contributorsWei, uint256 creditsWei);
-    error SettlementLedgerMismatch(uint256 expected, uint256 ledgerSum);
-    error SettlementInvalidProof(address account, uint256 cumulative, uint256 index);
+    error SettlementInvalidDebit(uint256 offset);
+    error SettlementDebitsMismatch(uint256 feesWei, uint256 debitsWei);
+    error SettlementCreditsMismatch(uint256 owedWei, uint256 creditsWei);
+    error SettlementLedgerLate(uint256 uncreditedWei, uint256 dueAt);
+    error SettlementUnknownLedger(uint64 batch);
+    error SettlementLedgerNotFinal(uint64 batch, uint256 finalAt);
+    error SettlementInvalidClaims();
+    error SettlementInvalidProof();
     error SettlementNothingToClaim(address account, uint256 cumulative, uint256 claimed);
     error SettlementLedgerExceeded(uint256 claimedTotal, uint256 ledgerSum);
     error SettlementWithdrawalPending(address account, uint256 amount, uint64 readyAt);
@@ -62,19 +113,17 @@ interface ISettlement {
     event WithdrawalCancelled(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, uint256 amount);
     event BalanceWithdrawn(address indexed account, address indexed to, uint256 amount);
-    event ReceiptSettled(
-        uint64 indexed sequence,
-        address indexed payer,
-        uint256 indexed modelId,
-        bytes32 receiptHash,
-        uint256 feeWei,
-        uint256 platformWei,
-        uint256 ownerWei,
-        uint256 stakersWei,
-        uint256 contributorsWei
-    );
+    /// @notice What stands on chain of a batch. `bodyHash` is `keccak256(abi.encode(batch, keccak256(debits),
+    ///         keccak256(abi.encode(groups)), keccak256 of all segments' (keccak256(credits), ledgerRoot)))`.
     event BatchSettled(
-        uint64 indexed batch, uint64 firstSequence, uint64 lastSequence, bytes32 ledgerRoot, uint256 ledgerSum
+        uint64 indexed batch,
+        uint64 firstSequence,
+        uint64 lastSequence,
+        bytes32 receiptsRoot,
+        bytes32 ledgerRoot,
+        uint256 ledgerSum,
+        uint256 accountCount,
+        bytes32 bodyHash
     );
     event Claimed(address indexed account, uint256 amount);
     event OperatorChanged(address indexed operator);
@@ -108,19 +157,25 @@ interface ISettlement {
     /// @notice Pays the caller's earned balance (platform's and model owners' parts) to `to`.
     function withdrawBalance(address to) external;
 
-    /// @notice Settles receipts in order and posts the ledger that follows. Operator only. All or nothing.
-    /// @param receipts Continue the chain: `sequence` one higher, `previousHash` the hash of the one before.
-    /// @param credits Packed `(address 20 bytes ‖ uint96 amount 12 bytes)*` in the ledger's order of application: the
-    ///        contributors' parts of these receipts by account. Sums exactly to those parts.
-    /// @param ledgerRoot {MerkleSum} root after the credits, over accounts in order of first credit.
-    /// @param ledgerSum Its sum; the sum before plus the credits.
-    function settle(Receipt[] calldata receipts, bytes calldata credits, bytes32 ledgerRoot, uint256 ledgerSum) external;
+    /// @notice Settles the next receipts. Operator only. All or nothing.
+    /// @param debits What each payer pays: `(address 20 ‖ length 1 ‖ amount)*`, addresses ascending, amounts big-endian.
+    /// @param groups Sum to the debits.
+    /// @param segments None, or credits that sum to all contributors' parts not credited yet.
+    function settle(
+        Batch calldata batch,
+        bytes calldata debits,
+        Group[] calldata groups,
+        Segment[] calldata segments
+    ) external;
 
-    /// @notice Pays `account` what the ledger grants it beyond what it was paid; anyone may call.
-    /// @param cumulative The account's amount in the current ledger.
-    /// @param index The account's place in the ledger.
-    /// @param siblings Proof from the bottom up.
-    function claim(address account, uint256 cumulative, uint256 index, MerkleSum.Node[] calldata siblings) external;
+    /// @notice Pays accounts what a batch's ledger grants them beyond what they were paid; anyone may call. An account
+    ///         that does not take the money finds it in {balanceOf}.
+    /// @param batch Any that is past its challenge window; amounts are cumulative, so the newest pays most.
+    /// @param ledger What {BatchSettled} said of it.
+    /// @param claims `(index 4 ‖ account 20 ‖ cumulative 12)*`, indexes ascending.
+    /// @param siblings `(hash 32 ‖ sum 12)*`: the nodes that the claims do not make themselves, level by level from the
+    ///        bottom, left to right; empty nodes beyond the ledger's end are left out.
+    function claim(uint64 batch, Ledger calldata ledger, bytes calldata claims, bytes calldata siblings) external;
 
     /// @notice Names the serving node. Owner (governance) only.
     function setOperator(address operator) external;
@@ -140,14 +195,20 @@ interface ISettlement {
     /// @notice Wei claimed from the ledger by an account since the beginning.
     function claimed(address account) external view returns (uint256);
 
-    /// @notice Current ledger: root, its sum, and how much of it was paid out.
-    function ledger() external view returns (bytes32 root, uint256 sum, uint256 claimedTotal);
+    /// @notice What the ledger grants in all, how much of it was paid out, and what waits to be credited.
+    function ledger() external view returns (uint256 sum, uint256 claimedTotal, uint256 uncreditedWei);
 
-    /// @notice End of the chain of receipts: sequence, hash and time of the last, and the number of batches.
+    /// @notice Hash of the {Ledger} that a batch left; zero for none.
+    function ledgerHash(uint64 batch) external view returns (bytes32);
+
+    /// @notice Where settlement stands: last receipt and its time, number of batches and of accounts in the ledger.
     function head()
         external
         view
-        returns (uint64 lastSequence, bytes32 lastReceiptHash, uint64 lastTimestamp, uint64 batchCount);
+        returns (uint64 lastSequence, uint64 lastTimestamp, uint64 batchCount, uint64 accountCount);
+
+    /// @notice Seconds after a batch before its ledger pays.
+    function CHALLENGE_SECONDS() external view returns (uint64);
 
     /// @notice Hash of a receipt (EIP-712 struct hash, without the domain).
     function hashReceipt(Receipt calldata receipt) external pure returns (bytes32);

@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 /// @title IStaking
 /// @notice Stake behind a model earns the stakers' part of that model's fees, in proportion and from nothing else: every
-///         reward arrives as value from {ISettlement}. Stake leaves after an unbonding time that is fixed at deployment.
+///         reward arrives as value from {ISettlement}. Each change of the stake behind a model begins a new version; an
+///         answer pays those who staked in the version in which it was made, so coming or leaving before it is settled
+///         changes nothing. Stake leaves after an unbonding time that is fixed at deployment.
 ///         No account can pause, freeze or redirect an exit.
 interface IStaking {
     struct Unstaking {
@@ -20,6 +22,8 @@ interface IStaking {
     error StakingNotAccount(address account, address caller);
     error StakingNotSettlement(address caller);
     error StakingNobodyStakes(uint256 modelId);
+    error StakingUnknownVersion(uint256 modelId, uint32 version);
+    error StakingVersionOver(uint256 modelId, uint32 version, uint32 rewardedVersion);
     error StakingTransferFailed(address to, uint256 amount);
 
     event Staked(uint256 indexed modelId, address indexed account, uint256 amount);
@@ -27,7 +31,7 @@ interface IStaking {
         uint256 indexed unstakingId, uint256 indexed modelId, address indexed account, uint256 amount, uint64 readyAt
     );
     event Unstaked(uint256 indexed unstakingId, address indexed account, uint256 amount);
-    event Rewarded(uint256 indexed modelId, uint256 amount);
+    event Rewarded(uint256 indexed modelId, uint32 indexed version, uint256 amount);
     event RewardsClaimed(uint256 indexed modelId, address indexed account, uint256 amount);
 
     /// @notice Puts the value sent along behind a model, on top of what the caller has there. What is left behind a model
@@ -42,12 +46,20 @@ interface IStaking {
     /// @notice Pays a request out to the account that made it, once its unbonding time has passed.
     function unstake(uint256 unstakingId) external;
 
-    /// @notice Shares the value sent along among those who stake behind a model now. Settlement only.
-    function reward(uint256 modelId) external payable;
+    /// @notice Shares the value sent along among those who staked behind a model in a version of its stake, whoever stakes
+    ///         there now. Versions are rewarded in order. Settlement only.
+    function reward(uint256 modelId, uint32 version) external payable;
 
     /// @notice Pays the caller what they have earned behind a model.
     /// @return amount Wei paid; zero is no error.
     function claimRewards(uint256 modelId) external returns (uint256 amount);
+
+    /// @notice How often the stake behind a model has changed: the number of its present version.
+    function versionOf(uint256 modelId) external view returns (uint32);
+
+    /// @notice Wei behind a model in a version of its stake, since when, and until when (0: still). Version 0 is before the
+    ///         first stake.
+    function stakeAt(uint256 modelId, uint32 version) external view returns (uint256 staked, uint64 from, uint64 until);
 
     /// @notice Wei that stand behind a model, without what is unbonding.
     function totalStakeOf(uint256 modelId) external view returns (uint256);

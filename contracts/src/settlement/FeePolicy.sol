@@ -54,6 +54,12 @@ contract FeePolicy is IFeePolicy, Ownable {
     }
 
     /// @inheritdoc IFeePolicy
+    function termsOf(uint32 version) external view returns (Split memory split, uint64 until) {
+        _requireVersion(version);
+        return (_splits[version], _supersededAt[version]);
+    }
+
+    /// @inheritdoc IFeePolicy
     function treasury() external view returns (address) {
         return _treasury;
     }

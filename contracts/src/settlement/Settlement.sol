@@ -13,14 +13,15 @@ import { IFeePolicy } from "../interfaces/IFeePolicy.sol";
 import { IModels } from "../interfaces/IModels.sol";
 import { ISettlement } from "../interfaces/ISettlement.sol";
 import { IWOPEN } from "../interfaces/IWOPEN.sol";
+import { Credits } from "../libraries/Credits.sol";
 import { MerkleSum } from "../libraries/MerkleSum.sol";
 import { Staking } from "./Staking.sol";
 
 /// @title Settlement
 /// @notice See {ISettlement}. Owned by the timelock; deploys {Staking} and is the only account that rewards there.
 ///
-///         Invariant: native OPEN held == prepaid + set aside for withdrawal + earned balances + (ledger sum - claimed
-///         total), as long as nobody forces value on the contract; never less.
+///         Invariant: native OPEN held == prepaid + set aside for withdrawal + earned balances + not yet credited +
+///         (ledger sum - claimed total), as long as nobody forces value on the contract; never less.
 contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using SafeERC20 for IWOPEN;
@@ -31,36 +32,21 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         uint64 readyAt;
     }
 
-    /// @dev What a batch carries from receipt to receipt; written to storage once, or when the model changes.
-    struct Batch {
-        uint64 sequence;
-        bytes32 receiptHash;
-        uint64 timestamp;
-        uint256 platformWei;
-        uint256 contributorsWei;
-        // the model that the receipts at hand are about
-        uint256 modelId;
-        address modelOwner;
-        uint64 retiredAt;
-        bool hasStakers;
-        uint256 ownerWei;
-        uint256 stakersWei;
-        // the split that they are divided by
-        uint32 splitVersion;
-        uint64 supersededAt;
-        IFeePolicy.Split split;
-    }
-
     bytes32 private constant RECEIPT_TYPEHASH = keccak256(
-        "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
+        "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,uint32 stakeVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
     );
     uint256 private constant BPS = 10_000;
-    uint256 private constant CREDIT_BYTES = 32;
+    uint256 private constant CLAIM_BYTES = 36;
+    /// @dev Enough for a contract wallet to take money, too little to make others' claims dear.
+    uint256 private constant PAYMENT_GAS = 50_000;
 
     /// @notice How long after a new split the one before may still stand on receipts: callers were shown it.
     uint64 public constant SPLIT_GRACE_SECONDS = 1 hours;
     /// @notice How far the node's clock may run before the chain's.
     uint64 public constant CLOCK_DRIFT_SECONDS = 10 minutes;
+
+    /// @notice How long contributors' parts may wait for their credits before nothing more is settled.
+    uint64 public constant LEDGER_LAG_SECONDS = 1 days;
 
     IFeePolicy public immutable FEE_POLICY;
     IModels public immutable MODELS;
@@ -68,15 +54,19 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     Staking public immutable STAKING;
     /// @notice Seconds between a request to withdraw prepaid money and its payment.
     uint64 public immutable WITHDRAWAL_DELAY_SECONDS;
+    /// @inheritdoc ISettlement
+    uint64 public immutable CHALLENGE_SECONDS;
 
     address private _operator;
     uint64 private _lastSequence;
-    bytes32 private _lastReceiptHash;
     uint64 private _lastTimestamp;
     uint64 private _batchCount;
-    uint128 private _ledgerSum;
-    uint128 private _claimedTotal;
-    bytes32 private _ledgerRoot;
+    uint64 private _accountCount;
+    uint96 private _ledgerSum;
+    uint96 private _uncreditedWei;
+    uint64 private _uncreditedSince;
+    uint96 private _claimedTotal;
+    mapping(uint64 batch => bytes32) private _ledgerHashes;
     mapping(address account => Prepaid) private _prepaid;
     mapping(address account => uint256) private _balances;
     mapping(address account => uint256) private _claimed;
@@ -85,6 +75,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     /// @param owner Governance: names the operator.
     /// @param initialOperator The serving node's account.
     /// @param withdrawalDelaySeconds Long enough for the node to settle what it served meanwhile.
+    /// @param challengeSeconds How long a batch can be challenged before its ledger pays.
     /// @param unbondingSeconds See {Staking}.
     constructor(
         address owner,
@@ -93,12 +84,14 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         IModels models,
         IWOPEN wopen,
         uint64 withdrawalDelaySeconds,
+        uint64 challengeSeconds,
         uint64 unbondingSeconds
     ) EIP712("OpenLedger Settlement", "1") Ownable(owner) {
         FEE_POLICY = feePolicy;
         MODELS = models;
         WOPEN = wopen;
         WITHDRAWAL_DELAY_SECONDS = withdrawalDelaySeconds;
+        CHALLENGE_SECONDS = challengeSeconds;
         STAKING = new Staking(address(this), models, unbondingSeconds);
         _setOperator(initialOperator);
     }
@@ -194,54 +187,68 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
 
     /// @inheritdoc ISettlement
     function settle(
-        Receipt[] calldata receipts,
-        bytes calldata credits,
-        bytes32 ledgerRoot,
-        uint256 ledgerSum
+        Batch calldata batch,
+        bytes calldata debits,
+        Group[] calldata groups,
+        Segment[] calldata segments
     ) external nonReentrant {
         if (msg.sender != _operator) revert SettlementNotOperator(msg.sender);
-        if (receipts.length == 0) revert SettlementEmptyBatch();
-
-        Batch memory batch;
-        batch.sequence = _lastSequence;
-        batch.receiptHash = _lastReceiptHash;
-        batch.timestamp = _lastTimestamp;
-        for (uint256 i; i < receipts.length; ++i) {
-            _settleReceipt(batch, receipts[i]);
+        uint256 latest = block.timestamp + CLOCK_DRIFT_SECONDS;
+        if (batch.lastTimestamp < _lastTimestamp || batch.lastTimestamp > latest) {
+            revert SettlementTimestampOutOfRange(batch.lastTimestamp, _lastTimestamp, latest);
         }
-        _payModel(batch);
-        _balances[FEE_POLICY.treasury()] += batch.platformWei;
-        _postLedger(batch.contributorsWei, credits, ledgerRoot, ledgerSum);
-
-        uint64 firstSequence = _lastSequence + 1;
-        _lastSequence = batch.sequence;
-        _lastReceiptHash = batch.receiptHash;
-        _lastTimestamp = batch.timestamp;
-        emit BatchSettled(++_batchCount, firstSequence, batch.sequence, ledgerRoot, ledgerSum);
+        (uint256 receiptCount, uint256 feesWei, uint256 contributorsWei) = _divide(batch, groups);
+        if (receiptCount == 0 || batch.lastSequence != _lastSequence + receiptCount) {
+            revert SettlementSequenceMismatch(_lastSequence, uint64(receiptCount), batch.lastSequence);
+        }
+        uint256 debitsWei = _debitAll(debits);
+        if (debitsWei != feesWei) revert SettlementDebitsMismatch(feesWei, debitsWei);
+        bytes32 segmentsHash = _creditAll(contributorsWei, segments);
+        _record(
+            batch,
+            segments.length == 0 ? bytes32(0) : segments[segments.length - 1].ledgerRoot,
+            keccak256(abi.encode(batch, keccak256(debits), keccak256(abi.encode(groups)), segmentsHash))
+        );
     }
 
     /// @inheritdoc ISettlement
     function claim(
-        address account,
-        uint256 cumulative,
-        uint256 index,
-        MerkleSum.Node[] calldata siblings
+        uint64 batch,
+        Ledger calldata posted,
+        bytes calldata claims,
+        bytes calldata siblings
     ) external nonReentrant {
-        uint256 ledgerSum = _ledgerSum;
-        if (!MerkleSum.verify(_ledgerRoot, ledgerSum, MerkleSum.leaf(account, cumulative), index, siblings)) {
-            revert SettlementInvalidProof(account, cumulative, index);
+        if (keccak256(abi.encode(posted)) != _ledgerHashes[batch]) {
+            revert SettlementUnknownLedger(batch);
         }
-        uint256 paid = _claimed[account];
-        if (cumulative <= paid) revert SettlementNothingToClaim(account, cumulative, paid);
-        uint256 amount = cumulative - paid;
-        uint256 claimedTotal = _claimedTotal + amount;
-        // a ledger that took from one account to give to another could otherwise spend prepaid money
-        if (claimedTotal > ledgerSum) revert SettlementLedgerExceeded(claimedTotal, ledgerSum);
+        uint256 finalAt = posted.settledAt + CHALLENGE_SECONDS;
+        if (block.timestamp < finalAt) revert SettlementLedgerNotFinal(batch, finalAt);
+        if (claims.length == 0 || claims.length % CLAIM_BYTES != 0) revert SettlementInvalidClaims();
 
-        _claimed[account] = cumulative;
-        _claimedTotal = uint128(claimedTotal);
-        emit Claimed(account, amount);
-        _pay(account, amount);
+        (address[] memory accounts, uint256[] memory cumulatives) = _prove(posted, claims, siblings);
+        // all books are closed before the first payment
+        uint256 claimedTotal = _claimedTotal;
+        for (uint256 i; i < accounts.length; ++i) {
+            uint256 cumulative = cumulatives[i];
+            uint256 before = _claimed[accounts[i]];
+            if (cumulative <= before) {
+                // who was paid meanwhile does not spoil the others' claims
+                if (accounts.length == 1) revert SettlementNothingToClaim(accounts[i], cumulative, before);
+                cumulatives[i] = 0;
+                continue;
+            }
+            _claimed[accounts[i]] = cumulative;
+            cumulatives[i] = cumulative - before;
+            claimedTotal += cumulative - before;
+        }
+        // a ledger that took from one account to give to another could otherwise spend prepaid money
+        if (claimedTotal > _ledgerSum) revert SettlementLedgerExceeded(claimedTotal, _ledgerSum);
+        _claimedTotal = uint96(claimedTotal);
+        for (uint256 i; i < accounts.length; ++i) {
+            if (cumulatives[i] == 0) continue;
+            emit Claimed(accounts[i], cumulatives[i]);
+            _payOrKeep(accounts[i], cumulatives[i]);
+        }
     }
 
     /// @inheritdoc ISettlement
@@ -276,17 +283,22 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISettlement
-    function ledger() external view returns (bytes32 root, uint256 sum, uint256 claimedTotal) {
-        return (_ledgerRoot, _ledgerSum, _claimedTotal);
+    function ledger() external view returns (uint256 sum, uint256 claimedTotal, uint256 uncreditedWei) {
+        return (_ledgerSum, _claimedTotal, _uncreditedWei);
+    }
+
+    /// @inheritdoc ISettlement
+    function ledgerHash(uint64 batch) external view returns (bytes32) {
+        return _ledgerHashes[batch];
     }
 
     /// @inheritdoc ISettlement
     function head()
         external
         view
-        returns (uint64 lastSequence, bytes32 lastReceiptHash, uint64 lastTimestamp, uint64 batchCount)
+        returns (uint64 lastSequence, uint64 lastTimestamp, uint64 batchCount, uint64 accountCount)
     {
-        return (_lastSequence, _lastReceiptHash, _lastTimestamp, _batchCount);
+        return (_lastSequence, _lastTimestamp, _batchCount, _accountCount);
     }
 
     /// @inheritdoc ISettlement
@@ -305,113 +317,195 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         return _domainSeparatorV4();
     }
 
-    function _settleReceipt(Batch memory batch, Receipt calldata receipt) private {
-        uint64 sequence = receipt.sequence;
-        if (sequence != batch.sequence + 1) revert SettlementSequenceMismatch(batch.sequence + 1, sequence);
-        if (receipt.previousHash != batch.receiptHash) {
-            revert SettlementHashMismatch(sequence, batch.receiptHash, receipt.previousHash);
-        }
-        uint256 latest = block.timestamp + CLOCK_DRIFT_SECONDS;
-        if (receipt.timestamp < batch.timestamp || receipt.timestamp > latest) {
-            revert SettlementTimestampOutOfRange(sequence, receipt.timestamp, batch.timestamp, latest);
-        }
-        batch.sequence = sequence;
-        batch.receiptHash = _hashReceipt(receipt);
-        batch.timestamp = receipt.timestamp;
-        // a fresh batch holds zeros, which must not pass for model 0 or split 0
-        if (receipt.modelId != batch.modelId || receipt.modelId == 0) _enterModel(batch, receipt.modelId);
-        if (receipt.splitVersion != batch.splitVersion || receipt.splitVersion == 0) {
-            _enterSplit(batch, receipt.splitVersion);
-        }
-        // both are judged by the time of the answer: what was right when the caller was served stays payable
-        if (batch.retiredAt != 0 && receipt.timestamp > batch.retiredAt) {
-            revert SettlementModelRetired(sequence, receipt.modelId, batch.retiredAt);
-        }
-        if (batch.supersededAt != 0 && receipt.timestamp > batch.supersededAt + SPLIT_GRACE_SECONDS) {
-            revert SettlementSplitSuperseded(sequence, receipt.splitVersion, batch.supersededAt);
-        }
+    /// @dev Checks the groups and pays platform, owners and stakers; the contributors' parts are the rest.
+    function _divide(
+        Batch calldata batch,
+        Group[] calldata groups
+    ) private returns (uint256 receiptCount, uint256 feesWei, uint256 contributorsWei) {
+        uint256 platformWei;
+        for (uint256 i; i < groups.length; ++i) {
+            Group calldata group = groups[i];
+            if (
+                group.firstTimestamp < _lastTimestamp || group.lastTimestamp < group.firstTimestamp
+                    || group.lastTimestamp > batch.lastTimestamp
+            ) revert SettlementTimestampOutOfRange(group.firstTimestamp, _lastTimestamp, batch.lastTimestamp);
+            IFeePolicy.Split memory split = _splitOf(group);
+            address modelOwner = _ownerOf(group);
+            uint256 staked = _stakeOf(group);
+            _checkPart(i, group, split.platformBps, group.platformWei);
+            _checkPart(i, group, split.ownerBps, group.ownerWei);
+            _checkPart(i, group, staked == 0 ? 0 : split.stakersBps, group.stakersWei);
 
-        _debit(receipt.payer, receipt.feeWei);
-        _divide(batch, receipt);
+            receiptCount += group.receiptCount;
+            feesWei += group.feeWei;
+            platformWei += group.platformWei;
+            contributorsWei += uint256(group.feeWei) - group.platformWei - group.ownerWei - group.stakersWei;
+            if (group.ownerWei != 0) _balances[modelOwner] += group.ownerWei;
+            if (group.stakersWei != 0) STAKING.reward{ value: group.stakersWei }(group.modelId, group.stakeVersion);
+        }
+        if (platformWei != 0) _balances[FEE_POLICY.treasury()] += platformWei;
     }
 
-    /// @dev Platform, owner and stakers are rounded down; contributors take the rest, so the parts sum to the fee.
-    function _divide(Batch memory batch, Receipt calldata receipt) private {
-        uint256 feeWei = receipt.feeWei;
-        uint256 platformWei = feeWei * batch.split.platformBps / BPS;
-        uint256 ownerWei = feeWei * batch.split.ownerBps / BPS;
-        uint256 stakersWei = batch.hasStakers ? feeWei * batch.split.stakersBps / BPS : 0;
-        uint256 contributorsWei = feeWei - platformWei - ownerWei - stakersWei;
+    /// @dev Every receipt's part is rounded down, so a group's lies less than a wei a receipt below its exact share.
+    function _checkPart(uint256 index, Group calldata group, uint256 bps, uint256 partWei) private pure {
+        uint256 exactBps = uint256(group.feeWei) * bps;
+        if (partWei * BPS > exactBps || (bps != 0 && (partWei + group.receiptCount) * BPS <= exactBps)) {
+            revert SettlementPartMismatch(index, exactBps, partWei);
+        }
+    }
 
-        batch.platformWei += platformWei;
-        batch.ownerWei += ownerWei;
-        batch.stakersWei += stakersWei;
-        batch.contributorsWei += contributorsWei;
-        emit ReceiptSettled(
-            receipt.sequence,
-            receipt.payer,
-            receipt.modelId,
-            batch.receiptHash,
-            feeWei,
-            platformWei,
-            ownerWei,
-            stakersWei,
-            contributorsWei
+    /// @dev Judged by the time of the answers: what was right when a caller was served stays payable.
+    function _splitOf(Group calldata group) private view returns (IFeePolicy.Split memory split) {
+        uint64 supersededAt;
+        (split, supersededAt) = FEE_POLICY.termsOf(group.splitVersion);
+        if (supersededAt != 0 && group.lastTimestamp > supersededAt + SPLIT_GRACE_SECONDS) {
+            revert SettlementSplitSuperseded(group.splitVersion, group.lastTimestamp, supersededAt);
+        }
+    }
+
+    function _ownerOf(Group calldata group) private view returns (address modelOwner) {
+        uint64 retiredAt;
+        (modelOwner, retiredAt) = MODELS.ownerOf(group.modelId);
+        if (retiredAt != 0 && group.lastTimestamp > retiredAt) {
+            revert SettlementModelRetired(group.modelId, group.lastTimestamp, retiredAt);
+        }
+    }
+
+    /// @dev The stake that stood behind the model while the answers were made, whatever stands there now.
+    function _stakeOf(Group calldata group) private view returns (uint256 staked) {
+        uint64 from;
+        uint64 until;
+        (staked, from, until) = STAKING.stakeAt(group.modelId, group.stakeVersion);
+        if (from > group.firstTimestamp || (until != 0 && until < group.lastTimestamp)) {
+            revert SettlementStakeOutOfDate(group.modelId, group.stakeVersion);
+        }
+    }
+
+    /// @dev Addresses ascend, so that no payer stands twice. Offsets end with the data.
+    function _debitAll(bytes calldata debits) private returns (uint256 debitsWei) {
+        address last;
+        uint256 offset;
+        while (offset < debits.length) {
+            address payer;
+            uint256 size;
+            uint256 amount;
+            assembly ("memory-safe") {
+                let word := calldataload(add(debits.offset, offset))
+                payer := shr(96, word)
+                size := byte(20, word)
+                // a size beyond 32 gives nonsense, which the check below refuses
+                amount := shr(sub(256, shl(3, size)), calldataload(add(debits.offset, add(offset, 21))))
+            }
+            if (payer <= last || size == 0 || size > 12 || offset + 21 + size > debits.length) {
+                revert SettlementInvalidDebit(offset);
+            }
+            _debit(payer, amount);
+            debitsWei += amount;
+            last = payer;
+            offset += 21 + size;
+        }
+    }
+
+    /// @dev Moves the head to the batch's last receipt and keeps the hash of the ledger after it.
+    function _record(Batch calldata batch, bytes32 ledgerRoot, bytes32 bodyHash) private {
+        uint64 firstSequence = _lastSequence + 1;
+        _lastSequence = batch.lastSequence;
+        _lastTimestamp = batch.lastTimestamp;
+        uint64 number = ++_batchCount;
+        Ledger memory posted = Ledger({
+            root: ledgerRoot,
+            sum: _ledgerSum,
+            accountCount: _accountCount,
+            settledAt: block.timestamp,
+            bodyHash: bodyHash
+        });
+        _ledgerHashes[number] = keccak256(abi.encode(posted));
+        emit BatchSettled(
+            number,
+            firstSequence,
+            batch.lastSequence,
+            batch.receiptsRoot,
+            ledgerRoot,
+            posted.sum,
+            posted.accountCount,
+            bodyHash
         );
     }
 
-    function _enterModel(Batch memory batch, uint256 modelId) private {
-        _payModel(batch);
-        (batch.modelOwner, batch.retiredAt) = MODELS.ownerOf(modelId);
-        batch.hasStakers = STAKING.totalStakeOf(modelId) != 0;
-        batch.modelId = modelId;
-    }
-
-    function _enterSplit(Batch memory batch, uint32 splitVersion) private view {
-        batch.split = FEE_POLICY.splitOf(splitVersion);
-        batch.supersededAt = FEE_POLICY.supersededAt(splitVersion);
-        batch.splitVersion = splitVersion;
-    }
-
-    /// @dev Pays owner and stakers of the model that the batch is leaving.
-    function _payModel(Batch memory batch) private {
-        if (batch.ownerWei != 0) _balances[batch.modelOwner] += batch.ownerWei;
-        if (batch.stakersWei != 0) STAKING.reward{ value: batch.stakersWei }(batch.modelId);
-        batch.ownerWei = 0;
-        batch.stakersWei = 0;
-    }
-
-    function _postLedger(
-        uint256 contributorsWei,
-        bytes calldata credits,
-        bytes32 ledgerRoot,
-        uint256 ledgerSum
-    ) private {
-        uint256 creditsWei = _sumCredits(credits);
-        if (creditsWei != contributorsWei) revert SettlementCreditsMismatch(contributorsWei, creditsWei);
-        uint256 expected = _ledgerSum + creditsWei;
-        if (ledgerSum != expected) revert SettlementLedgerMismatch(expected, ledgerSum);
-
-        _ledgerSum = ledgerSum.toUint128();
-        _ledgerRoot = ledgerRoot;
-    }
-
-    /// @dev The one loop whose length is the number of payees: about 140 gas a turn, a quarter of what slices cost.
-    function _sumCredits(bytes calldata credits) private pure returns (uint256 creditsWei) {
-        if (credits.length % CREDIT_BYTES != 0) revert SettlementInvalidCredit(credits.length / CREDIT_BYTES);
-        // no sum of 96-bit amounts that fits in call data comes near 2^256, and offsets end with the data
-        unchecked {
-            for (uint256 offset; offset < credits.length; offset += CREDIT_BYTES) {
-                uint256 credit;
-                // reads the word at `offset`, which lies within `credits` because its length is a multiple of a word
-                assembly ("memory-safe") {
-                    credit := calldataload(add(credits.offset, offset))
-                }
-                uint256 amount = credit & type(uint96).max;
-                if (credit >> 96 == 0 || amount == 0) revert SettlementInvalidCredit(offset / CREDIT_BYTES);
-                creditsWei += amount;
+    /// @dev Takes note of what contributors are owed, and of the credits that pay all of it, if there are any.
+    function _creditAll(uint256 contributorsWei, Segment[] calldata segments) private returns (bytes32) {
+        uint256 owedWei = _uncreditedWei + contributorsWei;
+        if (segments.length == 0) {
+            uint256 since = _uncreditedWei == 0 ? block.timestamp : _uncreditedSince;
+            if (owedWei != 0 && block.timestamp > since + LEDGER_LAG_SECONDS) {
+                revert SettlementLedgerLate(owedWei, since + LEDGER_LAG_SECONDS);
             }
+            _uncreditedSince = uint64(since);
+            _uncreditedWei = owedWei.toUint96();
+            return 0;
         }
+        (uint256 creditsWei, bytes32 segmentsHash) = _readSegments(segments);
+        if (creditsWei != owedWei) revert SettlementCreditsMismatch(owedWei, creditsWei);
+        _ledgerSum = (_ledgerSum + creditsWei).toUint96();
+        _uncreditedWei = 0;
+        _uncreditedSince = 0;
+        return segmentsHash;
+    }
+
+    function _readSegments(Segment[] calldata segments) private returns (uint256 creditsWei, bytes32) {
+        uint256 accountCount = _accountCount;
+        uint256 least;
+        bytes32[] memory hashes = new bytes32[](2 * segments.length);
+        for (uint256 i; i < segments.length; ++i) {
+            uint256 sum;
+            (sum, least, accountCount) = Credits.read(segments[i].credits, least, accountCount);
+            creditsWei += sum;
+            hashes[2 * i] = keccak256(segments[i].credits);
+            hashes[2 * i + 1] = segments[i].ledgerRoot;
+        }
+        _accountCount = uint64(accountCount);
+        return (creditsWei, keccak256(abi.encodePacked(hashes)));
+    }
+
+    /// @dev Checks the claims against the ledger's root.
+    function _prove(
+        Ledger calldata posted,
+        bytes calldata claims,
+        bytes calldata siblings
+    ) private pure returns (address[] memory accounts, uint256[] memory cumulatives) {
+        uint256 count = claims.length / CLAIM_BYTES;
+        uint256[] memory indexes = new uint256[](count);
+        MerkleSum.Node[] memory nodes = new MerkleSum.Node[](count);
+        accounts = new address[](count);
+        cumulatives = new uint256[](count);
+        for (uint256 i; i < count; ++i) {
+            (indexes[i], accounts[i], cumulatives[i]) = _claimAt(claims, i * CLAIM_BYTES);
+            if (indexes[i] >= posted.accountCount || (i != 0 && indexes[i] <= indexes[i - 1])) {
+                revert SettlementInvalidClaims();
+            }
+            nodes[i] = MerkleSum.leaf(accounts[i], cumulatives[i]);
+        }
+        MerkleSum.Node memory root = MerkleSum.rootOf(indexes, nodes, posted.accountCount, siblings);
+        if (root.hash != posted.root || root.sum != posted.sum) revert SettlementInvalidProof();
+    }
+
+    function _claimAt(
+        bytes calldata claims,
+        uint256 offset
+    ) private pure returns (uint256 index, address account, uint256 cumulative) {
+        assembly ("memory-safe") {
+            let place := add(claims.offset, offset)
+            let word := calldataload(place)
+            index := shr(224, word)
+            account := shr(96, shl(32, word))
+            cumulative := shr(160, calldataload(add(place, 24)))
+        }
+    }
+
+    /// @dev What an account does not take, or takes too much gas for, it can fetch with {withdrawBalance}.
+    function _payOrKeep(address account, uint256 amount) private {
+        (bool sent,) = account.call{ value: amount, gas: PAYMENT_GAS }("");
+        if (!sent) _balances[account] += amount;
     }
 
     function _credit(address account, uint256 amount) private {

@@ -419,6 +419,15 @@ function addMoneyRoutes(
   )
   routes.add(
     {
+      ...{ method: 'get', path: '/api/receipts/:sequence/inclusion', tag },
+      summary: 'Proof that a settled receipt is in its batch, whose root is on chain.',
+      params: z.object({ sequence: z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER) }),
+      response: Http.inclusionSchema,
+    },
+    ({ params }) => settlement.receipts.inclusion(params.sequence),
+  )
+  routes.add(
+    {
       ...{ method: 'get', path: '/api/earnings/:address', tag, params: addressParams },
       summary: 'What an address has earned, with the reason for each payout.',
       response: Http.earningsSchema,

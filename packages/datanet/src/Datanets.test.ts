@@ -417,6 +417,7 @@ test('what a record earned is its part of what the contribution was paid, as its
     ...{
       contributorsWei: 1_000n,
       splitVersion: 1,
+      stakeVersion: 0,
       sharesRoot: '0x',
       attributionHash: '0x',
       inferenceCommitment: '0x',

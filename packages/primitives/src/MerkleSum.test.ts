@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createGrowingMerkleSum } from './GrowingMerkleSum.ts'
 import * as MerkleSum from './MerkleSum.ts'
 
 const lines = fc.array(
@@ -38,5 +39,50 @@ describe('a Merkle-sum tree', () => {
     const leaves = [1, 2, 3].map((byte) => MerkleSum.leaf(new Uint8Array(20).fill(byte), 1n))
     MerkleSum.build(leaves)
     expect(leaves).toHaveLength(3)
+  })
+})
+
+describe('a growing Merkle-sum tree', () => {
+  const changes = fc.array(
+    fc.array(fc.record({ at: fc.nat(40), amount: fc.bigInt({ min: 1n, max: 2n ** 64n }) }), {
+      minLength: 1,
+      maxLength: 9,
+    }),
+    { minLength: 1, maxLength: 8 },
+  )
+
+  test('is the tree that is built anew over the same leaves, and proves any of them together', () => {
+    fc.assert(
+      fc.property(changes, fc.nat(), (batches, seed) => {
+        const growing = createGrowingMerkleSum()
+        const leaves: MerkleSum.Node[] = []
+        for (const batch of batches) {
+          const touched = new Map<number, MerkleSum.Node>()
+          for (const { at, amount } of batch) {
+            const index = Math.min(at, leaves.length)
+            leaves[index] = MerkleSum.leaf(new Uint8Array(20).fill(index), amount)
+            touched.set(index, leaves[index])
+          }
+          growing.put([...touched].map(([index, node]) => ({ index, node })))
+          const built = MerkleSum.build(leaves).root
+          expect(growing.root()).toEqual(built)
+          const wanted = leaves.flatMap((_, index) => (((seed >> (index % 31)) & 1) === 1 ? [index] : []))
+          if (wanted.length === 0) continue
+          const siblings = growing.prove(wanted)
+          const claimed = wanted.map((index) => ({ index, node: leaves[index]! }))
+          expect(MerkleSum.rootOf(claimed, leaves.length, siblings)).toEqual(built)
+          const raised = claimed.map((leaf, i) =>
+            i === 0 ? { ...leaf, node: { ...leaf.node, sum: leaf.node.sum + 1n } } : leaf,
+          )
+          expect(MerkleSum.rootOf(raised, leaves.length, siblings)).not.toEqual(built)
+        }
+      }),
+    )
+  })
+
+  test('refuses a leaf that leaves a gap', () => {
+    const growing = createGrowingMerkleSum()
+    const node = MerkleSum.leaf(new Uint8Array(20), 1n)
+    expect(() => growing.put([{ index: 1, node }])).toThrow('no gap')
   })
 })

@@ -55,7 +55,40 @@ export function verify(root: Node, leafNode: Node, index: number, siblings: read
   return at === 0 && node.sum === root.sum && Bytes.equals(node.hash, root.hash)
 }
 
-function join(left: Node, right: Node): Node {
+/**
+ * Computes the root that some leaves and the nodes beside them lead to; what the contracts' `MerkleSum.rootOf` does.
+ *
+ * @param leaves - Indexes ascending, each once. @param width - Leaves of the whole tree.
+ * @param siblings - As `GrowingMerkleSum.prove` gives them.
+ * @returns Nothing when they do not fit.
+ */
+export function rootOf(
+  leaves: readonly { readonly index: number; readonly node: Node }[],
+  width: number,
+  siblings: readonly Node[],
+): Node | undefined {
+  let level = [...leaves]
+  let taken = 0
+  for (let size = width; size > 1; size = (size + 1) >> 1) {
+    const above: { index: number; node: Node }[] = []
+    for (let i = 0; i < level.length; i++) {
+      const { index, node } = level[i]!
+      const next = level[i + 1]
+      let other: Node | undefined = EMPTY
+      if (index % 2 === 0 && next?.index === index + 1) {
+        other = next.node
+        i++
+      } else if (index % 2 === 1 || index + 1 < size) other = siblings[taken++]
+      if (other === undefined) return undefined
+      above.push({ index: index >> 1, node: index % 2 === 0 ? join(node, other) : join(other, node) })
+    }
+    level = above
+  }
+  return taken === siblings.length && level.length === 1 && level[0]!.index === 0 ? level[0]!.node : undefined
+}
+
+/** Hashes the node over two others. */
+export function join(left: Node, right: Node): Node {
   return {
     hash: Bytes.keccak256(
       Bytes.concat(left.hash, Bytes.fromUint(left.sum, 32), right.hash, Bytes.fromUint(right.sum, 32)),

@@ -283,6 +283,7 @@ export const receiptSchema = z.object({
   stakersWei: weiSchema,
   contributorsWei: weiSchema,
   splitVersion: z.number().int(),
+  stakeVersion: z.number().int(),
   sharesRoot: hashSchema,
   attributionHash: hashSchema,
   inferenceCommitment: hashSchema,
@@ -301,6 +302,7 @@ export const earningsSchema = z.object({
   /** In the ledger on chain. */
   settledWei: weiSchema,
   claimedWei: weiSchema,
+  /** In a ledger that is past its challenge window, and not claimed. */
   claimableWei: weiSchema,
   payouts: z.array(
     z.object({
@@ -321,9 +323,32 @@ export const claimProofSchema = z.object({
   account: addressSchema,
   cumulativeWei: weiSchema,
   index: z.number().int(),
+  batch: z.number().int(),
+  /** What the contract keeps the hash of. */
+  ledger: z.object({
+    root: hashSchema,
+    sum: weiSchema,
+    accountCount: z.number().int(),
+    settledAt: unixSecondsSchema,
+    bodyHash: hashSchema,
+  }),
+  /** Packed as the contract takes them, see docs/settlement.md. */
+  claims: hexSchema,
+  siblings: hexSchema,
+  /** When the batch is past its challenge window; the contract pays from then on. */
+  finalAt: unixSecondsSchema,
+})
+
+// GET /api/receipts/:sequence/inclusion: that a settled receipt is in its batch
+export const inclusionSchema = z.object({
+  batch: z.number().int(),
+  receiptsRoot: hashSchema,
+  receiptCount: z.number().int(),
+  index: z.number().int(),
+  /** From the bottom up, the fees of the receipts below each as sum. */
   siblings: z.array(z.object({ hash: hashSchema, sum: weiSchema })),
-  ledgerRoot: hashSchema,
-  ledgerSumWei: weiSchema,
+  /** Sum of the batch's fees. */
+  feesWei: weiSchema,
 })
 export const claimSchema = z.object({ account: addressSchema })
 export const claimedSchema = z.object({
@@ -415,6 +440,7 @@ export type Seed = z.infer<typeof seedSchema>
 export type Account = z.infer<typeof accountSchema>
 export type SignedReceipt = z.infer<typeof receiptSchema>
 export type Earnings = z.infer<typeof earningsSchema>
+export type Inclusion = z.infer<typeof inclusionSchema>
 export type ClaimProof = z.infer<typeof claimProofSchema>
 export type Claimed = z.infer<typeof claimedSchema>
 export type Block = z.infer<typeof blockSchema>

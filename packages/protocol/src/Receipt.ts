@@ -1,4 +1,4 @@
-import type { Hex } from '@openledger/primitives'
+import { Bytes, type Hex, MerkleSum } from '@openledger/primitives'
 import { hashStruct, hashTypedData } from 'viem'
 import * as TypedData from './TypedData.ts'
 
@@ -18,7 +18,9 @@ export type Receipt = {
   readonly feeWei: bigint
   /** Version of the fee split in `FeePolicy` that this fee is divided by. */
   readonly splitVersion: number
-  /** Merkle-sum root over who earns how much of the contributors' part. */
+  /** Version of the stake behind the model, which earns the stakers' part, in `Staking`; 0 before the first. */
+  readonly stakeVersion: number
+  /** Merkle-sum root over who earns how much of the contributors' part, accounts ascending. */
   readonly sharesRoot: Hex
   /** Hash of the canonical JSON of the whole attribution. */
   readonly attributionHash: Hex
@@ -37,3 +39,22 @@ export const hash = (receipt: Receipt): Hex =>
 /** Gives the digest that the serving node signs. */
 export const digest = (receipt: Receipt, domain: TypedData.Domain): Hex =>
   hashTypedData({ domain, types: TypedData.receipt, primaryType: 'Receipt', message: receipt })
+
+/**
+ * Commits to who earns how much of the contributors' part: a Merkle-sum root over the accounts, ascending.
+ * @param earned - Each account once, amounts above zero, in any order.
+ */
+export function sharesRoot(earned: readonly { readonly account: Hex; readonly amountWei: bigint }[]): Hex {
+  const leaves = earned
+    .toSorted((a, b) => (a.account < b.account ? -1 : 1))
+    .map(({ account, amountWei }) => MerkleSum.leaf(Bytes.fromHex(account), amountWei))
+  return Bytes.toHex(MerkleSum.build(leaves).root.hash)
+}
+
+/** The receipt's leaf in its batch: `keccak(hash ‖ keccak(signature))`, and the fee as sum. */
+export const leaf = (receipt: Receipt, signature: Hex): MerkleSum.Node => ({
+  hash: Bytes.keccak256(
+    Bytes.concat(Bytes.fromHex(hash(receipt)), Bytes.keccak256(Bytes.fromHex(signature))),
+  ),
+  sum: receipt.feeWei,
+})

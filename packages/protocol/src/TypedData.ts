@@ -57,6 +57,7 @@ export const receipt = {
     { name: 'outputTokens', type: 'uint32' },
     { name: 'feeWei', type: 'uint256' },
     { name: 'splitVersion', type: 'uint32' },
+    { name: 'stakeVersion', type: 'uint32' },
     { name: 'sharesRoot', type: 'bytes32' },
     { name: 'attributionHash', type: 'bytes32' },
     { name: 'inferenceCommitment', type: 'bytes32' },

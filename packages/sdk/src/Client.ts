@@ -196,6 +196,8 @@ export function createClient({
     receipts: (filter: { payer?: string; model?: string; limit?: number; before?: number } = {}) =>
       call(Http.receiptSchema.array(), `/api/receipts${query(filter)}`),
     receipt: (sequence: number) => call(Http.receiptSchema, `/api/receipts/${sequence}`),
+    /** Proof that a settled receipt is in its batch. */
+    inclusion: (sequence: number) => call(Http.inclusionSchema, `/api/receipts/${sequence}/inclusion`),
     earnings: (address: string) => call(Http.earningsSchema, `/api/earnings/${address}`),
     claimProof: (address: string) => call(Http.claimProofSchema, `/api/earnings/${address}/proof`),
     /** Asks the operator to send the claim; the money can only go to `account`. */

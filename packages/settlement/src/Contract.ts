@@ -13,7 +13,7 @@ export type ChainPrepaid = {
 export type ChainState = {
   readonly lastSequence: number
   readonly batchCount: number
-  readonly ledgerRoot: Hex
+  readonly accountCount: number
   readonly ledgerSumWei: bigint
 }
 
@@ -24,6 +24,8 @@ export type AnswerTerms = {
   readonly splitVersion: number
   readonly split: FeeSplit.FeeSplit
   readonly isRetired: boolean
+  /** State of the stake behind the model that the answer belongs to, and whether anything is staked in it. */
+  readonly stakeVersion: number
   readonly hasStakers: boolean
   /** Who earns for each contribution, in the order asked. */
   readonly beneficiaries: readonly Hex[]
@@ -49,7 +51,10 @@ export type Contract = {
   readonly coverage: (account: Hex) => Promise<ChainPrepaid>
   readonly claimedWei: (account: Hex) => Promise<bigint>
   readonly currentSplit: () => Promise<{ version: number; split: FeeSplit.FeeSplit }>
-  readonly hasStakers: (modelId: bigint) => Promise<boolean>
+  /** How long a batch can be challenged before its ledger pays. */
+  readonly challengeSeconds: () => Promise<number>
+  /** Time of the newest block. */
+  readonly nowSeconds: () => Promise<number>
   readonly modelTerms: (modelId: bigint) => Promise<ModelTerms>
   readonly answerTerms: (modelId: bigint, contributionIds: readonly Hex[]) => Promise<AnswerTerms>
 }
@@ -69,9 +74,13 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
   const prepaidWei = (account: Hex, blockNumber: bigint): Promise<bigint> =>
     publicClient.readContract({ ...settlement, functionName: 'prepaidOf', args: [account], blockNumber })
 
-  const currentSplit: Contract['currentSplit'] = async () => {
+  const splitAt = async (blockNumber?: bigint) => {
     const policy = { address: l2.feePolicy, abi: Abi.feePolicyAbi } as const
-    const version = await publicClient.readContract({ ...policy, functionName: 'currentVersion' })
+    const version = await publicClient.readContract({
+      ...policy,
+      functionName: 'currentVersion',
+      ...(blockNumber === undefined ? {} : { blockNumber }),
+    })
     let split = splits.get(version)
     if (split === undefined) {
       // a version never changes once it is set
@@ -81,16 +90,25 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
     return { version, split }
   }
 
-  const hasStakers: Contract['hasStakers'] = async (modelId) =>
-    (await publicClient.readContract({
-      address: l2.staking,
-      abi: Abi.stakingAbi,
-      functionName: 'totalStakeOf',
-      args: [modelId],
-    })) > 0n
+  const stakeAt = async (
+    modelId: bigint,
+    blockNumber: bigint,
+  ): Promise<{ stakeVersion: number; hasStakers: boolean }> => {
+    const staking = { address: l2.staking, abi: Abi.stakingAbi, args: [modelId], blockNumber } as const
+    const [stakeVersion, stakedWei] = await Promise.all([
+      publicClient.readContract({ ...staking, functionName: 'versionOf' }),
+      publicClient.readContract({ ...staking, functionName: 'totalStakeOf' }),
+    ])
+    return { stakeVersion, hasStakers: stakedWei > 0n }
+  }
 
-  const beneficiaryOf = async (contributionId: Hex): Promise<Hex> => {
+  const challengeSeconds = async (): Promise<number> =>
+    Number(await publicClient.readContract({ ...settlement, functionName: 'CHALLENGE_SECONDS' }))
+  let challenge: Promise<number> | undefined
+
+  const beneficiaryOf = async (contributionId: Hex, blockNumber: bigint): Promise<Hex> => {
     const beneficiary = await publicClient.readContract({
+      blockNumber,
       address: l2.datanets,
       abi: Abi.datanetsAbi,
       functionName: 'beneficiaryOf',
@@ -101,11 +119,16 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
 
   return {
     async state() {
-      const [[sequence, , , batchCount], [ledgerRoot, ledgerSumWei]] = await Promise.all([
+      const [[sequence, , batchCount, accountCount], [ledgerSumWei]] = await Promise.all([
         publicClient.readContract({ ...settlement, functionName: 'head' }),
         publicClient.readContract({ ...settlement, functionName: 'ledger' }),
       ])
-      return { lastSequence: Number(sequence), batchCount: Number(batchCount), ledgerRoot, ledgerSumWei }
+      return {
+        lastSequence: Number(sequence),
+        batchCount: Number(batchCount),
+        accountCount: Number(accountCount),
+        ledgerSumWei,
+      }
     },
     async prepaid(account) {
       // of one block: a batch in between would count a receipt twice or not at all
@@ -130,8 +153,15 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
     },
     claimedWei: (account) =>
       publicClient.readContract({ ...settlement, functionName: 'claimed', args: [account] }),
-    currentSplit,
-    hasStakers,
+    currentSplit: () => splitAt(),
+    challengeSeconds() {
+      // fixed when the contract was made
+      challenge ??= challengeSeconds()
+      return challenge
+    },
+    async nowSeconds() {
+      return Number((await publicClient.getBlock({ blockTag: 'latest' })).timestamp)
+    },
     async modelTerms(modelId) {
       const { inputPriceWei, outputPriceWei, retiredAt, attributionRoot, datanetIds } =
         await publicClient.readContract({
@@ -152,25 +182,26 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
       }
     },
     async answerTerms(modelId, contributionIds) {
-      // the block first: what holds after it held at its time, or changed later than it
-      const { timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
-      const [[, retiredAt], { version, split }, isStaked, ...beneficiaries] = await Promise.all([
+      // all of one block: what was in force when the answer was made
+      const { number: blockNumber, timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
+      const [[, retiredAt], { version, split }, stake, ...beneficiaries] = await Promise.all([
         publicClient.readContract({
           address: l2.models,
           abi: Abi.modelsAbi,
           functionName: 'ownerOf',
           args: [modelId],
+          blockNumber,
         }),
-        currentSplit(),
-        hasStakers(modelId),
-        ...contributionIds.map(beneficiaryOf),
+        splitAt(blockNumber),
+        stakeAt(modelId, blockNumber),
+        ...contributionIds.map((id) => beneficiaryOf(id, blockNumber)),
       ])
       return {
         timestamp: Number(timestamp),
         splitVersion: version,
         split,
         isRetired: retiredAt !== 0n,
-        hasStakers: isStaked,
+        ...stake,
         beneficiaries,
       }
     },

@@ -1,19 +1,20 @@
-import { BaseError, Bytes, type Hex, MerkleSum } from '@openledger/primitives'
+import { BaseError, Bytes, type GrowingMerkleSum, type Hex, MerkleSum } from '@openledger/primitives'
 
-/**
- * What a batch adds to the ledger, in the form that `Settlement.settle` takes: accounts in order of first payment,
- * each once. Packed, one credit is 32 bytes: 20 of address, then 12 of big-endian wei.
- */
+/** What a batch adds to one account's earnings. */
 export type Credit = { readonly account: Hex; readonly amountWei: bigint }
 
 /** One line of the cumulative ledger: everything ever credited to one account. */
 export type Line = { readonly account: Hex; readonly cumulativeWei: bigint }
 
-/** Bytes that one credit takes in a batch's calldata. */
-export const CREDIT_BYTES = 32
-const AMOUNT_MAX = 2n ** 96n - 1n
+/** A credit with its place in the ledger. */
+export type Placed = Credit & { readonly index: number; readonly isNew: boolean }
 
-/** Adds payments up by account, accounts in order of their first payment; payments of zero leave no trace. */
+const AMOUNT_MAX = 2n ** 96n - 1n
+const GAP_MAX = 13
+const LONG_GAP = 14
+const NEW_ACCOUNT = 15
+
+/** Adds payments up by account; payments of zero leave no trace. */
 export function merge(payments: readonly Credit[]): Credit[] {
   const sums = new Map<Hex, bigint>()
   for (const { account, amountWei } of payments) {
@@ -23,55 +24,111 @@ export function merge(payments: readonly Credit[]): Credit[] {
 }
 
 /**
- * Packs credits for the chain.
+ * Gives credits their lines, in the order in which they are packed: known accounts by line, then new ones, by address,
+ * on the lines after the last.
+ */
+export function place(
+  credits: readonly Credit[],
+  indexOf: (account: Hex) => number | undefined,
+  accountCount: number,
+): Placed[] {
+  const known: Placed[] = []
+  const fresh: Credit[] = []
+  for (const credit of credits) {
+    const index = indexOf(credit.account)
+    if (index === undefined) fresh.push(credit)
+    else known.push({ ...credit, index, isNew: false })
+  }
+  fresh.sort((a, b) => (a.account < b.account ? -1 : 1))
+  return [
+    ...known.sort((a, b) => a.index - b.index),
+    ...fresh.map((credit, i) => ({ ...credit, index: accountCount + i, isNew: true })),
+  ]
+}
+
+/**
+ * Packs placed credits as the contracts' `Credits.read` takes them: `tag 1 ‖ [gap 4 or account 20] ‖ amount 1..12`.
  * @throws {CreditAmountError} when an amount does not fit 96 bits (79 billion OPEN).
  */
-export function pack(credits: readonly Credit[]): Hex {
-  const parts = credits.map(({ account, amountWei }) => {
+export function pack(credits: readonly Placed[]): Hex {
+  const parts: Uint8Array[] = []
+  let next = 0
+  for (const { account, amountWei, index, isNew } of credits) {
     if (amountWei <= 0n || amountWei > AMOUNT_MAX) throw new CreditAmountError(account, amountWei)
-    return Bytes.concat(Bytes.fromHex(account), Bytes.fromUint(amountWei, 12))
-  })
+    const amount = Bytes.fromUint(amountWei, sizeOf(amountWei))
+    const gap = index - next
+    const kind = isNew ? NEW_ACCOUNT : gap > GAP_MAX ? LONG_GAP : gap
+    parts.push(Uint8Array.of((kind << 4) | amount.length))
+    if (isNew) parts.push(Bytes.fromHex(account))
+    else if (kind === LONG_GAP) parts.push(Bytes.fromUint(BigInt(gap), 4))
+    parts.push(amount)
+    next = index + 1
+  }
   return Bytes.toHex(Bytes.concat(...parts))
 }
 
 /**
  * Reads packed credits back.
- * @throws {CreditBytesError} when the length is not a multiple of 32 bytes.
+ * @param accountOf - The account of a line that was there before; nothing when there is none.
+ * @throws {CreditBytesError} when the bytes are no packed credits.
  */
-export function unpack(packed: Hex): Credit[] {
+export function unpack(
+  packed: Hex,
+  accountOf: (index: number) => Hex | undefined,
+  accountCount: number,
+): Placed[] {
   const bytes = Bytes.fromHex(packed)
-  if (bytes.length % CREDIT_BYTES !== 0) throw new CreditBytesError(bytes.length)
-  const credits: Credit[] = []
-  for (let at = 0; at < bytes.length; at += CREDIT_BYTES) {
-    credits.push({
-      account: Bytes.toHex(bytes.subarray(at, at + 20)),
-      amountWei: Bytes.toUint(bytes.subarray(at + 20, at + CREDIT_BYTES)),
-    })
+  const credits: Placed[] = []
+  let next = 0
+  let count = accountCount
+  for (let at = 0; at < bytes.length; ) {
+    const start = at
+    const kind = bytes[at]! >> 4
+    const size = bytes[at]! & 15
+    at++
+    let account: Hex | undefined
+    if (kind === NEW_ACCOUNT) {
+      account = Bytes.toHex(bytes.subarray(at, at + 20))
+      next = count++
+      at += 20
+    } else {
+      next += kind === LONG_GAP ? Number(Bytes.toUint(bytes.subarray(at, at + 4))) : kind
+      if (kind === LONG_GAP) at += 4
+      account = accountOf(next)
+    }
+    const amountWei = Bytes.toUint(bytes.subarray(at, at + size))
+    at += size
+    if (account === undefined || size === 0 || size > 12 || amountWei === 0n || at > bytes.length) {
+      throw new CreditBytesError(start)
+    }
+    credits.push({ account, amountWei, index: next, isNew: kind === NEW_ACCOUNT })
+    next++
   }
   return credits
 }
 
-/** Adds credits to ledger lines; accounts that are new get the next lines, in the credits' order. */
-export function apply(lines: readonly Line[], credits: readonly Credit[]): Line[] {
-  const next: { account: Hex; cumulativeWei: bigint }[] = lines.map((line) => ({ ...line }))
-  const indexOf = new Map(lines.map((line, index) => [line.account, index]))
-  for (const { account, amountWei } of credits) {
-    const index = indexOf.get(account)
-    if (index === undefined) {
-      indexOf.set(account, next.length)
-      next.push({ account, cumulativeWei: amountWei })
-    } else {
-      next[index]!.cumulativeWei += amountWei
-    }
-  }
-  return next
+/** Bytes of an amount without leading zeros. */
+export const sizeOf = (amountWei: bigint): number => Math.max(1, Math.ceil(amountWei.toString(16).length / 2))
+
+/** The ledger in memory: its lines, where each account stands, and the tree whose root the chain has. */
+export type Lines = {
+  readonly lines: Line[]
+  readonly indexOf: Map<Hex, number>
+  readonly tree: GrowingMerkleSum
 }
 
-/** Builds the Merkle-sum tree whose root `Settlement` keeps. */
-export const tree = (lines: readonly Line[]): MerkleSum.Tree =>
-  MerkleSum.build(
-    lines.map(({ account, cumulativeWei }) => MerkleSum.leaf(Bytes.fromHex(account), cumulativeWei)),
-  )
+/** Adds placed credits to the ledger. */
+export function apply({ lines, indexOf, tree }: Lines, credits: readonly Placed[]): void {
+  for (const { account, amountWei, index } of credits) {
+    lines[index] = { account, cumulativeWei: (lines[index]?.cumulativeWei ?? 0n) + amountWei }
+    indexOf.set(account, index)
+  }
+  tree.put(credits.map(({ index }) => ({ index, node: leafOf(lines[index]!) })))
+}
+
+/** The ledger's leaf for a line. */
+export const leafOf = ({ account, cumulativeWei }: Line): MerkleSum.Node =>
+  MerkleSum.leaf(Bytes.fromHex(account), cumulativeWei)
 
 export class CreditAmountError extends BaseError {
   constructor(account: Hex, amountWei: bigint) {
@@ -84,11 +141,11 @@ export class CreditAmountError extends BaseError {
 }
 
 export class CreditBytesError extends BaseError {
-  constructor(lengthBytes: number) {
+  constructor(offset: number) {
     super({
       code: 'settlement.credit_bytes',
-      message: `Expected packed credits of ${CREDIT_BYTES} bytes each, got ${lengthBytes} bytes. This is no batch of this settlement contract.`,
-      context: { lengthBytes },
+      message: `Expected packed credits, but what stands at byte ${offset} is none. This is no batch of this settlement contract.`,
+      context: { offset },
     })
   }
 }

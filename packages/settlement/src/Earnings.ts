@@ -17,13 +17,14 @@ const PAYOUT_COUNT_MAX = 200
 export function createEarnings(deps: {
   readonly database: Database
   readonly contract: Pick<Contract, 'claimedWei'>
-  readonly ledger: Pick<Ledger, 'settledWei'>
+  readonly ledger: Pick<Ledger, 'settledWei' | 'finalWei'>
 }): Earnings {
   const { database, contract, ledger } = deps
   return {
     async of(address) {
       const claimedWei = await contract.claimedWei(address)
       const settledWei = await ledger.settledWei(address)
+      const finalWei = await ledger.finalWei(address)
       const [credited] = await database.orm
         .select({ wei: sum(payouts.amountWei) })
         .from(payouts)
@@ -50,7 +51,7 @@ export function createEarnings(deps: {
         settledWei: settledWei.toString(),
         claimedWei: claimedWei.toString(),
         // a claim may be in a block before its batch is marked here
-        claimableWei: (settledWei > claimedWei ? settledWei - claimedWei : 0n).toString(),
+        claimableWei: (finalWei > claimedWei ? finalWei - claimedWei : 0n).toString(),
         payouts: rows.map(({ payout, receipt, batchStatus, modelName, title }) => ({
           receiptSequence: payout.receiptSequence,
           modelName,

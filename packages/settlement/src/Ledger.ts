@@ -1,53 +1,161 @@
-import { BaseError, Bytes, type Hex, MerkleSum } from '@openledger/primitives'
+import { setTimeout } from 'node:timers/promises'
+import { BaseError, Bytes, createGrowingMerkleSum, type Hex, packSiblings } from '@openledger/primitives'
 import { Abi, type Deployment, type Http, type Sender } from '@openledger/protocol'
-import { asc, type Database, eq, type Orm, schema } from '@openledger/store'
-import { parseEventLogs } from 'viem'
+import { and, asc, type Database, desc, eq, gt, lte, type Orm, schema } from '@openledger/store'
+import { decodeFunctionData, parseEventLogs } from 'viem'
 import type { Contract } from './Contract.ts'
 import * as Credits from './Credits.ts'
 
-const { ledger } = schema
+const { batches, ledger } = schema
 
 export type Ledger = {
   /** The settled lines in order, as the chain's root commits to them. */
   readonly lines: () => Promise<Credits.Line[]>
   /** Wei in an account's line; zero without a line. */
   readonly settledWei: (account: Hex) => Promise<bigint>
+  /** The same as of the newest batch that is past its challenge window. */
+  readonly finalWei: (account: Hex) => Promise<bigint>
   /**
-   * Gives the arguments of `Settlement.claim` for an account.
+   * Gives the arguments of `Settlement.claim` for an account, against the newest batch that credited.
    * @throws {LedgerLineNotFoundError} when nothing of the account is settled yet.
    */
   readonly proof: (account: Hex) => Promise<Http.ClaimProof>
   /**
-   * Sends an account's claim for it; the money can only go to the account.
-   * @throws {LedgerLineNotFoundError} | {NothingToClaimError}
+   * Sends an account's claim for it; the money can only go to the account. Waits for the end of a challenge window
+   * that is near.
+   * @throws {LedgerLineNotFoundError} | {NothingToClaimError} | {LedgerNotFinalError}
    */
   readonly claim: (account: Hex) => Promise<Http.Claimed>
+  /** Sends the claims of many accounts in one transaction; those with nothing to claim are left out. */
+  readonly claimMany: (accounts: readonly Hex[]) => Promise<Http.Claimed[]>
 }
+
+/** A claim waits this long for its batch's challenge window to end. */
+const WAIT_SECONDS_MAX = 15
+const POLL_MS = 250
+
+/** Claims of one transaction, about 30,000 gas each. */
+export const CLAIM_COUNT_MAX = 200
 
 /** Creates the cumulative ledger: who has ever earned how much, in the order of the Merkle-sum tree. */
 export function createLedger(deps: {
   readonly database: Database
-  readonly contract: Pick<Contract, 'claimedWei'>
+  readonly contract: Pick<Contract, 'claimedWei' | 'challengeSeconds' | 'nowSeconds'>
   readonly sender: Sender
   readonly deployment: Deployment
 }): Ledger {
   const { database, contract, sender, deployment } = deps
+  /** The ledger after some batch, kept to be moved on to a later one. */
+  let known: { readonly batch: number; readonly book: Credits.Lines } | undefined
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** Runs alone: the tree in memory is moved from batch to batch. */
+  const alone = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work)
+    last = turn.catch(() => {})
+    return turn
+  }
+
+  const newest = async (settledUpTo: number): Promise<typeof batches.$inferSelect | undefined> => {
+    const [batch] = await database.orm
+      .select()
+      .from(batches)
+      .where(
+        and(eq(batches.isCredited, true), eq(batches.status, 'settled'), lte(batches.settledAt, settledUpTo)),
+      )
+      .orderBy(desc(batches.number))
+      .limit(1)
+    return batch
+  }
+
+  const bookAt = async (batch: number): Promise<Credits.Lines> => {
+    if (known !== undefined && known.batch > batch) known = undefined
+    known ??= { batch: 0, book: emptyBook() }
+    const { batch: from, book } = known
+    const missing = await database.orm
+      .select()
+      .from(batches)
+      .where(and(gt(batches.number, from), lte(batches.number, batch), eq(batches.isCredited, true)))
+      .orderBy(asc(batches.number))
+    for (const row of missing) applyCall(book, row.callData as Hex)
+    known = { batch, book }
+    return book
+  }
+
+  /** Proves accounts' lines against the newest ledger settled up to a time; accounts without a line are left out. */
+  const prove = (accounts: readonly Hex[], settledUpTo: number) =>
+    alone(async () => {
+      const batch = await newest(settledUpTo)
+      if (batch === undefined) return undefined
+      const book = await bookAt(batch.number)
+      const claims = [...new Set(accounts)]
+        .flatMap((account) => {
+          const index = book.indexOf.get(account)
+          return index === undefined ? [] : [{ index, ...book.lines[index]! }]
+        })
+        .sort((a, b) => a.index - b.index)
+      return { batch, claims, siblings: book.tree.prove(claims.map(({ index }) => index)) }
+    })
 
   const proof = async (account: Hex): Promise<Http.ClaimProof> => {
-    const lines = await readLines(database.orm)
-    const index = lines.findIndex((line) => line.account === account)
-    if (index < 0) throw new LedgerLineNotFoundError(account)
-    const tree = Credits.tree(lines)
+    const proven = await prove([account], Number.MAX_SAFE_INTEGER)
+    const claim = proven?.claims[0]
+    if (proven === undefined || claim === undefined) throw new LedgerLineNotFoundError(account)
+    const { batch } = proven
     return {
       account,
-      cumulativeWei: lines[index]!.cumulativeWei.toString(),
-      index,
-      siblings: MerkleSum.prove(tree, index).map(({ hash, sum }) => ({
-        hash: Bytes.toHex(hash),
-        sum: sum.toString(),
-      })),
-      ledgerRoot: Bytes.toHex(tree.root.hash),
-      ledgerSumWei: tree.root.sum.toString(),
+      cumulativeWei: claim.cumulativeWei.toString(),
+      index: claim.index,
+      batch: batch.number,
+      ledger: ledgerOf(batch),
+      claims: packClaims([claim]),
+      siblings: Bytes.toHex(packSiblings(proven.siblings)),
+      finalAt: batch.settledAt! + (await contract.challengeSeconds()),
+    }
+  }
+
+  const send = async (accounts: readonly Hex[], settledUpTo: number): Promise<Http.Claimed[]> => {
+    const proven = await prove(accounts, settledUpTo)
+    if (proven === undefined) return []
+    const { batch, claims, siblings } = proven
+    const receipt = await sender.send({
+      address: deployment.l2.settlement,
+      abi: Abi.settlementAbi,
+      functionName: 'claim',
+      args: [
+        BigInt(batch.number),
+        toLedgerArgument(ledgerOf(batch)),
+        packClaims(claims),
+        Bytes.toHex(packSiblings(siblings)),
+      ],
+    })
+    return parseEventLogs({ abi: Abi.settlementAbi, eventName: 'Claimed', logs: receipt.logs }).map(
+      ({ args }) => ({
+        account: args.account.toLowerCase() as Hex,
+        amountWei: args.amount.toString(),
+        transactionHash: receipt.transactionHash,
+      }),
+    )
+  }
+
+  const finalUpTo = async (): Promise<number> =>
+    (await contract.nowSeconds()) - (await contract.challengeSeconds())
+
+  const cumulativeAt = async (account: Hex, settledUpTo: number): Promise<bigint> =>
+    (await prove([account], settledUpTo))?.claims[0]?.cumulativeWei ?? 0n
+
+  /** Gives the time up to which batches are final, once the newest line of an account is, if that is soon. */
+  const awaitFinal = async (account: Hex, claimedWei: bigint): Promise<number> => {
+    const challengeSeconds = await contract.challengeSeconds()
+    const finalAt = ((await newest(Number.MAX_SAFE_INTEGER))?.settledAt ?? 0) + challengeSeconds
+    for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+      const now = await contract.nowSeconds()
+      if (now >= finalAt) return now - challengeSeconds
+      if (finalAt - now > WAIT_SECONDS_MAX || waitedMs > WAIT_SECONDS_MAX * 1_000) {
+        if ((await cumulativeAt(account, now - challengeSeconds)) > claimedWei) return now - challengeSeconds
+        throw new LedgerNotFinalError(account, finalAt)
+      }
+      await setTimeout(POLL_MS)
     }
   }
 
@@ -57,36 +165,94 @@ export function createLedger(deps: {
       const [row] = await database.orm.select().from(ledger).where(eq(ledger.account, account))
       return row?.cumulativeWei ?? 0n
     },
+    finalWei: async (account) => cumulativeAt(account, await finalUpTo()),
     proof,
     async claim(account) {
-      const proven = await proof(account)
-      if (BigInt(proven.cumulativeWei) <= (await contract.claimedWei(account))) {
-        throw new NothingToClaimError(account)
+      const claimedWei = await contract.claimedWei(account)
+      const { cumulativeWei } = await proof(account)
+      if (BigInt(cumulativeWei) <= claimedWei) throw new NothingToClaimError(account)
+      const [claimed] = await send([account], await awaitFinal(account, claimedWei))
+      if (claimed === undefined) throw new NothingToClaimError(account)
+      return claimed
+    },
+    async claimMany(accounts) {
+      const upTo = await finalUpTo()
+      const worth: Hex[] = []
+      for (const account of new Set(accounts)) {
+        if ((await cumulativeAt(account, upTo)) > (await contract.claimedWei(account))) worth.push(account)
       }
-      const receipt = await sender.send({
-        address: deployment.l2.settlement,
-        abi: Abi.settlementAbi,
-        functionName: 'claim',
-        args: claimArguments(proven),
-      })
-      const [claimed] = parseEventLogs({
-        abi: Abi.settlementAbi,
-        eventName: 'Claimed',
-        logs: receipt.logs,
-      })
-      return { account, amountWei: claimed!.args.amount.toString(), transactionHash: receipt.transactionHash }
+      const claimed: Http.Claimed[] = []
+      for (let at = 0; at < worth.length; at += CLAIM_COUNT_MAX) {
+        claimed.push(...(await send(worth.slice(at, at + CLAIM_COUNT_MAX), upTo)))
+      }
+      return claimed
     },
   }
 }
 
 /** Turns a proof into the arguments of `Settlement.claim`. */
 export const claimArguments = (proof: Http.ClaimProof) =>
-  [
-    proof.account,
-    BigInt(proof.cumulativeWei),
-    BigInt(proof.index),
-    proof.siblings.map(({ hash, sum }) => ({ hash, sum: BigInt(sum) })),
-  ] as const
+  [BigInt(proof.batch), toLedgerArgument(proof.ledger), proof.claims as Hex, proof.siblings as Hex] as const
+
+const toLedgerArgument = ({ root, sum, accountCount, settledAt, bodyHash }: Http.ClaimProof['ledger']) => ({
+  root: root as Hex,
+  sum: BigInt(sum),
+  accountCount: BigInt(accountCount),
+  settledAt: BigInt(settledAt),
+  bodyHash: bodyHash as Hex,
+})
+
+const ledgerOf = (batch: typeof batches.$inferSelect): Http.ClaimProof['ledger'] => ({
+  root: batch.ledgerRoot as Hex,
+  sum: batch.ledgerSumWei.toString(),
+  accountCount: batch.accountCount,
+  settledAt: batch.settledAt!,
+  bodyHash: batch.bodyHash as Hex,
+})
+
+/** Packs claims as the contract takes them: `(index 4 ‖ account 20 ‖ cumulative 12)*`. */
+export const packClaims = (claims: readonly (Credits.Line & { readonly index: number })[]): Hex =>
+  Bytes.toHex(
+    Bytes.concat(
+      ...claims.flatMap(({ index, account, cumulativeWei }) => [
+        Bytes.fromUint(BigInt(index), 4),
+        Bytes.fromHex(account),
+        Bytes.fromUint(cumulativeWei, 12),
+      ]),
+    ),
+  )
+
+export const emptyBook = (): Credits.Lines => ({
+  lines: [],
+  indexOf: new Map(),
+  tree: createGrowingMerkleSum(),
+})
+
+/** Makes the ledger in memory of its lines. */
+export function bookOf(lines: readonly Credits.Line[]): Credits.Lines {
+  const book = emptyBook()
+  Credits.apply(
+    book,
+    lines.map(({ account, cumulativeWei }, index) => ({
+      account,
+      amountWei: cumulativeWei,
+      index,
+      isNew: true,
+    })),
+  )
+  return book
+}
+
+/** Adds the credits of a `settle` call to a ledger. @returns What it added. */
+export function applyCall(book: Credits.Lines, callData: Hex): Credits.Placed[] {
+  const { args } = decodeFunctionData({ abi: Abi.settlementAbi, data: callData })
+  const segments = args![3] as readonly { readonly credits: Hex }[]
+  return segments.flatMap(({ credits }) => {
+    const placed = Credits.unpack(credits, (index) => book.lines[index]?.account, book.lines.length)
+    Credits.apply(book, placed)
+    return placed
+  })
+}
 
 /** Reads the lines in ledger order. */
 export async function readLines(orm: Orm): Promise<Credits.Line[]> {
@@ -94,17 +260,16 @@ export async function readLines(orm: Orm): Promise<Credits.Line[]> {
   return rows.map((row) => ({ account: row.account as Hex, cumulativeWei: row.cumulativeWei }))
 }
 
-/** Writes what a settled batch adds; part of the transaction that marks it settled. */
-export async function writeCredits(orm: Orm, credits: readonly Credits.Credit[]): Promise<void> {
-  const before = await readLines(orm)
-  const after = Credits.apply(before, credits)
-  const changed = new Set(credits.map((credit) => credit.account))
-  for (const [index, line] of after.entries()) {
-    if (!changed.has(line.account)) continue
+/** Writes the lines that a settled batch changed; part of the transaction that marks it settled. */
+export async function writeLines(
+  orm: Orm,
+  lines: readonly (Credits.Line & { readonly index: number })[],
+): Promise<void> {
+  for (const { index, account, cumulativeWei } of lines) {
     await orm
       .insert(ledger)
-      .values({ index, ...line })
-      .onConflictDoUpdate({ target: ledger.index, set: { cumulativeWei: line.cumulativeWei } })
+      .values({ index, account, cumulativeWei })
+      .onConflictDoUpdate({ target: ledger.index, set: { cumulativeWei } })
   }
 }
 
@@ -124,6 +289,17 @@ export class NothingToClaimError extends BaseError {
       code: 'ledger.nothing_to_claim',
       message: `Expected unclaimed earnings, but everything settled for ${account} is claimed already. Try again after the next settlement.`,
       context: { account },
+    })
+  }
+}
+
+export class LedgerNotFinalError extends BaseError {
+  constructor(account: Hex, finalAt: number) {
+    super({
+      code: 'ledger.not_final',
+      message: `Expected a ledger past its challenge window, but what is settled for ${account} can be challenged until ${new Date(finalAt * 1_000).toISOString()}. Claim after that.`,
+      context: { account, finalAt },
+      severity: 'retry',
     })
   }
 }

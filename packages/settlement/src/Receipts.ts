@@ -7,10 +7,11 @@ import {
   Receipt,
   TypedData,
 } from '@openledger/protocol'
-import { and, type Database, desc, eq, lt, type Orm, schema } from '@openledger/store'
+import { and, asc, type Database, desc, eq, lt, type Orm, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { charge, type Hold, InsufficientBalanceError, unsettledWei } from './Accounts.ts'
 import type { AnswerTerms, ChainPrepaid, Contract } from './Contract.ts'
+import * as Credits from './Credits.ts'
 
 const { batches, models, payouts, receipts } = schema
 
@@ -63,6 +64,11 @@ export type Receipts = {
   readonly get: (sequence: number) => Promise<Http.SignedReceipt | undefined>
   /** @throws {ReceiptNotFoundError} */
   readonly require: (sequence: number) => Promise<Http.SignedReceipt>
+  /**
+   * Proves that a settled receipt is in its batch.
+   * @throws {ReceiptNotFoundError} | {ReceiptNotSettledError}
+   */
+  readonly inclusion: (sequence: number) => Promise<Http.Inclusion>
   /** Newest first. */
   readonly list: (filter: ReceiptFilter) => Promise<Http.SignedReceipt[]>
 }
@@ -136,6 +142,7 @@ export function createReceipts(deps: {
         outputTokens: answer.outputTokens,
         feeWei,
         splitVersion: terms.splitVersion,
+        stakeVersion: terms.stakeVersion,
         sharesRoot: paid.sharesRoot,
         attributionHash: CanonicalJson.hash(paid.attribution),
         inferenceCommitment: answer.inferenceCommitment,
@@ -184,6 +191,33 @@ export function createReceipts(deps: {
       if (receipt === undefined) throw new ReceiptNotFoundError(sequence)
       return receipt
     },
+    async inclusion(sequence) {
+      const [found] = await database.orm
+        .select({ batch: batches })
+        .from(receipts)
+        .innerJoin(batches, and(eq(batches.number, receipts.batch), eq(batches.status, 'settled')))
+        .where(eq(receipts.sequence, sequence))
+      if (found === undefined) {
+        if ((await get(sequence)) === undefined) throw new ReceiptNotFoundError(sequence)
+        throw new ReceiptNotSettledError(sequence)
+      }
+      const { number, firstSequence, receiptsRoot } = found.batch
+      const rows = await database.orm
+        .select()
+        .from(receipts)
+        .where(eq(receipts.batch, number))
+        .orderBy(asc(receipts.sequence))
+      const tree = MerkleSum.build(rows.map((row) => Receipt.leaf(toReceipt(row), row.signature as Hex)))
+      const index = sequence - firstSequence
+      return {
+        ...{ batch: number, receiptsRoot: receiptsRoot as Hex, receiptCount: rows.length, index },
+        siblings: MerkleSum.prove(tree, index).map(({ hash, sum }) => ({
+          hash: Bytes.toHex(hash),
+          sum: sum.toString(),
+        })),
+        feesWei: tree.root.sum.toString(),
+      }
+    },
     async list({ payer, modelName, before, limit }) {
       const rows = await read(database.orm)
         .where(
@@ -206,7 +240,7 @@ type Payout = Omit<typeof payouts.$inferInsert, 'receiptSequence'>
  * Turns shares into wei: the contributors' part by share, to the wei, and what the stakers' part leaves to the commons.
  *
  * @param joinedWei - The stakers' part where nobody stakes behind the model, else zero. It is the last payout, on its
- *   own, because only the settling chain has the last word on it.
+ *   own, because no share of the attribution explains it.
  * @throws {SharesSumError} when shares and commons do not sum to `Share.SCALE`.
  */
 export function payOut(
@@ -231,7 +265,9 @@ export function payOut(
     commonsPayout(shares.length, commons.beneficiary, commons.sharePpm, amounts.at(-1)!),
     commonsPayout(shares.length + 1, commons.beneficiary, 0, joinedWei),
   ].filter((row) => row.amountWei > 0n)
-  const leaves = rows.map((row) => MerkleSum.leaf(Bytes.fromHex(row.beneficiary), row.amountWei))
+  const earned = Credits.merge(
+    rows.map(({ beneficiary, amountWei }) => ({ account: beneficiary as Hex, amountWei })),
+  )
   const joinedReason = "The stakers' part joins it, because nobody stakes behind the model."
   return {
     attribution: {
@@ -253,7 +289,7 @@ export function payOut(
       },
     },
     payouts: rows,
-    sharesRoot: Bytes.toHex(MerkleSum.build(leaves).root.hash),
+    sharesRoot: Receipt.sharesRoot(earned),
   }
 }
 
@@ -299,6 +335,7 @@ const toView = (row: {
     stakersWei: receipt.stakersWei.toString(),
     contributorsWei: receipt.contributorsWei.toString(),
     splitVersion: receipt.splitVersion,
+    stakeVersion: receipt.stakeVersion,
     sharesRoot: receipt.sharesRoot as Hex,
     attributionHash: receipt.attributionHash as Hex,
     inferenceCommitment: receipt.inferenceCommitment as Hex,
@@ -308,6 +345,25 @@ const toView = (row: {
     attribution: receipt.attribution as Attribution.Attribution,
   }
 }
+
+/** Reads a stored receipt in the form that is signed and settled. */
+export const toReceipt = (row: typeof receipts.$inferSelect): Receipt.Receipt => ({
+  sequence: BigInt(row.sequence),
+  previousHash: row.previousHash as Hex,
+  payer: row.payer as Hex,
+  modelId: row.modelId,
+  promptHash: row.promptHash as Hex,
+  answerHash: row.answerHash as Hex,
+  inputTokens: row.inputTokens,
+  outputTokens: row.outputTokens,
+  feeWei: row.feeWei,
+  splitVersion: row.splitVersion,
+  stakeVersion: row.stakeVersion,
+  sharesRoot: row.sharesRoot as Hex,
+  attributionHash: row.attributionHash as Hex,
+  inferenceCommitment: row.inferenceCommitment as Hex,
+  timestamp: BigInt(row.timestamp),
+})
 
 export class ChainBehindError extends BaseError {
   constructor(timestamp: number) {
@@ -326,6 +382,17 @@ export class ReceiptNotFoundError extends BaseError {
       code: 'receipt.not_found',
       message: `Expected the sequence of a receipt, 1 for the first, but there is no receipt ${sequence}.`,
       context: { sequence },
+    })
+  }
+}
+
+export class ReceiptNotSettledError extends BaseError {
+  constructor(sequence: number) {
+    super({
+      code: 'receipt.not_settled',
+      message: `Expected a receipt that is on chain, but receipt ${sequence} is not settled yet. Try again in some seconds.`,
+      context: { sequence },
+      severity: 'retry',
     })
   }
 }

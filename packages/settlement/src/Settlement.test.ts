@@ -1,6 +1,14 @@
-import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
-import { Abi, DevelopmentKeys, FeeSplit, Receipt, type Sender, TypedData } from '@openledger/protocol'
-import { desc, eq, schema } from '@openledger/store'
+import { Bytes, CanonicalJson, type Hex, MerkleSum, Open } from '@openledger/primitives'
+import {
+  Abi,
+  DevelopmentKeys,
+  FeeSplit,
+  type Http,
+  Receipt,
+  type Sender,
+  TypedData,
+} from '@openledger/protocol'
+import { desc, schema } from '@openledger/store'
 import { keccak256, recoverAddress, toHex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -11,6 +19,9 @@ import {
   SPLIT,
   startHouse,
 } from '../test/house.ts'
+import * as Batch from './Batch.ts'
+import * as Credits from './Credits.ts'
+import { bookOf } from './Ledger.ts'
 import type { AttributionDraft } from './Receipts.ts'
 import { LedgerAuditError, rebuildLedger } from './rebuildLedger.ts'
 import { createSettlement, type Settlement } from './Settlement.ts'
@@ -74,6 +85,15 @@ async function answer(shares: readonly number[], tokens = { input: 11, output: 7
   })
 }
 
+/** The receipt in the form that is signed. */
+const asSigned = (receipt: Http.SignedReceipt): Receipt.Receipt => ({
+  ...receipt,
+  sequence: BigInt(receipt.sequence),
+  modelId: BigInt(receipt.modelId),
+  feeWei: BigInt(receipt.feeWei),
+  timestamp: BigInt(receipt.timestamp),
+})
+
 const audit = () =>
   rebuildLedger({
     publicClient: house.publicClient,
@@ -102,13 +122,7 @@ describe('one answer', () => {
     expect(receipt.attributionHash).toBe(CanonicalJson.hash(receipt.attribution))
     expect(shares.map((share) => share.beneficiary)).toEqual([contributor(0), contributor(1)])
 
-    const chained: Receipt.Receipt = {
-      ...receipt,
-      sequence: BigInt(receipt.sequence),
-      modelId: BigInt(receipt.modelId),
-      feeWei,
-      timestamp: BigInt(receipt.timestamp),
-    }
+    const chained = asSigned(receipt)
     expect(Receipt.hash(chained)).toBe(receipt.hash)
     const { l2ChainId, l2 } = house.deployment
     const domain = TypedData.contractDomain('OpenLedger Settlement', l2ChainId, l2.settlement)
@@ -260,45 +274,100 @@ describe('the settler', () => {
     const revived = createSettlement(house)
     await revived.settler.settle()
     const settled = await batchRow()
-    expect(settled).toMatchObject({ number: prepared.number, credits: prepared.credits, status: 'settled' })
-    expect((await settlement.contract.state()).ledgerRoot).toBe(settled.ledgerRoot)
+    expect(settled).toMatchObject({ number: prepared.number, callData: prepared.callData, status: 'settled' })
+    expect((await audit()).ledgerRoot).toBe(settled.ledgerRoot)
   })
 
-  test('follows the chain when stake came or went between answer and settlement', async () => {
+  test('pays those who staked when the answer was made, whoever comes or goes before it is settled', async () => {
     const staking = { address: house.deployment.l2.staking, abi: Abi.stakingAbi } as const
     const backer = house.senderOf('backer')
-    const served = await answer([400_000])
-    expect(served.stakersWei).toBe('0')
+    const pendingWei = () =>
+      house.publicClient.readContract({
+        ...staking,
+        functionName: 'pendingRewards',
+        args: [house.modelId, backer.account],
+      })
+    const unstaked = await answer([400_000])
+    expect(unstaked).toMatchObject({ stakersWei: '0', stakeVersion: 0 })
     await backer.send({ ...staking, functionName: 'stake', args: [house.modelId], valueWei: Open.ONE })
     await settlement.settler.settle()
-    const { stakersWei } = FeeSplit.split(BigInt(served.feeWei), SPLIT)
-    expect((await settlement.receipts.get(served.sequence))?.stakersWei).toBe(stakersWei.toString())
+    expect((await settlement.receipts.get(unstaked.sequence))?.stakersWei).toBe('0')
+    expect(await pendingWei()).toBe(0n)
 
     const staked = await answer([400_000])
-    expect(BigInt(staked.stakersWei)).toBe(stakersWei)
-    const unstake = () =>
-      backer.send({ ...staking, functionName: 'requestUnstake', args: [house.modelId, Open.ONE] })
-    // the stake leaves after the batch is packed: the chain refuses it, and it is packed anew
-    let isFirst = true
-    const late = createSettlement({
-      ...house,
-      sender: {
-        account: house.sender.account,
-        send: async (call) => {
-          if (isFirst) await unstake()
-          isFirst = false
-          return house.sender.send(call)
-        },
-      },
+    const { stakersWei } = FeeSplit.split(BigInt(staked.feeWei), SPLIT)
+    expect(staked).toMatchObject({ stakersWei: stakersWei.toString(), stakeVersion: 1 })
+    await backer.send({ ...staking, functionName: 'requestUnstake', args: [house.modelId, Open.ONE] })
+    await settlement.settler.settle()
+    expect(await settlement.receipts.get(staked.sequence)).toMatchObject({
+      stakersWei: stakersWei.toString(),
+      settlementTransaction: expect.stringMatching(/^0x/),
     })
-    await late.settler.settle()
-    const after = await settlement.receipts.get(staked.sequence)
-    expect(after).toMatchObject({ stakersWei: '0', settlementTransaction: expect.stringMatching(/^0x/) })
-    const paid = await house.database.orm
-      .select()
-      .from(schema.payouts)
-      .where(eq(schema.payouts.receiptSequence, staked.sequence))
-    expect(paid.reduce((sum, row) => sum + row.amountWei, 0n)).toBe(BigInt(after!.contributorsWei))
+    expect(await pendingWei()).toBe(stakersWei)
+  })
+
+  test('gathers credits for many accounts, and credits them all at once when it is time', async () => {
+    await settlement.settler.settle()
+    const before = await audit()
+    const gathering = createSettlement(house, { creditCountAtOnce: 0 })
+    const first = await answer([300_000, 200_000])
+    await gathering.settler.settle()
+    const between = await audit()
+    expect(between.lines).toEqual(before.lines)
+    expect(between.totals.uncreditedWei).toBe(BigInt(first.contributorsWei))
+    expect((await settlement.receipts.get(first.sequence))?.settlementTransaction).toMatch(/^0x/)
+    const second = await answer([100_000, 200_000])
+    const due = createSettlement(house, { creditCountAtOnce: 0, ledgerIntervalMs: 0 })
+    await due.settler.settle()
+    const after = await audit()
+    expect(after.totals.uncreditedWei).toBe(0n)
+    expect(after.ledgerSumWei - before.ledgerSumWei).toBe(
+      BigInt(first.contributorsWei) + BigInt(second.contributorsWei),
+    )
+    expect(after.lines).toEqual(await settlement.ledger.lines())
+  })
+
+  test('proves that a settled receipt is in its batch, and no other', async () => {
+    await Promise.all([answer([1]), answer([2]), answer([3])])
+    await settlement.settler.settle()
+    for (const receipt of await settlement.receipts.list({ limit: 3 })) {
+      const proof = await settlement.receipts.inclusion(receipt.sequence)
+      const [event] = await house.publicClient.getContractEvents({
+        ...{ address: house.deployment.l2.settlement, abi: Abi.settlementAbi, fromBlock: 0n, strict: true },
+        ...{ eventName: 'BatchSettled', args: { batch: BigInt(proof.batch) } },
+      })
+      const root = { hash: Bytes.fromHex(event!.args.receiptsRoot), sum: BigInt(proof.feesWei) }
+      const siblings = proof.siblings.map(({ hash, sum }) => ({
+        hash: Bytes.fromHex(hash),
+        sum: BigInt(sum),
+      }))
+      const holds = (told: Receipt.Receipt) =>
+        MerkleSum.verify(root, Receipt.leaf(told, receipt.signature), proof.index, siblings)
+      const told = asSigned(receipt)
+      expect(holds(told)).toBe(true)
+      expect(holds({ ...told, feeWei: told.feeWei + 1n })).toBe(false)
+    }
+    const waiting = await answer([])
+    await expect(settlement.receipts.inclusion(waiting.sequence)).rejects.toMatchObject({
+      code: 'receipt.not_settled',
+    })
+  })
+
+  test('claims for many accounts in one transaction', async () => {
+    await answer([300_000, 300_000, 300_000])
+    await settlement.settler.settle()
+    const accounts = [contributor(0), contributor(1), contributor(2), caller]
+    const before = await Promise.all(accounts.map((address) => house.publicClient.getBalance({ address })))
+    const owed = await Promise.all(accounts.map((account) => settlement.earnings.of(account)))
+    const claimed = await settlement.ledger.claimMany([...accounts, contributor(0)])
+    expect(claimed.map(({ account }) => account).sort()).toEqual(accounts.slice(0, 3).sort())
+    expect(new Set(claimed.map(({ transactionHash }) => transactionHash)).size).toBe(1)
+    for (const [i, address] of accounts.slice(0, 3).entries()) {
+      const got = (await house.publicClient.getBalance({ address })) - before[i]!
+      expect(got).toBe(BigInt(owed[i]!.claimableWei))
+      expect((await settlement.earnings.of(address)).claimableWei).toBe('0')
+    }
+    expect(await settlement.ledger.claimMany(accounts)).toEqual([])
   })
 
   test('says why when the chain refuses, and keeps the batch', async () => {
@@ -382,41 +451,54 @@ describe('rebuildLedger', () => {
     const rebuilt = await audit()
     expect(rebuilt.lines).toEqual(await settlement.ledger.lines())
     const state = await settlement.contract.state()
-    expect(rebuilt).toMatchObject({ ledgerRoot: state.ledgerRoot, ledgerSumWei: state.ledgerSumWei })
+    expect(rebuilt).toMatchObject({
+      ...{ ledgerSumWei: state.ledgerSumWei, receiptCount: state.lastSequence },
+      ...{ batchCount: state.batchCount, lines: { length: state.accountCount } },
+    })
     const stored = await settlement.receipts.list({ limit: 1_000 })
-    expect(rebuilt.receipts.map(Receipt.hash).toReversed()).toEqual(stored.map((receipt) => receipt.hash))
+    expect(rebuilt.paid).toEqual([
+      { account: caller, amountWei: stored.reduce((sum, receipt) => sum + BigInt(receipt.feeWei), 0n) },
+    ])
     for (const key of ['feeWei', 'platformWei', 'ownerWei', 'stakersWei', 'contributorsWei'] as const) {
       expect(rebuilt.totals[key]).toBe(stored.reduce((sum, receipt) => sum + BigInt(receipt[key]), 0n))
     }
     const { platformWei, ownerWei, stakersWei, contributorsWei, feeWei } = rebuilt.totals
     expect(platformWei + ownerWei + stakersWei + contributorsWei).toBe(feeWei)
     const { settlement: address } = house.deployment.l2
-    const [, sumWei, claimedWei] = await house.publicClient.readContract({
+    const [sumWei, claimedWei] = await house.publicClient.readContract({
       ...{ address, abi: Abi.settlementAbi, functionName: 'ledger' },
     })
     expect(await house.publicClient.getBalance({ address })).toBeGreaterThanOrEqual(sumWei - claimedWei)
   })
 
   test('catches an operator whose root does not follow from the credits', async () => {
-    const state = await settlement.contract.state()
-    const last = (await settlement.receipts.list({ limit: 1 }))[0]!
-    await deposit(caller, 100n)
+    await settlement.settler.settle()
+    const rebuilt = await audit()
+    const [last] = await settlement.receipts.list({ limit: 1 })
+    const told = { ...asSigned(last!), sequence: BigInt(last!.sequence + 1), previousHash: last!.hash }
+    const { posted } = Batch.make(
+      [{ receipt: told, signature: last!.signature, platformWei: 0n, ownerWei: 0n, stakersWei: 0n }],
+      [],
+      bookOf(rebuilt.lines),
+    )
+    const { platformWei, ownerWei, contributorsWei } = FeeSplit.split(told.feeWei, SPLIT)
+    const stakersWei = told.feeWei - platformWei - ownerWei - contributorsWei
     await house.sender.send({
       address: house.deployment.l2.settlement,
       abi: Abi.settlementAbi,
       functionName: 'settle',
       args: [
+        posted.header,
+        posted.debits,
+        posted.groups.map((group) => ({ ...group, platformWei, ownerWei })),
         [
           {
-            ...{ sequence: BigInt(last.sequence + 1), previousHash: last.hash, payer: caller, feeWei: 0n },
-            ...{ modelId: house.modelId, promptHash: last.hash, answerHash: last.hash, splitVersion: 1 },
-            ...{ inputTokens: 0, outputTokens: 0, sharesRoot: last.hash, attributionHash: last.hash },
-            ...{ inferenceCommitment: last.hash, timestamp: BigInt(last.timestamp) },
+            credits: Credits.pack([
+              { account: caller, amountWei: contributorsWei + stakersWei, index: 0, isNew: false },
+            ]),
+            ledgerRoot: keccak256('0xbad0'),
           },
         ],
-        '0x',
-        keccak256('0xbad0'),
-        state.ledgerSumWei,
       ],
     })
     await expect(audit()).rejects.toThrow(LedgerAuditError)

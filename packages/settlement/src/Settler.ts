@@ -1,17 +1,25 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import { Abi, type Deployment, type Sender } from '@openledger/protocol'
 import {
-  Abi,
-  type Attribution,
-  type Deployment,
-  type Receipt,
-  type Sender,
-  TransactionRevertedError,
-} from '@openledger/protocol'
-import { and, asc, type Database, desc, eq, gte, isNull, lte, type Orm, schema } from '@openledger/store'
-import type { PublicClient } from 'viem'
+  and,
+  asc,
+  type Database,
+  desc,
+  eq,
+  gt,
+  gte,
+  isNull,
+  lte,
+  type Orm,
+  schema,
+  sum,
+} from '@openledger/store'
+import { decodeFunctionData, encodeFunctionData, type PublicClient, parseEventLogs } from 'viem'
+import * as SettlementBatch from './Batch.ts'
 import type { Contract } from './Contract.ts'
-import * as Credits from './Credits.ts'
-import { readLines, writeCredits } from './Ledger.ts'
+import type * as Credits from './Credits.ts'
+import { applyCall, bookOf, readLines, writeLines } from './Ledger.ts'
+import { toReceipt } from './Receipts.ts'
 
 const { batches, payouts, receipts } = schema
 
@@ -39,26 +47,29 @@ export type SettlerOptions = {
   /** Gathers the receipts of this long into one batch before the first is sent. */
   readonly gatherMs?: number
   readonly receiptCountMax?: number
+  /** A batch credits at once when it is for at most so many accounts; else credits are gathered, to be fewer. */
+  readonly creditCountAtOnce?: number
+  /** How long credits are gathered at most; the contract bears a day. */
+  readonly ledgerIntervalMs?: number
   readonly onError?: (error: unknown) => void
 }
 
 type Batch = typeof batches.$inferSelect
 
-/** How often in a row a batch is packed anew because stake came or went while it was on its way. */
-const REPACK_COUNT_MAX = 5
+/** The ledger in memory after a batch, and the lines which that batch changed. */
+type Book = { readonly batch: number; readonly lines: Credits.Lines; readonly changed: readonly number[] }
 
 /**
  * Creates the settler: takes receipts that are not on chain, packs them with what they credit into a batch, stores
  * the batch whole, sends it, and marks it settled when the chain has it.
  *
  * A prepared batch is never altered. Whether one that was being sent when the process died has landed is read from the
- * chain's last sequence, so it is neither lost nor settled twice. Only a batch that the chain has refused, because stake
- * behind a model came or went since it was packed, is taken apart and packed anew.
+ * chain's last sequence, so it is neither lost nor settled twice.
  */
 export function createSettler(
   deps: {
     readonly database: Database
-    readonly contract: Pick<Contract, 'state' | 'hasStakers'>
+    readonly contract: Pick<Contract, 'state'>
     readonly publicClient: PublicClient
     readonly sender: Sender
     readonly deployment: Deployment
@@ -66,35 +77,127 @@ export function createSettler(
   options: SettlerOptions = {},
 ): Settler {
   const { database, contract, publicClient, sender, deployment } = deps
-  const { intervalMs = 2_000, gatherMs = 200, receiptCountMax = 50, onError = () => {} } = options
+  const { intervalMs = 2_000, gatherMs = 200, receiptCountMax = 500, onError = () => {} } = options
+  const { creditCountAtOnce = 1_024, ledgerIntervalMs = 3_600_000 } = options
   let status: SettlerStatus = { state: 'idle', lastSequence: 0, batchNumber: 0, failure: null }
   let last: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
   let isRunning = false
   let dueAtMs = Number.POSITIVE_INFINITY
-  let repackCount = 0
+  /** The ledger after the newest batch, settled or prepared; nothing until it is needed, or when that is in doubt. */
+  let book: Book | undefined
 
   async function settleOne(): Promise<boolean> {
-    const batch = (await preparedBatch(database.orm)) ?? (await prepare(database, contract, receiptCountMax))
+    const batch = (await preparedBatch(database.orm)) ?? (await prepare())
     if (batch === undefined) return false
     status = { ...status, state: 'settling' }
-    const transactionHash = (await landed(batch)) ?? (await send(batch))
-    if (transactionHash === undefined) return true
+    const { transactionHash, settledAt } = (await landed(batch)) ?? (await send(batch))
     await database.transaction(async (orm) => {
+      const { lines, changed } = await bookAfter(orm, batch.number)
       const marked = await orm
         .update(batches)
-        .set({ status: 'settled', transactionHash })
+        .set({ status: 'settled', transactionHash, settledAt })
         .where(and(eq(batches.number, batch.number), eq(batches.status, 'prepared')))
         .returning({ number: batches.number })
-      if (marked.length > 0) await writeCredits(orm, Credits.unpack(batch.credits as Hex))
+      if (marked.length === 0) return
+      await writeLines(
+        orm,
+        changed.map((index) => ({ index, ...lines.lines[index]! })),
+      )
     })
     status = { state: 'idle', lastSequence: batch.lastSequence, batchNumber: batch.number, failure: null }
-    repackCount = 0
     return true
   }
 
+  /** The ledger in memory as it stands after a batch that is stored. */
+  async function bookAfter(orm: Orm, batchNumber: number): Promise<Book> {
+    if (book?.batch === batchNumber) return book
+    const lines = bookOf(await readLines(orm))
+    // the table stands after the last settled batch; one that is prepared comes on top
+    const [prepared] = await orm.select().from(batches).where(eq(batches.status, 'prepared'))
+    const changed =
+      prepared?.number === batchNumber
+        ? applyCall(lines, prepared.callData as Hex).map(({ index }) => index)
+        : []
+    book = { batch: batchNumber, lines, changed }
+    return book
+  }
+
+  /** Packs the oldest unsettled receipts into the next batch and stores it; nothing when there are none. */
+  async function prepare(): Promise<Batch | undefined> {
+    try {
+      return await database.transaction(async (orm) => {
+        const rows = await orm
+          .select()
+          .from(receipts)
+          .where(isNull(receipts.batch))
+          .orderBy(asc(receipts.sequence))
+          .limit(receiptCountMax)
+        const firstSequence = rows[0]?.sequence
+        const lastSequence = rows.at(-1)?.sequence
+        if (firstSequence === undefined || lastSequence === undefined) return undefined
+        const [previous] = await orm.select().from(batches).orderBy(desc(batches.number)).limit(1)
+        const number = (previous?.number ?? 0) + 1
+        const payments = await uncredited(orm, lastSequence)
+        const accounts = new Set(payments.map(({ account }) => account))
+        const isCredited = accounts.size <= creditCountAtOnce || (await isLedgerDue(orm))
+        const { lines } = await bookAfter(orm, number - 1)
+        const { posted, changed } = SettlementBatch.make(
+          rows.map(toSettled),
+          isCredited ? payments : [],
+          lines,
+        )
+        book = { batch: number, lines, changed }
+        const [batch] = await orm
+          .insert(batches)
+          .values({
+            ...{ number, firstSequence, lastSequence, status: 'prepared' },
+            ...{ accountCount: lines.lines.length, receiptsRoot: posted.header.receiptsRoot },
+            ledgerRoot: Bytes.toHex(lines.tree.root().hash),
+            ledgerSumWei: lines.tree.root().sum,
+            bodyHash: SettlementBatch.bodyHash(posted),
+            isCredited: posted.segments.length > 0,
+            callData: encodeFunctionData({
+              abi: Abi.settlementAbi,
+              functionName: 'settle',
+              args: SettlementBatch.settleArguments(posted),
+            }),
+          })
+          .returning()
+        await orm
+          .update(receipts)
+          .set({ batch: number })
+          .where(inSequence(receipts.sequence, firstSequence, lastSequence))
+        return batch
+      })
+    } catch (error) {
+      // the ledger in memory may have been moved by a batch that was not stored
+      book = undefined
+      throw error
+    }
+  }
+
+  /** Says whether credits have been gathered for long enough. */
+  async function isLedgerDue(orm: Orm): Promise<boolean> {
+    const since = await lastCredited(orm)
+    const [oldest] = await orm
+      .select({ timestamp: receipts.timestamp })
+      .from(receipts)
+      .where(gt(receipts.sequence, since))
+      .orderBy(asc(receipts.sequence))
+      .limit(1)
+    const [newest] = await orm
+      .select({ timestamp: receipts.timestamp })
+      .from(receipts)
+      .orderBy(desc(receipts.sequence))
+      .limit(1)
+    return (newest!.timestamp - oldest!.timestamp) * 1_000 >= ledgerIntervalMs
+  }
+
+  type Landed = { readonly transactionHash: Hex; readonly settledAt: number }
+
   /** Gives the transaction that settled the batch, if the chain has it. */
-  async function landed(batch: Batch): Promise<Hex | undefined> {
+  async function landed(batch: Batch): Promise<Landed | undefined> {
     const chain = await contract.state()
     if (chain.lastSequence < batch.firstSequence - 1) {
       throw new SequenceGapError(batch.firstSequence, chain.lastSequence)
@@ -111,36 +214,40 @@ export function createSettler(
     if (
       event === undefined ||
       Number(event.args.lastSequence) !== batch.lastSequence ||
-      event.args.ledgerRoot !== batch.ledgerRoot
+      event.args.bodyHash !== batch.bodyHash
     ) {
-      throw new LedgerDivergedError(batch.number, batch.ledgerRoot as Hex, event?.args.ledgerRoot)
+      throw new LedgerDivergedError(batch.number, batch.bodyHash as Hex, event?.args.bodyHash)
     }
-    return event.transactionHash
+    return { transactionHash: event.transactionHash, settledAt: await timeOf(event.blockNumber) }
   }
 
-  /** Sends the batch and gives its transaction, or nothing when it was taken apart to be packed anew. */
-  async function send(batch: Batch): Promise<Hex | undefined> {
-    const rows = await database.orm
-      .select()
-      .from(receipts)
-      .where(inSequence(receipts.sequence, batch.firstSequence, batch.lastSequence))
-      .orderBy(asc(receipts.sequence))
+  const timeOf = async (blockNumber: bigint): Promise<number> =>
+    Number((await publicClient.getBlock({ blockNumber })).timestamp)
+
+  /** Sends the batch and gives its transaction. */
+  async function send(batch: Batch): Promise<Landed> {
+    const { args } = decodeFunctionData({ abi: Abi.settlementAbi, data: batch.callData as Hex })
     try {
       const receipt = await sender.send({
         address: deployment.l2.settlement,
         abi: Abi.settlementAbi,
         functionName: 'settle',
-        args: [rows.map(toReceipt), batch.credits as Hex, batch.ledgerRoot as Hex, batch.ledgerSumWei],
+        args: args as ReturnType<typeof SettlementBatch.settleArguments>,
       })
-      return receipt.transactionHash
+      const [event] = parseEventLogs({
+        abi: Abi.settlementAbi,
+        eventName: 'BatchSettled',
+        logs: receipt.logs,
+      })
+      if (event?.args.bodyHash !== batch.bodyHash) {
+        throw new LedgerDivergedError(batch.number, batch.bodyHash as Hex, event?.args.bodyHash)
+      }
+      return { transactionHash: receipt.transactionHash, settledAt: await timeOf(receipt.blockNumber) }
     } catch (error) {
       // another copy of the same batch, sent before a crash, may have landed first
-      const transactionHash = await landed(batch)
-      if (transactionHash !== undefined) return transactionHash
-      if (!isStakeChange(error) || repackCount >= REPACK_COUNT_MAX) throw error
-      repackCount++
-      await discard(database, batch)
-      return undefined
+      const before = await landed(batch)
+      if (before === undefined) throw error
+      return before
     }
   }
 
@@ -199,133 +306,46 @@ const inSequence = (
   last: number,
 ) => and(gte(column, first), lte(column, last))
 
-/** Says whether the chain refused because the stakers' part went another way than when the batch was packed. */
-const isStakeChange = (error: unknown): boolean =>
-  error instanceof TransactionRevertedError && error.errorName === 'SettlementCreditsMismatch'
-
 async function preparedBatch(orm: Orm): Promise<Batch | undefined> {
   const [batch] = await orm.select().from(batches).where(eq(batches.status, 'prepared')).limit(1)
   return batch
 }
 
-/** Packs the oldest unsettled receipts into the next batch and stores it; nothing when there are none. */
-async function prepare(
-  database: Database,
-  contract: Pick<Contract, 'hasStakers'>,
-  receiptCountMax: number,
-): Promise<Batch | undefined> {
-  const modelIds = await database.orm
-    .selectDistinct({ modelId: receipts.modelId })
-    .from(receipts)
-    .where(isNull(receipts.batch))
-  if (modelIds.length === 0) return undefined
-  const stakedModels = new Set<bigint>()
-  for (const { modelId } of modelIds) if (await contract.hasStakers(modelId)) stakedModels.add(modelId)
-  const knownModels = new Set(modelIds.map(({ modelId }) => modelId))
-
-  return database.transaction(async (orm) => {
-    const oldest = await orm
-      .select()
-      .from(receipts)
-      .where(isNull(receipts.batch))
-      .orderBy(asc(receipts.sequence))
-      .limit(receiptCountMax)
-    // a model that appeared since the chain was asked waits for the next batch
-    const unknownAt = oldest.findIndex((row) => !knownModels.has(row.modelId))
-    const rows = unknownAt < 0 ? oldest : oldest.slice(0, unknownAt)
-    for (const row of rows) await moveStakersPart(orm, row, stakedModels.has(row.modelId))
-    const firstSequence = rows[0]?.sequence
-    const lastSequence = rows.at(-1)?.sequence
-    if (firstSequence === undefined || lastSequence === undefined) return undefined
-    const paid = await orm
-      .select({ account: payouts.beneficiary, amountWei: payouts.amountWei })
-      .from(payouts)
-      .where(inSequence(payouts.receiptSequence, firstSequence, lastSequence))
-      .orderBy(asc(payouts.receiptSequence), asc(payouts.position))
-    const credits = Credits.merge(paid.map((row) => ({ ...row, account: row.account as Hex })))
-    const tree = Credits.tree(Credits.apply(await readLines(orm), credits))
-    const [previous] = await orm.select().from(batches).orderBy(desc(batches.number)).limit(1)
-    const [batch] = await orm
-      .insert(batches)
-      .values({
-        number: (previous?.number ?? 0) + 1,
-        firstSequence,
-        lastSequence,
-        ledgerRoot: Bytes.toHex(tree.root.hash),
-        ledgerSumWei: tree.root.sum,
-        credits: Credits.pack(credits),
-        status: 'prepared',
-      })
-      .returning()
-    await orm
-      .update(receipts)
-      .set({ batch: batch!.number })
-      .where(inSequence(receipts.sequence, firstSequence, lastSequence))
-    return batch
-  })
+/** Sequence of the last receipt whose payments are in the ledger. */
+async function lastCredited(orm: Orm): Promise<number> {
+  const [batch] = await orm
+    .select({ lastSequence: batches.lastSequence })
+    .from(batches)
+    .where(eq(batches.isCredited, true))
+    .orderBy(desc(batches.number))
+    .limit(1)
+  return batch?.lastSequence ?? 0
 }
 
-/**
- * Makes a receipt's stakers' part agree with the chain: paid to stakers where there are some, else joined to the
- * commons. Stake that came or went between answer and settlement makes the difference.
- */
-async function moveStakersPart(
-  orm: Orm,
-  row: typeof receipts.$inferSelect,
-  hasStakers: boolean,
-): Promise<void> {
-  const joined = and(
-    eq(payouts.receiptSequence, row.sequence),
-    isNull(payouts.contributionId),
-    eq(payouts.sharePpm, 0),
-  )
-  let movedWei = 0n
-  if (hasStakers) {
-    const [payout] = await orm.delete(payouts).where(joined).returning()
-    movedWei = payout?.amountWei ?? 0n
-  } else if (row.stakersWei > 0n) {
-    const { shares, commons } = row.attribution as Attribution.Attribution
-    await orm.insert(payouts).values({
-      receiptSequence: row.sequence,
-      position: shares.length + 1,
-      beneficiary: commons.beneficiary,
-      contributionId: null,
-      sharePpm: 0,
-      amountWei: row.stakersWei,
+/** What receipts up to one pay to whom and are not in the ledger yet, by account and answer. */
+async function uncredited(orm: Orm, lastSequence: number): Promise<SettlementBatch.PaymentLine[]> {
+  const rows = await orm
+    .select({
+      account: payouts.beneficiary,
+      sequence: payouts.receiptSequence,
+      amountWei: sum(payouts.amountWei),
     })
-    movedWei = -row.stakersWei
-  }
-  if (movedWei === 0n) return
-  await orm
-    .update(receipts)
-    .set({ stakersWei: row.stakersWei + movedWei, contributorsWei: row.contributorsWei - movedWei })
-    .where(eq(receipts.sequence, row.sequence))
+    .from(payouts)
+    .where(inSequence(payouts.receiptSequence, (await lastCredited(orm)) + 1, lastSequence))
+    .groupBy(payouts.beneficiary, payouts.receiptSequence)
+  return rows.map(({ account, sequence, amountWei }) => ({
+    account: account as Hex,
+    sequence: BigInt(sequence),
+    amountWei: BigInt(amountWei ?? 0),
+  }))
 }
 
-/** Takes a batch apart that the chain refused for good, so that its receipts are packed anew. */
-async function discard(database: Database, batch: Batch): Promise<void> {
-  await database.transaction(async (orm) => {
-    await orm.update(receipts).set({ batch: null }).where(eq(receipts.batch, batch.number))
-    await orm.delete(batches).where(and(eq(batches.number, batch.number), eq(batches.status, 'prepared')))
-  })
-}
-
-/** Reads a stored receipt in the form that is signed and settled. */
-export const toReceipt = (row: typeof receipts.$inferSelect): Receipt.Receipt => ({
-  sequence: BigInt(row.sequence),
-  previousHash: row.previousHash as Hex,
-  payer: row.payer as Hex,
-  modelId: row.modelId,
-  promptHash: row.promptHash as Hex,
-  answerHash: row.answerHash as Hex,
-  inputTokens: row.inputTokens,
-  outputTokens: row.outputTokens,
-  feeWei: row.feeWei,
-  splitVersion: row.splitVersion,
-  sharesRoot: row.sharesRoot as Hex,
-  attributionHash: row.attributionHash as Hex,
-  inferenceCommitment: row.inferenceCommitment as Hex,
-  timestamp: BigInt(row.timestamp),
+const toSettled = (row: typeof receipts.$inferSelect): SettlementBatch.SettledReceipt => ({
+  receipt: toReceipt(row),
+  signature: row.signature as Hex,
+  platformWei: row.platformWei,
+  ownerWei: row.ownerWei,
+  stakersWei: row.stakersWei,
 })
 
 export class SequenceGapError extends BaseError {
@@ -339,11 +359,11 @@ export class SequenceGapError extends BaseError {
 }
 
 export class LedgerDivergedError extends BaseError {
-  constructor(batchNumber: number, expectedRoot: Hex, chainRoot: Hex | undefined) {
+  constructor(batchNumber: number, expectedHash: Hex, chainHash: Hex | undefined) {
     super({
       code: 'settlement.diverged',
-      message: `Expected batch ${batchNumber} on chain with ledger root ${expectedRoot}, found ${chainRoot ?? 'no such batch'}. Another operator settled in between or the database is not this chain's; nothing more is settled until that is resolved.`,
-      context: { batchNumber, expectedRoot, chainRoot },
+      message: `Expected batch ${batchNumber} on chain with body ${expectedHash}, found ${chainHash ?? 'no such batch'}. Another operator settled in between or the database is not this chain's; nothing more is settled until that is resolved.`,
+      context: { batchNumber, expectedHash, chainHash },
     })
   }
 }

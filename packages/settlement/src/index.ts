@@ -16,15 +16,21 @@ export {
   createApiKeys,
   type KeyHolder,
 } from './ApiKeys.ts'
+export * as Batch from './Batch.ts'
 export { type Contract, createContract, type ModelTerms } from './Contract.ts'
 export * as Credits from './Credits.ts'
 export { createEarnings, type Earnings } from './Earnings.ts'
 export {
+  bookOf,
+  CLAIM_COUNT_MAX,
   claimArguments,
   createLedger,
+  emptyBook,
   type Ledger,
   LedgerLineNotFoundError,
+  LedgerNotFinalError,
   NothingToClaimError,
+  packClaims,
 } from './Ledger.ts'
 export {
   type Authorization,
@@ -41,6 +47,7 @@ export {
   ModelRetiredError,
   type ReceiptFilter,
   ReceiptNotFoundError,
+  ReceiptNotSettledError,
   type Receipts,
   SharesSumError,
 } from './Receipts.ts'

@@ -1,23 +1,41 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
-import { Abi, Receipt } from '@openledger/protocol'
-import { decodeFunctionData, type PublicClient, parseEventLogs } from 'viem'
+import { Abi } from '@openledger/protocol'
+import { decodeFunctionData, type PublicClient } from 'viem'
+import * as Batch from './Batch.ts'
 import * as Credits from './Credits.ts'
+import { emptyBook } from './Ledger.ts'
 
 /** Everything that a settlement contract ever settled, as its chain tells it. */
 export type RebuiltLedger = {
   readonly lines: readonly Credits.Line[]
   readonly ledgerRoot: Hex
   readonly ledgerSumWei: bigint
-  readonly receipts: readonly Receipt.Receipt[]
+  /** What each payer has paid in all. */
+  readonly paid: readonly Credits.Credit[]
+  readonly receiptCount: number
   readonly batchCount: number
-  /** Sums over all receipts, from the contract's events. */
+  /** The newest batch whose ledger pays, with what `claim` wants to know of it. */
+  readonly claimable: ClaimableLedger | undefined
   readonly totals: {
     readonly feeWei: bigint
     readonly platformWei: bigint
     readonly ownerWei: bigint
     readonly stakersWei: bigint
     readonly contributorsWei: bigint
+    /** Of the contributors' parts, what no batch has credited yet. */
+    readonly uncreditedWei: bigint
   }
+  /** The ledger's tree, to prove lines with. */
+  readonly book: Credits.Lines
+}
+
+export type ClaimableLedger = {
+  readonly batch: number
+  readonly root: Hex
+  readonly sum: bigint
+  readonly accountCount: number
+  readonly settledAt: number
+  readonly bodyHash: Hex
 }
 
 export type RebuildOptions = {
@@ -32,82 +50,79 @@ const BLOCKS_PER_QUERY = 5_000n
 /**
  * Rebuilds the ledger from the chain alone: call data and events, nothing that an operator keeps.
  *
- * Every batch is checked on the way: receipts chain by hash without a gap, each fee is the sum of its parts, credits
- * sum to the contributors' parts, and the posted root is the one that follows. What comes out is what `claim` pays.
+ * Every batch is checked on the way: receipts are counted without a gap, debits and the parts of the fees sum to the
+ * same, credits sum to the contributors' parts, every segment's root is the one that follows, and what was posted is
+ * what the contract keeps the hash of. What comes out is what `claim` pays.
  *
  * @throws {LedgerAuditError} naming the batch and what does not agree.
  */
 export async function rebuildLedger(options: RebuildOptions): Promise<RebuiltLedger> {
-  let lines: Credits.Line[] = []
-  const receipts: Receipt.Receipt[] = []
+  const book = emptyBook()
+  const paid = new Map<Hex, bigint>()
   const totals = { feeWei: 0n, platformWei: 0n, ownerWei: 0n, stakersWei: 0n, contributorsWei: 0n }
-  let previousHash: Hex = Receipt.ZERO_HASH
-  let root = { hash: Bytes.fromHex(Receipt.ZERO_HASH), sum: 0n }
+  let creditedWei = 0n
+  let receiptCount = 0
   let batchNumber = 0
-  for await (const batch of readBatches(options)) {
+  let claimable: ClaimableLedger | undefined
+  for await (const { event, posted, settledAt } of readBatches(options)) {
     batchNumber++
     const check = (what: string, expected: unknown, got: unknown): void => {
       if (expected !== got) throw new LedgerAuditError(batchNumber, what, expected, got)
     }
-    check('number', batchNumber, batch.number)
-    for (const receipt of batch.receipts) {
-      check('sequence', BigInt(receipts.length + 1), receipt.sequence)
-      check(`receipt ${receipt.sequence}'s previous hash`, previousHash, receipt.previousHash)
-      previousHash = Receipt.hash(receipt)
-      receipts.push(receipt)
+    check('number', batchNumber, Number(event.batch))
+    check('first sequence', BigInt(receiptCount + 1), event.firstSequence)
+    check('body', Batch.bodyHash(posted), event.bodyHash)
+    let feeWei = 0n
+    for (const group of posted.groups) {
+      receiptCount += group.receiptCount
+      feeWei += group.feeWei
+      totals.platformWei += group.platformWei
+      totals.ownerWei += group.ownerWei
+      totals.stakersWei += group.stakersWei
+      totals.contributorsWei += group.feeWei - group.platformWei - group.ownerWei - group.stakersWei
     }
-    check('count of receipt events', batch.receipts.length, batch.parts.length)
-    let contributorsWei = 0n
-    for (const [i, parts] of batch.parts.entries()) {
-      const { platformWei, ownerWei, stakersWei } = parts
-      check('receipt hash', Receipt.hash(batch.receipts[i]!), parts.receiptHash)
-      check('fee', batch.receipts[i]!.feeWei, parts.feeWei)
-      check('sum of parts', parts.feeWei, platformWei + ownerWei + stakersWei + parts.contributorsWei)
-      contributorsWei += parts.contributorsWei
-      for (const key of Object.keys(totals) as (keyof typeof totals)[]) totals[key] += parts[key]
+    totals.feeWei += feeWei
+    check('last sequence', BigInt(receiptCount), posted.header.lastSequence)
+    let debitsWei = 0n
+    for (const { account, amountWei } of Batch.unpackDebits(posted.debits)) {
+      paid.set(account, (paid.get(account) ?? 0n) + amountWei)
+      debitsWei += amountWei
     }
-    check(
-      'sum of credits',
-      contributorsWei,
-      batch.credits.reduce((sum, credit) => sum + credit.amountWei, 0n),
-    )
-    lines = Credits.apply(lines, batch.credits)
-    root = Credits.tree(lines).root
-    check('ledger root', Bytes.toHex(root.hash), batch.ledgerRoot)
-    check('ledger sum', root.sum, batch.ledgerSumWei)
+    check('sum of debits', feeWei, debitsWei)
+    if (posted.segments.length === 0) continue
+    for (const { credits, ledgerRoot } of posted.segments) {
+      const placed = Credits.unpack(credits, (index) => book.lines[index]?.account, book.lines.length)
+      Credits.apply(book, placed)
+      creditedWei += placed.reduce((sum, { amountWei }) => sum + amountWei, 0n)
+      check('ledger root', Bytes.toHex(book.tree.root().hash), ledgerRoot)
+    }
+    check('sum of credits', totals.contributorsWei, creditedWei)
+    check('ledger sum', creditedWei, event.ledgerSum)
+    check('number of accounts', BigInt(book.lines.length), event.accountCount)
+    claimable = {
+      batch: batchNumber,
+      root: event.ledgerRoot,
+      sum: event.ledgerSum,
+      accountCount: book.lines.length,
+      settledAt,
+      bodyHash: event.bodyHash,
+    }
   }
   return {
-    lines,
-    ledgerRoot: Bytes.toHex(root.hash),
-    ledgerSumWei: root.sum,
-    receipts,
+    lines: book.lines,
+    ledgerRoot: Bytes.toHex(book.tree.root().hash),
+    ledgerSumWei: creditedWei,
+    paid: [...paid].map(([account, amountWei]) => ({ account, amountWei })),
+    receiptCount,
     batchCount: batchNumber,
-    totals,
+    claimable,
+    totals: { ...totals, uncreditedWei: totals.contributorsWei - creditedWei },
+    book,
   }
-}
-
-type SettledBatch = {
-  readonly number: number
-  readonly receipts: readonly Receipt.Receipt[]
-  readonly credits: readonly Credits.Credit[]
-  readonly ledgerRoot: Hex
-  readonly ledgerSumWei: bigint
-  readonly parts: readonly {
-    readonly receiptHash: Hex
-    readonly feeWei: bigint
-    readonly platformWei: bigint
-    readonly ownerWei: bigint
-    readonly stakersWei: bigint
-    readonly contributorsWei: bigint
-  }[]
 }
 
 /** Reads batches in order, each from the transaction that settled it. */
-async function* readBatches({
-  publicClient,
-  settlement,
-  fromBlock,
-}: RebuildOptions): AsyncGenerator<SettledBatch> {
+async function* readBatches({ publicClient, settlement, fromBlock }: RebuildOptions) {
   const head = await publicClient.getBlockNumber()
   for (let from = fromBlock; from <= head; from += BLOCKS_PER_QUERY) {
     const to = from + BLOCKS_PER_QUERY - 1n
@@ -119,29 +134,19 @@ async function* readBatches({
       toBlock: to < head ? to : head,
       strict: true,
     })
-    for (const event of events) {
-      const [transaction, { logs }] = await Promise.all([
-        publicClient.getTransaction({ hash: event.transactionHash }),
-        publicClient.getTransactionReceipt({ hash: event.transactionHash }),
+    for (const { args: event, transactionHash, blockNumber } of events) {
+      const [transaction, { timestamp }] = await Promise.all([
+        publicClient.getTransaction({ hash: transactionHash }),
+        publicClient.getBlock({ blockNumber }),
       ])
-      const number = Number(event.args.batch)
+      const number = Number(event.batch)
       if (transaction.to?.toLowerCase() !== settlement.toLowerCase()) {
         throw new LedgerAuditError(number, 'called contract', settlement, transaction.to)
       }
       const { functionName, args } = decodeFunctionData({ abi: Abi.settlementAbi, data: transaction.input })
       if (functionName !== 'settle') throw new LedgerAuditError(number, 'function', 'settle', functionName)
-      const [receipts, credits, ledgerRoot, ledgerSumWei] = args
-      const own = logs.filter((log) => log.address.toLowerCase() === settlement.toLowerCase())
-      yield {
-        number,
-        receipts: receipts.map((receipt) => ({ ...receipt, payer: receipt.payer.toLowerCase() as Hex })),
-        credits: Credits.unpack(credits),
-        ledgerRoot,
-        ledgerSumWei,
-        parts: parseEventLogs({ abi: Abi.settlementAbi, eventName: 'ReceiptSettled', logs: own }).map(
-          ({ args: parts }) => parts,
-        ),
-      }
+      const [header, debits, groups, segments] = args
+      yield { event, posted: { header, debits, groups, segments }, settledAt: Number(timestamp) }
     }
   }
 }

@@ -45,6 +45,8 @@ export type House = {
 
 export const SPLIT = { platformBps: 1_000, ownerBps: 2_000, stakersBps: 2_000, contributorsBps: 5_000 }
 export const WITHDRAWAL_DELAY_SECONDS = 10n
+/** None: this chain's time only moves with its blocks. */
+export const CHALLENGE_SECONDS = 0n
 const CHAIN_ID = 161_200
 const ZERO: Hex = `0x${'00'.repeat(20)}`
 const lower = (value: string): Hex => value.toLowerCase() as Hex
@@ -142,6 +144,7 @@ async function deploy(
         models,
         wopen,
         WITHDRAWAL_DELAY_SECONDS,
+        CHALLENGE_SECONDS,
         10n,
       ],
     }),

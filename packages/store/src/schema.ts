@@ -233,6 +233,7 @@ export const receipts = pgTable(
     stakersWei: wei('stakers_wei').notNull(),
     contributorsWei: wei('contributors_wei').notNull(),
     splitVersion: integer('split_version').notNull(),
+    stakeVersion: integer('stake_version').notNull(),
     sharesRoot: text('shares_root').notNull(),
     attributionHash: text('attribution_hash').notNull(),
     inferenceCommitment: text('inference_commitment').notNull(),
@@ -274,9 +275,17 @@ export const batches = pgTable('batches', {
   lastSequence: bigint('last_sequence', { mode: 'number' }).notNull(),
   ledgerRoot: text('ledger_root').notNull(),
   ledgerSumWei: wei('ledger_sum_wei').notNull(),
-  credits: text('credits').notNull(),
+  accountCount: integer('account_count').notNull(),
+  receiptsRoot: text('receipts_root').notNull(),
+  bodyHash: text('body_hash').notNull(),
+  /** Whether it credits; then the ledger root is the chain's, else it is the last one again. */
+  isCredited: boolean('is_credited').notNull(),
+  /** Of `Settlement.settle`: sent as it stands. */
+  callData: text('call_data').notNull(),
   status: text('status', { enum: ['prepared', 'settled'] }).notNull(),
   transactionHash: text('transaction_hash'),
+  /** Time of the block that settled it. */
+  settledAt: bigint('settled_at', { mode: 'number' }),
   createdAt: createdAt(),
 })
 

@@ -40,6 +40,36 @@ export function addMoneyCommands(program: Command, session: Session): void {
     })
 
   program
+    .command('rebuild')
+    .description('rebuilds every balance from the chain alone, and checks every batch on the way')
+    .option('--rpc <url>', 'an RPC endpoint of the L2: then no server is asked for anything')
+    .option('--settlement <address>', 'the settlement contract, with --rpc')
+    .option('--from <block>', 'the first block that may hold its events, with --rpc', '0')
+    .option('--claim <address>', 'claim for this account, with a proof made from the chain alone')
+    .action(async (words: { rpc?: string; settlement?: string; from: string; claim?: string }) => {
+      const { claimFrom, placeOf, reach, rebuild } = await import('../rebuilding.ts')
+      const place =
+        words.rpc === undefined
+          ? placeOf(await session.connect())
+          : await reach(words.rpc, words.settlement, BigInt(words.from))
+      const ledger = await rebuild(place)
+      const { feeWei, uncreditedWei } = ledger.totals
+      console.log(
+        `${ledger.batchCount} batches, ${ledger.receiptCount} receipts, ${open(feeWei)} paid; every batch follows from the one before`,
+      )
+      table([
+        ['account', 'earned'],
+        ...ledger.lines.map((line) => [line.account, open(line.cumulativeWei)]),
+      ])
+      console.log(
+        `ledger ${ledger.ledgerRoot}, ${open(ledger.ledgerSumWei)}, ${open(uncreditedWei)} not credited yet`,
+      )
+      if (words.claim === undefined) return
+      const hash = await claimFrom(place, ledger, words.claim, session.privateKey)
+      console.log(hash === undefined ? 'There is nothing to claim.' : `${green('Claimed')} in ${hash}`)
+    })
+
+  program
     .command('withdraw')
     .description('takes OPEN from L2 to L1, with a proof against an output root')
     .argument('[amount]', 'OPEN; without it, goes on with every withdrawal that is not finished')

@@ -6,7 +6,14 @@ const address = `0x${'2'.repeat(40)}`
 const receipt = {
   ...{ sequence: 1, hash, previousHash: hash, payer: address, modelId: '1', modelName: 'solidity-1' },
   ...{ promptHash: hash, answerHash: hash, inputTokens: 3, outputTokens: 2, feeWei: '10' },
-  ...{ platformWei: '1', ownerWei: '2', stakersWei: '2', contributorsWei: '5', splitVersion: 1 },
+  ...{
+    platformWei: '1',
+    ownerWei: '2',
+    stakersWei: '2',
+    contributorsWei: '5',
+    splitVersion: 1,
+    stakeVersion: 0,
+  },
   ...{ sharesRoot: hash, attributionHash: hash, inferenceCommitment: hash, timestamp: 1 },
   ...{ signature: '0x00', settlementTransaction: null },
   attribution: {

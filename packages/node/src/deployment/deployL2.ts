@@ -40,7 +40,7 @@ import type { Logger } from '../node/Logger.ts'
 import type { L1Deployment } from './deployL1.ts'
 import { assertDeployed, createdAt, creationGas, runSteps, type Step } from './Steps.ts'
 
-/** What governance starts with; all of it can be changed by a vote, except the two delays of Settlement. */
+/** What governance starts with; all of it can be changed by a vote, except the three delays of Settlement. */
 export type L2Parameters = {
   readonly split: {
     readonly platformBps: number
@@ -50,6 +50,8 @@ export type L2Parameters = {
   }
   /** Between a request to withdraw prepaid money and its payment. */
   readonly withdrawalDelaySeconds: number
+  /** How long a settled batch can be challenged before its ledger pays. */
+  readonly challengeSeconds: number
   /** Between a request to unstake and its payment. */
   readonly unbondingSeconds: number
   readonly votingDelaySeconds: number
@@ -63,6 +65,7 @@ export type L2Parameters = {
 export const developmentParameters: L2Parameters = {
   split: { platformBps: 1_000, ownerBps: 2_000, stakersBps: 2_000, contributorsBps: 5_000 },
   withdrawalDelaySeconds: 10,
+  challengeSeconds: 2,
   unbondingSeconds: 10,
   votingDelaySeconds: 2,
   votingPeriodSeconds: 10,
@@ -293,6 +296,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
         models,
         wopen,
         BigInt(parameters.withdrawalDelaySeconds),
+        BigInt(parameters.challengeSeconds),
         BigInt(parameters.unbondingSeconds),
       ],
     }),

@@ -152,6 +152,7 @@ CREATE TABLE receipts (
   stakers_wei numeric(40, 0) NOT NULL,
   contributors_wei numeric(40, 0) NOT NULL,
   split_version integer NOT NULL,
+  stake_version integer NOT NULL,
   shares_root text NOT NULL,
   attribution_hash text NOT NULL,
   inference_commitment text NOT NULL,
@@ -183,9 +184,14 @@ CREATE TABLE batches (
   last_sequence bigint NOT NULL,
   ledger_root text NOT NULL,
   ledger_sum_wei numeric(40, 0) NOT NULL,
-  credits text NOT NULL,
+  account_count integer NOT NULL,
+  receipts_root text NOT NULL,
+  body_hash text NOT NULL,
+  is_credited boolean NOT NULL,
+  call_data text NOT NULL,
   status text NOT NULL CHECK (status IN ('prepared', 'settled')),
   transaction_hash text,
+  settled_at bigint,
   created_at timestamp with time zone NOT NULL DEFAULT now()
 );
 
