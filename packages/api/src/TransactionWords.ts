@@ -43,12 +43,21 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'Settlement.requestWithdrawal': ([amount]) => `Asked to withdraw ${open(amount)} of prepaid balance`,
   'Settlement.withdraw': () => 'Withdrew prepaid balance',
   'Settlement.withdrawBalance': ([to]) => `Withdrew earned balance to ${short(to)}`,
-  'Settlement.settle': ([receipts, credits]) => {
-    const count = (receipts as Values).length
-    const credited = (String(credits).length - 2) / 64
-    return `Settled ${count} ${count === 1 ? 'answer' : 'answers'} and credited ${credited} ${credited === 1 ? 'account' : 'accounts'}`
+  'Settlement.settle': ([, , groups, segments]) => {
+    const sum = (name: string) =>
+      (groups as Values).reduce<bigint>((total, group) => total + BigInt(field(group, name) as bigint), 0n)
+    const count = sum('receiptCount')
+    const credited = (segments as Values).length === 0 ? '' : ', and credited the contributors'
+    return `Settled ${count} ${count === 1n ? 'answer' : 'answers'} for ${open(sum('feeWei'))}${credited}`
   },
-  'Settlement.claim': ([account]) => `Paid the earnings of ${short(account)} out`,
+  'Settlement.claim': ([, , claims]) => {
+    // 36 bytes each: the line, the account, the amount
+    const packed = String(claims)
+    const count = (packed.length - 2) / 72
+    return count === 1
+      ? `Paid the earnings of ${short(`0x${packed.slice(10, 50)}`)} out`
+      : `Paid the earnings of ${count} accounts out`
+  },
   'Staking.stake': ([id], { value }) => `Staked ${open(value)} behind model ${id}`,
   'Staking.requestUnstake': ([id, amount]) => `Asked to take ${open(amount)} from behind model ${id}`,
   'Staking.unstake': () => 'Took unbonded stake',
