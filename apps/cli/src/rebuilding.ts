@@ -19,7 +19,11 @@ export const placeOf = ({ l2, network: { deployment } }: Connection): Place => (
  * Reaches a settlement contract by nothing but an RPC endpoint of its chain.
  * @throws {RebuildingError} without the contract's address.
  */
-export async function reach(rpcUrl: string, settlement: string | undefined, fromBlock: bigint): Promise<Place> {
+export async function reach(
+  rpcUrl: string,
+  settlement: string | undefined,
+  fromBlock: bigint,
+): Promise<Place> {
   if (settlement === undefined) throw new RebuildingError('--settlement, the address of the contract')
   const asked = createPublicClient({ transport: http(rpcUrl) })
   const chain = chainOf(await asked.getChainId(), rpcUrl)

@@ -57,10 +57,7 @@ export function addMoneyCommands(program: Command, session: Session): void {
       console.log(
         `${ledger.batchCount} batches, ${ledger.receiptCount} receipts, ${open(feeWei)} paid; every batch follows from the one before`,
       )
-      table([
-        ['account', 'earned'],
-        ...ledger.lines.map((line) => [line.account, open(line.cumulativeWei)]),
-      ])
+      table([['account', 'earned'], ...ledger.lines.map((line) => [line.account, open(line.cumulativeWei)])])
       console.log(
         `ledger ${ledger.ledgerRoot}, ${open(ledger.ledgerSumWei)}, ${open(uncreditedWei)} not credited yet`,
       )
