@@ -19,7 +19,7 @@ const FULL_BLOCKS = 2_000
 /** Less than what is final, or nothing could be put right again. */
 const REORG_DEPTH_MAX = 12
 /** How much faster than the day L1 and L2 go. */
-const RATE = 16
+const RATE = 24
 const SETTLE_TIMEOUT_MS = 120_000
 const STALL_MS = 180_000
 
@@ -130,12 +130,16 @@ async function run({ isQuick, say }: ClaimOptions): Promise<Finding> {
   const time: FastTime = { startedMs, genesisSeconds: Math.floor(startedMs / 1_000), rate: RATE }
   await using stack = new AsyncDisposableStack()
   stack.defer(() => rmSync(directory, { recursive: true, force: true }))
+  // whoever ends the soak ends what it started
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(1)))
+  }
   const l1 = await startFastL1(within('l1'), time)
   stack.use(l1)
   const sequencer = await createSequencer(within('sequencer'), l1, time)
   stack.defer(() => sequencer.stop('SIGKILL'))
   await sequencer.start()
-  say('the sequencer runs; L1 and clock at sixteen times the speed of the day')
+  say('the sequencer runs; L1 and clock at twenty-four times the speed of the day')
   const startVerifier = (name: string): Promise<VerifierNode> =>
     createVerifierNode({
       directory: within(name),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
-import { Batch, bytesToHex, Channel, Frame } from '@openledger/rollup'
+import { Batch, bytesToHex, Channel, Frame, SpanBatch } from '@openledger/rollup'
 import type { LocalAccount } from 'viem'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
@@ -28,6 +28,8 @@ export type BatcherOptions = {
   readonly account: LocalAccount
   /** Time between two channels while blocks come regularly. */
   readonly intervalSeconds: number
+  /** `span` puts the blocks of a channel into one batch, which takes less room; `singular` each into its own. */
+  readonly batches?: 'span' | 'singular'
   readonly logger: Logger
 }
 
@@ -54,8 +56,7 @@ export function createBatcher(options: BatcherOptions): Loop {
     const blocks = nextBlocks(first)
     const last = blocks.at(-1)
     if (last === undefined) return
-    const batches = blocks.map((block) => Batch.encodeSingular(toBatch(block, rollupConfig)))
-    const data = Channel.encode(batches, deflateSync)
+    const data = Channel.encode(encodeBatches(blocks), deflateSync)
     // one frame for each L1 transaction
     const frames = Frame.split(bytesToHex(randomBytes(16)), data, FRAME_BYTES_MAX)
     const calls = frames.map((frame): L1Call => ({ to: inbox, data: bytesToHex(Frame.encode([frame])) }))
@@ -73,6 +74,14 @@ export function createBatcher(options: BatcherOptions): Loop {
       },
       'blocks published on L1',
     )
+  }
+
+  function encodeBatches(blocks: readonly BlockRecord[]): Uint8Array[] {
+    const batches = blocks.map((block) => toBatch(block, rollupConfig))
+    if (options.batches === 'singular') return batches.map(Batch.encodeSingular)
+    const parent = engine.block(blocks[0]!.number - 1n)!
+    const { number } = l1OriginOf(parent, rollupConfig.genesis.l1)
+    return [Batch.encodeSpan(SpanBatch.fromBlocks(batches, number, BigInt(rollupConfig.genesis.l2_time)))]
   }
 
   function nextBlocks(first: bigint): BlockRecord[] {

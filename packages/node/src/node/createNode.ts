@@ -60,6 +60,8 @@ export type NodeOptions = {
     readonly finalizationPeriodSeconds?: number
     /** Time between two batches. */
     readonly batchIntervalSeconds?: number
+    /** How blocks are put into batches; `span` by default. */
+    readonly batches?: 'span' | 'singular'
   }
   /** Required on every L1 but the development chain. */
   readonly keys?: NodeKeys
@@ -189,6 +191,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     rollupConfig,
     account: keys.batcher,
     intervalSeconds: l2.batchIntervalSeconds ?? 4,
+    batches: l2.batches ?? 'span',
     logger,
   })
   stack.defer(batcher.stop)

@@ -95,6 +95,11 @@ async function publishedTimestamps({ l1, deployment }: Started): Promise<bigint[
       for (const batch of Channel.decode(Channel.join(Frame.decode(hexToBytes(input))))) {
         const decoded = Batch.decode(batch, BigInt(deployment.l2ChainId))
         if (decoded.version === 0) timestamps.push(decoded.singular.timestamp)
+        else {
+          // one L2 block a second
+          const first = decoded.span.relativeTimestamp
+          timestamps.push(...decoded.span.blocks.map((_, i) => first + BigInt(i)))
+        }
       }
     }
   }
