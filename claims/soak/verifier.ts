@@ -20,6 +20,8 @@ const FULL_BLOCKS = 2_000
 const REORG_DEPTH_MAX = 12
 /** How much faster than the day L1 and L2 go. */
 const RATE = 24
+/** Between two disturbances. */
+const PAUSES_MS = [4_000, 10_000] as const
 const SETTLE_TIMEOUT_MS = 120_000
 const STALL_MS = 180_000
 
@@ -90,7 +92,7 @@ async function disturb(
   let movedAt = Date.now()
   let highest = 0n
   for (let round = 0; ; round++) {
-    await delay(randomInt(1_500, 5_000))
+    await delay(randomInt(...PAUSES_MS))
     const { number } = await sequencer.client.getBlock({ blockTag: 'latest' })
     if (number >= BigInt(goal)) return counts
     if (number > highest) movedAt = Date.now()

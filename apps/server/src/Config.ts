@@ -21,6 +21,15 @@ export const configSchema = z.object({
   l1Port: port(8545).describe('Port of the development L1'),
   l2RpcPort: port(9545).describe('Port of the L2 JSON-RPC'),
   blockTimeSeconds: z.coerce.number().int().min(1).max(12).default(2).describe('Seconds between L2 blocks'),
+  l1BeaconUrl: z
+    .string()
+    .optional()
+    .describe('Beacon API of that L1, for batches in blobs; by default the same address'),
+  batches: z.enum(['span', 'singular']).default('span').describe('How L2 blocks are put into batches'),
+  batchData: z
+    .enum(['calldata', 'blobs', 'cheaper'])
+    .default('calldata')
+    .describe('Where batches go on L1; the development L1 forgets blobs when it is started again'),
   databaseUrl: z.string().optional().describe('PostgreSQL to use instead of the embedded database'),
   s3Url: z.string().optional().describe('S3-compatible bucket URL to use instead of the data directory'),
   s3AccessKeyId: z.string().optional().describe('Access key of that bucket'),

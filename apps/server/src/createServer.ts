@@ -41,8 +41,20 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
 
   const node = await createNode({
     directory: within('chain'),
-    l1: config.l1RpcUrl === undefined ? { port: config.l1Port } : { rpcUrl: config.l1RpcUrl },
-    l2: { rpcPort: config.l2RpcPort, rpcHost: config.host, blockTimeSeconds: config.blockTimeSeconds },
+    l1:
+      config.l1RpcUrl === undefined
+        ? { port: config.l1Port }
+        : {
+            rpcUrl: config.l1RpcUrl,
+            ...(config.l1BeaconUrl === undefined ? {} : { beaconUrl: config.l1BeaconUrl }),
+          },
+    l2: {
+      rpcPort: config.l2RpcPort,
+      rpcHost: config.host,
+      blockTimeSeconds: config.blockTimeSeconds,
+      batches: config.batches,
+      batchData: config.batchData,
+    },
     logger: logger.child({ part: 'node' }),
   })
   stack.use(node)

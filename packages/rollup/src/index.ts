@@ -54,6 +54,7 @@ export {
   type JournaledState,
   type StateReader,
 } from './JournaledState.ts'
+export * as Kzg from './Kzg.ts'
 export type { L1FeeParameters } from './L1Cost.ts'
 export * as L1Cost from './L1Cost.ts'
 export type { L1Info as L1InfoValues } from './L1Info.ts'

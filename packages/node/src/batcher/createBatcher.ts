@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
-import { Batch, bytesToHex, Channel, Frame, SpanBatch } from '@openledger/rollup'
+import { Batch, Blob, bytesToHex, Channel, Frame, SpanBatch } from '@openledger/rollup'
 import type { LocalAccount } from 'viem'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
+import type { KzgService } from '../l1/Blobs.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1Sender, type L1Call } from '../l1/L1Sender.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
@@ -18,6 +19,16 @@ const CHANNEL_BYTES_MAX = 1_500_000
 const CHANNEL_BLOCKS_MAX = 5_000
 /** Call data of one L1 transaction: pools take 128 KiB. */
 const FRAME_BYTES_MAX = 100_000
+/** Of one L1 transaction, as pools take them. */
+const BLOBS_MAX = 6
+const BLOB_GAS = 131_072n
+/** EIP-7623, per non-zero byte. */
+const CALLDATA_GAS = 40n
+
+/**
+ * Where batches go: into call data, into blobs where the L1 has them, or into whichever costs less when they are sent.
+ */
+export type BatchData = 'calldata' | 'blobs' | 'cheaper'
 
 export type BatcherOptions = {
   readonly engine: ChainEngine
@@ -30,6 +41,8 @@ export type BatcherOptions = {
   readonly intervalSeconds: number
   /** `span` puts the blocks of a channel into one batch, which takes less room; `singular` each into its own. */
   readonly batches?: 'span' | 'singular'
+  readonly batchData?: BatchData
+  readonly kzg: KzgService
   readonly logger: Logger
 }
 
@@ -57,9 +70,13 @@ export function createBatcher(options: BatcherOptions): Loop {
     const last = blocks.at(-1)
     if (last === undefined) return
     const data = Channel.encode(encodeBatches(blocks), deflateSync)
-    // one frame for each L1 transaction
-    const frames = Frame.split(bytesToHex(randomBytes(16)), data, FRAME_BYTES_MAX)
-    const calls = frames.map((frame): L1Call => ({ to: inbox, data: bytesToHex(Frame.encode([frame])) }))
+    const asBlobs = await takesBlobs(data.length)
+    const frames = Frame.split(
+      bytesToHex(randomBytes(16)),
+      data,
+      asBlobs ? Blob.DATA_BYTES_MAX - 1 : FRAME_BYTES_MAX,
+    )
+    const calls = asBlobs ? await toBlobCalls(frames) : frames.map(toCall)
     lastSentAt = performance.now()
     const receipts = await createL1Sender({ l1, account, signal, logger }).send(calls)
     const includedBy = receipts.reduce((max, { blockNumber }) => (blockNumber > max ? blockNumber : max), 0n)
@@ -74,6 +91,31 @@ export function createBatcher(options: BatcherOptions): Loop {
       },
       'blocks published on L1',
     )
+  }
+
+  /** Call data of one L1 transaction for each frame. */
+  const toCall = (frame: Frame.Frame): L1Call => ({ to: inbox, data: bytesToHex(Frame.encode([frame])) })
+
+  /** One blob for each frame, several in a transaction. */
+  async function toBlobCalls(frames: readonly Frame.Frame[]): Promise<L1Call[]> {
+    const calls: L1Call[] = []
+    for (let at = 0; at < frames.length; at += BLOBS_MAX) {
+      const group = frames.slice(at, at + BLOBS_MAX).map((frame) => Frame.encode([frame]))
+      calls.push({ to: inbox, data: '0x', sidecars: await Promise.all(group.map(options.kzg.sidecarOf)) })
+    }
+    return calls
+  }
+
+  async function takesBlobs(sizeBytes: number): Promise<boolean> {
+    const { batchData = 'calldata' } = options
+    if (batchData === 'calldata') return false
+    const block = await client.getBlock()
+    // an L1 without blobs is fallen back from
+    if (block.excessBlobGas === undefined || block.excessBlobGas === null) return false
+    if (batchData === 'blobs') return true
+    const blobGas = BigInt(Math.ceil(sizeBytes / Blob.DATA_BYTES_MAX)) * BLOB_GAS
+    const blobCost = blobGas * (await client.getBlobBaseFee())
+    return blobCost < BigInt(sizeBytes) * CALLDATA_GAS * (block.baseFeePerGas ?? 0n)
   }
 
   function encodeBatches(blocks: readonly BlockRecord[]): Uint8Array[] {

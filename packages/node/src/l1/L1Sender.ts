@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BaseError } from '@openledger/primitives'
+import { bytesToHex, Kzg } from '@openledger/rollup'
 import {
   type Address,
   type Hex,
@@ -9,6 +10,7 @@ import {
   TransactionReceiptNotFoundError,
 } from 'viem'
 import type { Logger } from '../node/Logger.ts'
+import type { Sidecar } from './Blobs.ts'
 import type { L1 } from './L1.ts'
 
 export type L1Call = {
@@ -16,6 +18,8 @@ export type L1Call = {
   readonly data: Hex
   /** Absent: the least that its call data needs. */
   readonly gas?: bigint
+  /** Goes along as EIP-4844's blobs. */
+  readonly sidecars?: readonly Sidecar[]
 }
 
 /** Sends one account's transactions to L1 until they are in a block. */
@@ -35,10 +39,14 @@ const POLL_MS = 250
 const BUMP_AFTER_MS = 20_000
 /** Pools replace a transaction only for a tenth more on both prices. */
 const BUMP_PERCENT = 125n
+/** Transactions with blobs only for twice as much on all three. */
+const BLOB_BUMP_PERCENT = 200n
 const PRIORITY_FEE_WEI = 1_000_000n
 /** EIP-7623: the floor price of call data, per non-zero byte, and of a transaction. */
 const CALLDATA_GAS = 40n
 const BASE_GAS = 21_000n
+
+type Signed = { readonly raw: Hex; readonly hash: Hex }
 
 /** Creates the one sender of an account. */
 export function createL1Sender({
@@ -65,11 +73,12 @@ export function createL1Sender({
 
   const baseFee = async (): Promise<bigint> => (await client.getBlock()).baseFeePerGas ?? 0n
 
-  function sign(call: L1Call, nonce: number, raises: number, baseFeePerGas: bigint): Promise<Hex> {
-    const raised = (fee: bigint): bigint => (fee * BUMP_PERCENT ** BigInt(raises)) / 100n ** BigInt(raises)
+  /** @returns the transaction as a pool takes it, and its hash, which leaves blobs out. */
+  async function sign(call: L1Call, nonce: number, raises: number, baseFeePerGas: bigint): Promise<Signed> {
+    const percent = call.sidecars === undefined ? BUMP_PERCENT : BLOB_BUMP_PERCENT
+    const raised = (fee: bigint): bigint => (fee * percent ** BigInt(raises)) / 100n ** BigInt(raises)
     const maxPriorityFeePerGas = raised(PRIORITY_FEE_WEI)
-    return account.signTransaction({
-      type: 'eip1559',
+    const common = {
       chainId,
       nonce,
       to: call.to,
@@ -77,7 +86,27 @@ export function createL1Sender({
       gas: call.gas ?? BASE_GAS + (CALLDATA_GAS * BigInt(call.data.length - 2)) / 2n,
       maxPriorityFeePerGas,
       maxFeePerGas: raised(2n * baseFeePerGas) + maxPriorityFeePerGas,
-    })
+    }
+    if (call.sidecars === undefined) {
+      const raw = await account.signTransaction({ ...common, type: 'eip1559' })
+      return { raw, hash: keccak256(raw) }
+    }
+    const withBlobs = {
+      ...common,
+      type: 'eip4844',
+      blobVersionedHashes: call.sidecars.map(({ commitment }) => Kzg.versionedHashOf(commitment)),
+      maxFeePerBlobGas: raised(2n * (await client.getBlobBaseFee())),
+    } as const
+    const sidecars = call.sidecars.map(({ blob, commitment, proof }) => ({
+      blob: bytesToHex(blob),
+      commitment: bytesToHex(commitment),
+      proof: bytesToHex(proof),
+    }))
+    const [raw, body] = await Promise.all([
+      account.signTransaction({ ...withBlobs, sidecars }),
+      account.signTransaction({ ...withBlobs, sidecars: false }),
+    ])
+    return { raw, hash: keccak256(body) }
   }
 
   async function broadcast(serializedTransaction: Hex, nonce: number): Promise<void> {
@@ -101,8 +130,8 @@ export function createL1Sender({
   }
 
   /** One call with its nonce, sent again and again until one of its versions is in a block. */
-  async function settle(call: L1Call, nonce: number, first: Hex): Promise<TransactionReceipt> {
-    const hashes = [keccak256(first)]
+  async function settle(call: L1Call, nonce: number, first: Signed): Promise<TransactionReceipt> {
+    const hashes = [first.hash]
     let sentAt = performance.now()
     for (;;) {
       const receipt = await receiptOf(hashes)
@@ -113,8 +142,8 @@ export function createL1Sender({
           throw new L1NonceTakenError(address, nonce)
         }
         const again = await sign(call, nonce, hashes.length, await baseFee())
-        hashes.push(keccak256(again))
-        await broadcast(again, nonce)
+        hashes.push(again.hash)
+        await broadcast(again.raw, nonce)
         logger.info({ address, nonce, attempt: hashes.length }, 'L1 transaction sent again at a higher price')
         sentAt = performance.now()
       }
@@ -128,11 +157,11 @@ export function createL1Sender({
       // nothing of ours waits in the pool: every send waits for its receipts, and a restart drains first
       const firstNonce = await countAt('latest')
       const baseFeePerGas = await baseFee()
-      const signed: Hex[] = []
+      const signed: Signed[] = []
       for (const [i, call] of calls.entries()) {
         const transaction = await sign(call, firstNonce + i, 0, baseFeePerGas)
         signed.push(transaction)
-        await broadcast(transaction, firstNonce + i)
+        await broadcast(transaction.raw, firstNonce + i)
       }
       const receipts: TransactionReceipt[] = []
       for (const [i, call] of calls.entries()) receipts.push(await settle(call, firstNonce + i, signed[i]!))

@@ -5,13 +5,14 @@ import { BaseError, type Clock, systemClock } from '@openledger/primitives'
 import { type Deployment, DevelopmentKeys } from '@openledger/protocol'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
 import { type Address, createPublicClient, http, type LocalAccount, parseEther } from 'viem'
-import { createBatcher } from '../batcher/createBatcher.ts'
+import { type BatchData, createBatcher } from '../batcher/createBatcher.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
 import { type Beneficiaries, deployL1, type L1Deployment } from '../deployment/deployL1.ts'
 import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
 import { createRollupConfig, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
+import { createKzgService } from '../l1/Blobs.ts'
 import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
@@ -47,7 +48,13 @@ export type NodeOptions = {
   readonly directory: string
   /** An endpoint that somebody runs, or a development chain that the node runs itself. */
   readonly l1?:
-    | { readonly rpcUrl: string; readonly chainId?: number; readonly confirmationDepth?: bigint }
+    | {
+        readonly rpcUrl: string
+        /** For batches in blobs; by default the same address. */
+        readonly beaconUrl?: string
+        readonly chainId?: number
+        readonly confirmationDepth?: bigint
+      }
     | { readonly port?: number; readonly blockTimeSeconds?: number }
   readonly l2?: {
     readonly chainId?: number
@@ -62,6 +69,8 @@ export type NodeOptions = {
     readonly batchIntervalSeconds?: number
     /** How blocks are put into batches; `span` by default. */
     readonly batches?: 'span' | 'singular'
+    /** Where batches go on L1; `calldata` by default. The development L1 forgets blobs when it is started again. */
+    readonly batchData?: BatchData
   }
   /** Required on every L1 but the development chain. */
   readonly keys?: NodeKeys
@@ -157,12 +166,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   const config = derivationConfigOf(rollupConfig)
   const exclusively = createExclusive()
+  const kzg = createKzgService()
+  stack.defer(kzg.close)
   const verifier = startVerifier({
     engine,
     l1,
+    ...('beaconUrl' in l1Options ? { beaconUrl: l1Options.beaconUrl } : {}),
     rollupConfig,
     exclusively,
     crypto: await loadCrypto(),
+    kzg,
     logger,
   })
   stack.defer(verifier.stop)
@@ -192,6 +205,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     account: keys.batcher,
     intervalSeconds: l2.batchIntervalSeconds ?? 4,
     batches: l2.batches ?? 'span',
+    batchData: l2.batchData ?? 'calldata',
+    kzg,
     logger,
   })
   stack.defer(batcher.stop)

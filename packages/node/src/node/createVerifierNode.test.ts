@@ -47,6 +47,34 @@ async function expectSameChain(verifier: VerifierNode): Promise<void> {
   }
 }
 
+describe('batches in blobs', () => {
+  test('are committed to as anvil checks it, and read back by a verifier that commits to them again', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'openledger-blobs-'))
+    try {
+      await using sequencer = await createNode({
+        directory: own,
+        l1: { blockTimeSeconds: 1 },
+        l2: { blockTimeSeconds: 1, batchIntervalSeconds: 2, batchData: 'blobs' },
+      })
+      await using verifier = await createVerifierNode({
+        directory: join(copies, 'blobs'),
+        l1: { rpcUrl: sequencer.l1RpcUrl },
+        genesis: JSON.parse(readFileSync(join(own, 'genesis.json'), 'utf8')),
+        rollupConfig: sequencer.rollupConfig,
+      })
+      await vi.waitFor(() => expect(verifier.engine.safe().number).toBeGreaterThan(0n), {
+        timeout: 170_000,
+        interval: 500,
+      })
+      const { number, hash } = verifier.engine.safe()
+      expect(sequencer.engine.block(number)!.hash).toBe(hash)
+    } finally {
+      await stopDevelopmentL1(own)
+      rmSync(own, { recursive: true, force: true })
+    }
+  }, 200_000)
+})
+
 describe('a verifier', () => {
   test('started empty, with nothing but L1, comes to the sequencer’s hash at every height', async () => {
     await using verifier = await start('one')

@@ -5,6 +5,7 @@ import { type Genesis, loadCrypto } from '@openledger/rollup'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
+import { createKzgService } from '../l1/Blobs.ts'
 import { connectL1 } from '../l1/L1.ts'
 import { serverError } from '../rpc/RpcError.ts'
 import { lockDirectory } from './DirectoryLock.ts'
@@ -68,6 +69,8 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
   const { hash } = engine.block(0n)!
   if (hash !== rollupConfig.genesis.l2.hash) throw new GenesisHashError(rollupConfig.genesis.l2.hash, hash)
 
+  const kzg = createKzgService()
+  stack.defer(kzg.close)
   const verifier = startVerifier({
     engine,
     l1,
@@ -75,6 +78,7 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     rollupConfig,
     exclusively: createExclusive(),
     crypto: await loadCrypto(),
+    kzg,
     logger,
   })
   stack.defer(verifier.stop)

@@ -1,6 +1,7 @@
 import type { Crypto } from '@openledger/rollup'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { ChainEngine } from '../engine/Engine.ts'
+import { createBlobReader, type KzgService } from '../l1/Blobs.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1Reader } from '../l1/L1Reader.ts'
 import { defaultEip1559ParamsOf, derivationConfigOf } from '../verifier/derivationConfig.ts'
@@ -15,6 +16,7 @@ export type StartVerifierOptions = {
   readonly rollupConfig: RollupConfig
   readonly exclusively: Exclusive
   readonly crypto: Crypto
+  readonly kzg: KzgService
   readonly logger: Logger
 }
 
@@ -27,7 +29,7 @@ export function startVerifier(options: StartVerifierOptions): Verifier {
     l1: createL1Reader({ l1, portal: config.portal, systemConfig: config.systemConfigAddress, crypto }),
     config,
     defaultEip1559Params: defaultEip1559ParamsOf(rollupConfig),
-    blobs: async () => new Map(),
+    blobs: createBlobReader(options.beaconUrl ?? l1.rpcUrl, options.kzg),
     exclusively,
     crypto,
     logger,
