@@ -15,6 +15,7 @@ import {
   fromText,
   type LlamaConfig,
   loraTargets,
+  Safetensors,
   trainTokenizer,
   weightShapes,
 } from '@openledger/model'
@@ -46,6 +47,7 @@ const noise = (seed: number, count: number, spread: number): Float32Array => {
   return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
 }
 const hexOfZeros: Hex = `0x${'00'.repeat(32)}`
+const HUGE = { r: '4096', lora_alpha: '8', target_modules: 'q_proj' }
 const silent = { info: () => {}, error: () => {} }
 
 describe('createOpenLora', () => {
@@ -133,6 +135,7 @@ describe('createOpenLora', () => {
         lookup: async (name) => {
           if (name === 'solidity') return model('adapter')
           if (name === 'lost') return model('lost')
+          if (name.startsWith('hostile')) return { adapterCid: name, adapterHash: adapter.hash }
           if (name === 'other') return { ...model('adapter'), baseHash: hexOfZeros }
           return undefined
         },
@@ -207,6 +210,46 @@ describe('createOpenLora', () => {
     expect(await openLora.verify(receipt, inputs)).toMatchObject({ status: 'different', line: 'answerHash' })
     const { adapters, indexes } = await openLora.metrics()
     expect([adapters.entryCount, indexes.entryCount, indexes.misses]).toEqual([1, 1, 1])
+  })
+
+  test.for([
+    ['cut short', (good: Uint8Array) => good.slice(0, -40), 'safetensors.malformed'],
+    ['no file', () => new Uint8Array([1, 2, 3]), 'safetensors.malformed'],
+    ['a header longer than any file', () => new Uint8Array(16).fill(255), 'safetensors.malformed'],
+    ['not finite', () => encoded(({ b }) => b.fill(Number.NaN)), 'adapter.malformed'],
+    ['another base', () => Adapter.encode(ofBase({ hiddenSize: 64 }, 4)), 'adapter.malformed'],
+    ['another adapter than published', () => Adapter.encode(ofBase({}, 4)), 'engine.adapter_hash_mismatch'],
+    ['rank 4,096', () => Safetensors.encode(new Map(), 'F32', HUGE), 'adapter.malformed'],
+    [
+      'names that are paths',
+      () => Safetensors.encode(new Map([['../../etc/passwd', { shape: [1], data: new Float32Array(1) }]])),
+      'adapter.malformed',
+    ],
+  ] as const)('keeps a hostile adapter (%s) to its caller', async ([name, make, code]) => {
+    blobs.set(`hostile ${name}`, make(blobs.get('adapter')!))
+    const [bad, good] = await Promise.allSettled([
+      ask({ model: `hostile ${name}`, caller: 'mallory' }).then(({ result }) => result),
+      ask().then(({ result }) => result),
+    ])
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code } })
+    expect(good).toMatchObject({ status: 'fulfilled' })
+    expect((await openLora.metrics()).running).toBe(0)
+  })
+
+  const ofBase = (changes: Partial<LlamaConfig>, rank: number): Adapter.Adapter =>
+    Adapter.create({ ...config, ...changes }, { rank, alpha: 8, targets: loraTargets, seed: 5 })
+  function encoded(change: (pair: Adapter.AdapterPair) => void): Uint8Array {
+    const made = ofBase({}, 4)
+    for (const pair of made.tensors.values()) change(pair)
+    return Adapter.encode(made)
+  }
+
+  test('keeps an adapter in memory for whoever asks for it, until it is let go', async () => {
+    expect(await openLora.pin('solidity')).toBe(true)
+    expect(await openLora.pin('solidity')).toBe(false)
+    expect(openLora.unpin('solidity')).toBe(true)
+    expect(openLora.unpin('solidity')).toBe(false)
+    await expect(openLora.pin('nobody')).rejects.toMatchObject({ code: 'openlora.model_not_found' })
   })
 
   test('reads conversations by the chat template', async () => {
