@@ -3,12 +3,14 @@ import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useLocation, useParams } from '@tanstack/react-router'
 import { useEffect } from 'react'
+import { useConnection } from 'wagmi'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
+import { Beneficiary } from './Beneficiary.tsx'
 import { STATUS_TEXT } from './status.ts'
 
 const VERDICT_COLOUR = { pending: 'yellow', accepted: 'green', rejected: 'red' } as const
@@ -17,6 +19,8 @@ const VERDICT_COLOUR = { pending: 'yellow', accepted: 'green', rejected: 'red' }
 export function ContributionPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const contribution = useQuery(queries.contribution(id))
+  const network = useQuery(queries.network)
+  const { address } = useConnection()
   return (
     <AsyncView query={contribution} title="Contribution">
       {(data) => (
@@ -53,6 +57,9 @@ export function ContributionPage() {
               </Rows>
             </Card>
           </div>
+          {network.data !== undefined && address?.toLowerCase() === data.beneficiary.toLowerCase() && (
+            <Beneficiary contribution={data} datanets={network.data.deployment.l2.datanets} />
+          )}
           <Records list={data.records} />
         </Stack>
       )}

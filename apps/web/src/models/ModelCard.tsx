@@ -1,15 +1,23 @@
 import { Anchor, Button, Card, Collapse, Group, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import type { Http } from '@openledger/protocol'
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { useConnection } from 'wagmi'
+import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
+import { OwnerPanel } from './OwnerPanel.tsx'
 import { perplexity } from './perplexity.ts'
 import { StakePanel } from './StakePanel.tsx'
 
-/** A published model: how good, how dear, how used; ask it, or stake behind it. */
+/** A published model: how good, how dear, how used; ask it, stake behind it, or run it as its owner. */
 export function ModelCard({ model }: { model: Http.Model }) {
   const [opened, { toggle }] = useDisclosure()
+  const [isOwning, owning] = useDisclosure()
+  const { address } = useConnection()
+  const network = useQuery(queries.network)
+  const isOwner = address !== undefined && address.toLowerCase() === model.owner.toLowerCase()
   return (
     <Card withBorder component="article" aria-label={model.name}>
       <Group justify="space-between" wrap="nowrap" mb={4} align="flex-start">
@@ -40,11 +48,21 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Button size="compact-sm" variant="light" onClick={toggle} aria-expanded={opened}>
           Stake behind it
         </Button>
+        {isOwner && (
+          <Button size="compact-sm" variant="light" onClick={owning.toggle} aria-expanded={isOwning}>
+            Manage it
+          </Button>
+        )}
         <Anchor component={Link} to={`/training-runs/${model.trainingRunId}`} size="sm">
           How it was trained
         </Anchor>
       </Group>
       <Collapse expanded={opened}>{opened && <StakePanel model={model} />}</Collapse>
+      <Collapse expanded={isOwner && isOwning}>
+        {isOwner && isOwning && network.data !== undefined && (
+          <OwnerPanel model={model} models={network.data.deployment.l2.models} />
+        )}
+      </Collapse>
     </Card>
   )
 }
