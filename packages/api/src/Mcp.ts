@@ -75,7 +75,8 @@ function createServer(deps: McpDependencies): McpServer {
       },
       ...{ annotations: free, outputSchema: OUTPUTS.models },
     },
-    () => answered(async () => ({ models: await modelFactory.models() })),
+    () =>
+      answered(async () => ({ models: (await modelFactory.models()).filter(({ isRetired }) => !isRetired) })),
   )
   server.registerTool(
     'get_model',

@@ -130,7 +130,10 @@ function addModelRoutes(routes: ReturnType<typeof createRoutes>, { modelFactory 
       ...{ method: 'get', path: '/v1/models', tag: 'OpenAI', summary: 'Published models.' },
       response: z.looseObject({}),
     },
-    async () => ({ object: 'list', data: (await modelFactory.models()).map(toEntry) }),
+    async () => ({
+      object: 'list',
+      data: (await modelFactory.models()).filter(({ isRetired }) => !isRetired).map(toEntry),
+    }),
   )
   routes.add(
     {

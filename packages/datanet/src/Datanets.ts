@@ -48,7 +48,7 @@ const WARNING_COUNT_MAX = 12
 export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const { database, jobs } = dependencies
   const registry = createRegistry(dependencies)
-  const queries = createQueries(database)
+  const queries = createQueries(database, registry)
   const contributions = createContributions({ ...dependencies, registry })
   const validation = createValidation({ ...dependencies, registry, register: contributions.register })
   // one at a time everywhere, so that of two who say the same the first is judged first

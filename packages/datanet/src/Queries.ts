@@ -2,6 +2,7 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { and, asc, count, type Database, desc, eq, ne, type SQL, schema, sql } from '@openledger/store'
 import { DatanetNotFoundError } from './Contributions.ts'
+import type { Registry } from './Registry.ts'
 
 const { contributions, datanets, datanetVersions, payouts, records } = schema
 
@@ -20,7 +21,7 @@ export type Queries = {
 }
 
 /** Creates the queries over one database. */
-export function createQueries({ orm, run }: Database): Queries {
+export function createQueries({ orm, run }: Database, registry: Registry): Queries {
   const listDatanets = async (where?: SQL): Promise<Http.Datanet[]> => {
     const rows = await orm.select().from(datanets).where(where).orderBy(asc(datanets.id))
     const totals = await orm
@@ -151,8 +152,11 @@ export function createQueries({ orm, run }: Database): Queries {
         .from(records)
         .where(eq(records.contributionId, id))
         .orderBy(asc(records.index))
+      // whom it pays can change on chain without the server
+      const { beneficiary = found.beneficiary } = (await registry.contribution(id)) ?? {}
       return {
         ...found,
+        beneficiary,
         records: rows.map((row) => ({
           id: row.id as Hex,
           contributionId: id,

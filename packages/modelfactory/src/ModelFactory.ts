@@ -5,7 +5,7 @@ import { and, type Blobs, type Database, eq, inArray, type Jobs, notInArray, sch
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
 import * as Publication from './Publication.ts'
-import { createRuns, type RunRow, type Runs, requireVersions } from './Runs.ts'
+import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { carryOut } from './TrainingJob.ts'
 
 const { models, trainingRuns, usedRequests } = schema
@@ -96,15 +96,32 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       chainId: deployment.l2ChainId,
       nowSeconds: Math.floor(clock.nowMs() / 1_000),
     })
-  const stakedWei = (modelId: bigint) =>
-    publicClient.readContract({
-      address: deployment.l2.staking,
-      abi: Abi.stakingAbi,
-      functionName: 'totalStakeOf',
-      args: [modelId],
-    })
+  const termsOf: TermsOf = async (modelId) => {
+    const { l2 } = deployment
+    const [terms, stakedWei] = await Promise.all([
+      publicClient.readContract({
+        address: l2.models,
+        abi: Abi.modelsAbi,
+        functionName: 'get',
+        args: [modelId],
+      }),
+      publicClient.readContract({
+        address: l2.staking,
+        abi: Abi.stakingAbi,
+        functionName: 'totalStakeOf',
+        args: [modelId],
+      }),
+    ])
+    return {
+      owner: terms.owner.toLowerCase() as Hex,
+      inputPriceWei: terms.inputPriceWei.toString(),
+      outputPriceWei: terms.outputPriceWei.toString(),
+      isRetired: terms.retiredAt !== 0n,
+      stakedWei: stakedWei.toString(),
+    }
+  }
   const model = async (name: string): Promise<Http.Model> => {
-    const found = (await runs.models(stakedWei)).find((each) => each.name === name)
+    const [found] = await runs.models(termsOf, name)
     if (found === undefined) throw new ModelNotFoundError(name)
     return found
   }
@@ -164,7 +181,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
     run: runs.get,
     runs: runs.list,
     metrics: runs.metrics,
-    models: () => runs.models(stakedWei),
+    models: () => runs.models(termsOf),
     model,
     async serving(name) {
       const [found] = await orm

@@ -7,14 +7,22 @@ const { datanetVersions, models, payouts, receipts, trainingMetrics, trainingRun
 export type RunRow = typeof trainingRuns.$inferSelect
 export type RunStatus = RunRow['status']
 
+/** What a model's owner and backers can change, as the chain has it now. */
+export type TermsOf = (
+  modelId: bigint,
+) => Promise<Pick<Http.Model, 'owner' | 'inputPriceWei' | 'outputPriceWei' | 'isRetired' | 'stakedWei'>>
+
 /** Reads runs, metrics and models in the shapes of `Http`. */
 export type Runs = {
   readonly row: (id: string) => Promise<RunRow>
   readonly get: (id: string) => Promise<Http.TrainingRun>
   readonly list: () => Promise<Http.TrainingRun[]>
   readonly metrics: (id: string) => Promise<Http.Metric[]>
-  /** @param stakedWei - Tells what is staked behind a model; the chain knows. */
-  readonly models: (stakedWei: (modelId: bigint) => Promise<bigint>) => Promise<Http.Model[]>
+  /**
+   * @param termsOf - Tells what can change after publication; the chain knows.
+   * @param name - Only the model of this name.
+   */
+  readonly models: (termsOf: TermsOf, name?: string) => Promise<Http.Model[]>
 }
 
 /** Creates the reads over one database. */
@@ -52,11 +60,12 @@ export function createRuns({ orm }: Database): Runs {
         .orderBy(asc(trainingMetrics.step))
       return found.map(({ runId: _, ...metric }) => metric)
     },
-    async models(stakedWei) {
+    async models(termsOf, name) {
       const found = await orm
         .select({ model: models, run: trainingRuns })
         .from(models)
         .innerJoin(trainingRuns, eq(trainingRuns.id, models.trainingRunId))
+        .where(name === undefined ? undefined : eq(models.name, name))
         .orderBy(asc(models.id))
       const answers = await orm
         .select({ modelId: receipts.modelId, answerCount: count() })
@@ -71,20 +80,17 @@ export function createRuns({ orm }: Database): Runs {
         found.map(async ({ model, run }) => ({
           id: model.id.toString(),
           name: model.name,
-          owner: model.owner as Hex,
           trainingRunId: run.id,
           adapterHash: run.adapterHash as Hex,
           adapterCid: run.adapterCid!,
           datanets: run.datanets,
-          inputPriceWei: model.inputPriceWei.toString(),
-          outputPriceWei: model.outputPriceWei.toString(),
           influenceBps: model.influenceBps,
           spansBps: model.spansBps,
           validationLoss: run.validationLoss!,
           baseValidationLoss: run.baseValidationLoss!,
           answerCount: answers.find(({ modelId }) => modelId === model.id)?.answerCount ?? 0,
           earnedWei: earned.find(({ modelId }) => modelId === model.id)?.earnedWei ?? '0',
-          stakedWei: (await stakedWei(model.id)).toString(),
+          ...(await termsOf(model.id)),
           transactionHash: model.transactionHash as Hex,
           createdAt: seconds(model.createdAt),
         })),

@@ -232,6 +232,8 @@ export const modelSchema = z.object({
   answerCount: z.number().int(),
   earnedWei: weiSchema,
   stakedWei: weiSchema,
+  /** Its owner took it out of service for good. */
+  isRetired: z.boolean(),
   transactionHash: hashSchema,
   createdAt: unixSecondsSchema,
 })

@@ -1,4 +1,5 @@
 import { Card, SimpleGrid, Stack } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -13,10 +14,14 @@ import { Payment } from './Payment.tsx'
 import { EXAMPLES, PromptForm, type Question } from './PromptForm.tsx'
 import { useAnswer } from './useAnswer.ts'
 
+/** Those that still answer. */
+const served = (models: readonly Http.Model[]): readonly Http.Model[] =>
+  models.filter(({ isRetired }) => !isRetired)
+
 /** Ask a model, watch the answer come, and see on its words and beside it whose data shaped it. */
 export function ChatPage() {
   const search = useSearch({ strict: false }) as { model?: string }
-  const models = useQuery(queries.models)
+  const models = useQuery({ ...queries.models, select: served })
   const payees = usePayees()
   const { held } = useApiKey()
   const { answer, failure, isBusy, ask, stop } = useAnswer()

@@ -1,4 +1,4 @@
-import { Anchor, Button, Card, Collapse, Group, Text, Title } from '@mantine/core'
+import { Anchor, Badge, Button, Card, Collapse, Group, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
@@ -24,9 +24,15 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Title order={2} size="h4" style={{ overflowWrap: 'anywhere' }}>
           {model.name}
         </Title>
-        <Button component={Link} to={`/chat?model=${model.name}`} size="xs" style={{ flexShrink: 0 }}>
-          Ask it
-        </Button>
+        {model.isRetired ? (
+          <Badge color="gray" style={{ flexShrink: 0 }}>
+            retired
+          </Badge>
+        ) : (
+          <Button component={Link} to={`/chat?model=${model.name}`} size="xs" style={{ flexShrink: 0 }}>
+            Ask it
+          </Button>
+        )}
       </Group>
       <Text size="sm" mb="sm">
         Perplexity {perplexity(model.validationLoss)} on records kept out of training, where the base has{' '}
@@ -48,7 +54,7 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Button size="compact-sm" variant="light" onClick={toggle} aria-expanded={opened}>
           Stake behind it
         </Button>
-        {isOwner && (
+        {isOwner && !model.isRetired && (
           <Button size="compact-sm" variant="light" onClick={owning.toggle} aria-expanded={isOwning}>
             Manage it
           </Button>

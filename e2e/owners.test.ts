@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { Open } from '@openledger/primitives'
+import { DevelopmentKeys } from '@openledger/protocol'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { access, ask, caller, lower, settled, type Visit, visit } from './People.ts'
+
+const heir = DevelopmentKeys.contributor(43)
+
+/** Runs the command line as a person would. @returns What it printed, refusals included. */
+function openledger(role: string, ...words: string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', 'apps/cli/src/main.ts', '--as', role, ...words],
+    {
+      cwd: join(import.meta.dirname, '..'),
+      encoding: 'utf8',
+      env: { ...process.env, OPENLEDGER_URL: inject('houseUrl') },
+    },
+  )
+  return { status, output: stdout + stderr }
+}
+
+/** The same, and it must succeed. */
+function succeed(role: string, ...words: string[]): string {
+  const { status, output } = openledger(role, ...words)
+  expect({ status, output }).toMatchObject({ status: 0 })
+  return output
+}
+
+describe('what owners decide by the command line', () => {
+  let house: Visit
+  let secret: string
+  const question = { model: 'solidity-1', prompt: 'contract MyToken is ERC20 {', max_tokens: 24 }
+
+  beforeAll(async () => {
+    house = await visit(inject('houseUrl'))
+    secret = await access(house, caller)
+  })
+
+  test('a new price shows at once, and the next answer costs it', async () => {
+    const before = await house.client.model('solidity-1')
+    succeed('builder', 'prices', 'solidity-1', '0.0001', '0.0003')
+    const model = await house.client.model('solidity-1')
+    expect(model.inputPriceWei).toBe(Open.parse('0.0001').toString())
+    const { receipt } = await ask(house, secret, question)
+    expect(BigInt(receipt.feeWei)).toBe(
+      BigInt(receipt.inputTokens) * Open.parse('0.0001') +
+        BigInt(receipt.outputTokens) * Open.parse('0.0003'),
+    )
+    const [input, output] = [before.inputPriceWei, before.outputPriceWei].map((wei) =>
+      Open.format(BigInt(wei)),
+    )
+    succeed('builder', 'prices', 'solidity-1', input!, output!)
+  })
+
+  test('a price by who does not own the model is refused by the contract, and nothing changes', async () => {
+    const before = await house.client.model('solidity-1')
+    const { status, output } = openledger('backer', 'prices', 'solidity-1', '1', '1')
+    expect(status).toBe(1)
+    expect(output).toContain('ModelsNotOwner')
+    expect(await house.client.model('solidity-1')).toEqual(before)
+  })
+
+  test('rewards that were handed over pay the new address, and the page says so', async () => {
+    const [contribution] = (await house.client.contributions()).filter(({ title }) => title === 'ERC20')
+    const { id, contributor } = contribution!
+    const index = Array.from({ length: 44 }, (_, i) => i).find(
+      (i) => lower(DevelopmentKeys.contributor(i).address) === contributor,
+    )!
+    succeed(`contributor-${index}`, 'beneficiary', id, heir.address)
+    expect((await house.client.contribution(id)).beneficiary).toBe(lower(heir.address))
+    const { receipt } = await ask(house, secret, question)
+    await settled(house, receipt.sequence)
+    const { payouts } = await house.client.earnings(heir.address)
+    expect(payouts.map(({ receiptSequence }) => receiptSequence)).toContain(receipt.sequence)
+    // the first receiver no longer decides; the new one does
+    expect(openledger(`contributor-${index}`, 'beneficiary', id, contributor).output).toContain(
+      'DatanetsNotBeneficiary',
+    )
+    succeed('contributor-43', 'beneficiary', id, contributor)
+    expect((await house.client.contribution(id)).beneficiary).toBe(contributor)
+  })
+
+  test('stake goes behind a model, earns, and comes back', async () => {
+    expect(succeed('backer', 'stake', 'solidity-1', '2')).toContain('2 OPEN')
+    const { receipt } = await ask(house, secret, question)
+    await settled(house, receipt.sequence)
+    succeed('backer', 'claim-rewards', 'solidity-1')
+    const unstaking = /withdraw-stake (\d+)/.exec(succeed('backer', 'unstake', 'solidity-1', '2'))![1]!
+    await expect
+      .poll(() => openledger('backer', 'withdraw-stake', unstaking).status, {
+        timeout: 60_000,
+        interval: 2_000,
+      })
+      .toBe(0)
+  })
+
+  test("a Datanet's name is nobody else's", async () => {
+    const name = `owned-${Date.now()}`
+    succeed('builder', 'create-datanet', name, '--summary', 'What owners decide')
+    expect((await house.client.datanets()).map((datanet) => datanet.name)).toContain(name)
+    const { status, output } = openledger('voter', 'create-datanet', name, '--summary', 'The same name')
+    expect(status).toBe(1)
+    expect(output).toContain('DatanetsNameTaken')
+  })
+})
