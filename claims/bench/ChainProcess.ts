@@ -60,7 +60,7 @@ async function serve(accounts: number): Promise<void> {
 
 /** What the sequencer does: transactions arrive, wait in the pool, and become durable blocks. */
 async function build(kind: LoadKind, accounts: number, count: number): Promise<void> {
-  const { engine } = await open(accounts)
+  const { engine, options } = await open(accounts)
   const raws = await loadOf(kind, count, accounts)
   const atRest = megabytes()
   const cpu = cpuNow()
@@ -70,8 +70,17 @@ async function build(kind: LoadKind, accounts: number, count: number): Promise<v
     await Promise.all(raws.slice(at, at + BLOCK_TRANSACTIONS).map((raw) => engine.submit(raw)))
     gas += (await engine.build(attributesAt(engine.head().timestamp + 1n))).gasUsed
   }
-  report(count, gas, started, cpu, { atRest })
+  const atWork = megabytes()
+  const found = figures(count, gas, started, cpu)
+  // a restart, with what the blocks left on disk
+  const { hash } = engine.head()
   await engine.close()
+  const begun = process.threadCpuUsage()
+  const again = await createEmbeddedEngine(options)
+  const { user, system } = process.threadCpuUsage(begun)
+  if (again.head().hash !== hash) throw new Error(`expected the head ${hash}, got ${again.head().hash}`)
+  print({ ...found, atRest, megabytes: atWork, reopenSeconds: (user + system) / 1e6 })
+  await again.close()
   process.exit(0)
 }
 
@@ -91,47 +100,25 @@ async function importBlocks(kind: LoadKind, accounts: number, count: number): Pr
     }
     gas += (await engine.build(attributes)).gasUsed
   }
-  report(count, gas, started, cpu, {})
+  print(figures(count, gas, started, cpu))
   await engine.close()
   process.exit(0)
 }
 
-/** What a restart costs with so many accounts on disk. */
-async function reopen(accounts: number): Promise<void> {
-  const { engine, options } = await open(accounts)
-  const { hash } = engine.head()
-  await engine.close()
-  const cpu = cpuNow()
-  const started = performance.now()
-  const again = await createEmbeddedEngine(options)
-  if (again.head().hash !== hash) throw new Error(`expected the head ${hash}, got ${again.head().hash}`)
-  report(accounts, 0n, started, cpu, {})
-  await again.close()
-  process.exit(0)
-}
-
-function report(
-  count: number,
-  gas: bigint,
-  started: number,
-  cpu: CpuTimes,
-  more: Readonly<Record<string, number>>,
-): void {
+function figures(count: number, gas: bigint, started: number, cpu: CpuTimes) {
   const seconds = (performance.now() - started) / 1000
   const now = cpuNow()
-  print({
+  return {
     perSecond: count / seconds,
     megagas: Number(gas) / 1e6 / seconds,
     seconds,
     cpuSeconds: now.process - cpu.process,
     threadSeconds: now.thread - cpu.thread,
     megabytes: megabytes(),
-    ...more,
-  })
+  }
 }
 
 const [first, second, third] = words
 if (mode === 'serve') await serve(Number(first))
 else if (mode === 'build') await build(first as LoadKind, Number(second), Number(third))
 else if (mode === 'import') await importBlocks(first as LoadKind, Number(second), Number(third))
-else if (mode === 'reopen') await reopen(Number(first))

@@ -5,7 +5,7 @@ import type { Hex } from '@openledger/primitives'
 import type { Crypto } from './Crypto.ts'
 import { type Fork, rulesOf } from './Fork.ts'
 import { createJournaledState, type JournaledState } from './JournaledState.ts'
-import { precompiles } from './Precompiles.ts'
+import { ethereumPrecompiles, precompiles } from './Precompiles.ts'
 import { createStateManager } from './StateManager.ts'
 import type { AccessList } from './Transaction.ts'
 import { EMPTY_CODE_HASH } from './WorldState.ts'
@@ -106,13 +106,31 @@ export type Evm = {
   ): Promise<MessageResult & { readonly accessList: AccessList }>
 }
 
-/** Creates an EVM with the rules of a fork, and the OP Stack's precompiles. */
-export async function createEvm(options: { chainId: number; crypto: Crypto; fork?: Fork }): Promise<Evm> {
+const ETHEREUM_FORKS = { cancun: Hardfork.Cancun, prague: Hardfork.Prague, osaka: Hardfork.Osaka } as const
+
+/** Ethereum's own forks, whose published tests the EVM is held to. */
+export type EthereumFork = 'cancun' | 'prague' | 'osaka'
+
+/**
+ * Creates an EVM with the rules of a fork, and the OP Stack's precompiles.
+ * @param options.ethereum - Runs by Ethereum's own rules of this fork instead.
+ */
+export async function createEvm(options: {
+  chainId: number
+  crypto: Crypto
+  fork?: Fork
+  ethereum?: EthereumFork
+}): Promise<Evm> {
   const { crypto } = options
   const common = memoise(
     new Common({
       chain: { ...Mainnet, chainId: options.chainId },
-      hardfork: rulesOf(options.fork ?? 'isthmus').hasPrague ? Hardfork.Prague : Hardfork.Cancun,
+      hardfork:
+        options.ethereum === undefined
+          ? rulesOf(options.fork ?? 'isthmus').hasPrague
+            ? Hardfork.Prague
+            : Hardfork.Cancun
+          : ETHEREUM_FORKS[options.ethereum],
       params: paramsEVM,
       customCrypto: {
         keccak256: crypto.keccak256,
@@ -135,7 +153,12 @@ export async function createEvm(options: { chainId: number; crypto: Crypto; fork
     putBlock: async () => {},
     shallowCopy: () => blockchain,
   }
-  const evm = await createEVM({ common, stateManager, blockchain, customPrecompiles: precompiles(common) })
+  const evm = await createEVM({
+    common,
+    stateManager,
+    blockchain,
+    customPrecompiles: options.ethereum === undefined ? precompiles(common) : ethereumPrecompiles(),
+  })
   const warmAlways = [...evm.precompiles.keys()]
   const isPlainTransfer = (state: JournaledState, { to }: Message): boolean =>
     to !== null &&

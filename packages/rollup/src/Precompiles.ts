@@ -54,6 +54,11 @@ export function precompiles(common: Common): { address: Address; function: Preco
   ]
 }
 
+/** Lists what EthereumJS leaves to others on Ethereum itself. */
+export const ethereumPrecompiles = (): { address: Address; function: PrecompileFunc }[] => [
+  entry(POINT_EVALUATION, evaluatePoint),
+]
+
 const entry = (address: Hex, run: PrecompileFunc) => ({
   address: new Address(hexToBytes(address)),
   function: run,

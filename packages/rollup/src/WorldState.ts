@@ -55,6 +55,8 @@ export type StateTrie = {
   /** Returns the value without leading zeros, empty for zero. */
   storage(account: Account | undefined, slot: Hex): Uint8Array
   apply(state: WorldState, changes: Iterable<PendingChange>): { state: WorldState; changes: AccountChange[] }
+  /** Makes a state of accounts that come one at a time, keeping nothing else of them. */
+  build(accounts: Iterable<PendingChange>): WorldState
   root(state: WorldState): Hex
   storageRoot(account: Account | undefined): Hex
   accountProof(state: WorldState, address: Hex): Uint8Array[]
@@ -112,6 +114,22 @@ export function createStateTrie(crypto: Crypto = plainCrypto): StateTrie {
         changes.push({ address: change.address, before, after, slots })
       }
       return { state: next, changes }
+    },
+    build(accounts) {
+      const edit = Trie.createEdit()
+      // each key is met once, so remembering its hash would only push others out
+      const keyOf = (key: Hex): Uint8Array => crypto.keccak256(hexToBytes(key))
+      let state: WorldState
+      for (const { address, after, slots } of accounts) {
+        if (after === undefined) continue
+        let storage: StorageTrie
+        for (const [slot, value] of slots) {
+          if (value.length > 0) storage = Trie.put(storage, keyOf(slot), value, edit)
+        }
+        const { nonce, balance, codeHash } = after
+        state = Trie.put(state, keyOf(address), { nonce, balance, codeHash, storage }, edit)
+      }
+      return state
     },
     root: (state) => bytesToHex(Trie.hash(state, encodeAccount, crypto)),
     storageRoot: (account) => bytesToHex(storageRootOf(account?.storage)),

@@ -34,6 +34,7 @@ export {
 } from './derivation/Derivation.ts'
 export type {
   BlockContext,
+  EthereumFork,
   Evm,
   EvmFrame,
   EvmStep,

@@ -47,8 +47,11 @@ export type ChainStore = {
   blockNumber(hash: Hex): bigint | undefined
   blockHash(number: bigint): Hex | undefined
   place(transactionHash: Hex): TransactionPlace | undefined
-  /** Visits every account at the head with its slots. */
-  forEachAccount(visit: (change: PendingChange) => void): void
+  /** What the genesis was that the chain was made or last opened with; see {@link setGenesisDigest}. */
+  genesisDigest(): string | undefined
+  setGenesisDigest(digest: string): void
+  /** Reads every account at the head with its slots, one at a time. */
+  accounts(): Iterable<PendingChange>
   code(codeHash: Hex): Uint8Array | undefined
   /** Merges what undoes the blocks `from..to`: applied to the state after `to` it gives the state before `from`. */
   undo(from: bigint, to: bigint): PendingChange[]
@@ -137,11 +140,11 @@ export function openChainStore(directory: string): ChainStore {
   const state = statements(chain, {
     putAccount: 'INSERT INTO account VALUES (?, ?) ON CONFLICT DO UPDATE SET fields = excluded.fields',
     removeAccount: 'DELETE FROM account WHERE address = ?',
-    accounts: 'SELECT address, fields FROM account',
+    accounts: 'SELECT address, fields FROM account ORDER BY address',
+    allSlots: 'SELECT address, slot, value FROM slot ORDER BY address, slot',
     putSlot: 'INSERT INTO slot VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     removeSlots: 'DELETE FROM slot WHERE address = ?',
     removeSlot: 'DELETE FROM slot WHERE address = ? AND slot = ?',
-    slots: 'SELECT slot, value FROM slot WHERE address = ?',
     putCode: 'INSERT INTO code VALUES (?, ?) ON CONFLICT DO NOTHING',
     code: 'SELECT code FROM code WHERE hash = ?',
   })
@@ -251,17 +254,31 @@ export function openChainStore(directory: string): ChainStore {
       const row = places.get.get(hexToBytes(hash)) as { number: number; position: number } | undefined
       return row === undefined ? undefined : { blockNumber: BigInt(row.number), index: row.position }
     },
-    forEachAccount(visit) {
+    genesisDigest: () => (meta.get.get('genesis') as { value: string } | undefined)?.value,
+    setGenesisDigest: (digest) => void meta.set.run('genesis', digest),
+    *accounts() {
+      // both tables lie in the order of addresses: one pass over each, instead of a question for every account
+      const rows = state.allSlots.iterate() as IterableIterator<{
+        address: Uint8Array
+        slot: Uint8Array
+        value: Uint8Array
+      }>
+      let next = rows.next()
       for (const row of state.accounts.iterate() as Iterable<{ address: Uint8Array; fields: Uint8Array }>) {
-        const slots = new Map<Hex, Uint8Array>()
-        const rows = state.slots.all(row.address) as { slot: Uint8Array; value: Uint8Array }[]
-        for (const { slot, value } of rows) slots.set(bytesToHex(slot), value)
-        visit({
+        let slots: Map<Hex, Uint8Array> | undefined
+        while (next.done !== true && Buffer.compare(next.value.address, row.address) <= 0) {
+          if (Buffer.compare(next.value.address, row.address) === 0) {
+            slots ??= new Map()
+            slots.set(bytesToHex(next.value.slot), next.value.value)
+          }
+          next = rows.next()
+        }
+        yield {
           address: bytesToHex(row.address),
           after: decodeFields(row.fields),
           isStorageCleared: true,
-          slots,
-        })
+          slots: slots ?? NO_SLOTS,
+        }
       }
     },
     code(hash) {
@@ -301,6 +318,9 @@ export function openChainStore(directory: string): ChainStore {
     },
   }
 }
+
+/** Shared by all accounts without storage, which most are. */
+const NO_SLOTS: ReadonlyMap<Hex, Uint8Array> = new Map()
 
 function openDatabase(path: string, synchronous: 'FULL' | 'NORMAL', schema: string): DatabaseSync {
   const database = new DatabaseSync(path)
