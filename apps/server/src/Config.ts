@@ -41,6 +41,20 @@ export const configSchema = z.object({
     .describe('Folder of the base model, in Hugging Face format'),
   engineThreads: z.coerce.number().int().min(1).max(64).default(2).describe('Threads of the model engine'),
   servingRows: z.coerce.number().int().min(1).max(256).default(8).describe('Requests decoded in one batch'),
+  basePrecision: z
+    .enum(['f32', 'int4'])
+    .default('f32')
+    .describe(
+      'How exactly the base is kept for answers; int4 is several times as fast and a little different',
+    ),
+  vllmUrls: z
+    .string()
+    .optional()
+    .describe('vLLM servers of the same base that answer too, separated by commas'),
+  vllmAdapterDirectory: z
+    .string()
+    .optional()
+    .describe('Folder that those servers read too, for adapters; by default in the data directory'),
   seed: z
     .enum(['on', 'off'])
     .default('on')

@@ -17,6 +17,7 @@ import type { Config } from './Config.ts'
 import { createSeed } from './Seed.ts'
 import { servePage } from './servePage.ts'
 import { serverChain } from './serverChain.ts'
+import { createServingRouter } from './servingRouter.ts'
 
 export type Server = AsyncDisposable & {
   /** Where the page and the API are. */
@@ -109,10 +110,13 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
       baseDirectory: config.baseModel,
       baseName: BASE_NAME,
       threads: config.engineThreads,
+      precision: config.basePrecision,
       limits: { rows: config.servingRows },
     },
   )
   stack.defer(openlora.close)
+  const router = createServingRouter(openlora, config, blobs)
+  stack.defer(async () => router.close())
   const settlement = createSettlement({
     database,
     publicClient,
@@ -159,7 +163,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     }),
     datanets,
     modelFactory: factory,
-    serving: openlora,
+    serving: { ...openlora, generate: router.generate },
     findModel: factory.serving,
     settlement,
     seed: () => seedStatus(),

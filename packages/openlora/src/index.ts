@@ -27,7 +27,17 @@ export {
   PromptError,
   type ServedModel,
 } from './OpenLora.ts'
+export {
+  type Backend,
+  createRouter,
+  NoBackendError,
+  type Router,
+  type RouterOptions,
+  type RouterState,
+  UnknownBackendError,
+} from './Router.ts'
 export { GREEDY, SamplingOptionError, type SamplingOptions } from './Sampler.ts'
 export { QueueFullError } from './Scheduler.ts'
 export { type AnswerInputs, type ComputedReceipt, hashText, type Verdict, verify } from './Verification.ts'
+export { createVllmBackend, type VllmOptions, VllmRefusedError, VllmUnreachableError } from './VllmBackend.ts'
 export { type Logger, WorkerStoppedError } from './WorkerHost.ts'

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Adapter, AdapterFolder, type LlamaConfig, parseConfig } from '@openledger/model'
+import {
+  AdapterHashMismatchError,
+  createRouter,
+  createVllmBackend,
+  type OpenLora,
+  type Router,
+} from '@openledger/openlora'
+import type { Blobs } from '@openledger/store'
+import type { Config } from './Config.ts'
+
+/** Spreads answers over the engine of this process and the vLLM servers of the configuration; attribution stays here. */
+export function createServingRouter(
+  openLora: OpenLora,
+  config: Config,
+  blobs: Pick<Blobs, 'get'>,
+): Pick<Router, 'generate' | 'close'> {
+  const { baseModel, dataDirectory } = config
+  const urls = (config.vllmUrls ?? '').split(',').filter((url) => url !== '')
+  if (urls.length === 0) return { generate: openLora.generate, close: () => {} }
+  const directory = config.vllmAdapterDirectory ?? join(dataDirectory, 'adapters')
+  let read: Promise<LlamaConfig> | undefined
+  const place = async ({ adapterCid, adapterHash }: { adapterCid: string; adapterHash: `0x${string}` }) => {
+    read ??= readFile(join(baseModel, 'config.json'), 'utf8').then((text) => parseConfig(JSON.parse(text)))
+    const adapter = Adapter.decode(await read, await blobs.get(adapterCid))
+    if (adapter.hash !== adapterHash) {
+      throw new AdapterHashMismatchError({ cid: adapterCid, hash: adapterHash }, adapter.hash)
+    }
+    const path = join(directory, adapterHash)
+    await AdapterFolder.write(path, adapter, openLora.baseName)
+    return path
+  }
+  const local = {
+    name: 'local',
+    generate: openLora.generate,
+    isHealthy: async () => (await openLora.metrics()).rows > 0,
+  }
+  const { tokenizer, baseName } = openLora
+  const remote = urls.map((url) => createVllmBackend({ url, baseName, place, tokenizer }))
+  return createRouter([local, ...remote])
+}
