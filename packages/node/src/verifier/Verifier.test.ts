@@ -21,7 +21,10 @@ import { hexToBytes, keccak256, numberToHex, parseGwei, stringToHex } from 'viem
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { CHAIN_ID, genesisOf } from '../../test/Chain.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
-import type { BlockRecord, Engine } from '../engine/Engine.ts'
+import type { BlockRecord, ChainEngine, Engine } from '../engine/Engine.ts'
+import { createExecutionNode } from '../engineApi/createExecutionNode.ts'
+import { createRemoteEngine } from '../engineApi/createRemoteEngine.ts'
+import * as Jwt from '../engineApi/Jwt.ts'
 import type { L1Contents, L1Reader } from '../l1/L1Reader.ts'
 import { createExclusive } from '../node/Exclusive.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
@@ -145,7 +148,7 @@ async function createHouse({ window = 3600n } = {}) {
     hashOf: async (number) => l1[Number(number)]?.block.hash,
     read: async (number) => l1[Number(number)],
   }
-  const start = async (on: Engine): Promise<Verifier> => {
+  const start = async (on: ChainEngine): Promise<Verifier> => {
     const verifier = createVerifier({
       engine: on,
       l1: reader,
@@ -260,6 +263,32 @@ describe('a verifier that executes', () => {
       expect(hashes(house.engine)).toEqual(hashes(derived))
     }
     expect(house.engine.safe().number).toBe(2n)
+  })
+
+  test('has an engine behind the Engine API hold the same chain, reduced blocks included', async () => {
+    const house = await createHouse()
+    await house.build([await transfer(0)])
+    await house.build([await transfer(1)])
+    const spoilt = { ...house.batchOf(2n), transactions: [hexToBytes(await transfer(0))] }
+    house.publish([house.batchOf(1n), spoilt])
+    const derived = await house.derive()
+
+    const directory = mkdtempSync(join(tmpdir(), 'openledger-remote-'))
+    cleanUp.push(() => rmSync(directory, { recursive: true, force: true }))
+    const execution = await createExecutionNode({ directory, genesis })
+    cleanUp.push(execution.close)
+    const secret = Jwt.readSecret(execution.jwtSecretPath)
+    const remote = await createRemoteEngine({
+      url: execution.engineUrl,
+      secret,
+      chainId: CHAIN_ID,
+      fillTimeMs: 0,
+    })
+    cleanUp.push(() => remote.close())
+    const verifier = await house.start(remote)
+    await house.settle(verifier)
+    await vi.waitFor(() => expect(hashes(execution.engine)).toEqual(hashes(derived)), { timeout: 10_000 })
+    expect(derived.head().number).toBe(2n)
   })
 
   test('sequence_window_expiry_test.go: deposits come in without a sequencer', async () => {

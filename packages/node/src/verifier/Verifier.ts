@@ -96,11 +96,17 @@ export function createVerifier(options: VerifierOptions): Verifier {
     let block = engine.finalized()
     const earliest = safe.origin.number - CHANNEL_TIMEOUT_BLOCKS
     while (block.number > config.genesis.l2.number && refOf(block).origin.number > earliest) {
-      block = engine.block(block.number - 1n)!
+      const before = engine.block(block.number - 1n)
+      if (before === undefined) break
+      block = before
     }
+    // an engine elsewhere may not show blocks so old; their configuration is then taken to be that of the oldest shown
+    const reached = refOf(block).origin.number
+    const first = config.genesis.l1.number
+    const number = block.number === config.genesis.l2.number || reached <= earliest ? reached : earliest
     return createDerivation({
       config,
-      start: { number: refOf(block).origin.number, systemConfig: systemConfigOf(block, config) },
+      start: { number: number > first ? number : first, systemConfig: systemConfigOf(block, config) },
       known,
       brotli: decompressBrotli,
       crypto,
