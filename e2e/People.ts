@@ -69,7 +69,7 @@ export async function ask(
   { url }: Visit,
   secret: string,
   question: { model: string; prompt: string; max_tokens: number },
-): Promise<{ answer: string; receipt: Http.SignedReceipt }> {
+): Promise<Http.AnswerExtension> {
   const { status, text, json } = await post(
     url,
     '/v1/completions',

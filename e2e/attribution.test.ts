@@ -1,4 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CanonicalJson } from '@openledger/primitives'
+import type { Http } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { auditReceipt, keep } from '../apps/cli/src/auditing.ts'
+import { connect } from '../apps/cli/src/Connection.ts'
 import { access, ask, caller, type Visit, visit } from './People.ts'
 
 /**
@@ -52,6 +59,7 @@ const PAIRS = [
 ] as const
 
 const ASSERTED = 5
+const BASE = join(import.meta.dirname, '..', 'assets', 'base')
 
 describe('who an answer pays', () => {
   let house: Visit
@@ -94,6 +102,39 @@ describe('who an answer pays', () => {
     for (const share of shares) {
       expect(share.reasons.reduce((sum, { sharePpm }) => sum + sharePpm, 0)).toBe(share.sharePpm)
     }
+  })
+
+  test('is recomputed by an auditor from published files, and whatever was altered is named', async () => {
+    const [, prompt] = PAIRS[1]
+    const extension = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 48 })
+    const connection = await connect(house.url)
+    const { receipt } = extension
+    const folder = await mkdtemp(join(tmpdir(), 'openledger-audit-'))
+    const answerPath = join(folder, 'answer.json')
+    await keep(answerPath, prompt, extension)
+    const audit = (claimed: Http.SignedReceipt, path?: string) =>
+      auditReceipt(connection, claimed, { baseDirectory: BASE, answerPath: path })
+    expect(await audit(receipt, answerPath)).toMatchObject({ holds: true })
+    expect(await audit(receipt)).toMatchObject({ holds: true })
+    const { attribution } = receipt
+    const altered = (changes: object): Http.SignedReceipt => {
+      const forged = { ...attribution, ...changes }
+      return { ...receipt, attribution: forged, attributionHash: CanonicalJson.hash(forged) }
+    }
+    const [first, ...others] = attribution.shares
+    const payee = {
+      ...first!,
+      contributionId: attribution.shares.at(-1)!.contributionId,
+      sharePpm: first!.sharePpm - 1,
+    }
+    expect((await audit(altered({ shares: [payee, ...others] }), answerPath)).difference).toContain(
+      'shares[0]',
+    )
+    expect((await audit(altered({ liftMilliNats: 1 }))).difference).toContain('liftMilliNats')
+    expect((await audit({ ...receipt, answerHash: receipt.promptHash }, answerPath)).difference).toContain(
+      'answerHash',
+    )
+    await rm(folder, { recursive: true })
   })
 
   test('is the same when asked again', async () => {

@@ -24,6 +24,7 @@ type Case = {
   readonly lift: readonly number[]
   readonly scores: readonly number[]
   readonly influenceBps: number
+  readonly agreementPpm: number
   readonly payer: string
 }
 
@@ -79,16 +80,31 @@ function randomCase(seed: number): Case {
     logProbabilities: answer.map(() => -5 * random()),
     lift: answer.map(() => 3 * random() - 1),
     influenceBps: 1_000 * below(11),
+    // measured in every other case
+    agreementPpm: below(2) * below(1_000_001),
   }
 }
 
 /** What the code under test says, as one line. */
-function coded({ documents, vocabulary, answer, scores, influenceBps, payer, ...numbers }: Case): string {
+function coded({
+  documents,
+  vocabulary,
+  answer,
+  scores,
+  influenceBps,
+  agreementPpm,
+  payer,
+  ...numbers
+}: Case): string {
   const index = buildSpanIndex({ documents, vocabularySize: vocabulary })
   const copied = copiedParts(index)
   const { entries, commonsPpm } = attribute({
     ...numbers,
-    policy: { influenceBps, spansBps: 10_000 - influenceBps },
+    policy: {
+      influenceBps,
+      spansBps: 10_000 - influenceBps,
+      ...(agreementPpm === 0 ? {} : { agreementPpm }),
+    },
     spans: traceSpans(index, answer),
     influence: { recordIds: documents.map(({ recordId }) => recordId), scores },
     excluded: [payer],
@@ -105,13 +121,14 @@ function coded({ documents, vocabulary, answer, scores, influenceBps, payer, ...
 
 /** What the document says. */
 function written(given: Case): string {
-  const { documents, lift, influenceBps, payer } = given
+  const { documents, lift, influenceBps, agreementPpm, payer } = given
   const corpus = createCorpus(given)
   // step 2
   const milli = lift.map((nats) => Math.round(1_000 * nats))
   const net = sum(milli)
   const influencePool = (UNITS * BigInt(influenceBps)) / 10_000n
-  const influencePaid = net > 0 ? (influencePool * BigInt(net)) / BigInt(sum(milli.map(Math.abs))) : 0n
+  const likely = net > 0 ? (influencePool * BigInt(net)) / BigInt(sum(milli.map(Math.abs))) : 0n
+  const influencePaid = agreementPpm === 0 ? likely : (likely * BigInt(agreementPpm) ** 2n) / 10n ** 12n
   const lines = [
     ...influenceLines(given, corpus, influencePaid),
     ...spanLines(given, corpus, UNITS - influencePool),

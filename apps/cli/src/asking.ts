@@ -47,7 +47,7 @@ export type Question = {
 export async function ask(
   { url }: Connection,
   { model, prompt, maxTokens, secret }: Question,
-): Promise<{ answer: string; receipt: Http.SignedReceipt }> {
+): Promise<Http.AnswerExtension> {
   const response = await fetch(`${url}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },

@@ -163,6 +163,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     }),
     datanets,
     modelFactory: factory,
+    blobs,
     serving: { ...openlora, generate: router.generate },
     findModel: factory.serving,
     settlement,

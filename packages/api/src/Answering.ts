@@ -2,7 +2,7 @@ import type { GenerateRequest, GenerationResult, OpenLora, Prepared, TokenDelta 
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 import { FeeSplit, type Http } from '@openledger/protocol'
 import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
-import { type Database, eq, or, schema } from '@openledger/store'
+import { type Blobs, type Database, eq, or, schema } from '@openledger/store'
 
 const { contributions } = schema
 
@@ -16,6 +16,7 @@ export type AnsweringModel = {
   readonly spansCid: string
   readonly influenceBps: number
   readonly spansBps: number
+  readonly agreementPpm: number
 }
 
 /** What makes answers and says what shaped them. */
@@ -56,6 +57,12 @@ export type Answering = {
   readonly answer: (quote: Quote, payer: Payer, options: AnswerOptions) => AsyncGenerator<AnswerEvent>
 }
 
+/** The policy that is signed: the agreement counts only where it was measured. */
+const policyOf = ({ influenceBps, spansBps, agreementPpm }: AnsweringModel) => ({
+  ...{ influenceBps, spansBps },
+  ...(agreementPpm === 0 ? {} : { agreementPpm }),
+})
+
 const hashText = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
 
 /** Creates the one way in which answers are sold. */
@@ -63,9 +70,11 @@ export function createAnswering(deps: {
   readonly database: Database
   readonly settlement: Pick<Settlement, 'accounts' | 'contract' | 'receipts'>
   readonly serving: Serving
+  /** Keeps the evidence of every answer. */
+  readonly blobs: Pick<Blobs, 'put'>
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
 }): Answering {
-  const { database, settlement, serving, findModel } = deps
+  const { database, settlement, serving, blobs, findModel } = deps
 
   /** Who pays for an answer does not earn from it: asking oneself would otherwise turn fees into rewards. */
   async function ownContributions(account: Hex): Promise<Hex[]> {
@@ -79,16 +88,18 @@ export function createAnswering(deps: {
   async function charge({ model, terms }: Quote, hold: Hold, result: GenerationResult) {
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
     const { promptIds, answerIds, text } = result
-    const { attribution, inferenceCommitment } = await serving.attribute({
+    const { attribution, evidence, inferenceCommitment } = await serving.attribute({
       model: {
         adapter: { cid: adapterCid, hash: adapterHash },
         index: { influenceCid, spansCid, recordsCid, attributionRoot: terms.attributionRoot },
-        policy: { influenceBps: model.influenceBps, spansBps: model.spansBps },
+        policy: policyOf(model),
         commons: terms.commons,
       },
       ...{ promptIds, answerIds, text },
       excludedContributions: await ownContributions(hold.account),
     })
+    // before the receipt that names it
+    await blobs.put(evidence)
     return settlement.receipts.nextReceipt({
       ...{ hold, modelId: model.modelId, attribution, inferenceCommitment },
       promptHash: hashText(result.promptText),

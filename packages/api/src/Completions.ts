@@ -187,9 +187,17 @@ export function toBody(
         : { ...choice, text: result.text },
     ],
     usage: usageOf(result),
-    openledger: { receipt, answer: result.text },
+    openledger: extensionOf(result, receipt),
   }
 }
+
+/** What a payer keeps to have the answer recomputed elsewhere, beside the receipt. */
+const extensionOf = (result: GenerationResult, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
+  receipt,
+  answer: result.text,
+  promptTokenIds: [...result.promptIds],
+  answerTokenIds: [...result.answerIds],
+})
 
 /** Writes the first chunk of a stream, which says who speaks; completions have none. */
 export const firstChunk = (format: Format): Record<string, unknown> | undefined =>
@@ -226,7 +234,7 @@ export function lastChunk(
   return {
     ...envelope(format, true),
     choices: [format.kind === 'chat' ? { ...choice, delta: {} } : { ...choice, text: '' }],
-    openledger: { receipt, answer: result.text },
+    openledger: extensionOf(result, receipt),
   }
 }
 

@@ -4,11 +4,12 @@ import type { Clock } from '@openledger/primitives'
 import { Abi, Http, SignedRequest } from '@openledger/protocol'
 import { addressSchema, hashSchema } from '@openledger/protocol/Scalars'
 import type { Settlement } from '@openledger/settlement'
-import { type Database, schema } from '@openledger/store'
+import { type Blobs, type Database, schema } from '@openledger/store'
 import { streamSSE } from 'hono/streaming'
 import type { PublicClient } from 'viem'
 import { z } from 'zod'
 import { createAgents } from './Agents.ts'
+import { addAttributionRoutes } from './attributionRoutes.ts'
 import { createExplorer } from './Explorer.ts'
 import type { Supply } from './Network.ts'
 import type { Routes } from './Routes.ts'
@@ -28,6 +29,8 @@ export type ApiRouteDependencies = {
   readonly settlement: Settlement
   readonly datanets: Datanets
   readonly modelFactory: ModelFactory
+  /** Adapters, indexes and evidence, by CID. */
+  readonly blobs: Blobs
   /** How far a first start has come; all done where there is nothing to put in place. */
   readonly seed: () => Http.Seed
   readonly clock: Clock
@@ -46,6 +49,7 @@ export function addApiRoutes(routes: Routes, deps: ApiRouteDependencies): void {
   addDatanetRoutes(routes, deps)
   addTrainingRoutes(routes, deps)
   addMoneyRoutes(routes, deps)
+  addAttributionRoutes(routes, deps)
   addExplorerRoutes(routes, deps)
 }
 

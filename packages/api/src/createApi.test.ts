@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, Http, TypedData } from '@openledger/protocol'
+import { cidOf, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ApiHouse, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
@@ -55,6 +56,48 @@ const createKey = async (name: string): Promise<string> => {
   return Http.createdApiKeySchema.parse(body).secret
 }
 
+describe('what an auditor needs', () => {
+  const statusOf = async (path: string) => {
+    const response = await house.fetch(`${URL_BASE}${path}`)
+    return {
+      status: response.status,
+      code: response.ok ? '' : Http.problemSchema.parse(await response.json()).code,
+    }
+  }
+
+  test('is a receipt’s evidence under the name that the receipt gives it', async () => {
+    const secret = await createKey('evidence')
+    const asked = await house.post(
+      '/v1/completions',
+      { model, prompt: 'write a token' },
+      { authorization: `Bearer ${secret}` },
+    )
+    const { receipt } = Http.answerExtensionSchema.parse(asked.body['openledger'])
+    const response = await house.fetch(`${URL_BASE}/api/receipts/${receipt.sequence}/evidence`)
+    expect(cidOf(new Uint8Array(await response.arrayBuffer()))).toBe(receipt.attribution.evidenceCid)
+    expect(await statusOf('/api/receipts/9999/evidence')).toMatchObject({ status: 404 })
+  })
+
+  test('is a model’s files by CID, and only where licences let anyone have them', async () => {
+    const { orm } = house.database
+    const bytes = new TextEncoder().encode('an index')
+    const influenceCid = await house.blobs.put(bytes)
+    await orm.update(schema.trainingRuns).set({ influenceCid, baseHash: CanonicalJson.hash('base') })
+    const facts = Http.modelAttributionSchema.parse(await get(`/api/models/${model}/attribution`))
+    expect(facts).toMatchObject({ influenceCid, isOpen: true, licences: ['MIT'] })
+    const file = `/api/models/${model}/files/${influenceCid}`
+    const response = await house.fetch(`${URL_BASE}${file}`)
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes)
+    const another = await house.blobs.put(new TextEncoder().encode('of nobody'))
+    expect(await statusOf(`/api/models/${model}/files/${another}`)).toEqual({
+      ...{ status: 404, code: 'model.file_not_found' },
+    })
+    await orm.update(schema.datanets).set({ licence: 'Proprietary' })
+    expect(await statusOf(file)).toEqual({ status: 403, code: 'model.files_forbidden' })
+    await orm.update(schema.datanets).set({ licence: 'MIT' })
+  })
+})
+
 describe('every route', () => {
   test('answers in the shape that the protocol names', async () => {
     const secret = await createKey('shapes')
@@ -84,7 +127,7 @@ describe('every route', () => {
     expect(BigInt(account.prepaidWei) - BigInt(account.heldWei)).toBe(BigInt(account.availableWei))
     expect(
       Http.apiKeySchema.array().parse(await get(`/api/accounts/${caller.address}/api-keys`)),
-    ).toHaveLength(1)
+    ).toHaveLength(2)
     const [receipt] = Http.receiptSchema
       .array()
       .parse(await get(`/api/receipts?payer=${caller.address}&limit=1`))

@@ -7,7 +7,7 @@ import type { GenerationResult, OpenLora, OpenLoraMetrics, TokenDelta } from '@o
 import { Bytes, type Hex } from '@openledger/primitives'
 import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
-import { createDiskBlobs, createJobs, eq, schema } from '@openledger/store'
+import { type Blobs, cidOf, createDiskBlobs, createJobs, eq, schema } from '@openledger/store'
 import { keccak256 } from 'viem'
 import { type House, startHouse } from '../../settlement/test/house.ts'
 import type { Serving } from '../src/Answering.ts'
@@ -29,6 +29,7 @@ export type ApiHouse = House & {
     headers?: Record<string, string>,
   ) => Promise<{ status: number; headers: Headers; body: Record<string, never> }>
   readonly logged: Record<string, unknown>[]
+  readonly blobs: Blobs
 }
 
 export type Script = {
@@ -85,6 +86,7 @@ export async function startApiHouse(): Promise<ApiHouse> {
     ...{ database, l1Client: publicClient, l2Client: publicClient, settlement, datanets, clock },
     supply: async () => ({ lockedOnL1Wei: 1n, onL2Wei: 1n }),
     modelFactory: factory,
+    blobs,
     findModel: factory.serving,
     serving: createScriptedServing(
       script,
@@ -99,7 +101,7 @@ export async function startApiHouse(): Promise<ApiHouse> {
   return {
     ...house,
     deployment,
-    ...{ api, settlement, script, fetch, logged },
+    ...{ api, settlement, script, fetch, logged, blobs },
     async post(path, body, headers = {}) {
       const response = await fetch(`${URL_BASE}${path}`, {
         method: 'POST',
@@ -215,10 +217,12 @@ function createScriptedServing(
       return {
         attribution: {
           ...{ engineVersion: 'script', policy: { influenceBps: 5_000, spansBps: 5_000 } },
+          evidenceCid: cidOf(Bytes.fromUtf8(text)),
           liftMilliNats: answerIds.length,
           shares: [{ contributionId: contributionId!, sharePpm: 500_000, reasons: [reason] }],
           commons: { sharePpm: 500_000, beneficiary: commons, reason: 'The script says so.' },
         },
+        evidence: Bytes.fromUtf8(text),
         inferenceCommitment: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
         fingerprint: [],
       }

@@ -28,6 +28,8 @@ export function learn(source: {
   readonly blocks: readonly Whitening.GradientBlock[]
   readonly rows: readonly Float32Array[]
   readonly fisher: readonly Float32Array[]
+  /** A power of two, 64 or more; left out, the shortest that keeps enough energy. */
+  readonly dimension?: number
 }): {
   readonly dimension: number
   readonly energyPpm: number
@@ -43,7 +45,7 @@ export function learn(source: {
     for (let j = 0; j < landmarkCount; j++)
       gram[i * landmarkCount + j]! *= inverseNorms[i]! * inverseNorms[j]!
   }
-  const { directions, rank, dimension, energyPpm } = principal(gram, landmarkCount)
+  const { directions, rank, dimension, energyPpm } = principal(gram, landmarkCount, source.dimension)
   const gradientWidth = paddedWidth(blocks)
   const kernels = ScanKernels.create({
     ...{ rowCount: rows.length, width: dimension, directions: dimension, gradientWidth },
@@ -178,13 +180,15 @@ function invertNorms(normsSquared: Float64Array): Float64Array {
 function principal(
   gram: Float64Array,
   landmarkCount: number,
+  wanted: number | undefined,
 ): { directions: Float64Array; rank: number; dimension: number; energyPpm: number } {
   const { values, vectors } = decompose(gram.slice(0, landmarkCount * landmarkCount), landmarkCount)
   const positive = values.map((value) => Math.max(0, value))
   const total = positive.reduce((sum, value) => sum + value, 0)
   const kept = (dimension: number): number =>
     total === 0 ? 1 : positive.slice(0, dimension).reduce((sum, value) => sum + value, 0) / total
-  const dimension = DIMENSIONS.find((candidate) => kept(candidate) >= ENERGY_MIN) ?? DIMENSIONS.at(-1)!
+  const dimension =
+    wanted ?? DIMENSIONS.find((candidate) => kept(candidate) >= ENERGY_MIN) ?? DIMENSIONS.at(-1)!
   const rank = positive.slice(0, dimension).filter((value) => value > RANK_TOLERANCE * positive[0]!).length
   const directions = vectors.slice(0, rank * landmarkCount)
   for (let k = 0, at = 0; k < rank; k++) {

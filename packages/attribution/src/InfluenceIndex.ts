@@ -37,6 +37,7 @@ const VERSION = 1
  * @param rows - One gradient of the token-mean loss for each record, `[parameters]`.
  * @param fisher - Gradients of the same loss with labels sampled from the model; a few hundred suffice.
  * @param recordIds - Names of the rows, in the order of registration.
+ * @param dimension - Length of the codes, a power of two of 64 or more; left out, as short as keeps the energy.
  * @throws {GradientShapeError} @throws {GradientValueError}
  * @see Grosse et al. 2023 for the damped Gauss-Newton form; EOGP (Heo et al. 2026) for whitened principal directions.
  */
@@ -45,11 +46,13 @@ export function build({
   rows,
   fisher,
   recordIds,
+  dimension: wanted,
 }: {
   readonly blocks: readonly GradientBlock[]
   readonly rows: readonly Float32Array[]
   readonly fisher: readonly Float32Array[]
   readonly recordIds: readonly string[]
+  readonly dimension?: number
 }): InfluenceIndex {
   const parameterCount = blocks.reduce((sum, { size }) => sum + size, 0)
   if (rows.length !== recordIds.length || rows.length === 0 || fisher.length === 0) {
@@ -60,7 +63,10 @@ export function build({
   }
   for (const [i, row] of rows.entries()) assertGradient(row, parameterCount, `record ${recordIds[i]}`)
   for (const [i, row] of fisher.entries()) assertGradient(row, parameterCount, `Fisher row ${i}`)
-  const { dimension, energyPpm, kernels, scales } = GradientCode.learn({ blocks, rows, fisher })
+  const { dimension, energyPpm, kernels, scales } = GradientCode.learn({
+    ...{ blocks, rows, fisher },
+    ...(wanted === undefined ? {} : { dimension: wanted }),
+  })
   return commit({ blocks, recordIds, dimension, energyPpm, scales, kernels })
 }
 

@@ -6,8 +6,8 @@ import type { SpanTrace } from './SpanTrace.ts'
 
 /** Everything that an answer's shares follow from. */
 export type AttributionInputs = {
-  /** How the contributors' part is divided between the estimators; sums to 10,000. */
-  readonly policy: { readonly influenceBps: number; readonly spansBps: number }
+  /** How the contributors' part is divided between the estimators. */
+  readonly policy: PayoutPolicy
   /** All records of the model's training set. */
   readonly records: readonly PayoutRecord[]
   /** `[tokens]` `log p_adapter - log p_base` of the answer's tokens, in nats. */
@@ -19,6 +19,14 @@ export type AttributionInputs = {
   readonly logProbabilities?: ArrayLike<number>
   /** Contributors and beneficiaries that earn nothing from this answer, such as whoever pays for it. */
   readonly excluded?: readonly string[]
+}
+
+export type PayoutPolicy = {
+  /** In hundredths of a per cent; with `spansBps` 10,000. */
+  readonly influenceBps: number
+  readonly spansBps: number
+  /** Measured agreement of influence with retraining, in millionths; its square is the part of the pool that it may pay. */
+  readonly agreementPpm?: number
 }
 
 export type Entry = {
@@ -36,7 +44,7 @@ export type Entry = {
 export type Statement = {
   readonly type: 'openledger.attribution'
   readonly version: 1
-  readonly policy: { readonly influenceBps: number; readonly spansBps: number }
+  readonly policy: PayoutPolicy
   readonly tokenCount: number
   readonly influence: InfluencePool.InfluenceStatistics & {
     readonly poolUnits: number
@@ -78,6 +86,7 @@ export type Attribution = {
 /** One answer is divided into this many units, whose sums are exact; shares are rounded from them at the end. */
 export const UNITS = 10n ** 12n
 const BPS = 10_000n
+const AGREEMENT_SCALE = 1_000_000n
 
 /**
  * Turns what the estimators found into shares of an answer that sum exactly, each with its reasons.
@@ -104,7 +113,9 @@ export function attribute(inputs: AttributionInputs): Attribution {
     scores: inputs.influence?.scores ?? [],
     registry,
     units:
-      netLiftMilliNats <= 0 ? 0n : (influencePool * BigInt(netLiftMilliNats)) / BigInt(grossLiftMilliNats),
+      netLiftMilliNats <= 0
+        ? 0n
+        : reliable((influencePool * BigInt(netLiftMilliNats)) / BigInt(grossLiftMilliNats), policy),
   })
   const weights = inputs.spans === undefined ? [] : SpanPool.weigh(inputs.spans, inputs.logProbabilities)
   const spanLines =
@@ -118,7 +129,11 @@ export function attribute(inputs: AttributionInputs): Attribution {
   const statement: Statement = {
     type: 'openledger.attribution',
     version: 1,
-    policy: { influenceBps: policy.influenceBps, spansBps: policy.spansBps },
+    policy: {
+      influenceBps: policy.influenceBps,
+      spansBps: policy.spansBps,
+      ...(policy.agreementPpm === undefined ? {} : { agreementPpm: policy.agreementPpm }),
+    },
     tokenCount: lift.length,
     influence: {
       ...influence.statistics,
@@ -172,6 +187,10 @@ export function verify(
   const difference = firstDifference(statement, claimed, '')
   return difference === undefined ? { status: 'same', hash } : { status: 'different', ...difference }
 }
+
+/** Takes away what the estimator's measured agreement does not vouch for: the square is the variance that it explains. */
+const reliable = (units: bigint, { agreementPpm }: PayoutPolicy): bigint =>
+  agreementPpm === undefined ? units : (units * BigInt(agreementPpm) ** 2n) / AGREEMENT_SCALE ** 2n
 
 type Lines = {
   readonly influence: readonly InfluencePool.InfluenceLine[]
@@ -247,6 +266,10 @@ function firstDifference(
 function assertInputs({ policy, lift, spans, logProbabilities }: AttributionInputs): void {
   const { influenceBps, spansBps } = policy
   const isBps = (value: number): boolean => Number.isInteger(value) && value >= 0
+  const { agreementPpm = 0 } = policy
+  if (!isBps(agreementPpm) || agreementPpm > Number(AGREEMENT_SCALE)) {
+    throw new AttributionInputError(`agreementPpm of 0 to ${AGREEMENT_SCALE}`, `${agreementPpm}`)
+  }
   if (!isBps(influenceBps) || !isBps(spansBps) || influenceBps + spansBps !== Number(BPS)) {
     throw new AttributionInputError(
       'influenceBps and spansBps that sum to 10000',

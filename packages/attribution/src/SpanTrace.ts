@@ -88,6 +88,7 @@ export function trace(
   SpanIndex.assertTokens(answer, index.vocabularySize, 'the answer')
   const query = Uint32Array.from(answer)
   const unigramMicroNats = Float64Array.from(query, (token) => microNats(unigram(index, token)))
+  const bigramMicroNats = new Float64Array(query.length).fill(-1)
   const spans: Span[] = []
   const thresholdMicroNats = microNats(limits.expectedMax / Math.max(1, index.tokenCount))
   let endMax = 0
@@ -96,7 +97,7 @@ export function trace(
     const end = start + length
     if (length === 0 || end <= endMax) continue
     endMax = end
-    const surprisalMicroNats = surprisal(index, query, start, end, unigramMicroNats)
+    const surprisalMicroNats = surprisal(index, query, start, end, unigramMicroNats, bigramMicroNats)
     if (surprisalMicroNats > thresholdMicroNats) {
       spans.push(spanAt(index, query, { start, end, surprisalMicroNats }, limits))
     }
@@ -186,16 +187,24 @@ function surprisal(
   start: number,
   end: number,
   unigramMicroNats: Float64Array,
+  known: Float64Array,
 ): number {
   let sum = end > start ? unigramMicroNats[start]! : 0
   for (let t = start + 1; t < end; t++) {
-    const before = query[t - 1]!
-    const beforeCount = index.bucketStarts[before + 1]! - index.bucketStarts[before]!
-    const { from, to } = rangeOf(index, query, t - 1, t + 1)
-    const backoff = (index.followerCounts[before]! / beforeCount) * unigram(index, query[t]!)
-    sum += microNats(Math.max(0, to - from - 1) / beforeCount + backoff)
+    // neighbouring runs share most of their bigrams
+    if (known[t]! < 0) known[t] = bigram(index, query, t)
+    sum += known[t]!
   }
   return sum
+}
+
+/** `-log p(x_t | x_{t-1})` in millionths of a nat, every count discounted by one and backed off. */
+function bigram(index: SpanIndex.SpanIndex, query: Uint32Array, t: number): number {
+  const before = query[t - 1]!
+  const beforeCount = index.bucketStarts[before + 1]! - index.bucketStarts[before]!
+  const { from, to } = rangeOf(index, query, t - 1, t + 1)
+  const backoff = (index.followerCounts[before]! / beforeCount) * unigram(index, query[t]!)
+  return microNats(Math.max(0, to - from - 1) / beforeCount + backoff)
 }
 
 /** A token's frequency in the corpus, with one added to every count. */

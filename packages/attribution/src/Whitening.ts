@@ -28,6 +28,8 @@ type Source = {
   readonly rows: readonly Float32Array[]
   readonly fisher: readonly Float32Array[]
   readonly landmarkCount: number
+  /** Default `DAMPING`. */
+  readonly damping?: number
 }
 
 /**
@@ -37,7 +39,7 @@ type Source = {
  * with rows are needed: `gᵀ H⁻¹ g' = (g·g' - z·z') / μ` with `L z = F g`. A block on which no Fisher row depends
  * carries no curvature and is left out.
  */
-export function relate({ blocks, rows, fisher, landmarkCount }: Source): Whitened {
+export function relate({ blocks, rows, fisher, landmarkCount, damping = DAMPING }: Source): Whitened {
   const gram = new Float64Array(rows.length * landmarkCount)
   const normsSquared = new Float64Array(rows.length)
   const columns = DenseAlgebra.roundUp(landmarkCount, DenseAlgebra.BLOCK)
@@ -58,7 +60,7 @@ export function relate({ blocks, rows, fisher, landmarkCount }: Source): Whitene
     offset += size
     const lower = arena.matrix64(fisher.length, fisher.length)
     DenseAlgebra.addGram32(arena, f, f.rows, lower)
-    const mu = damp(lower, fisher.length, size)
+    const mu = damp(lower, fisher.length, size, damping)
     if (mu === 0) return undefined
     DenseAlgebra.factor(arena, lower)
     const z = arena.matrix64(rows.length, fisher.length)
@@ -141,15 +143,16 @@ export function pullBack(
   }
 }
 
-/** Adds `μ = DAMPING · tr(F Fᵀ) / size` to the diagonal and makes the padding the identity. Gives μ. */
+/** Adds `μ = damping · tr(F Fᵀ) / size` to the diagonal and makes the padding the identity. Gives μ. */
 function damp(
   { data, rows, stride }: DenseAlgebra.Matrix<Float64Array>,
   count: number,
   size: number,
+  damping: number,
 ): number {
   let trace = 0
   for (let i = 0; i < count; i++) trace += data[i * stride + i]!
-  const mu = (DAMPING * trace) / size
+  const mu = (damping * trace) / size
   for (let i = 0; i < rows; i++) data[i * stride + i]! += i < count ? mu : 1
   return mu
 }

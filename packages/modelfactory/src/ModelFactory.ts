@@ -49,6 +49,8 @@ export type ServedModel = {
   readonly outputPriceWei: bigint
   readonly influenceBps: number
   readonly spansBps: number
+  /** Measured agreement of the attribution with retraining, as on chain; 0 where it was not measured. */
+  readonly agreementPpm: number
   readonly adapterCid: string
   readonly adapterHash: Hex
   /** The base that the adapter was trained on; no other may serve it. */
@@ -267,6 +269,7 @@ const toServed = (model: typeof models.$inferSelect, run: RunRow): ServedModel =
   outputPriceWei: model.outputPriceWei,
   influenceBps: model.influenceBps,
   spansBps: model.spansBps,
+  agreementPpm: run.agreement?.['agreementPpm'] ?? 0,
   adapterCid: run.adapterCid!,
   adapterHash: run.adapterHash as Hex,
   baseHash: run.baseHash as Hex,

@@ -48,6 +48,7 @@ export function modelInputOf(run: RunRow): ModelInput {
     metricsHash: CanonicalJson.hash({
       baseValidationLoss: run.baseValidationLoss,
       validationLoss: run.validationLoss,
+      ...(run.agreement === null ? {} : { agreement: run.agreement }),
     }),
     attributionRoot: attributionRoot as Hex,
     datanetIds: run.datanets.map(({ datanetId }) => BigInt(datanetId)),
@@ -56,7 +57,7 @@ export function modelInputOf(run: RunRow): ModelInput {
     outputPriceWei: run.outputPriceWei,
     influenceBps: run.influenceBps,
     spansBps: 10_000 - run.influenceBps,
-    agreementPpm: 0,
+    agreementPpm: run.agreement?.['agreementPpm'] ?? 0,
   }
 }
 

@@ -88,6 +88,7 @@ export function createRuns({ orm }: Database): Runs {
           spansBps: model.spansBps,
           validationLoss: run.validationLoss!,
           baseValidationLoss: run.baseValidationLoss!,
+          agreement: run.agreement as Http.Agreement | null,
           answerCount: answers.find(({ modelId }) => modelId === model.id)?.answerCount ?? 0,
           earnedWei: earned.find(({ modelId }) => modelId === model.id)?.earnedWei ?? '0',
           ...(await termsOf(model.id)),

@@ -1,10 +1,18 @@
 import { decodeSpanIndex } from '@openledger/attribution'
 import * as InfluenceIndex from '@openledger/attribution/InfluenceIndex'
-import { type Checkpoint, CheckpointFolder, createCheckpoint, type Tokenizer } from '@openledger/model'
+import {
+  type Checkpoint,
+  CheckpointFolder,
+  createCheckpoint,
+  fromText,
+  type Tokenizer,
+} from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
 import { Http, RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
+import { createRetrainer } from './Retraining.ts'
 import { type TrainingCheckpoint, type TrainingProgress, trainAdapter } from './Training.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
 
@@ -102,5 +110,33 @@ describe('training an adapter', () => {
     )
     // equal inputs, equal commitment: an auditor can build it again
     expect((await buildIndexes(input, hooks)).root).toBe(indexes.root)
+  })
+
+  test('is repeated bit for bit where nothing is left out, and otherwise where something is', async () => {
+    const { result } = await train()
+    const sequences = result.training.flatMap(({ text }) => fromText(tokenizer, text, { tokensMax: 64 }))
+    const retrainer = createRetrainer(checkpoint, sequences, config)
+    const hashOf = async (leftOut: readonly number[]) => (await retrainer.without(new Set(leftOut))).hash
+    const without = await hashOf([3, 4])
+    expect(await hashOf([])).toBe(result.adapter.hash)
+    expect(without).not.toBe(result.adapter.hash)
+    expect(await hashOf([4, 3])).toBe(without)
+    await retrainer.release()
+  })
+
+  test('measures how well the index agrees with retraining', async () => {
+    const { result } = await train()
+    const { adapter, training, heldOut } = result
+    const hooks = { onProgress: () => {}, signal: new AbortController().signal }
+    const indexes = await buildIndexes({ checkpoint, tokenizer, adapter, records: training, seed: 1 }, hooks)
+    const input = {
+      ...{ checkpoint, tokenizer, adapter, training, heldOut, influence: indexes.influence },
+      config: { ...config, agreementRetrainings: 8 },
+    }
+    const card = await measureAgreement(input, hooks)
+    expect(card).toMatchObject({ retrainings: 8, recordsLeftOut: 3, answers: heldOut.length })
+    expect(card.agreementPpm).toBeGreaterThan(200_000)
+    expect(card.lowPpm).toBeLessThanOrEqual(card.agreementPpm)
+    expect(Http.agreementSchema.parse(card)).toEqual(card)
   })
 })

@@ -88,7 +88,7 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
     for (let step = resume?.step ?? 0; step < plan.length; step++) {
       hooks.signal.throwIfAborted()
       const batch = toBatch(plan[step]!.map((index) => sequences[index]!))
-      const result = await trainer.step(batch, learningRateAt(step, scheduleOf(config, plan.length)))
+      const result = await trainer.step(batch, rateAt(config, step, plan.length))
       since = { ...since, tokens: since.tokens + result.tokens }
       const done = step + 1
       const isLast = done === plan.length
@@ -121,13 +121,18 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
   }
 }
 
-const scheduleOf = ({ learningRate }: Http.TrainingConfig, stepsTotal: number) =>
-  ({
+/** Gives the learning rate of a step, from 0: a short rise, then half a cosine. */
+export const rateAt = (
+  { learningRate }: Pick<Http.TrainingConfig, 'learningRate'>,
+  step: number,
+  stepsTotal: number,
+): number =>
+  learningRateAt(step, {
     kind: 'cosine',
     learningRateMax: learningRate,
     stepsTotal,
     warmUpSteps: Math.min(20, Math.ceil(stepsTotal / 10)),
-  }) as const
+  })
 
 const toBatch = (sequences: readonly Sequence[]) => ({
   ids: sequences.map(({ ids }) => ids),

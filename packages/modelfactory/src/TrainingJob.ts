@@ -75,6 +75,7 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
       influenceCid: await blobs.put(indexes.influence),
       spansCid: await blobs.put(indexes.spans),
       attributionRoot: indexes.root,
+      agreement: outcome.agreement ?? null,
       baseValidationLoss: outcome.baseValidationLoss,
       validationLoss: outcome.validationLoss,
     })

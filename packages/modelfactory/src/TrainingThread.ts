@@ -18,6 +18,8 @@ export type TrainingOutcome = {
   readonly adapter: Uint8Array
   readonly adapterHash: Hex
   readonly indexes: AttributionIndexes
+  /** Undefined where the configuration spends no retrainings on it. */
+  readonly agreement: Http.Agreement | undefined
   readonly baseValidationLoss: number
   readonly validationLoss: number
   readonly trainingRecords: number

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Adapter, CheckpointFolder } from '@openledger/model'
+import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
 import { trainAdapter } from './Training.ts'
 import type { FromThread, ToThread, TrainingTask } from './TrainingThread.ts'
@@ -56,11 +57,26 @@ try {
       signal,
     },
   )
+  const { training, heldOut } = result
+  const agreement =
+    task.config.agreementRetrainings === 0
+      ? undefined
+      : await measureAgreement(
+          {
+            ...{ checkpoint, tokenizer, adapter: result.adapter, training, heldOut },
+            ...{ config: task.config, influence: indexes.influence },
+          },
+          {
+            onProgress: () => void report({ kind: 'indexing', done: training.length, of: training.length }),
+            signal,
+          },
+        )
   await report({
     kind: 'done',
     adapter: Adapter.encode(result.adapter),
     adapterHash: result.adapter.hash,
     indexes,
+    agreement,
     baseValidationLoss: result.baseValidationLoss,
     validationLoss: result.validationLoss,
     trainingRecords: result.training.length,

@@ -19,7 +19,7 @@ import {
   trainTokenizer,
 } from '@openledger/model'
 import { createDecoder, type Decoder } from '@openledger/model/Decoder'
-import { Bytes, CanonicalJson, type Hex, Share } from '@openledger/primitives'
+import { type BaseError, Bytes, CanonicalJson, type Hex, Share } from '@openledger/primitives'
 import { RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
@@ -28,8 +28,10 @@ import {
   type AttributionRequest,
   type Attributor,
   createAttributor,
+  draw,
 } from './Attributor.ts'
-import { hashText, verify } from './Verification.ts'
+import * as Evidence from './Evidence.ts'
+import { hashText, verify, verifyInfluence } from './Verification.ts'
 
 const hexOf = (number: number): Hex => `0x${number.toString(16).padStart(64, '0')}`
 const topics = [
@@ -214,52 +216,163 @@ describe('createAttributor', () => {
     })
   })
 
-  test('names the line of a receipt that differs from the answer computed again', async () => {
-    const recomputed = await (await start()).attribute(request)
+  test('refuses index files that are cut short, swapped, of another version or of other records', async () => {
+    const codeOf = (changes: Record<string, Uint8Array>): Promise<string> =>
+      loadAttributionIndex(model.index, async (cid) => changes[cid] ?? blobs.get(cid)!).then(
+        () => 'loaded',
+        (error: BaseError) => error.code,
+      )
+    const influence = blobs.get('influence')!
+    const another = influence.slice()
+    another[8]! += 1
+    const fewer = RecordTable.encode({
+      records: RecordTable.decode(blobs.get('records')!).records.slice(1),
+    })
+    expect({
+      untouched: await codeOf({}),
+      cut: await codeOf({ influence: influence.subarray(0, influence.length - 4_096) }),
+      empty: await codeOf({ spans: new Uint8Array() }),
+      swapped: await codeOf({ influence: blobs.get('spans')!, spans: influence }),
+      anotherVersion: await codeOf({ influence: another }),
+      otherRecords: await codeOf({ records: fewer }),
+    }).toEqual({
+      untouched: 'loaded',
+      cut: 'attribution.index_bytes',
+      empty: 'attribution.index_bytes',
+      swapped: 'attribution.index_bytes',
+      anotherVersion: 'attribution.index_bytes',
+      otherRecords: 'engine.attribution_index',
+    })
+  })
+
+  async function soldReceipt() {
+    const answer = await (await start()).attribute(request)
     const attribution = {
-      ...recomputed.attribution,
-      shares: recomputed.attribution.shares.map((share) => ({
+      ...answer.attribution,
+      shares: answer.attribution.shares.map((share) => ({
         ...share,
         reasons: [...share.reasons],
         ...{ beneficiary: commons, amountWei: '5' },
       })),
-      commons: { ...recomputed.attribution.commons, amountWei: '7' },
+      commons: { ...answer.attribution.commons, amountWei: '7' },
     }
-    const inputs = { ...request, promptText: records[4]!.text.slice(0, 6) }
+    const promptText = records[4]!.text.slice(0, 6)
     const receipt = {
-      promptHash: hashText(inputs.promptText),
+      promptHash: hashText(promptText),
       answerHash: hashText(request.text),
       inputTokens: request.promptIds.length,
       outputTokens: request.answerIds.length,
       attributionHash: CanonicalJson.hash(attribution),
-      inferenceCommitment: recomputed.inferenceCommitment,
+      inferenceCommitment: answer.inferenceCommitment,
       attribution,
     }
-    const lineOf = (changes: Partial<typeof receipt>): string => {
-      const verdict = verify({ ...receipt, ...changes }, inputs, recomputed)
+    return { receipt, answer, inputs: { ...request, promptText } }
+  }
+  type Receipt = Awaited<ReturnType<typeof soldReceipt>>['receipt']
+  /** As whoever signed it would: with the hash of what was changed. */
+  const resigned = (receipt: Receipt, changes: object): Receipt => {
+    const attribution = { ...receipt.attribution, ...changes }
+    return { ...receipt, attribution, attributionHash: CanonicalJson.hash(attribution) }
+  }
+
+  test('names the line of a receipt that differs from the answer computed again, whichever was altered', async () => {
+    const { receipt, answer, inputs } = await soldReceipt()
+    const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
+    const lineOf = (altered: Receipt, evidence = answer.evidence): string => {
+      const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
+      const verdict = verify(altered, inputs, evidence, { drawn, measured: answer })
       return verdict.status === 'same' ? 'same' : verdict.line
     }
-    const raised = { ...attribution, liftMilliNats: attribution.liftMilliNats + 1 }
-    const moved = {
-      ...attribution,
-      shares: [{ ...attribution.shares[0]!, sharePpm: 1 }, ...attribution.shares.slice(1)],
+    const { attribution } = receipt
+    const [first, ...others] = attribution.shares
+    const withFirst = (changes: object) =>
+      resigned(receipt, { shares: [{ ...first!, ...changes }, ...others] })
+    const reasonsWith = (changes: object) =>
+      withFirst({
+        reasons: first!.reasons.map((reason, i) => (i === 0 ? { ...reason, ...changes } : reason)),
+      })
+    const forged = Evidence.decode(answer.evidence)
+    const forge = (changes: Partial<Evidence.Evidence>): string => {
+      const evidence = Evidence.encode({ ...forged, ...changes })
+      const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
+      const shares = drawn.shares.map((share) => ({
+        ...share,
+        reasons: [...share.reasons],
+        ...{ beneficiary: commons, amountWei: '5' },
+      }))
+      return lineOf(
+        resigned(receipt, { ...drawn, shares, commons: { ...drawn.commons, amountWei: '7' } }),
+        evidence,
+      )
     }
+    expect({
+      untouched: lineOf(receipt),
+      promptHash: lineOf({ ...receipt, promptHash: hexOf(1) }),
+      answerHash: lineOf({ ...receipt, answerHash: hexOf(1) }),
+      inputTokens: lineOf({ ...receipt, inputTokens: 1 }),
+      outputTokens: lineOf({ ...receipt, outputTokens: 1 }),
+      attributionHash: lineOf({ ...receipt, attributionHash: hexOf(1) }),
+      inferenceCommitment: lineOf({ ...receipt, inferenceCommitment: hexOf(1) }),
+      engineVersion: lineOf(resigned(receipt, { engineVersion: 'another' })),
+      evidenceCid: lineOf(resigned(receipt, { evidenceCid: 'another' })),
+      policy: lineOf(resigned(receipt, { policy: { influenceBps: 4_999, spansBps: 5_001 } })),
+      liftMilliNats: lineOf(resigned(receipt, { liftMilliNats: attribution.liftMilliNats + 1 })),
+      shareDropped: lineOf(resigned(receipt, { shares: others })),
+      payee: lineOf(withFirst({ contributionId: hexOf(9) })),
+      sharePpm: lineOf(withFirst({ sharePpm: first!.sharePpm + 1 })),
+      reasonRecord: lineOf(reasonsWith({ recordId: hexOf(9) })),
+      reasonShare: lineOf(reasonsWith({ sharePpm: 1 })),
+      commonsShare: lineOf(resigned(receipt, { commons: { ...attribution.commons, sharePpm: 1 } })),
+      commonsPayee: lineOf(resigned(receipt, { commons: { ...attribution.commons, beneficiary: hexOf(1) } })),
+      commonsReason: lineOf(resigned(receipt, { commons: { ...attribution.commons, reason: 'None.' } })),
+      forgedCode: forge({ queryCode: forged.queryCode.map((value) => -value) }),
+      forgedLift: forge({ liftMilliNats: forged.liftMilliNats.map((value) => value + 200) }),
+      forgedWeights: forge({
+        logMilliNats: forged.logMilliNats.map((value, i) => (i === 0 ? value - 900 : value)),
+      }),
+      roundedOtherwise: forge({ liftMilliNats: forged.liftMilliNats.map((value) => value + 1) }),
+    }).toEqual({
+      untouched: 'same',
+      promptHash: 'promptHash',
+      answerHash: 'answerHash',
+      inputTokens: 'inputTokens',
+      outputTokens: 'outputTokens',
+      attributionHash: 'attributionHash',
+      inferenceCommitment: 'inferenceCommitment',
+      engineVersion: 'attribution.engineVersion',
+      evidenceCid: 'attribution.evidenceCid',
+      policy: 'attribution.policy',
+      liftMilliNats: 'attribution.liftMilliNats',
+      shareDropped: 'attribution.shares',
+      payee: 'attribution.shares[0]',
+      sharePpm: 'attribution.shares[0]',
+      reasonRecord: 'attribution.shares[0]',
+      reasonShare: 'attribution.shares[0]',
+      commonsShare: 'attribution.commons',
+      commonsPayee: 'attribution.commons',
+      commonsReason: 'attribution.commons',
+      forgedCode: 'evidence.queryCode',
+      forgedLift: 'evidence.liftMilliNats[0]',
+      forgedWeights: 'evidence.logMilliNats[0]',
+      roundedOtherwise: 'same',
+    })
+  })
+
+  test('checks every influence line without prompt and answer', async () => {
+    const { receipt, answer } = await soldReceipt()
+    const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
+    const lineOf = (altered: Receipt): string => {
+      const verdict = verifyInfluence(altered, answer.evidence, index, model)
+      return verdict.status === 'same' ? 'same' : verdict.line
+    }
+    const [first, ...others] = receipt.attribution.shares
+    const reasons = first!.reasons.map((reason) =>
+      reason.kind === 'influence' ? { ...reason, milliZ: reason.milliZ + 1 } : reason,
+    )
     expect([
-      lineOf({}),
-      lineOf({ promptHash: hexOf(1) }),
-      lineOf({ outputTokens: 1 }),
-      lineOf({ attribution: raised }),
-      lineOf({ attribution: raised, attributionHash: CanonicalJson.hash(raised) }),
-      lineOf({ attribution: moved, attributionHash: CanonicalJson.hash(moved) }),
-      lineOf({ inferenceCommitment: hexOf(1) }),
-    ]).toEqual([
-      'same',
-      'promptHash',
-      'outputTokens',
-      'attributionHash',
-      'attribution.liftMilliNats',
-      'attribution.shares[0]',
-      'inferenceCommitment',
-    ])
+      lineOf(receipt),
+      lineOf(resigned(receipt, { shares: [{ ...first!, reasons }, ...others] })),
+      lineOf(resigned(receipt, { liftMilliNats: 1 })),
+    ]).toEqual(['same', 'attribution.shares[0]', 'attribution.liftMilliNats'])
   })
 })

@@ -1,31 +1,34 @@
 import {
+  type AttributionInputs,
   copiedParts,
   attribute as divide,
   type Entry,
+  InfluenceIndex,
   type PayoutRecord,
   type SpanTrace,
   type Statement,
-  scoreInfluence,
   traceSpans,
 } from '@openledger/attribution'
 import type { Checkpoint, Gradients, Tokenizer } from '@openledger/model'
 import type { Decoder } from '@openledger/model/Decoder'
 import { type Hex, Share } from '@openledger/primitives'
 import type { Attribution } from '@openledger/protocol'
+import { cidOf } from '@openledger/store'
 import type { AdapterReference } from './AdapterCache.ts'
 import type { AdapterSource } from './AdapterLease.ts'
 import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
 import { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
+import * as Evidence from './Evidence.ts'
 import { replay } from './Inference.ts'
 
 /** Named in every attribution: whoever recomputes one needs these rules. */
-export const ENGINE_VERSION = 'openledger-attribution/1'
+export const ENGINE_VERSION = 'openledger-attribution/2'
 
 /** What attribution needs to know of a published model. */
 export type AttributionModel = {
   readonly adapter: AdapterReference
   readonly index: AttributionReference
-  readonly policy: { readonly influenceBps: number; readonly spansBps: number }
+  readonly policy: AttributionInputs['policy']
   /** Who gets what no record earned. */
   readonly commons: Hex
 }
@@ -53,6 +56,8 @@ export type AttributionDraft = Omit<Attribution.Attribution, 'shares' | 'commons
 
 export type AttributedAnswer = {
   readonly attribution: AttributionDraft
+  /** `Evidence.encode` of what the shares follow from; the attribution names its CID. */
+  readonly evidence: Uint8Array
   readonly inferenceCommitment: Hex
   /** What the commitment covers, for a verifier on another machine to compare within rounding. */
   readonly fingerprint: readonly FingerprintEntry[]
@@ -92,14 +97,6 @@ export function createAttributor({
   adapters,
   indexes,
 }: AttributorDependencies): Attributor {
-  const payoutRecords = new WeakMap<AttributionIndex, readonly PayoutRecord[]>()
-
-  function recordsOf(index: AttributionIndex): readonly PayoutRecord[] {
-    const known = payoutRecords.get(index) ?? toPayoutRecords(index)
-    payoutRecords.set(index, known)
-    return known
-  }
-
   async function gradientOf(
     adapter: Parameters<Gradients['withAdapter']>[0],
     { promptIds, answerIds }: AttributionRequest,
@@ -119,25 +116,22 @@ export function createAttributor({
         const index = await indexes.acquire(model.index)
         try {
           const seen = await replay(decoder, adapter, promptIds, answerIds)
-          const lift = seen.logProbabilities.map((nats, i) => nats - seen.baseLogProbabilities[i]!)
-          const spans = traceSpans(index.spans, answerIds)
-          const scores =
-            answerIds.length === 0 ? [] : scoreInfluence(index.influence, await gradientOf(adapter, request))
-          const { statement } = divide({
-            policy: model.policy,
-            records: recordsOf(index),
-            lift,
-            ...(answerIds.length === 0
-              ? {}
-              : { influence: { recordIds: index.influence.recordIds, scores } }),
-            spans,
-            logProbabilities: seen.logProbabilities,
-            excluded: request.excludedContributions,
-          })
+          const evidence: Evidence.Evidence = {
+            queryCode:
+              answerIds.length === 0
+                ? []
+                : [...InfluenceIndex.queryCode(index.influence, await gradientOf(adapter, request))],
+            liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
+              toMilli(nats - seen.baseLogProbabilities[i]!),
+            ),
+            logMilliNats: Array.from(seen.logProbabilities, toMilli),
+            excludedContributions: request.excludedContributions,
+          }
           const fingerprint = fingerprintOf(seen.logits, decoder.vocabularySize)
           const { baseHash } = checkpoint
           return {
-            attribution: toDraft(statement, spans, request, tokenizer),
+            attribution: draw(index, evidence, request, tokenizer),
+            evidence: Evidence.encode(evidence),
             inferenceCommitment: commitmentOf({
               ...{ baseHash, adapterHash: adapter.hash, promptIds, answerIds, fingerprint },
             }),
@@ -151,6 +145,50 @@ export function createAttributor({
       }
     },
   }
+}
+
+/**
+ * Draws an answer's attribution from its evidence, in whole numbers alone: the same on every machine.
+ *
+ * @param index - Of the model that the request names, checked against its root.
+ */
+export function draw(
+  index: AttributionIndex,
+  evidence: Evidence.Evidence,
+  request: Omit<AttributionRequest, 'promptIds' | 'excludedContributions'>,
+  tokenizer: Pick<Tokenizer, 'offsets'>,
+): AttributionDraft {
+  const { queryCode, liftMilliNats, logMilliNats, excludedContributions } = evidence
+  const spans = traceSpans(index.spans, request.answerIds)
+  const { statement } = divide({
+    policy: request.model.policy,
+    records: payoutRecordsOf(index),
+    lift: liftMilliNats.map(toNats),
+    ...(queryCode.length === 0
+      ? {}
+      : {
+          influence: {
+            recordIds: index.influence.recordIds,
+            scores: InfluenceIndex.scan(index.influence, Int8Array.from(queryCode)),
+          },
+        }),
+    spans,
+    logProbabilities: logMilliNats.map(toNats),
+    excluded: excludedContributions,
+  })
+  return toDraft(statement, spans, request, tokenizer, cidOf(Evidence.encode(evidence)))
+}
+
+const toMilli = (nats: number): number => Math.round(nats * 1e3)
+const toNats = (milliNats: number): number => milliNats / 1e3
+
+const payoutRecords = new WeakMap<AttributionIndex, readonly PayoutRecord[]>()
+
+/** The records of a model as the payout rule sees them. */
+export function payoutRecordsOf(index: AttributionIndex): readonly PayoutRecord[] {
+  const known = payoutRecords.get(index) ?? toPayoutRecords(index)
+  payoutRecords.set(index, known)
+  return known
 }
 
 /**
@@ -170,8 +208,9 @@ function toPayoutRecords({ records, spans, influence }: AttributionIndex): Payou
 function toDraft(
   statement: Statement,
   trace: SpanTrace,
-  { model, answerIds, text }: AttributionRequest,
-  tokenizer: Tokenizer,
+  { model, answerIds, text }: Pick<AttributionRequest, 'model' | 'answerIds' | 'text'>,
+  tokenizer: Pick<Tokenizer, 'offsets'>,
+  evidenceCid: string,
 ): AttributionDraft {
   const offsets = tokenizer.offsets(answerIds)
   const charactersOf = (start: number, end: number) => ({
@@ -202,6 +241,7 @@ function toDraft(
   }
   return {
     engineVersion: ENGINE_VERSION,
+    evidenceCid,
     policy: statement.policy,
     liftMilliNats: statement.influence.netLiftMilliNats,
     shares: statement.entries.map((entry) => ({

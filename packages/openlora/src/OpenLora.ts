@@ -21,7 +21,6 @@ import {
   type GenerationResult,
 } from './Generation.ts'
 import { GREEDY, type SamplingOptions } from './Sampler.ts'
-import { type AnswerInputs, type ComputedReceipt, type Verdict, verify } from './Verification.ts'
 import { createWorkerHost, type Logger, WorkerStoppedError } from './WorkerHost.ts'
 import { fromPlainError, type Methods } from './WorkerLink.ts'
 
@@ -85,11 +84,6 @@ export type OpenLora = {
   readonly pin: (model: string) => Promise<boolean>
   /** Lets an adapter leave memory again. @returns False when it was not kept. */
   readonly unpin: (model: string) => boolean
-  /** Computes an answer's attribution and commitment again and names the first line of its receipt that differs. */
-  readonly verify: (
-    receipt: ComputedReceipt,
-    inputs: AttributionRequest & Pick<AnswerInputs, 'promptText'>,
-  ) => Promise<Verdict>
   readonly tokenizer: Tokenizer
   readonly baseName: string
   /** Hash of the base that is served, as models are published on it. */
@@ -323,10 +317,6 @@ export async function createOpenLora(
       return feed.generation
     },
     attribute,
-    verify: async (receipt, inputs) => {
-      const { promptText: _, ...request } = inputs
-      return verify(receipt, inputs, await attribute(request))
-    },
     async pin(name) {
       if (pins.has(name)) return false
       const model = name === baseName ? undefined : await lookup(name)

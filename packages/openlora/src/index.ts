@@ -8,8 +8,10 @@ export {
   type AttributionRequest,
   ENGINE_VERSION,
 } from './Attributor.ts'
+export { AuditedAdapterError, AuditedBaseError, type Auditor, createAuditor } from './Auditor.ts'
 export { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
 export { AdapterOutputError, type FinishReason, type TokenDelta } from './Engine.ts'
+export { EvidenceError } from './Evidence.ts'
 export type { Generation, GenerationResult } from './Generation.ts'
 export {
   BaseMismatchError,
@@ -38,6 +40,13 @@ export {
 } from './Router.ts'
 export { GREEDY, SamplingOptionError, type SamplingOptions } from './Sampler.ts'
 export { QueueFullError } from './Scheduler.ts'
-export { type AnswerInputs, type ComputedReceipt, hashText, type Verdict, verify } from './Verification.ts'
+export {
+  type AnswerInputs,
+  type ComputedReceipt,
+  hashText,
+  type Verdict,
+  verify,
+  verifyInfluence,
+} from './Verification.ts'
 export { createVllmBackend, type VllmOptions, VllmRefusedError, VllmUnreachableError } from './VllmBackend.ts'
 export { type Logger, WorkerStoppedError } from './WorkerHost.ts'

@@ -38,7 +38,14 @@ export const shareSchema = z.object({
 
 export const attributionSchema = z.object({
   engineVersion: z.string(),
-  policy: z.object({ influenceBps: z.number().int(), spansBps: z.number().int() }),
+  /** Names the bytes of what was computed in floating point; every share follows from it in whole numbers. */
+  evidenceCid: z.string().optional(),
+  policy: z.object({
+    influenceBps: z.number().int(),
+    spansBps: z.number().int(),
+    /** Of the model, where it was measured: influence pays in the measure of its square. */
+    agreementPpm: z.number().int().optional(),
+  }),
   /** Log-likelihood of the answer under the adapter minus under the base, in thousandths of a nat. */
   liftMilliNats: z.number().int(),
   shares: z.array(shareSchema),
@@ -49,6 +56,9 @@ export const attributionSchema = z.object({
     reason: z.string(),
   }),
 })
+
+/** Ends the commons' reason where nobody stakes behind the model, so that the stakers' part joins it. */
+export const JOINED_REASON = "The stakers' part joins it, because nobody stakes behind the model."
 
 export type Reason = z.infer<typeof reasonSchema>
 export type Share = z.infer<typeof shareSchema>

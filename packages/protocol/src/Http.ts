@@ -164,6 +164,23 @@ export const trainingConfigSchema = z.object({
   sequenceTokens: z.number().int().min(32).max(512).default(256),
   learningRate: z.number().min(1e-6).max(1e-1).default(6e-3),
   seed: z.number().int().nonnegative().default(1),
+  /** Trainings without some of the records that the agreement of the attribution is measured by; 0 does not measure it. */
+  agreementRetrainings: z.number().int().min(0).max(128).default(0),
+})
+/** How well what the index says of records agrees with training again without them; the ceiling is 1,000,000. */
+export const agreementSchema = z.object({
+  retrainings: z.number().int(),
+  /** Records that each of them went without. */
+  recordsLeftOut: z.number().int(),
+  /** Answers whose likelihood was measured after each. */
+  answers: z.number().int(),
+  /** Mean rank correlation over answers, in millionths; what stands on chain. */
+  agreementPpm: z.number().int(),
+  /** Bounds of 95 in 100 resamples of the retrainings. */
+  lowPpm: z.number().int(),
+  highPpm: z.number().int(),
+  /** The same of a lexical comparison (BM25 over pairs of tokens), which a good index must exceed. */
+  bm25Ppm: z.number().int(),
 })
 export const createTrainingRunSchema = signedSchema(
   z.object({
@@ -229,6 +246,8 @@ export const modelSchema = z.object({
   spansBps: z.number().int(),
   validationLoss: z.number(),
   baseValidationLoss: z.number(),
+  /** Null where it was not measured; the chain then says 0. */
+  agreement: agreementSchema.nullable(),
   answerCount: z.number().int(),
   earnedWei: weiSchema,
   stakedWei: weiSchema,
@@ -424,6 +443,26 @@ export const answerExtensionSchema = z.object({
   receipt: receiptSchema,
   /** The text that `start` and `end` of spans count in. */
   answer: z.string(),
+  /** What the model read and wrote; with the text, all that recomputing the attribution elsewhere needs of the payer. */
+  promptTokenIds: z.array(z.number().int()).optional(),
+  answerTokenIds: z.array(z.number().int()).optional(),
+})
+
+// GET /api/models/:name/attribution; the files by CID at /api/models/:name/files/:cid
+export const modelAttributionSchema = z.object({
+  modelId: z.string(),
+  baseHash: hashSchema,
+  adapterHash: hashSchema,
+  adapterCid: z.string(),
+  recordsCid: z.string(),
+  influenceCid: z.string(),
+  spansCid: z.string(),
+  attributionRoot: hashSchema,
+  policy: z.object({ influenceBps: z.number().int(), spansBps: z.number().int() }),
+  commons: addressSchema,
+  licences: z.array(z.string()),
+  /** Whether the licences let anyone have the files. */
+  isOpen: z.boolean(),
 })
 
 export type Network = z.infer<typeof networkSchema>
@@ -448,6 +487,8 @@ export type Claimed = z.infer<typeof claimedSchema>
 export type Block = z.infer<typeof blockSchema>
 export type BlockDetail = z.infer<typeof blockDetailSchema>
 export type Transaction = z.infer<typeof transactionSchema>
+export type Agreement = z.infer<typeof agreementSchema>
+export type ModelAttribution = z.infer<typeof modelAttributionSchema>
 export type Agent = z.infer<typeof agentSchema>
 export type Problem = z.infer<typeof problemSchema>
 export type AnswerExtension = z.infer<typeof answerExtensionSchema>

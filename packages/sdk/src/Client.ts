@@ -61,6 +61,12 @@ export function createClient({
     return schema.parse(await response.json())
   }
 
+  async function bytes(path: string): Promise<Uint8Array> {
+    const response = await send(`${url}${path}`)
+    if (!response.ok) throw await problemFrom(response)
+    return new Uint8Array(await response.arrayBuffer())
+  }
+
   const deadline = (): number => Math.floor(nowMs() / 1000) + signatureSeconds
   const query = (parameters: Record<string, string | number | undefined>): string => {
     const search = new URLSearchParams()
@@ -198,6 +204,12 @@ export function createClient({
     receipt: (sequence: number) => call(Http.receiptSchema, `/api/receipts/${sequence}`),
     /** Proof that a settled receipt is in its batch. */
     inclusion: (sequence: number) => call(Http.inclusionSchema, `/api/receipts/${sequence}/inclusion`),
+    /** What a receipt's shares follow from; check it against the CID in the receipt. */
+    evidence: (sequence: number) => bytes(`/api/receipts/${sequence}/evidence`),
+    modelAttribution: (name: string) =>
+      call(Http.modelAttributionSchema, `/api/models/${encodeURIComponent(name)}/attribution`),
+    /** A model's adapter, record table or index; check it against its CID. */
+    modelFile: (name: string, cid: string) => bytes(`/api/models/${encodeURIComponent(name)}/files/${cid}`),
     earnings: (address: string) => call(Http.earningsSchema, `/api/earnings/${address}`),
     claimProof: (address: string) => call(Http.claimProofSchema, `/api/earnings/${address}/proof`),
     /** Asks the operator to send the claim; the money can only go to `account`. */

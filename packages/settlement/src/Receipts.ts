@@ -1,12 +1,5 @@
 import { BaseError, Bytes, CanonicalJson, type Hex, MerkleSum, Share } from '@openledger/primitives'
-import {
-  type Attribution,
-  type Deployment,
-  FeeSplit,
-  type Http,
-  Receipt,
-  TypedData,
-} from '@openledger/protocol'
+import { Attribution, type Deployment, FeeSplit, type Http, Receipt, TypedData } from '@openledger/protocol'
 import { and, asc, type Database, desc, eq, lt, type Orm, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { charge, type Hold, InsufficientBalanceError, unsettledWei } from './Accounts.ts'
@@ -18,7 +11,8 @@ const { batches, models, payouts, receipts } = schema
 /** Why an answer pays whom, before it is known how much: shares and commons sum to `Share.SCALE`. */
 export type AttributionDraft = {
   readonly engineVersion: string
-  readonly policy: { readonly influenceBps: number; readonly spansBps: number }
+  readonly evidenceCid?: string | undefined
+  readonly policy: Attribution.Attribution['policy']
   readonly liftMilliNats: number
   readonly shares: readonly {
     readonly contributionId: Hex
@@ -268,10 +262,10 @@ export function payOut(
   const earned = Credits.merge(
     rows.map(({ beneficiary, amountWei }) => ({ account: beneficiary as Hex, amountWei })),
   )
-  const joinedReason = "The stakers' part joins it, because nobody stakes behind the model."
   return {
     attribution: {
       engineVersion: draft.engineVersion,
+      ...(draft.evidenceCid === undefined ? {} : { evidenceCid: draft.evidenceCid }),
       policy: draft.policy,
       liftMilliNats: draft.liftMilliNats,
       shares: shares.map((share, i) => ({
@@ -285,7 +279,7 @@ export function payOut(
         sharePpm: commons.sharePpm,
         amountWei: (amounts.at(-1)! + joinedWei).toString(),
         beneficiary: commons.beneficiary,
-        reason: joinedWei === 0n ? commons.reason : `${commons.reason} ${joinedReason}`.trim(),
+        reason: joinedWei === 0n ? commons.reason : `${commons.reason} ${Attribution.JOINED_REASON}`.trim(),
       },
     },
     payouts: rows,

@@ -137,6 +137,8 @@ export const trainingRuns = pgTable(
     spansCid: text('spans_cid'),
     attributionRoot: text('attribution_root'),
     metricsCid: text('metrics_cid'),
+    /** `Http.agreementSchema`; null where it was not measured. */
+    agreement: jsonb('agreement').$type<Record<string, number>>(),
     /** The owner's signature over the publication, kept so that an interrupted one can be finished. */
     publicationSignature: text('publication_signature'),
     publicationDeadline: bigint('publication_deadline', { mode: 'number' }),

@@ -4,6 +4,14 @@ import { dim, open, table } from '../Output.ts'
 import type { Session } from '../Session.ts'
 import { printShares } from '../Shares.ts'
 
+type TrainOptions = {
+  readonly price: string
+  readonly epochs: string
+  readonly measure: string
+  readonly publish: boolean
+}
+type AskOptions = { readonly tokens: string; readonly key?: string; readonly save?: string }
+
 /** Models: training, what is published, asking. */
 export function addModelCommands(program: Command, session: Session): void {
   program
@@ -13,20 +21,17 @@ export function addModelCommands(program: Command, session: Session): void {
     .argument('<datanet>', 'id of the Datanet')
     .option('--price <open>', 'OPEN per token', '0.001')
     .option('--epochs <count>', 'times each record is seen', '4')
+    .option('--measure <count>', 'retrainings to measure the agreement of the attribution by', '0')
     .option('--no-publish', 'stop when trained')
     .action(
-      async (
-        modelName: string,
-        datanetId: string,
-        { price, epochs, publish }: { price: string; epochs: string; publish: boolean },
-      ) => {
+      async (modelName: string, datanetId: string, { price, epochs, measure, publish }: TrainOptions) => {
         const { connection, account } = await session.acting()
         const { trainAndPublish } = await import('../training.ts')
         await trainAndPublish(connection, account, {
           modelName,
           datanetId,
           priceWei: Open.parse(price),
-          config: { epochs: Number(epochs) },
+          config: { epochs: Number(epochs), agreementRetrainings: Number(measure) },
           publish,
           onProgress: (line) => console.log(line),
         })
@@ -40,11 +45,12 @@ export function addModelCommands(program: Command, session: Session): void {
       const { client } = await session.connect()
       const list = await client.models()
       table([
-        ['name', 'loss', 'base loss', 'price per token', 'answers', 'earned'],
+        ['name', 'loss', 'base loss', 'agreement', 'price per token', 'answers', 'earned'],
         ...list.map((model) => [
           model.name,
           model.validationLoss.toFixed(3),
           model.baseValidationLoss.toFixed(3),
+          model.agreement === null ? 'not measured' : (model.agreement.agreementPpm / 1e6).toFixed(2),
           open(model.outputPriceWei),
           String(model.answerCount),
           open(model.earnedWei),
@@ -59,12 +65,16 @@ export function addModelCommands(program: Command, session: Session): void {
     .argument('<prompt>')
     .option('--tokens <count>', 'tokens at most', '96')
     .option('--key <secret>', 'API key', session.apiKey)
-    .action(async (model: string, prompt: string, { tokens, key }: { tokens: string; key?: string }) => {
+    .option('--save <file>', 'keeps question and answer for verify')
+    .action(async (model: string, prompt: string, options: AskOptions) => {
+      const { tokens, key, save } = options
       const connection = await session.connect()
       const { ask, openAccess } = await import('../asking.ts')
       const secret =
         key ?? (await openAccess(connection, (await session.acting('caller')).account, Open.parse('5')))
-      const { answer, receipt } = await ask(connection, { model, prompt, maxTokens: Number(tokens), secret })
+      const extension = await ask(connection, { model, prompt, maxTokens: Number(tokens), secret })
+      const { answer, receipt } = extension
+      if (save !== undefined) await (await import('../auditing.ts')).keep(save, prompt, extension)
       console.log(`${dim(prompt)}${answer}\n`)
       await printShares(connection, receipt)
     })

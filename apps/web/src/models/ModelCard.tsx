@@ -11,6 +11,8 @@ import { OwnerPanel } from './OwnerPanel.tsx'
 import { perplexity } from './perplexity.ts'
 import { StakePanel } from './StakePanel.tsx'
 
+const hundredths = (ppm: number): string => (ppm / 1e6).toFixed(2)
+
 /** A published model: how good, how dear, how used; ask it, stake behind it, or run it as its owner. */
 export function ModelCard({ model }: { model: Http.Model }) {
   const [opened, { toggle }] = useDisclosure()
@@ -37,6 +39,11 @@ export function ModelCard({ model }: { model: Http.Model }) {
       <Text size="sm" mb="sm">
         Perplexity {perplexity(model.validationLoss)} on records kept out of training, where the base has{' '}
         {perplexity(model.baseValidationLoss)}: lower is better.
+      </Text>
+      <Text size="sm" mb="sm">
+        {model.agreement === null
+          ? 'How well its attribution agrees with retraining was not measured.'
+          : `What its attribution says of records agrees ${hundredths(model.agreement.agreementPpm)} of 1 with ${model.agreement.retrainings} trainings without them (95 %: ${hundredths(model.agreement.lowPpm)} to ${hundredths(model.agreement.highPpm)}); comparing words alone agrees ${hundredths(model.agreement.bm25Ppm)}.`}
       </Text>
       <Figures mb="sm">
         <Figure label="Answers">{model.answerCount.toLocaleString('en')}</Figure>

@@ -81,6 +81,7 @@ CREATE TABLE training_runs (
   spans_cid text,
   attribution_root text,
   metrics_cid text,
+  agreement jsonb,
   publication_signature text,
   publication_deadline bigint,
   created_at timestamp with time zone NOT NULL DEFAULT now()

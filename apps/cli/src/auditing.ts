@@ -1,0 +1,127 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { type AnswerInputs, createAuditor } from '@openledger/openlora'
+import { BaseError, type Hex } from '@openledger/primitives'
+import type { Http } from '@openledger/protocol'
+import { modelsAbi } from '@openledger/protocol/abi/models'
+import { cidOf } from '@openledger/store'
+import type { Connection } from './Connection.ts'
+import type { Line } from './verifying.ts'
+
+/** Keeps what only the payer has: with it, anyone whom the payer shows it can recompute the answer's attribution. */
+export async function keep(path: string, promptText: string, extension: Http.AnswerExtension): Promise<void> {
+  const { receipt, answer, promptTokenIds, answerTokenIds } = extension
+  const kept = {
+    sequence: receipt.sequence,
+    promptText,
+    promptIds: promptTokenIds,
+    text: answer,
+    answerIds: answerTokenIds,
+  }
+  await writeFile(path, `${JSON.stringify(kept)}\n`)
+}
+
+/**
+ * Recomputes a receipt's attribution here: indexes, adapter and evidence by CID, roots and hashes from the chain.
+ *
+ * With the question and the answer everything is recomputed, the model included; without them the influence lines are.
+ *
+ * @throws {AnswerFileError} {ProblemError} when the model's licences do not let anyone have its files.
+ */
+export async function auditReceipt(
+  { client, l2, network }: Connection,
+  receipt: Http.SignedReceipt,
+  { baseDirectory, answerPath }: { readonly baseDirectory: string; readonly answerPath?: string | undefined },
+): Promise<Line> {
+  const answer = answerPath === undefined ? undefined : await readAnswer(answerPath, receipt.sequence)
+  const [files, onChain, own] = await Promise.all([
+    client.modelAttribution(receipt.modelName),
+    l2.readContract({
+      address: network.deployment.l2.models,
+      abi: modelsAbi,
+      functionName: 'get',
+      args: [BigInt(receipt.modelId)],
+    }),
+    contributionsOf(client, receipt.payer),
+  ])
+  const { adapterCid, recordsCid, influenceCid, spansCid, commons } = files
+  const auditor = createAuditor({
+    baseDirectory,
+    fetchBlob: async (cid) => {
+      const isEvidence = cid === receipt.attribution.evidenceCid
+      const bytes = await (isEvidence
+        ? client.evidence(receipt.sequence)
+        : client.modelFile(receipt.modelName, cid))
+      if (cidOf(bytes) !== cid) throw new FileChangedError(cid, cidOf(bytes))
+      return bytes
+    },
+  })
+  const verdict = await auditor.audit({
+    receipt: receipt as Parameters<typeof auditor.audit>[0]['receipt'],
+    model: {
+      adapter: { cid: adapterCid, hash: onChain.adapterHash },
+      index: { recordsCid, influenceCid, spansCid, attributionRoot: onChain.attributionRoot },
+      policy: {
+        ...{ influenceBps: onChain.influenceBps, spansBps: onChain.spansBps },
+        ...(onChain.agreementPpm === 0 ? {} : { agreementPpm: onChain.agreementPpm }),
+      },
+      commons: commons as Hex,
+    },
+    baseHash: onChain.baseHash,
+    ...(answer === undefined ? {} : { answer }),
+    excludedContributions: own,
+  })
+  const claim =
+    answer === undefined
+      ? 'every influence line follows from the committed index (spans and the model’s own computation need --answer)'
+      : 'the answer computed again here pays whom the receipt pays'
+  return verdict.status === 'same'
+    ? { claim, holds: true, difference: '' }
+    : {
+        claim,
+        holds: false,
+        difference: `${verdict.line}: expected ${JSON.stringify(verdict.expected)}, the receipt says ${JSON.stringify(verdict.claimed)}`,
+      }
+}
+
+/** Contributions that the payer registered or is paid for: they earn nothing from its own questions. */
+async function contributionsOf(client: Connection['client'], payer: string): Promise<Hex[]> {
+  const all = await client.contributions()
+  return all
+    .filter(({ contributor, beneficiary }) => contributor === payer || beneficiary === payer)
+    .map(({ id }) => id as Hex)
+}
+
+async function readAnswer(path: string, sequence: number): Promise<AnswerInputs> {
+  const kept = JSON.parse(await readFile(path, 'utf8')) as Partial<AnswerInputs> & { sequence?: number }
+  const { promptText, promptIds, text, answerIds } = kept
+  if (
+    kept.sequence !== sequence ||
+    promptText === undefined ||
+    text === undefined ||
+    !promptIds ||
+    !answerIds
+  ) {
+    throw new AnswerFileError(path, sequence)
+  }
+  return { promptText, promptIds, text, answerIds }
+}
+
+export class AnswerFileError extends BaseError {
+  constructor(path: string, sequence: number) {
+    super({
+      code: 'cli.answer_file',
+      message: `Expected ${path} to hold the question and answer of receipt ${sequence}, as ask --save writes them.`,
+      context: { path, sequence },
+    })
+  }
+}
+
+export class FileChangedError extends BaseError {
+  constructor(expected: string, got: string) {
+    super({
+      code: 'cli.file_changed',
+      message: `Expected the file ${expected}, got bytes that hash to ${got}. The server does not give what was published.`,
+      context: { expected, got },
+    })
+  }
+}

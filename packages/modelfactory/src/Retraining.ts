@@ -1,0 +1,65 @@
+import {
+  Adapter,
+  type Checkpoint,
+  createTrainer,
+  loraTargets,
+  type Sequence,
+  type Trainer,
+} from '@openledger/model'
+import type { Http } from '@openledger/protocol'
+import { rateAt } from './Training.ts'
+import { planBatches } from './TrainingPlan.ts'
+
+export type Retrainer = {
+  /**
+   * Trains again from the start without some sequences.
+   *
+   * Order, start and every other sequence's weight stay as they were, so that the difference to the adapter of an empty
+   * set is what these sequences did, and equal sets give equal adapters.
+   *
+   * @param leftOut - Indices of sequences.
+   * @throws {DOMException} `AbortError` when the signal aborts.
+   */
+  readonly without: (leftOut: ReadonlySet<number>, signal?: AbortSignal) => Promise<Adapter.Adapter>
+  readonly release: () => Promise<void>
+}
+
+/** Prepares to repeat a training over the same sequences, as `trainAdapter` does it with the same configuration. */
+export function createRetrainer(
+  checkpoint: Checkpoint,
+  sequences: readonly Sequence[],
+  config: Http.TrainingConfig,
+): Retrainer {
+  const { rank, alpha, seed, batchSize } = config
+  const plan = planBatches(sequences.length, config)
+  const trainer: Trainer = createTrainer(checkpoint, {
+    mode: 'lora',
+    adapter: Adapter.create(checkpoint.config, { rank, alpha, targets: loraTargets, seed }),
+    rowsMax: batchSize,
+  })
+  const start = trainer.state()
+  const blank = sequences.map(({ lossMask }) => new Float32Array(lossMask.length))
+  return {
+    async without(leftOut, signal) {
+      trainer.restore(start)
+      for (const [step, indices] of plan.entries()) {
+        signal?.throwIfAborted()
+        const divisor = indices.reduce((sum, index) => sum + countOf(sequences[index]!), 0)
+        await trainer.step(
+          {
+            ids: indices.map((index) => sequences[index]!.ids),
+            lossMask: indices.map((index) =>
+              leftOut.has(index) ? blank[index]! : sequences[index]!.lossMask,
+            ),
+            divisor,
+          },
+          rateAt(config, step, plan.length),
+        )
+      }
+      return trainer.adapter()
+    },
+    release: trainer.release,
+  }
+}
+
+const countOf = ({ lossMask }: Sequence): number => lossMask.reduce((sum, weight) => sum + weight, 0)

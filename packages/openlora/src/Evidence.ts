@@ -1,0 +1,125 @@
+import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
+
+/**
+ * Everything about one answer that was computed in floating point, rounded to whole numbers.
+ *
+ * From it, the published indexes and the answer's tokens, every score and share follows in whole numbers, the same on
+ * every machine; it is itself held against a computation of one's own within `TOLERANCE`.
+ */
+export type Evidence = {
+  /** `[dimension]` in [-127, 127]: the answer's gradient as the influence index codes it; empty for an empty answer. */
+  readonly queryCode: readonly number[]
+  /** `[answer]` `log p_adapter - log p_base` of each token, in thousandths of a nat. */
+  readonly liftMilliNats: readonly number[]
+  /** `[answer]` `log p_adapter` of each token, in thousandths of a nat. */
+  readonly logMilliNats: readonly number[]
+  /** Contributions that earned nothing because whoever paid owns them. */
+  readonly excludedContributions: readonly Hex[]
+}
+
+/** How far a computation on another processor may be from the one that was signed. */
+export const TOLERANCE = {
+  /** Of each token's log-probability, and of the sum of their lifts per token. */
+  milliNats: 20,
+  /** Least cosine of the two query codes, in parts per million. */
+  cosinePpm: 995_000,
+} as const
+
+const VERSION = 1
+
+/** Serialises evidence; equal evidence gives equal bytes, whose CID stands in the attribution. */
+export const encode = (evidence: Evidence): Uint8Array =>
+  Bytes.fromUtf8(
+    CanonicalJson.stringify({
+      version: VERSION,
+      queryCode: Bytes.toHex(Uint8Array.from(evidence.queryCode, (value) => value & 0xff)),
+      liftMilliNats: [...evidence.liftMilliNats],
+      logMilliNats: [...evidence.logMilliNats],
+      excludedContributions: [...evidence.excludedContributions],
+    }),
+  )
+
+/** @throws {EvidenceError} for bytes that are no evidence of this version. */
+export function decode(bytes: Uint8Array): Evidence {
+  let parsed: Record<string, unknown>
+  try {
+    parsed = JSON.parse(Bytes.toUtf8(bytes)) as Record<string, unknown>
+  } catch {
+    throw new EvidenceError('it is not JSON')
+  }
+  if (parsed?.version !== VERSION) throw new EvidenceError(`its version is ${String(parsed?.version)}`)
+  const { queryCode, liftMilliNats, logMilliNats, excludedContributions } = parsed
+  const isWhole = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.every((value) => Number.isSafeInteger(value))
+  const isHex = (value: unknown): value is Hex =>
+    typeof value === 'string' && /^0x(?:[0-9a-f]{2})*$/.test(value)
+  if (!isHex(queryCode) || !isWhole(liftMilliNats) || !isWhole(logMilliNats)) {
+    throw new EvidenceError('a list of whole numbers is missing')
+  }
+  if (!Array.isArray(excludedContributions) || !excludedContributions.every(isHex)) {
+    throw new EvidenceError('its excluded contributions are no list of ids')
+  }
+  if (liftMilliNats.length !== logMilliNats.length) {
+    throw new EvidenceError('its lists speak of different numbers of tokens')
+  }
+  return {
+    queryCode: Array.from(new Int8Array(Bytes.fromHex(queryCode).slice().buffer)),
+    ...{ liftMilliNats, logMilliNats, excludedContributions },
+  }
+}
+
+/**
+ * Compares evidence with the same computed again.
+ * @returns The first list that is further away than rounding explains, if one is.
+ */
+export function difference(
+  claimed: Evidence,
+  recomputed: Evidence,
+): { readonly line: string; readonly expected: string; readonly claimed: string } | undefined {
+  for (const line of ['logMilliNats', 'liftMilliNats'] as const) {
+    if (claimed[line].length !== recomputed[line].length) {
+      return { line, expected: `${recomputed[line].length} tokens`, claimed: `${claimed[line].length}` }
+    }
+    const at = claimed[line].findIndex(
+      (value, i) => Math.abs(value - recomputed[line][i]!) > TOLERANCE.milliNats,
+    )
+    if (at !== -1) {
+      return {
+        line: `${line}[${at}]`,
+        expected: `${recomputed[line][at]} ± ${TOLERANCE.milliNats}`,
+        claimed: `${claimed[line][at]}`,
+      }
+    }
+  }
+  const cosinePpm = cosine(claimed.queryCode, recomputed.queryCode)
+  if (cosinePpm < TOLERANCE.cosinePpm) {
+    return {
+      line: 'queryCode',
+      expected: `a cosine of at least ${TOLERANCE.cosinePpm} ppm with the recomputed code`,
+      claimed: `${cosinePpm} ppm`,
+    }
+  }
+  return undefined
+}
+
+function cosine(a: readonly number[], b: readonly number[]): number {
+  if (a.length !== b.length) return -1_000_000
+  let [ab, aa, bb] = [0, 0, 0]
+  for (const [i, value] of a.entries()) {
+    ab += value * b[i]!
+    aa += value * value
+    bb += b[i]! * b[i]!
+  }
+  if (aa === 0 && bb === 0) return 1_000_000
+  return aa === 0 || bb === 0 ? 0 : Math.round((1e6 * ab) / Math.sqrt(aa * bb))
+}
+
+export class EvidenceError extends BaseError {
+  constructor(reason: string) {
+    super({
+      code: 'engine.evidence',
+      message: `Expected the evidence of an answer, but ${reason}. Fetch it again by the CID that the receipt names.`,
+      context: { reason },
+    })
+  }
+}
