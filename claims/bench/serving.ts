@@ -200,17 +200,26 @@ export const claim: Claim = {
             ...{ requests: 48, rounds: 2, goal: 0.9 },
           },
         ]
-    const given = words.find((word) => word.startsWith('threads='))
-    const threads = given === undefined ? THREADS_DEFAULT : Number(given.slice('threads='.length))
-    const fewer = words.find((word) => word.startsWith('requests='))
-    const names = words.filter((word) => word !== given && word !== fewer)
+    /** Reads a word such as `threads=1`. */
+    const wordOf = (name: string): number | undefined => {
+      const word = words.find((one) => one.startsWith(`${name}=`))
+      return word === undefined ? undefined : Number(word.slice(name.length + 1))
+    }
+    const threads = wordOf('threads') ?? THREADS_DEFAULT
+    const names = words.filter((word) => !word.includes('='))
     const chosen = sizes.filter(
       ({ name }) => names.length === 0 || names.some((word) => name.startsWith(word)),
     )
     const isWithRival = !isQuick && installRival(say)
     const found: SizeFindings[] = []
     for (const one of chosen) {
-      const size = fewer === undefined ? one : { ...one, requests: Number(fewer.slice('requests='.length)) }
+      const most = wordOf('registered')
+      const size = {
+        ...one,
+        requests: wordOf('requests') ?? one.requests,
+        rounds: wordOf('rounds') ?? one.rounds,
+        registered: most === undefined ? one.registered : [most],
+      }
       found.push(await measure(size, threads, isQuick, isWithRival, say))
     }
     const failures = found.flatMap((one) => one.failures)
