@@ -36,6 +36,7 @@ export type TransactionRecord = {
   readonly blockHash: Hex | null
   readonly blockNumber: bigint | null
   readonly transactionIndex: number | null
+  readonly blockTimestamp: bigint | null
   /** Absent on deposits. The replay-protected chain id of a legacy transaction, if it has one. */
   readonly chainId?: bigint
   /** Types 0 and 1; in a block also the effective price of types 2 and 4. */

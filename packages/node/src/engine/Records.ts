@@ -13,6 +13,7 @@ export type BlockView = {
 type Place = {
   readonly blockHash: Hex
   readonly blockNumber: bigint
+  readonly blockTimestamp: bigint
   readonly index: number
   readonly baseFeePerGas: bigint
 }
@@ -36,6 +37,7 @@ export function transactionRecord(
     blockHash: place?.blockHash ?? null,
     blockNumber: place?.blockNumber ?? null,
     transactionIndex: place?.index ?? null,
+    blockTimestamp: place?.blockTimestamp ?? null,
   }
   if (transaction.type === 0x7e) {
     return {
@@ -102,7 +104,13 @@ export function blockView(stored: StoredBlock, crypto: Crypto): BlockView {
       transactionRecord(
         decoded()[index]!,
         { hash: hashes()[index]!, sender, raw },
-        { blockHash: stored.hash, blockNumber: stored.number, index, baseFeePerGas: header.baseFeePerGas },
+        {
+          blockHash: stored.hash,
+          blockNumber: stored.number,
+          blockTimestamp: header.timestamp,
+          index,
+          baseFeePerGas: header.baseFeePerGas,
+        },
         stored.receipts[index]!.depositNonce,
       ),
     ),

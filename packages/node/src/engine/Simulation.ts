@@ -259,7 +259,13 @@ async function simulateBlock(
     transactionRecord(
       transaction,
       { hash: Transaction.hash(raw, crypto), sender, raw },
-      { blockHash: hash, blockNumber: header.number, index, baseFeePerGas: header.baseFeePerGas },
+      {
+        blockHash: hash,
+        blockNumber: header.number,
+        blockTimestamp: header.timestamp,
+        index,
+        baseFeePerGas: header.baseFeePerGas,
+      },
       undefined,
     ),
   )

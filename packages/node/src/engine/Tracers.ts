@@ -1,10 +1,12 @@
 import { BaseError, type Clock, type Hex } from '@openledger/primitives'
 import {
   bytesToHex,
+  EMPTY_CODE_HASH,
   type EvmFrame,
   type EvmStep,
   type EvmTracer,
   type JournaledState,
+  Predeploys,
 } from '@openledger/rollup'
 import { revertReason } from './revertReason.ts'
 
@@ -17,6 +19,8 @@ export type TraceOptions = {
   readonly diffMode?: boolean
   readonly disableCode?: boolean
   readonly disableStorage?: boolean
+  /** Accounts that did not exist before as well. */
+  readonly includeEmpty?: boolean
   readonly enableMemory?: boolean
   readonly disableStack?: boolean
   readonly enableReturnData?: boolean
@@ -243,7 +247,7 @@ function logOf({ opcode, stack, memory, address }: EvmStep, position: number) {
   return { address, topics, data: bytesToHex(data), position: quantity(position) }
 }
 
-type Prestate = { balance?: Hex; nonce?: number; code?: Hex; storage?: Record<Hex, Hex> }
+type Prestate = { balance?: Hex; nonce?: number; code?: Hex; codeHash?: Hex; storage?: Record<Hex, Hex> }
 
 /** Reports what the transaction read before it changed it. @see geth, eth/tracers/native/prestate.go. */
 function createPrestateTracer(options: TraceOptions, transaction: TracedTransaction): PlainTracer {
@@ -251,6 +255,8 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
     readonly balance: bigint
     readonly nonce: bigint
     readonly code: Uint8Array
+    /** Absent without code. */
+    readonly codeHash: Hex | undefined
     readonly exists: boolean
     readonly slots: Map<Hex, Uint8Array>
   }
@@ -268,6 +274,7 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
       balance: account?.balance ?? 0n,
       nonce: account?.nonce ?? 0n,
       code: live!.code(address),
+      codeHash: codeHashOf(account),
       exists: account !== undefined,
       slots: new Map(),
     }
@@ -288,6 +295,8 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
         touch(transaction.from)
         if (transaction.to !== null) touch(transaction.to)
         touch(transaction.feeRecipient)
+        // op-geth names this one of the vaults, and no other
+        touch(Predeploys.BASE_FEE_VAULT)
       },
       account(address) {
         touch(address)
@@ -317,7 +326,7 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
     }
   }
   const fieldsOf = (
-    { balance, nonce, code, slots }: Before,
+    { balance, nonce, code, codeHash, slots }: Before,
     isWhole: (slot: Hex, value: Uint8Array) => boolean,
   ): Prestate => {
     const storage = Object.fromEntries(
@@ -327,6 +336,7 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
       balance: quantity(balance),
       ...(nonce === 0n ? {} : { nonce: Number(nonce) }),
       ...(code.length === 0 || options.disableCode === true ? {} : { code: bytesToHex(code) }),
+      ...(codeHash === undefined ? {} : { codeHash }),
       ...(Object.keys(storage).length === 0 || options.disableStorage === true ? {} : { storage }),
     }
   }
@@ -341,6 +351,8 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
       if ((after?.nonce ?? 0n) !== before.nonce) changed.nonce = Number(after?.nonce ?? 0n)
       if (bytesToHex(code) !== bytesToHex(before.code) && options.disableCode !== true)
         changed.code = bytesToHex(code)
+      const codeHash = codeHashOf(after)
+      if (codeHash !== before.codeHash) changed.codeHash = codeHash ?? ZERO_HASH
       const moved = new Map<Hex, Uint8Array>()
       for (const [slot, value] of before.slots) {
         const now = live!.storage(address, slot)
@@ -364,19 +376,27 @@ function createPrestateTracer(options: TraceOptions, transaction: TracedTransact
         depth--
         if (depth === 0) isOn = false
       },
-      enter: () => {
+      enter: ({ codeAddress }) => {
         depth++
+        // whose code runs under DELEGATECALL is read as well
+        if (isOn && codeAddress !== undefined) touch(codeAddress)
       },
     },
     observe,
     result() {
       if (options.diffMode === true) return difference()
       const whole: Record<Hex, Prestate> = {}
-      for (const [address, before] of seen) whole[address] = fieldsOf(before, () => true)
+      for (const [address, before] of seen) {
+        if (before.exists || options.includeEmpty === true) whole[address] = fieldsOf(before, () => true)
+      }
       return whole
     },
   }
 }
+
+const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
+const codeHashOf = (account: { readonly codeHash: Hex } | undefined): Hex | undefined =>
+  account === undefined || account.codeHash === EMPTY_CODE_HASH ? undefined : account.codeHash
 
 const pad = (value: Uint8Array): Hex => `0x${bytesToHex(value).slice(2).padStart(64, '0')}`
 

@@ -292,7 +292,13 @@ function recordOf({ hash, header, transactions: raws }: ForeignBlock, crypto: Cr
         return transactionRecord(
           transaction,
           { raw, hash: Transaction.hash(raw, crypto), sender: Transaction.sender(transaction, crypto) },
-          { blockHash: hash, blockNumber: header.number, index, baseFeePerGas: header.baseFeePerGas },
+          {
+            blockHash: hash,
+            blockNumber: header.number,
+            blockTimestamp: header.timestamp,
+            index,
+            baseFeePerGas: header.baseFeePerGas,
+          },
           undefined,
         )
       })

@@ -139,13 +139,18 @@ function callerOf(target: Address): Hex {
   return `0x${call}${delegate}${inspect}${create}${log}${identity}00`
 }
 
-/** What depends on the chain's other rules: fees that go elsewhere, and the hash and time of the block. */
+/**
+ * Without what depends on the chain's other rules: fees that go elsewhere, and the hash and time of the block; and without
+ * what geth says beyond anvil: hashes of codes.
+ */
 const withoutFees = (prestate: unknown): unknown => {
-  const accounts = prestate as Record<string, { balance?: string }>
+  const accounts = prestate as Record<string, { balance?: string; codeHash?: string }>
   return Object.fromEntries(
     Object.entries(accounts)
       .filter(([address]) => [token, alice.address.toLowerCase(), BOB].includes(address as Address))
-      .map(([address, { balance: _, ...rest }]) => [address, rest]),
+      .map(([address, { balance: _, codeHash: __, ...rest }]) => [address, rest] as const)
+      // geth leaves out who did not exist before
+      .filter(([, rest]) => Object.keys(rest).length > 0),
   )
 }
 

@@ -1,4 +1,5 @@
 import type { Hex } from '@openledger/primitives'
+import { EMPTY_CODE_HASH } from '@openledger/rollup'
 import type {
   AccountProof,
   BlockRecord,
@@ -70,12 +71,14 @@ export function transaction(record: TransactionRecord) {
     blockHash: record.blockHash,
     blockNumber: record.blockNumber === null ? null : quantity(record.blockNumber),
     transactionIndex: record.transactionIndex === null ? null : quantity(record.transactionIndex),
+    blockTimestamp: record.blockTimestamp === null ? null : quantity(record.blockTimestamp),
   }
   if (record.type === 0x7e) {
     return {
       ...common,
       sourceHash: record.sourceHash,
-      isSystemTx: record.isSystemTx ?? false,
+      // op-geth says it only where it is so, which since Regolith is never
+      ...(record.isSystemTx === true ? { isSystemTx: true } : {}),
       gasPrice: '0x0',
       v: '0x0',
       r: '0x0',
@@ -154,16 +157,22 @@ export const receipt = (record: ReceiptRecord) => ({
   }),
 })
 
-export const proof = (record: AccountProof) => ({
+/** @param keys - The slots as they were asked for: geth repeats short ones as quantities. */
+export const proof = (record: AccountProof, keys: readonly string[]) => ({
   address: record.address,
   accountProof: record.accountProof,
   balance: quantity(record.balance),
-  codeHash: record.codeHash,
+  codeHash: isAbsent(record) ? ZERO_HASH : record.codeHash,
   nonce: quantity(record.nonce),
-  storageHash: record.storageHash,
-  storageProof: record.storageProof.map((entry) => ({
-    key: entry.key,
+  storageHash: isAbsent(record) ? ZERO_HASH : record.storageHash,
+  storageProof: record.storageProof.map((entry, i) => ({
+    key: keys[i]?.length === 66 ? entry.key : quantity(BigInt(entry.key)),
     value: quantity(entry.value),
     proof: entry.proof,
   })),
 })
+
+/** geth answers zero hashes for an account that does not exist, not those of no code and no storage. */
+const isAbsent = ({ nonce, balance, codeHash }: AccountProof): boolean =>
+  nonce === 0n && balance === 0n && codeHash === EMPTY_CODE_HASH
+const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`

@@ -72,6 +72,7 @@ function traceOptions(value: unknown): TraceOptions {
     ...flag(config, 'onlyTopCall'),
     ...flag(config, 'withLog'),
     ...flag(config, 'diffMode'),
+    ...flag(config, 'includeEmpty'),
     ...flag(config, 'disableCode'),
     ...flag(given, 'disableStorage'),
     ...flag(config, 'disableStorage'),

@@ -20,7 +20,9 @@ export function createFeeMethods(engine: Engine, optimism: OptimismConfig): Meth
       .receipts(head.number)
       .reduce((max, { gasUsed }) => (gasUsed > max ? gasUsed : max), 0n)
     if (head.gasUsed + biggest <= head.gasLimit) return TIP_MIN_WEI
-    const tips = tipsOf(engine, head).map(({ tip }) => tip)
+    const tips = tipsOf(engine, head)
+      .filter(({ isDeposit }) => !isDeposit)
+      .map(({ tip }) => tip)
     const median = tips[tips.length >> 1] ?? 0n
     const higher = median + median / 10n
     return higher > TIP_MIN_WEI ? higher : TIP_MIN_WEI
@@ -71,16 +73,20 @@ function percentilesOf(value: unknown): readonly number[] | undefined {
   })
 }
 
-/** What each signed transaction of a block paid its builder per gas, cheapest first. */
-function tipsOf(engine: Engine, block: BlockRecord): { readonly tip: bigint; readonly gasUsed: bigint }[] {
+type Tip = { readonly tip: bigint; readonly gasUsed: bigint; readonly isDeposit: boolean }
+
+/** What each transaction of a block paid its builder per gas, cheapest first; deposits pay nothing. */
+function tipsOf(engine: Engine, block: BlockRecord): Tip[] {
   return engine
     .receipts(block.number)
-    .filter(({ type }) => type !== 0x7e)
-    .map(({ effectiveGasPrice, gasUsed }) => ({ tip: effectiveGasPrice - block.baseFeePerGas, gasUsed }))
+    .map(({ type, effectiveGasPrice, gasUsed }) => {
+      const isDeposit = type === 0x7e
+      return { isDeposit, gasUsed, tip: isDeposit ? 0n : effectiveGasPrice - block.baseFeePerGas }
+    })
     .sort((a, b) => (a.tip < b.tip ? -1 : a.tip > b.tip ? 1 : 0))
 }
 
-/** The tip at each percentile of the block's gas, as geth computes it. */
+/** The tip at each percentile of the block's gas, as op-geth computes it, deposits included. */
 function rewards(engine: Engine, block: BlockRecord, percentiles: readonly number[]): string[] {
   const tips = tipsOf(engine, block)
   if (tips.length === 0) return percentiles.map(() => '0x0')

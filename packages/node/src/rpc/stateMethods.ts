@@ -98,11 +98,10 @@ export function createStateMethods(engine: Engine): Methods {
     eth_getStorageAt: ([address, slot, block]) =>
       engine.storage(Params.address(address, 'address'), Params.slot(slot, 'slot'), stateAt(block)),
     eth_getProof: ([address, slots, block]) => {
-      const keys = Params.array(slots ?? [], 'storageKeys', SLOTS_MAX).map((key, i) =>
-        Params.slot(key, `storageKeys[${i}]`),
-      )
+      const asked = Params.array(slots ?? [], 'storageKeys', SLOTS_MAX)
+      const keys = asked.map((key, i) => Params.slot(key, `storageKeys[${i}]`))
       const { number } = requireBlock(engine, Params.blockName(block, 'block'))
-      return Format.proof(engine.proof(Params.address(address, 'address'), keys, number))
+      return Format.proof(engine.proof(Params.address(address, 'address'), keys, number), asked.map(String))
     },
     eth_call: async ([call, block, overrides, blockOverrides]) => {
       const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)

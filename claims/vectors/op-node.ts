@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
+import { opNodeOverGeth, opNodeOverOurs, ourVerifier } from './Followers.ts'
+import {
+  describeProgram,
+  differences,
+  findPrograms,
+  PROGRAMS,
+  type Programs,
+  type Teller,
+  until,
+} from './OpStack.ts'
+import {
+  load,
+  type Sequenced,
+  sequenceAlone,
+  sequenceForOpBatcher,
+  sequenceOverGeth,
+  sequenceOverOurEngine,
+  sequenceWithoutUs,
+} from './Profiles.ts'
+
+type Row = {
+  readonly chain: string
+  readonly follower: string
+  readonly blocks: number
+  readonly transactions: number
+  readonly different: readonly number[]
+}
+
+const says =
+  'Real op-node, op-geth and op-batcher and ours are exchangeable: whoever sequences, every follower derives the same block hashes and output roots from L1.'
+const GOAL_PERCENT = 100
+/** Chains in which somebody else does a part of the work. */
+const OTHERS = [
+  { word: 'geth', name: 'our node over op-geth', begin: sequenceOverGeth },
+  { word: 'batcher', name: 'our node with op-batcher', begin: sequenceForOpBatcher },
+  { word: 'engine', name: 'op-node over our engine, op-batcher', begin: sequenceOverOurEngine },
+  { word: 'wholesale', name: 'op-node, op-geth, op-batcher', begin: sequenceWithoutUs },
+] as const
+
+/** Runs one chain, its followers, and compares. */
+async function profile(
+  name: string,
+  blocks: number,
+  { say }: ClaimOptions,
+  begin: (stack: AsyncDisposableStack, folder: string) => Promise<Sequenced>,
+  followers: (stack: AsyncDisposableStack, folder: string, chain: Sequenced) => Promise<readonly Teller[]>,
+): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'openledger-interop-'))
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const startedAt = performance.now()
+  const chain = await begin(stack, folder)
+  say(`${name}: runs after ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`)
+  const tellers = await followers(stack, folder, chain)
+  const transactions = await load(chain.rpcUrl, blocks)
+  const rows: Row[] = []
+  for (const follower of [...tellers]) {
+    const reached = await until(`${follower.name} to derive block ${blocks}`, 180_000, async () => {
+      const safe = Math.min(await follower.safe(), await chain.teller.safe())
+      return safe >= blocks ? safe : undefined
+    })
+    const different = await differences(chain.teller, follower, reached)
+    rows.push({ chain: name, follower: follower.name, blocks: reached + 1, transactions, different })
+    say(`${name}: ${follower.name} derived blocks 0 to ${reached}, ${different.length} different`)
+  }
+  return rows
+}
+
+async function run(options: ClaimOptions): Promise<Finding> {
+  const found = findPrograms()
+  const absent = PROGRAMS.filter((name) => found[name] === undefined)
+  if (absent.length > 0) {
+    return {
+      figure: 0,
+      unit: '% of blocks equal',
+      goal: GOAL_PERCENT,
+      sense: 'at least',
+      failures: [`not here: ${absent.join(', ')}; nothing was run`],
+      report:
+        'The programs are looked for in `$OPENLEDGER_VECTORS/bin` and on the path. Without them nothing is shown.',
+    }
+  }
+  const programs = found as Programs
+  const versions = PROGRAMS.map((name) => describeProgram(name, programs[name]))
+  for (const version of versions) options.say(version)
+  const { isQuick, words } = options
+  const [long, short] = isQuick ? [30, 20] : [90, 45]
+  /** Parts that are named run alone; a quick run has time for the first. */
+  const isWanted = (word: string): boolean => (words.length > 0 ? words.includes(word) : !isQuick)
+  const rows: Row[] = []
+  if (words.length === 0 || words.includes('alone')) {
+    const alone = await profile('all ours', long, options, sequenceAlone, async (stack, folder, chain) => [
+      await opNodeOverGeth(stack, folder, chain, programs),
+      await opNodeOverOurs(stack, folder, chain, programs),
+    ])
+    rows.push(...alone)
+  }
+  for (const { word, name, begin } of OTHERS) {
+    // the follower executes with the other program than the sequencer
+    const follow = word === 'engine' || word === 'batcher' ? opNodeOverGeth : opNodeOverOurs
+    if (!isWanted(word)) continue
+    const others = await profile(
+      name,
+      short,
+      options,
+      (stack, folder) => begin(stack, folder, programs),
+      async (stack, folder, chain) => [
+        await follow(stack, folder, chain, programs),
+        await ourVerifier(stack, folder, chain),
+      ],
+    )
+    rows.push(...others)
+  }
+  const compared = rows.reduce((sum, { blocks }) => sum + blocks, 0)
+  const different = rows.reduce((sum, row) => sum + row.different.length, 0)
+  return {
+    figure: compared === 0 ? 0 : (100 * (compared - different)) / compared,
+    unit: '% of blocks equal',
+    goal: GOAL_PERCENT,
+    sense: 'at least',
+    failures: rows.flatMap(({ chain, follower, different: at }) =>
+      at.length === 0 ? [] : [`${chain}, ${follower}: first at block ${at[0]}`],
+    ),
+    report: `${table([
+      ['sequenced by', 'derived from L1 by', 'blocks compared', 'transactions sent', 'different'],
+      ...rows.map((row) => [row.chain, row.follower, row.blocks, row.transactions, row.different.length]),
+    ])}\n\nBlock hash and output root are compared at every height. ${versions.join('; ')}.`,
+  }
+}
+
+export const claim: Claim = { says, run }
