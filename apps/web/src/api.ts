@@ -56,6 +56,13 @@ export const queries = {
       refetchInterval: ({ state }) =>
         every(state.data?.status === 'versioned' ? CALM_MS : LIVE_MS)({ state }),
     }),
+  trainingEstimate: (of: Parameters<typeof client.trainingEstimate>[0]) =>
+    queryOptions({
+      queryKey: ['training-estimate', of],
+      queryFn: () => client.trainingEstimate(of),
+      // what was said of the last settings stays until there is an answer for these
+      placeholderData: (previous) => previous,
+    }),
   trainingRuns: queryOptions({
     queryKey: ['training-runs'],
     queryFn: client.trainingRuns,

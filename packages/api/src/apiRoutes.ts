@@ -184,6 +184,24 @@ function addTrainingRoutes(routes: Routes, { modelFactory }: ApiRouteDependencie
   const tag = 'Models'
   routes.add(
     {
+      ...{ method: 'get', path: '/api/datanets/:id/versions/:version/records', tag: 'Datanets' },
+      summary: 'What a version holds, in its order: what a model is trained on.',
+      params: z.object({ id: z.string().regex(/^\d{1,20}$/), version: z.coerce.number().int().positive() }),
+      response: Http.versionRecordSchema.array(),
+    },
+    ({ params }) => modelFactory.records({ datanetId: params.id, version: params.version }),
+  )
+  routes.add(
+    {
+      ...{ method: 'get', path: '/api/training-estimate', tag },
+      summary: 'What a run would do: time, memory, tokens and how the model reads them.',
+      query: Http.trainingEstimateQuerySchema,
+      response: Http.trainingEstimateSchema,
+    },
+    ({ query }) => modelFactory.estimate(query),
+  )
+  routes.add(
+    {
       ...{ method: 'post', path: '/api/training-runs', tag, summary: 'Ask for a fine-tuning run.' },
       body: Http.createTrainingRunSchema,
       response: Http.trainingRunSchema,

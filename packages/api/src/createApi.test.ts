@@ -121,6 +121,15 @@ describe('every route', () => {
     const [run] = Http.trainingRunSchema.array().parse(await get('/api/training-runs'))
     expect(Http.trainingRunSchema.parse(await get(`/api/training-runs/${run!.id}`))).toEqual(run)
     Http.metricSchema.array().parse(await get(`/api/training-runs/${run!.id}/metrics`))
+    const records = Http.versionRecordSchema.array().parse(await get('/api/datanets/1/versions/1/records'))
+    expect(records).toHaveLength(datanet!.recordCount)
+    const estimate = Http.trainingEstimateSchema.parse(
+      await get('/api/training-estimate?datanetId=1&version=1&epochs=2&batchSize=2'),
+    )
+    expect(estimate.recordCount).toBe(records.length)
+    expect(estimate.samples[0]!.tokens.map(({ text }) => text).join('')).toContain(
+      records[0]!.text.slice(0, 20),
+    )
     const [published] = Http.modelSchema.array().parse(await get('/api/models'))
     expect(Http.modelSchema.parse(await get(`/api/models/${model}`))).toEqual(published)
     const account = Http.accountSchema.parse(await get(`/api/accounts/${caller.address}`))

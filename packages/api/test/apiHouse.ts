@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDatanets } from '@openledger/datanet'
+import { Adapter, CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import type { GenerationResult, OpenLora, OpenLoraMetrics, TokenDelta } from '@openledger/openlora'
 import { Bytes, type Hex } from '@openledger/primitives'
-import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
+import { Abi, type Deployment, DevelopmentKeys, Manifest } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { type Blobs, cidOf, createDiskBlobs, createJobs, eq, schema } from '@openledger/store'
 import { keccak256 } from 'viem'
@@ -42,6 +43,7 @@ export type Script = {
 
 export const URL_BASE = 'http://127.0.0.1:8080'
 export const CONTEXT_TOKENS = 1_000
+const baseDirectory = join(import.meta.dirname, '../../../assets/base')
 
 export async function startApiHouse(): Promise<ApiHouse> {
   const house = await startHouse(3)
@@ -60,9 +62,25 @@ export async function startApiHouse(): Promise<ApiHouse> {
   const factory = createModelFactory({
     ...shared,
     sender: house.sender,
-    baseDirectory: directory,
+    baseDirectory,
     workers: 0,
   })
+  const entries = await database.orm.select().from(schema.records).orderBy(schema.records.contributionId)
+  const manifest = {
+    ...{ datanetId: '1', parentVersion: 0 },
+    records: entries.map(({ contributionId, index, id }) => ({
+      ...{ contributionId: contributionId as Hex, index, recordId: id as Hex },
+    })),
+  }
+  const manifestCid = await blobs.put(Manifest.encode(manifest))
+  await database.orm.update(schema.datanetVersions).set({ manifestCid })
+  const { config } = await CheckpointFolder.read(baseDirectory)
+  const adapter = Adapter.create(config, { rank: 1, alpha: 1, targets: ['q_proj'], seed: 1 })
+  const adapterCid = await blobs.put(Adapter.encode(adapter))
+  await database.orm
+    .update(schema.trainingRuns)
+    .set({ adapterCid })
+    .where(eq(schema.trainingRuns.status, 'published'))
   await database.orm
     .update(schema.trainingRuns)
     .set({ recordsCid: 'bafkreir', influenceCid: 'bafkreii', spansCid: 'bafkreis' })

@@ -37,6 +37,13 @@ export async function read(directory: string): Promise<Checkpoint> {
 }
 
 /**
+ * Reads the shape of a model alone.
+ * @throws {CheckpointError} {UnsupportedConfigError}
+ */
+export const readConfig = async (directory: string): Promise<LlamaConfig> =>
+  parseConfig(parseJson('config.json', await readBytes(directory, 'config.json')))
+
+/**
  * Reads the tokenizer of a Hugging Face folder.
  * @throws {CheckpointError}
  */

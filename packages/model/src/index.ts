@@ -52,3 +52,4 @@ export {
   type Trainer,
   type TrainerOptions,
 } from './Trainer.ts'
+export { trainingBytes } from './TrainingMemory.ts'

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { CheckpointFolder } from '@openledger/model'
 import { BaseError, type Clock, type Hex } from '@openledger/primitives'
-import { Abi, type Deployment, type Http, type Sender, SignedRequest } from '@openledger/protocol'
+import { Abi, type Deployment, Http, type Sender, SignedRequest } from '@openledger/protocol'
 import { and, type Blobs, type Database, eq, inArray, type Jobs, notInArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
+import { estimate } from './TrainingEstimate.ts'
 import { carryOut } from './TrainingJob.ts'
+import type { TrainingRecord } from './TrainingPlan.ts'
+import { recordsOf } from './VersionRecords.ts'
 
 const { models, trainingRuns, usedRequests } = schema
 
@@ -24,6 +28,12 @@ export type ModelFactory = {
   ) => Promise<Http.TrainingRun>
   /** Stops a run that its owner no longer wants. @throws {NotRunOwnerError} {RunOverError} */
   readonly cancel: (request: CancelRequest) => Promise<Http.TrainingRun>
+  /** Says what a run would do, before anyone signs it. @throws {VersionNotFoundError} */
+  readonly estimate: (
+    query: z.output<typeof Http.trainingEstimateQuerySchema>,
+  ) => Promise<Http.TrainingEstimate>
+  /** What a Datanet version holds, in its order: what a run trains on. @throws {VersionNotFoundError} */
+  readonly records: (version: { datanetId: string; version: number }) => Promise<TrainingRecord[]>
   readonly publication: (runId: string) => Promise<{ modelHash: Hex; owner: Hex }>
   readonly publish: (runId: string, signed: { deadline: number; signature: Hex }) => Promise<Http.Model>
   readonly run: Runs['get']
@@ -87,6 +97,8 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
   const { database, blobs, jobs, publicClient, deployment, clock } = deps
   const { orm } = database
   const runs = createRuns(database)
+  // read once, and only when someone asks
+  let base: ReturnType<typeof readBase> | undefined
   const listeners = new Map<string, Set<() => void>>()
   const stops = new Map<string, AbortController>()
   const tell = (runId: string) => {
@@ -171,6 +183,14 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       tell(id)
       return runs.get(id)
     },
+    async estimate({ datanetId, version, ...settings }) {
+      const records = await recordsOf(deps, { datanetId, version })
+      base ??= readBase(deps.baseDirectory)
+      const known = await base
+      const config = Http.trainingConfigSchema.parse(settings)
+      return estimate(deps, { ...known, workers: deps.workers }, records, config)
+    },
+    records: (version) => recordsOf(deps, version),
     async publication(runId) {
       const run = await runs.row(runId)
       return { modelHash: Publication.modelHashOf(Publication.modelInputOf(run)), owner: run.owner as Hex }
@@ -237,6 +257,15 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       for (const { id } of open) await jobs.enqueue(QUEUE, { runId: id }, { singletonKey: id })
     },
   }
+}
+
+/** Shape and tokenizer of the base, without its weights. */
+async function readBase(directory: string) {
+  const [config, tokenizer] = await Promise.all([
+    CheckpointFolder.readConfig(directory),
+    CheckpointFolder.readTokenizer(directory),
+  ])
+  return { config, tokenizer }
 }
 
 type Orm = Database['orm']

@@ -7,7 +7,11 @@ import type { RunRow, Runs } from './Runs.ts'
 const { models, trainingRuns } = schema
 
 /** Written into the configuration that goes on chain: a re-run needs the engine it ran on. */
-export const ENGINE_VERSION = 'openledger-training/1'
+export const ENGINE_VERSION = 'openledger-training/2'
+
+/** Hashes what a re-run needs besides base and data. */
+export const configHashOf = (config: Readonly<Record<string, number>>): Hex =>
+  CanonicalJson.hash({ engineVersion: ENGINE_VERSION, ...config })
 
 const publishModel = Abi.modelsAbi.find((item) => item.type === 'function' && item.name === 'publishModel')!
 
@@ -44,7 +48,7 @@ export function modelInputOf(run: RunRow): ModelInput {
     name: run.modelName,
     baseHash: baseHash as Hex,
     adapterHash: adapterHash as Hex,
-    configHash: CanonicalJson.hash({ engineVersion: ENGINE_VERSION, ...run.config }),
+    configHash: configHashOf(run.config),
     metricsHash: CanonicalJson.hash({
       baseValidationLoss: run.baseValidationLoss,
       validationLoss: run.validationLoss,

@@ -67,11 +67,15 @@ describe('training an adapter', () => {
     )
   })
 
-  async function train(resume?: TrainingCheckpoint) {
+  async function train(resume?: TrainingCheckpoint, changes: Partial<Http.TrainingConfig> = {}) {
     const checkpoints: TrainingCheckpoint[] = []
     const metrics: TrainingProgress[] = []
     const result = await trainAdapter(
-      { checkpoint, tokenizer, records, config, workers: 0, ...(resume === undefined ? {} : { resume }) },
+      {
+        ...{ checkpoint, tokenizer, records, workers: 0 },
+        config: { ...config, ...changes },
+        ...(resume === undefined ? {} : { resume }),
+      },
       {
         onStart: async () => {},
         onMetric: async (metric) => void metrics.push(metric),
@@ -86,11 +90,30 @@ describe('training an adapter', () => {
   test('learns, tells how it goes, and ends bit for bit the same when it goes on from a checkpoint', async () => {
     const { result, checkpoints, metrics } = await train()
     expect(result.validationLoss).toBeLessThan(result.baseValidationLoss)
-    expect(metrics.at(-1)).toMatchObject({ step: result.stepCount, validationLoss: result.validationLoss })
+    const losses = metrics.flatMap(({ validationLoss }) => validationLoss ?? [])
+    expect(metrics.at(-1)!.step).toBe(result.stepCount)
+    expect(result.validationLoss).toBe(Math.min(...losses))
     expect(checkpoints[0]!.step).toBe(40)
     const resumed = await train(checkpoints[0])
     expect(resumed.result.adapter.hash).toBe(result.adapter.hash)
     expect(resumed.metrics[0]!.step).toBeGreaterThan(40)
+  })
+
+  test('stops when held-out records say so, keeps the best adapter, and does so again after a crash', async () => {
+    // a rate at which this model soon learns by heart what it should not
+    const changes = { epochs: 24, learningRate: 0.05, patience: 1 }
+    const { result, metrics, checkpoints } = await train(undefined, changes)
+    const losses = metrics.flatMap(({ validationLoss }) => validationLoss ?? [])
+    expect(result.stepCount).toBeLessThan(
+      (await train(undefined, { ...changes, patience: 0 })).result.stepCount,
+    )
+    expect(losses.at(-1)).toBeGreaterThan(result.validationLoss)
+    expect(result.validationLoss).toBe(Math.min(...losses))
+    for (const kept of checkpoints) {
+      const { result: again } = await train(kept, changes)
+      expect(again).toMatchObject({ stepCount: result.stepCount, validationLoss: result.validationLoss })
+      expect(again.adapter.hash).toBe(result.adapter.hash)
+    }
   })
 
   test('indexes exactly what it was trained on, and again to the same root', async () => {

@@ -12,8 +12,20 @@ import {
 import type { Http } from '@openledger/protocol'
 import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
-/** A training to go on with: the trainer's state after `step` steps. */
-export type TrainingCheckpoint = { readonly step: number; readonly state: Uint8Array }
+/** A training to go on with: the trainer's state after `step` steps, and the best that was measured until then. */
+export type TrainingCheckpoint = {
+  readonly step: number
+  readonly state: Uint8Array
+  readonly best: BestAdapter | undefined
+}
+
+/** The adapter with the least loss on held-out records so far. */
+export type BestAdapter = {
+  readonly loss: number
+  /** Measurements since then, none of which was better. */
+  readonly missed: number
+  readonly adapter: Uint8Array
+}
 
 export type TrainingProgress = Http.Metric & { readonly stepCount: number }
 
@@ -54,7 +66,8 @@ const HELD_OUT_SEQUENCES_MAX = 64
  * Trains a LoRA adapter on records and measures it on records kept out.
  *
  * Batches, their order and the adapter's start follow from the configuration alone, so a training that goes on from a
- * checkpoint ends with the same adapter as one that was never stopped.
+ * checkpoint ends with the same adapter as one that was never stopped. The adapter is the one that measured best on the
+ * records kept out, and training stops after `patience` measurements without a better one.
  *
  * @throws {DOMException} `AbortError` when `hooks.signal` aborts.
  */
@@ -83,9 +96,10 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
     await hooks.onStart({ stepCount: plan.length, baseValidationLoss })
     if (resume !== undefined) trainer.restore(resume.state)
     const validateEvery = Math.max(1, Math.ceil(plan.length / VALIDATION_COUNT))
-    let validationLoss = baseValidationLoss
+    let best = resume?.best
+    let stepCount = plan.length
     let since = { ms: hooks.nowMs(), tokens: 0 }
-    for (let step = resume?.step ?? 0; step < plan.length; step++) {
+    for (let step = resume?.step ?? 0; step < stepCount; step++) {
       hooks.signal.throwIfAborted()
       const batch = toBatch(plan[step]!.map((index) => sequences[index]!))
       const result = await trainer.step(batch, rateAt(config, step, plan.length))
@@ -93,28 +107,35 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
       const done = step + 1
       const isLast = done === plan.length
       const validates = done % validateEvery === 0 || isLast
-      if (validates) validationLoss = await measure(trainer, measured, config.batchSize)
+      const measuredLoss = validates ? await measure(trainer, measured, config.batchSize) : null
+      if (measuredLoss !== null) {
+        best =
+          best === undefined || measuredLoss < best.loss
+            ? { loss: measuredLoss, missed: 0, adapter: Adapter.encode(trainer.adapter()) }
+            : { ...best, missed: best.missed + 1 }
+        if (config.patience > 0 && best.missed >= config.patience) stepCount = done
+      }
       if (validates || done % METRIC_STEPS === 0) {
         const now = hooks.nowMs()
         await hooks.onMetric({
           step: done,
-          stepCount: plan.length,
+          stepCount,
           trainingLoss: result.loss,
-          validationLoss: validates ? validationLoss : null,
+          validationLoss: measuredLoss,
           tokensPerSecond: (1_000 * since.tokens) / Math.max(1, now - since.ms),
         })
         since = { ms: now, tokens: 0 }
       }
-      if (done % CHECKPOINT_STEPS === 0 && !isLast)
-        await hooks.onCheckpoint({ step: done, state: trainer.state() })
+      if (done % CHECKPOINT_STEPS === 0 && done < stepCount)
+        await hooks.onCheckpoint({ step: done, state: trainer.state(), best })
     }
     return {
-      adapter: trainer.adapter(),
+      adapter: best === undefined ? trainer.adapter() : Adapter.decode(checkpoint.config, best.adapter),
       training,
       heldOut,
       baseValidationLoss,
-      validationLoss,
-      stepCount: plan.length,
+      validationLoss: best?.loss ?? baseValidationLoss,
+      stepCount,
     }
   } finally {
     await trainer.release()

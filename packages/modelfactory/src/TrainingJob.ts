@@ -1,12 +1,13 @@
-import { Bytes, type Hex } from '@openledger/primitives'
-import { Http, Manifest } from '@openledger/protocol'
+import { Bytes } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
 import { and, type Blobs, type Database, eq, inArray, schema } from '@openledger/store'
-import { type Runs, requireVersions } from './Runs.ts'
+import type { Runs } from './Runs.ts'
 import type { TrainingCheckpoint } from './Training.ts'
-import type { TrainingRecord } from './TrainingPlan.ts'
+import { joinRecords } from './TrainingPlan.ts'
 import { runTraining, TrainingFailedError } from './TrainingThread.ts'
+import { recordsOf } from './VersionRecords.ts'
 
-const { records, trainingMetrics, trainingRuns } = schema
+const { trainingMetrics, trainingRuns } = schema
 
 export type TrainingJobDeps = {
   readonly database: Database
@@ -37,7 +38,7 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
     onChange(runId)
   }
   try {
-    const list = await recordsOf(deps, run.datanets)
+    const list = joinRecords(await Promise.all(run.datanets.map((each) => recordsOf(deps, each))))
     const resume = run.checkpointCid === null ? undefined : unpack(await blobs.get(run.checkpointCid))
     const outcome = await runTraining(
       {
@@ -51,14 +52,15 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
         signal,
         onStart: ({ baseHash, stepCount, baseValidationLoss }) =>
           set({ status: 'running', baseHash, stepCount, baseValidationLoss }),
-        async onMetric({ stepCount: _, ...metric }) {
+        async onMetric({ stepCount, ...metric }) {
           const { step, trainingLoss, validationLoss } = metric
           // after a crash, the steps since the last checkpoint are taken, and told, again
           await orm
             .insert(trainingMetrics)
             .values({ runId, ...metric })
             .onConflictDoUpdate({ target: [trainingMetrics.runId, trainingMetrics.step], set: metric })
-          await set({ step, trainingLoss, ...(validationLoss === null ? {} : { validationLoss }) })
+          // fewer steps than planned when it stops early
+          await set({ step, stepCount, trainingLoss, ...(validationLoss === null ? {} : { validationLoss }) })
         },
         async onCheckpoint(checkpoint) {
           await set({ checkpointCid: await blobs.put(pack(checkpoint)) })
@@ -85,40 +87,27 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
   }
 }
 
-/** Reads the records of versions in their order, each once, with the cluster of near duplicates it belongs to. */
-async function recordsOf(
-  { database: { orm }, blobs }: TrainingJobDeps,
-  datanets: readonly { readonly datanetId: string; readonly version: number }[],
-): Promise<TrainingRecord[]> {
-  const seen = new Set<string>()
-  const list: TrainingRecord[] = []
-  for (const { manifestCid } of await requireVersions(orm, datanets)) {
-    for (const { contributionId, index, recordId } of Manifest.decode(await blobs.get(manifestCid)).records) {
-      if (seen.has(recordId)) continue
-      seen.add(recordId)
-      const [found] = await orm
-        .select({ text: records.text, duplicateOf: records.duplicateOf })
-        .from(records)
-        .where(and(eq(records.contributionId, contributionId), eq(records.index, index)))
-      list.push({
-        recordId,
-        contributionId,
-        clusterId: (found!.duplicateOf ?? recordId) as Hex,
-        text: found!.text,
-      })
-    }
+/**
+ * A checkpoint's bytes: the length of a JSON head as 4 bytes, little-endian, the head, the best adapter's bytes, then the
+ * trainer's state.
+ */
+function pack({ step, state, best }: TrainingCheckpoint): Uint8Array {
+  const adapter = best?.adapter ?? new Uint8Array(0)
+  const measured = best === undefined ? null : { loss: best.loss, missed: best.missed }
+  const head = Bytes.fromUtf8(JSON.stringify({ step, measured, adapterBytes: adapter.length }))
+  const size = new Uint8Array(4)
+  new DataView(size.buffer).setUint32(0, head.length, true)
+  return Bytes.concat(size, head, adapter, state)
+}
+
+function unpack(bytes: Uint8Array): TrainingCheckpoint {
+  const begin = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
+  const { step, measured, adapterBytes } = JSON.parse(Bytes.toUtf8(bytes.subarray(4, begin))) as {
+    step: number
+    measured: { loss: number; missed: number } | null
+    adapterBytes: number
   }
-  return list
+  const end = begin + adapterBytes
+  const best = measured === null ? undefined : { ...measured, adapter: bytes.slice(begin, end) }
+  return { step, state: bytes.slice(end), best }
 }
-
-/** A checkpoint's bytes: the step as 4 bytes, little-endian, then the trainer's state. */
-function pack({ step, state }: TrainingCheckpoint): Uint8Array {
-  const head = new Uint8Array(4)
-  new DataView(head.buffer).setUint32(0, step, true)
-  return Bytes.concat(head, state)
-}
-
-const unpack = (bytes: Uint8Array): TrainingCheckpoint => ({
-  step: new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true),
-  state: bytes.slice(4),
-})

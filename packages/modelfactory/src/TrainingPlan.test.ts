@@ -1,7 +1,7 @@
 import { Bytes, type Hex } from '@openledger/primitives'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
+import { joinRecords, partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
 const recordOf = (text: string, clusterOf = text): TrainingRecord => {
   const hash = (value: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(value)))
@@ -61,5 +61,18 @@ describe('planning batches', () => {
         },
       ),
     )
+  })
+})
+
+describe('versions of several Datanets', () => {
+  test('are joined in their order, and what more than one holds is taken once', () => {
+    const record = (id: number): TrainingRecord => ({
+      recordId: `0x${id}`,
+      contributionId: '0x00',
+      clusterId: `0x${id}`,
+      text: `record ${id}`,
+    })
+    const joined = joinRecords([[record(1), record(2)], [], [record(3), record(1), record(4)]])
+    expect(joined.map(({ recordId }) => recordId)).toEqual(['0x1', '0x2', '0x3', '0x4'])
   })
 })

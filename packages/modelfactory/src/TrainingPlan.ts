@@ -10,6 +10,13 @@ export type TrainingRecord = {
   readonly text: string
 }
 
+/** Joins the records of several versions in their order; what more than one holds is taken once. */
+export function joinRecords(versions: readonly (readonly TrainingRecord[])[]): TrainingRecord[] {
+  const seen = new Map<Hex, TrainingRecord>()
+  for (const record of versions.flat()) if (!seen.has(record.recordId)) seen.set(record.recordId, record)
+  return [...seen.values()]
+}
+
 /** Every twentieth cluster of records is kept out of training, to see what was learned rather than remembered. */
 const HELD_OUT_IN = 20n
 

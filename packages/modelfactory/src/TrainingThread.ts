@@ -35,7 +35,7 @@ export type FromThread = { readonly id: number } & (
       readonly baseValidationLoss: number
     }
   | { readonly kind: 'metric'; readonly metric: TrainingProgress }
-  | { readonly kind: 'checkpoint'; readonly step: number; readonly state: Uint8Array }
+  | ({ readonly kind: 'checkpoint' } & TrainingCheckpoint)
   | { readonly kind: 'indexing'; readonly done: number; readonly of: number }
   | ({ readonly kind: 'done' } & TrainingOutcome)
   | { readonly kind: 'failed'; readonly aborted: boolean; readonly message: string; readonly stack: string }

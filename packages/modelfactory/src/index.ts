@@ -9,6 +9,14 @@ export {
   type ServedModel,
   TooManyRunsError,
 } from './ModelFactory.ts'
-export { type ModelInput, modelHashOf, modelInputOf, RunNotTrainedError } from './Publication.ts'
+export {
+  configHashOf,
+  type ModelInput,
+  modelHashOf,
+  modelInputOf,
+  RunNotTrainedError,
+} from './Publication.ts'
 export { RunNotFoundError, VersionNotFoundError } from './Runs.ts'
+export { type TrainingInput, type TrainingResult, trainAdapter } from './Training.ts'
+export { joinRecords, type TrainingRecord } from './TrainingPlan.ts'
 export { TrainingFailedError } from './TrainingThread.ts'

@@ -42,7 +42,7 @@ try {
     {
       onStart: (facts) => report({ kind: 'start', baseHash: checkpoint.baseHash, ...facts }),
       onMetric: (metric) => report({ kind: 'metric', metric }),
-      onCheckpoint: ({ step, state }) => report({ kind: 'checkpoint', step, state }),
+      onCheckpoint: (kept) => report({ kind: 'checkpoint', ...kept }),
       nowMs: Date.now,
       signal,
     },

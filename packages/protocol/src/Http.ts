@@ -92,6 +92,15 @@ export const datanetVersionSchema = z.object({
   createdAt: unixSecondsSchema,
 })
 
+// GET /api/datanets/:id/versions/:version/records: what a version holds, in its order
+export const versionRecordSchema = z.object({
+  recordId: hashSchema,
+  contributionId: hashSchema,
+  /** Id of the earliest record that this one nearly repeats; its own when there is none. */
+  clusterId: hashSchema,
+  text: z.string(),
+})
+
 // POST /api/contributions/prepare: records in, what to sign out; nothing is stored
 export const prepareContributionSchema = z.object({
   datanetId: z.string().regex(/^\d{1,20}$/),
@@ -166,6 +175,8 @@ export const trainingConfigSchema = z.object({
   seed: z.number().int().nonnegative().default(1),
   /** Trainings without some of the records that the agreement of the attribution is measured by; 0 does not measure it. */
   agreementRetrainings: z.number().int().min(0).max(128).default(0),
+  /** Measurements on held-out records without a better one before training stops; 0 never stops early. */
+  patience: z.number().int().min(0).max(6).default(2),
 })
 /** How well what the index says of records agrees with training again without them; the ceiling is 1,000,000. */
 export const agreementSchema = z.object({
@@ -195,6 +206,32 @@ export const createTrainingRunSchema = signedSchema(
     influenceBps: z.number().int().min(0).max(10_000).default(5_000),
   }),
 )
+// GET /api/training-estimate: what a run would do, before anyone signs
+export const trainingEstimateQuerySchema = z.object({
+  datanetId: z.string().regex(/^\d{1,20}$/),
+  version: z.coerce.number().int().positive(),
+  epochs: z.coerce.number().int().min(1).max(50).default(8),
+  batchSize: z.coerce.number().int().min(1).max(64).default(8),
+  sequenceTokens: z.coerce.number().int().min(32).max(512).default(256),
+  rank: z.coerce.number().int().min(1).max(64).default(8),
+})
+export const trainingEstimateSchema = z.object({
+  recordCount: z.number().int(),
+  /** Kept out to measure on; 0 when there are too few to spare any. */
+  heldOutCount: z.number().int(),
+  tokenCount: z.number().int(),
+  stepCount: z.number().int(),
+  /** Null until this server has trained once. */
+  seconds: z.number().int().nullable(),
+  memoryBytes: z.number(),
+  /** The first records as the model reads them; what is not learned is context. */
+  samples: z.array(
+    z.object({
+      recordId: hashSchema,
+      tokens: z.array(z.object({ text: z.string(), isLearned: z.boolean() })),
+    }),
+  ),
+})
 export const trainingStatusSchema = z.enum([
   'queued',
   'running',
@@ -473,6 +510,8 @@ export type Contribution = z.infer<typeof contributionSchema>
 export type ContributionDetail = z.infer<typeof contributionDetailSchema>
 export type RecordDetail = z.infer<typeof recordSchema>
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>
+export type TrainingEstimate = z.infer<typeof trainingEstimateSchema>
+export type VersionRecord = z.infer<typeof versionRecordSchema>
 export type TrainingRun = z.infer<typeof trainingRunSchema>
 export type Metric = z.infer<typeof metricSchema>
 export type Model = z.infer<typeof modelSchema>

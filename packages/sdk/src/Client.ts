@@ -156,6 +156,13 @@ export function createClient({
       })
     },
 
+    versionRecords: (id: string, version: number) =>
+      call(Http.versionRecordSchema.array(), `/api/datanets/${id}/versions/${version}/records`),
+    trainingEstimate: (of: z.input<typeof Http.trainingEstimateQuerySchema>) =>
+      call(
+        Http.trainingEstimateSchema,
+        `/api/training-estimate${query(of as Record<string, string | number>)}`,
+      ),
     trainingRuns: () => call(Http.trainingRunSchema.array(), '/api/training-runs'),
     trainingRun: (id: string) => call(Http.trainingRunSchema, `/api/training-runs/${id}`),
     trainingMetrics: (id: string) => call(Http.metricSchema.array(), `/api/training-runs/${id}/metrics`),

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { Open } from '@openledger/primitives'
 import type { Command } from 'commander'
+import { printLines } from '../Lines.ts'
 import { dim, open, table } from '../Output.ts'
 import type { Session } from '../Session.ts'
 import { printShares } from '../Shares.ts'
@@ -11,6 +13,7 @@ type TrainOptions = {
   readonly publish: boolean
 }
 type AskOptions = { readonly tokens: string; readonly key?: string; readonly save?: string }
+const BASE_FOLDER = join(import.meta.dirname, '../../../../assets/base')
 
 /** Models: training, what is published, asking. */
 export function addModelCommands(program: Command, session: Session): void {
@@ -37,6 +40,36 @@ export function addModelCommands(program: Command, session: Session): void {
         })
       },
     )
+
+  program
+    .command('retrain')
+    .description("trains a published model again from the chain's record and compares the adapters")
+    .argument('<model>')
+    .option('--base <folder>', 'base model on this machine', BASE_FOLDER)
+    .option('--workers <count>', 'threads that share a step; the adapter is the same whatever it is', '2')
+    .action(async (model: string, { base, workers }: { base: string; workers: string }) => {
+      const { retrain } = await import('../retraining.ts')
+      const lines = await retrain(await session.connect(), model, {
+        baseDirectory: base,
+        workers: Number(workers),
+        onProgress: (line) => console.log(dim(line)),
+      })
+      printLines(lines)
+    })
+
+  program
+    .command('export-model')
+    .description('writes a published model for PEFT, transformers (merged) or llama.cpp (gguf)')
+    .argument('<model>')
+    .argument('<folder>')
+    .option('--format <format>', 'peft, merged (transformers) or gguf (llama.cpp)', 'peft')
+    .option('--base <folder>', 'base model on this machine', BASE_FOLDER)
+    .action(async (model: string, directory: string, { format, base }: { format: string; base: string }) => {
+      const { exportModel } = await import('../exporting.ts')
+      const connection = await session.connect()
+      const files = await exportModel(connection, model, { directory, format, baseDirectory: base })
+      console.log(`${directory}: ${files.join(', ')}`)
+    })
 
   program
     .command('models')

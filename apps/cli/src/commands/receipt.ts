@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { green } from '../Output.ts'
+import { printLines } from '../Lines.ts'
 import type { Session } from '../Session.ts'
 import { printShares } from '../Shares.ts'
 
@@ -34,10 +34,6 @@ export function addReceiptCommands(program: Command, session: Session): void {
         ...(await verifyReceipt(connection, receipt)),
         await auditReceipt(connection, receipt, { baseDirectory: base, answerPath: answer }),
       ]
-      for (const line of lines)
-        console.log(
-          `${line.holds ? green('holds ') : 'DIFFERS'} ${line.claim}${line.holds ? '' : `: ${line.difference}`}`,
-        )
-      if (lines.some((line) => !line.holds)) process.exitCode = 1
+      printLines(lines)
     })
 }

@@ -69,6 +69,9 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Anchor component={Link} to={`/training-runs/${model.trainingRunId}`} size="sm">
           How it was trained
         </Anchor>
+        <Anchor href={`/api/models/${model.name}/files/${model.adapterCid}`} download size="sm">
+          Download the adapter
+        </Anchor>
       </Group>
       <Collapse expanded={opened}>{opened && <StakePanel model={model} />}</Collapse>
       <Collapse expanded={isOwner && isOwning}>

@@ -13,6 +13,7 @@ import {
   Title,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
+import { useDebouncedValue } from '@mantine/hooks'
 import { Open } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -20,6 +21,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { client, queries } from '../api.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
+import { EstimatePanel } from './EstimatePanel.tsx'
 
 const defaults = Http.trainingConfigSchema.parse({})
 
@@ -47,6 +49,9 @@ export function TrainForm() {
       },
     },
   })
+  const chosen = ready.find((each) => each.id === form.values.datanetId)
+  // an estimate waits until a number is typed to its end
+  const [settings] = useDebouncedValue(form.values, 400)
   const train = useMutation({
     mutationFn: async (values: typeof form.values) => {
       if (signer === undefined) throw new Error('Connect a wallet first.')
@@ -149,6 +154,13 @@ export function TrainForm() {
                     {...form.getInputProps('learningRate')}
                   />
                   <NumberInput
+                    label="Patience"
+                    description="Measurements without progress before it stops; 0 never"
+                    min={0}
+                    max={6}
+                    {...form.getInputProps('patience')}
+                  />
+                  <NumberInput
                     label="Seed"
                     description="Same seed, same model"
                     min={0}
@@ -158,6 +170,18 @@ export function TrainForm() {
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
+          {chosen !== undefined && (
+            <EstimatePanel
+              of={{
+                datanetId: chosen.id,
+                version: chosen.version,
+                rank: settings.rank,
+                epochs: settings.epochs,
+                batchSize: settings.batchSize,
+                sequenceTokens: settings.sequenceTokens,
+              }}
+            />
+          )}
           {train.error !== null && (
             <Alert color="red" title="No run was started" role="alert">
               {shortMessage(train.error)}

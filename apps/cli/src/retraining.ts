@@ -1,0 +1,87 @@
+import { CheckpointFolder } from '@openledger/model'
+import { configHashOf, joinRecords, type TrainingRecord, trainAdapter } from '@openledger/modelfactory'
+import { Bytes, type Hex, Merkle } from '@openledger/primitives'
+import { Abi, type Http } from '@openledger/protocol'
+import type { Connection } from './Connection.ts'
+import type { Line } from './verifying.ts'
+
+export type RetrainOptions = {
+  /** Folder of the base model, here on this machine. */
+  readonly baseDirectory: string
+  readonly workers: number
+  readonly onProgress: (line: string) => void
+}
+
+/**
+ * Trains a published model again, from what the chain has of it, and compares the adapter with the one on chain.
+ *
+ * The server is believed in nothing: records are hashed up to the roots of the Datanet versions that the chain names, the
+ * base and the configuration up to their hashes.
+ *
+ * @returns One line for each thing compared; training starts only when all that goes into it agrees.
+ */
+export async function retrain(
+  { client, l2, network }: Connection,
+  name: string,
+  { baseDirectory, workers, onProgress }: RetrainOptions,
+): Promise<Line[]> {
+  const { deployment } = network
+  const lines: Line[] = []
+  const check = (claim: string, expected: unknown, got: unknown): void => {
+    const holds = String(expected).toLowerCase() === String(got).toLowerCase()
+    lines.push({ claim, holds, difference: `the chain has ${expected}, here it is ${got}` })
+  }
+  const model = await client.model(name)
+  const onChain = await l2.readContract({
+    address: deployment.l2.models,
+    abi: Abi.modelsAbi,
+    functionName: 'get',
+    args: [BigInt(model.id)],
+  })
+  const { config } = await client.trainingRun(model.trainingRunId)
+  check('the configuration is the one on record', onChain.configHash, configHashOf(config))
+
+  const checkpoint = await CheckpointFolder.read(baseDirectory)
+  check('the base model is the one on record', onChain.baseHash, checkpoint.baseHash)
+
+  const versions: TrainingRecord[][] = []
+  for (const [i, datanetId] of onChain.datanetIds.entries()) {
+    const version = onChain.datanetVersions[i]!
+    const { recordsRoot } = await l2.readContract({
+      address: deployment.l2.datanets,
+      abi: Abi.datanetsAbi,
+      functionName: 'versionOf',
+      args: [datanetId, version],
+    })
+    const records = await client.versionRecords(datanetId.toString(), version)
+    check(`the records are those of Datanet ${datanetId}, version ${version}`, recordsRoot, rootOf(records))
+    versions.push(records.map(hashed))
+  }
+  if (lines.some(({ holds }) => !holds)) return lines
+
+  const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
+  const { adapter } = await trainAdapter(
+    { checkpoint, tokenizer, records: joinRecords(versions), config, workers },
+    {
+      onStart: async ({ stepCount }) => onProgress(`${stepCount} steps`),
+      onMetric: async ({ step, stepCount, trainingLoss }) =>
+        onProgress(`step ${step} of ${stepCount}: loss ${trainingLoss.toFixed(3)}`),
+      onCheckpoint: async () => undefined,
+      nowMs: Date.now,
+      signal: new AbortController().signal,
+    },
+  )
+  check('training again gives the same adapter', onChain.adapterHash, adapter.hash)
+  return lines
+}
+
+const rootOf = (records: readonly Http.VersionRecord[]): Hex =>
+  Bytes.toHex(Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root)
+
+/** A record under the hash of its own text, whatever the server called it. */
+const hashed = ({ text, contributionId, clusterId }: Http.VersionRecord): TrainingRecord => ({
+  recordId: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
+  contributionId,
+  clusterId,
+  text,
+})

@@ -1,0 +1,37 @@
+import type { Hex } from '@openledger/primitives'
+import { Manifest } from '@openledger/protocol'
+import { type Blobs, type Database, inArray, schema } from '@openledger/store'
+import { requireVersions } from './Runs.ts'
+import type { TrainingRecord } from './TrainingPlan.ts'
+
+const { records } = schema
+
+/**
+ * Reads the records of one Datanet version in their order, each with the cluster of near duplicates it belongs to.
+ * @throws {VersionNotFoundError}
+ */
+export async function recordsOf(
+  { database: { orm }, blobs }: { readonly database: Database; readonly blobs: Blobs },
+  version: { readonly datanetId: string; readonly version: number },
+): Promise<TrainingRecord[]> {
+  const [row] = await requireVersions(orm, [version])
+  const entries = Manifest.decode(await blobs.get(row!.manifestCid)).records
+  const keyOf = (contributionId: string, index: number) => `${contributionId} ${index}`
+  const rows = new Map(
+    (
+      await orm
+        .select({
+          contributionId: records.contributionId,
+          index: records.index,
+          text: records.text,
+          duplicateOf: records.duplicateOf,
+        })
+        .from(records)
+        .where(inArray(records.contributionId, [...new Set(entries.map((entry) => entry.contributionId))]))
+    ).map((each) => [keyOf(each.contributionId, each.index), each]),
+  )
+  return entries.map(({ contributionId, index, recordId }) => {
+    const { text, duplicateOf } = rows.get(keyOf(contributionId, index))!
+    return { recordId, contributionId, clusterId: (duplicateOf ?? recordId) as Hex, text }
+  })
+}
