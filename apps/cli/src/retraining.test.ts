@@ -1,0 +1,70 @@
+import { CheckpointFolder } from '@openledger/model'
+import { configHashOf, joinRecords, trainAdapter } from '@openledger/modelfactory'
+import { Bytes, Merkle } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
+import { expect, test } from 'vitest'
+import type { Connection } from './Connection.ts'
+import { retrain } from './retraining.ts'
+
+const baseDirectory = new URL('../../../assets/base', import.meta.url).pathname
+const records = Array.from({ length: 24 }, (_, i) => {
+  const text = `function move${i}(address to) external returns (bool) { return _move(msg.sender, to, ${i}); }`
+  const recordId = Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
+  return { recordId, contributionId: recordId, clusterId: recordId, text }
+})
+const config = Http.trainingConfigSchema.parse({ rank: 2, epochs: 1, sequenceTokens: 64 })
+
+/** A server and a chain that hold one model, trained from these records; `given` is what the server says they are. */
+async function connectionTo(given: readonly Http.VersionRecord[]): Promise<Connection> {
+  const checkpoint = await CheckpointFolder.read(baseDirectory)
+  const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
+  const { adapter } = await trainAdapter(
+    { checkpoint, tokenizer, records: joinRecords([records]), config, workers: 0 },
+    {
+      onStart: async () => {},
+      onMetric: async () => {},
+      onCheckpoint: async () => {},
+      nowMs: () => 0,
+      signal: new AbortController().signal,
+    },
+  )
+  const root = Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root
+  const onChain = {
+    ...{ configHash: configHashOf(config), baseHash: checkpoint.baseHash, adapterHash: adapter.hash },
+    ...{ datanetIds: [1n], datanetVersions: [1] },
+  }
+  return {
+    network: { deployment: { l2: { models: '0x01', datanets: '0x02' } } },
+    client: {
+      model: async () => ({ id: '1', trainingRunId: 'run' }),
+      trainingRun: async () => ({ config }),
+      versionRecords: async () => given,
+    },
+    l2: {
+      readContract: async ({ functionName }: { functionName: string }) =>
+        functionName === 'get' ? onChain : { recordsRoot: Bytes.toHex(root) },
+    },
+  } as unknown as Connection
+}
+
+test('training again from the record gives the adapter on record', async () => {
+  const lines = await retrain(await connectionTo(records), 'model', {
+    ...{ baseDirectory, workers: 1 },
+    onProgress: () => {},
+  })
+  expect(lines.map(({ claim, holds }) => `${holds} ${claim}`)).toEqual([
+    'true the configuration is the one on record',
+    'true the base model is the one on record',
+    'true the records are those of Datanet 1, version 1',
+    'true training again gives the same adapter',
+  ])
+})
+
+test('a server that changes one letter of a record is named, and nothing is trained', async () => {
+  const given = records.map((record, i) => (i === 7 ? { ...record, text: `${record.text} ` } : record))
+  const lines = await retrain(await connectionTo(given), 'model', {
+    ...{ baseDirectory, workers: 0 },
+    onProgress: () => expect.unreachable(),
+  })
+  expect(lines.map(({ holds }) => holds)).toEqual([true, true, false])
+})
