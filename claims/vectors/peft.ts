@@ -50,19 +50,26 @@ export const claim: Claim = {
   says: 'Checkpoints and adapters written here load in transformers and PEFT, and theirs here, with equal log probabilities.',
   async run({ say }): Promise<Finding> {
     const folder = await mkdtemp(join(tmpdir(), 'openledger-peft-'))
-    const rows: (string | number)[][] = [['family', 'checkpoint', 'our adapter in PEFT', "PEFT's adapter (rsLoRA) here"]]
+    const rows: (string | number)[][] = [
+      ['family', 'checkpoint', 'our adapter in PEFT', "PEFT's adapter (rsLoRA) here"],
+    ]
     const failures: string[] = []
     let worst = 0
     let versions = 'no Python'
     try {
       const names = Object.keys(families) as FamilyName[]
       await writeFile(join(folder, 'ids.json'), JSON.stringify([...ids]))
-      const ours = new Map(await Promise.all(names.map(async (name) => [name, await writeModel(folder, name)] as const)))
+      const ours = new Map(
+        await Promise.all(names.map(async (name) => [name, await writeModel(folder, name)] as const)),
+      )
       const code = await run(python, [join(import.meta.dirname, 'peft/rival.py'), folder])
       if (code !== 0) failures.push(`absent: ${python} with torch, transformers and peft ended with ${code}`)
       else versions = await readFile(join(folder, 'versions.json'), 'utf8')
       for (const name of code === 0 ? names : []) {
-        const theirs = JSON.parse(await readFile(join(folder, `${name}.json`), 'utf8')) as Record<string, number[]>
+        const theirs = JSON.parse(await readFile(join(folder, `${name}.json`), 'utf8')) as Record<
+          string,
+          number[]
+        >
         const { checkpoint, adapter } = ours.get(name)!
         const apart = [await distance(checkpoint, undefined, theirs.base!)]
         if (adapter) {
@@ -87,7 +94,10 @@ async function writeModel(folder: string, name: FamilyName) {
   const random = createRandom(5)
   // biases and norms that differ from their start, so that leaving one out would show
   const weights = new Map(
-    [...createCheckpoint(config, 1).weights].map(([key, data]) => [key, data.map((value) => value + random.normal() * 0.1)]),
+    [...createCheckpoint(config, 1).weights].map(([key, data]) => [
+      key,
+      data.map((value) => value + random.normal() * 0.1),
+    ]),
   )
   const checkpoint = fromWeights(config, weights)
   await CheckpointFolder.write(join(folder, name), config, weights)
