@@ -61,6 +61,7 @@ const CONFIG = {
   learningRate: 6e-3,
   seed: 1,
   agreementRetrainings: 0,
+  patience: 0,
 }
 const baseDirectory = join(import.meta.dirname, '..', '..', 'assets', 'base')
 const commons: Hex = `0x${'c0'.repeat(20)}`

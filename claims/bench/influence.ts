@@ -32,7 +32,7 @@ const setupOf = (corpus: Setup['corpus'], recordsEach: number, epochs: number): 
   size: { contributors: 32, recordsEach, tokens: 32 },
   config: {
     ...{ rank: 4, alpha: 16, epochs, batchSize: 32, sequenceTokens: 64 },
-    ...{ learningRate: 6e-3, seed: 1, agreementRetrainings: 0 },
+    ...{ learningRate: 6e-3, seed: 1, agreementRetrainings: 0, patience: 0 },
   },
   generatedCount: 16,
 })
