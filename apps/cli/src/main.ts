@@ -2,6 +2,7 @@ import { BaseError } from '@openledger/primitives'
 import { Command } from 'commander'
 import { addChainCommands } from './commands/chain.ts'
 import { addDatanetCommands } from './commands/datanet.ts'
+import { addGovernanceCommands } from './commands/governance.ts'
 import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
 import { addNetworkCommands } from './commands/network.ts'
@@ -29,6 +30,7 @@ addDatanetCommands(program, session)
 addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)
+addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)
 addChainCommands(program)

@@ -73,11 +73,14 @@ export function createAnswering(deps: {
   /** Keeps the evidence of every answer. */
   readonly blobs: Pick<Blobs, 'put'>
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
+  readonly followBeneficiaries: () => Promise<void>
 }): Answering {
-  const { database, settlement, serving, blobs, findModel } = deps
+  const { database, settlement, serving, blobs, findModel, followBeneficiaries } = deps
 
   /** Who pays for an answer does not earn from it: asking oneself would otherwise turn fees into rewards. */
   async function ownContributions(account: Hex): Promise<Hex[]> {
+    // rewards change hands on chain: who took them over must not pay himself either
+    await followBeneficiaries()
     const rows = await database.orm
       .select({ id: contributions.id })
       .from(contributions)

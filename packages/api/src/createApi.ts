@@ -49,7 +49,10 @@ export function createApi(deps: ApiDependencies): Api {
   const routes = createRoutes(app)
   const metrics = createMetrics({ settlement, engine: () => serving.metrics(), model: network.base.name })
   const answering = counted(
-    createAnswering({ database, settlement, serving, blobs: deps.blobs, findModel: deps.findModel }),
+    createAnswering({
+      ...{ database, settlement, serving, blobs: deps.blobs, findModel: deps.findModel },
+      followBeneficiaries: deps.datanets.followBeneficiaries,
+    }),
     metrics,
   )
   const paywall = createPaywall({ deployment: network.deployment, settlement })

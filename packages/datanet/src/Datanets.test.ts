@@ -18,7 +18,13 @@ import {
 } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { CHAIN_ID, type RegistryChain, signContribution, startRegistryChain } from '../test/registryChain.ts'
+import {
+  CHAIN_ID,
+  connect,
+  type RegistryChain,
+  signContribution,
+  startRegistryChain,
+} from '../test/registryChain.ts'
 import { createDatanets, type Datanets, openZeppelinModules } from './index.ts'
 
 let chain: RegistryChain
@@ -354,6 +360,35 @@ describe('is refused with a clear error, and nothing changes:', () => {
     await expect(attempt()).rejects.toMatchObject(error)
     expect(await everything()).toEqual(before)
   })
+})
+
+test('rewards that were handed on belong to their new owner here as on chain, however often asked', async () => {
+  const { recordsRoot } = Contribution.fromRecords([TOKEN, ROLE])
+  const id = Contribution.id(1n, recordsRoot)
+  const beneficiary = async () => (await datanets.contribution(id)).beneficiary
+  const handOn = async (from: LocalAccount, to: LocalAccount) => {
+    const { publicClient, deployment } = chain
+    await publicClient.request({
+      method: 'anvil_setBalance',
+      params: [from.address, '0xde0b6b3a7640000'],
+    } as never)
+    const hash = await connect(chain.url)
+      .walletOf(from)
+      .writeContract({
+        ...{ address: deployment.l2.datanets, abi: Abi.datanetsAbi, functionName: 'setBeneficiary' },
+        args: [id, to.address],
+      })
+    await publicClient.waitForTransactionReceipt({ hash })
+  }
+  expect(await beneficiary()).toBe(lower(ada.address))
+  await handOn(ada, ben)
+  expect(await beneficiary()).toBe(lower(ada.address))
+  await Promise.all([datanets.followBeneficiaries(), datanets.followBeneficiaries()])
+  expect(await beneficiary()).toBe(lower(ben.address))
+  await handOn(ben, ada)
+  await datanets.followBeneficiaries()
+  await datanets.followBeneficiaries()
+  expect(await beneficiary()).toBe(lower(ada.address))
 })
 
 test('a Datanet whose owner has not named the validator yet holds up nobody, and is validated once they have', async () => {

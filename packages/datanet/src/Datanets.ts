@@ -2,6 +2,7 @@ import { BaseError, CanonicalJson, type Clock, type Hex } from '@openledger/prim
 import { Contribution, type Deployment, type Http, type Sender } from '@openledger/protocol'
 import { type Blobs, type Database, type Jobs, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
+import { createBeneficiaries } from './Beneficiaries.ts'
 import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
 import { createQueries, type Queries } from './Queries.ts'
 import { createRegistry } from './Registry.ts'
@@ -23,6 +24,8 @@ export type Datanets = Queries & {
    *   has changed then.
    */
   readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
+  /** Learns from the chain whose rewards were handed on to whom, up to its newest block. */
+  readonly followBeneficiaries: () => Promise<void>
   /** Takes validation jobs in this process, beginning with what a process before it left undone. */
   readonly work: () => Promise<void>
 }
@@ -49,6 +52,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const { database, jobs } = dependencies
   const registry = createRegistry(dependencies)
   const queries = createQueries(database, registry)
+  const beneficiaries = createBeneficiaries(dependencies)
   const contributions = createContributions({ ...dependencies, registry })
   const validation = createValidation({ ...dependencies, registry, register: contributions.register })
   // one at a time everywhere, so that of two who say the same the first is judged first
@@ -56,6 +60,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
 
   return {
     ...queries,
+    followBeneficiaries: beneficiaries.follow,
     async register({ transactionHash, summary }) {
       const created = await registry.createdBy(transactionHash)
       if (created === undefined) throw new NotADatanetError(transactionHash)

@@ -83,11 +83,11 @@ export function connect(url: string) {
     pollingInterval: 20,
     cacheTime: 0,
   }) as PublicClient
-  const wallet = (role: DevelopmentKeys.Role) =>
-    createWalletClient({ account: DevelopmentKeys.account(role), chain, transport: http() })
+  const walletOf = (account: LocalAccount) => createWalletClient({ account, chain, transport: http() })
+  const wallet = (role: DevelopmentKeys.Role) => walletOf(DevelopmentKeys.account(role))
   const senderOf = (role: DevelopmentKeys.Role): Sender =>
     createSender({ walletClient: wallet(role), publicClient })
-  return { publicClient, wallet, senderOf }
+  return { publicClient, walletOf, wallet, senderOf }
 }
 
 /** A deployment of which only the registry is there. */

@@ -111,6 +111,71 @@ export async function state(publicClient: PublicClient, deployment: Deployment, 
   return STATES[index]!
 }
 
+/** Reads every proposal ever made, newest first, with where it stands. */
+export async function list(
+  publicClient: PublicClient,
+  deployment: Deployment,
+): Promise<(Proposal & { readonly state: State })[]> {
+  const events = await publicClient.getContractEvents({
+    address: deployment.l2.governor,
+    abi: openGovernorAbi,
+    eventName: 'ProposalCreated',
+    fromBlock: BigInt(deployment.l2StartBlock),
+    strict: true,
+  })
+  return Promise.all(
+    events.toReversed().map(async ({ args }) => ({
+      id: args.proposalId,
+      targets: args.targets,
+      values: args.values,
+      calldatas: args.calldatas,
+      description: args.description,
+      state: await state(publicClient, deployment, args.proposalId),
+    })),
+  )
+}
+
+/** Ballots of OpenZeppelin's Governor, in its order. */
+export const BALLOTS = ['against', 'for', 'abstain'] as const
+
+/** Votes on a proposal with the votes that the wallet had when voting opened. */
+export async function vote(
+  publicClient: PublicClient,
+  wallet: Wallet,
+  deployment: Deployment,
+  id: bigint,
+  ballot: (typeof BALLOTS)[number],
+): Promise<void> {
+  const hash = await wallet.writeContract({
+    address: deployment.l2.governor,
+    abi: openGovernorAbi,
+    functionName: 'castVote',
+    args: [id, BALLOTS.indexOf(ballot)],
+  })
+  await succeed(publicClient, hash, 'voting')
+}
+
+/** Queues a proposal that has passed in the timelock, or executes one whose delay is over; anyone may. */
+export async function advance(
+  publicClient: PublicClient,
+  wallet: Wallet,
+  deployment: Deployment,
+  proposal: Proposal,
+  step: 'queue' | 'execute',
+): Promise<Hex> {
+  const { targets, values, calldatas, description } = proposal
+  const { request } = await publicClient.simulateContract({
+    account: wallet.account,
+    address: deployment.l2.governor,
+    abi: openGovernorAbi,
+    functionName: step,
+    args: [targets, values, calldatas, keccak256(toBytes(description))],
+  })
+  const hash = await wallet.writeContract(request)
+  await succeed(publicClient, hash, `${step} of proposal ${proposal.id}`)
+  return hash
+}
+
 /**
  * Takes a proposal from its vote to its execution, waiting on the chain's clock: votes for it when the vote opens,
  * queues it in the timelock when it has passed, executes it when the delay is over.
