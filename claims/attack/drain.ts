@@ -23,7 +23,12 @@ export const claim: Claim = {
     try {
       const { publicClient, settlement, split, operator } = chain
       const read = <T>(functionName: string, args: readonly unknown[] = []): Promise<T> =>
-        publicClient.readContract({ address: settlement, abi: Abi.settlementAbi, functionName, args } as never) as never
+        publicClient.readContract({
+          address: settlement,
+          abi: Abi.settlementAbi,
+          functionName,
+          args,
+        } as never) as never
       await chain.send(settlement, Abi.settlementAbi, 'deposit', [PAYER], PREPAID_WEI)
       const ledger = emptyBook()
       let sequence = 0n
@@ -72,15 +77,36 @@ export const claim: Claim = {
         [
           'charge more than was prepaid',
           'settle',
-          [args[0], debit(PREPAID_WEI), [{ ...group, feeWei: PREPAID_WEI, platformWei: 10n ** 18n, ownerWei: 2n * 10n ** 18n }], []],
+          [
+            args[0],
+            debit(PREPAID_WEI),
+            [{ ...group, feeWei: PREPAID_WEI, platformWei: 10n ** 18n, ownerWei: 2n * 10n ** 18n }],
+            [],
+          ],
         ],
         ['charge one fee and book another', 'settle', [args[0], debit(FEE_WEI / 2n), args[2], args[3]]],
-        ['take a wei a part too much', 'settle', [args[0], args[1], [{ ...group, platformWei: group.platformWei + 1n }], []]],
-        ['take contributors’ parts for stakers that are none', 'settle', [args[0], args[1], [{ ...group, stakersWei: 1n }], []]],
+        [
+          'take a wei a part too much',
+          'settle',
+          [args[0], args[1], [{ ...group, platformWei: group.platformWei + 1n }], []],
+        ],
+        [
+          'take contributors’ parts for stakers that are none',
+          'settle',
+          [args[0], args[1], [{ ...group, stakersWei: 1n }], []],
+        ],
         [
           'credit more than contributors’ parts',
           'settle',
-          [...args.slice(0, 3), [{ credits: `0x0c${PREPAID_WEI.toString(16).padStart(24, '0')}`, ledgerRoot: first.segments[0]!.ledgerRoot }]],
+          [
+            ...args.slice(0, 3),
+            [
+              {
+                credits: `0x0c${PREPAID_WEI.toString(16).padStart(24, '0')}`,
+                ledgerRoot: first.segments[0]!.ledgerRoot,
+              },
+            ],
+          ],
         ],
         ['claim another’s line', 'claim', claimArguments((FEE_WEI * 7n) / 10n, THIEF), THIEF],
         ['claim more than a line says', 'claim', claimArguments(FEE_WEI, VICTIM), THIEF],
@@ -91,7 +117,13 @@ export const claim: Claim = {
       const failures: string[] = []
       for (const [what, functionName, words, account = operator] of attempts) {
         const refusal = await publicClient
-          .simulateContract({ address: settlement, abi: Abi.settlementAbi, functionName, args: words, account } as never)
+          .simulateContract({
+            address: settlement,
+            abi: Abi.settlementAbi,
+            functionName,
+            args: words,
+            account,
+          } as never)
           .then(() => undefined, reasonOf)
         rows.push([what, refusal ?? 'nothing: it went through'])
         if (refusal === undefined) failures.push(what)
@@ -114,7 +146,10 @@ export const claim: Claim = {
       if (claimedWei !== ledgerSumWei || victimWei !== ledgerSumWei) {
         failures.push(`contributors got ${victimWei} of ${ledgerSumWei} wei from the chain alone`)
       }
-      rows.push(['the operator vanishes', `contributors claim ${victimWei} of ${ledgerSumWei} wei from posted data alone`])
+      rows.push([
+        'the operator vanishes',
+        `contributors claim ${victimWei} of ${ledgerSumWei} wei from posted data alone`,
+      ])
       return {
         figure: Number(taken) + failures.length,
         unit: 'wei taken',
@@ -134,7 +169,8 @@ export const claim: Claim = {
 
 /** The name of the error that a contract refused with. */
 function reasonOf(error: unknown): string {
-  const reverted = error instanceof BaseError && error.walk((cause) => cause instanceof ContractFunctionRevertedError)
+  const reverted =
+    error instanceof BaseError && error.walk((cause) => cause instanceof ContractFunctionRevertedError)
   if (reverted instanceof ContractFunctionRevertedError) {
     return reverted.data?.errorName ?? reverted.signature ?? reverted.shortMessage
   }

@@ -85,21 +85,23 @@ export function addGovernanceCommands(program: Command, session: Session): void 
       console.log(`${green('Voted')} ${known}`)
     })
 
-  for (const [step, done, description] of [
-    ['queue', 'Queued', 'queues a proposal that has passed in the timelock'],
-    ['execute', 'Executed', 'carries out a queued proposal whose delay is over'],
-  ] as const) {
-    program
-      .command(step)
-      .description(description)
-      .argument('<proposal>', 'its number, or how it begins')
-      .action(async (id: string) => {
-        const proposal = await find(id)
-        const { l2, deployment, wallet } = await acting()
-        const hash = await Governance.advance(l2, wallet, deployment, proposal, step)
-        console.log(`${green(done)} in ${hash}`)
-      })
+  const advance = async (id: string, step: 'queue' | 'execute', done: string) => {
+    const proposal = await find(id)
+    const { l2, deployment, wallet } = await acting()
+    console.log(`${green(done)} in ${await Governance.advance(l2, wallet, deployment, proposal, step)}`)
   }
+
+  program
+    .command('queue')
+    .description('queues a proposal that has passed in the timelock')
+    .argument('<proposal>', 'its number, or how it begins')
+    .action((id: string) => advance(id, 'queue', 'Queued'))
+
+  program
+    .command('execute')
+    .description('carries out a queued proposal whose delay is over')
+    .argument('<proposal>', 'its number, or how it begins')
+    .action((id: string) => advance(id, 'execute', 'Executed'))
 }
 
 export class UnknownProposalError extends BaseError {
