@@ -40,6 +40,19 @@ export const configSchema = z.object({
     .default(join(root, 'assets/base'))
     .describe('Folder of the base model, in Hugging Face format'),
   engineThreads: z.coerce.number().int().min(1).max(64).default(2).describe('Threads of the model engine'),
+  gatherSeconds: z.coerce
+    .number()
+    .min(0)
+    .max(43_200)
+    .default(0.2)
+    .describe('Answers of so many seconds are settled in one batch; more are cheaper'),
+  creditSeconds: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(43_200)
+    .default(3_600)
+    .describe('Credits for more than 1,024 accounts are gathered for so long'),
   servingRows: z.coerce.number().int().min(1).max(256).default(8).describe('Requests decoded in one batch'),
   basePrecision: z
     .enum(['f32', 'int4'])

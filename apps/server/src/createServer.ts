@@ -117,14 +117,15 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   stack.defer(openlora.close)
   const router = createServingRouter(openlora, config, blobs)
   stack.defer(async () => router.close())
-  const settlement = createSettlement({
-    database,
-    publicClient,
-    sender: operator,
-    operator: DevelopmentKeys.account('operator'),
-    deployment,
-    clock: systemClock,
-  })
+  const gatherMs = config.gatherSeconds * 1_000
+  const settlement = createSettlement(
+    {
+      ...{ database, publicClient, deployment, clock: systemClock },
+      sender: operator,
+      operator: DevelopmentKeys.account('operator'),
+    },
+    { gatherMs, intervalMs: Math.max(2_000, gatherMs), ledgerIntervalMs: config.creditSeconds * 1_000 },
+  )
   settlement.settler.start()
   stack.defer(settlement.settler.close)
   await datanets.work()

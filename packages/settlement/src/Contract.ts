@@ -59,11 +59,16 @@ export type Contract = {
   readonly answerTerms: (modelId: bigint, contributionIds: readonly Hex[]) => Promise<AnswerTerms>
 }
 
-/** A receipt is on chain within this time; money that can leave sooner does not cover it. */
+/** A batch is on chain within this time; money that can leave sooner does not cover a receipt. */
 const SETTLING_SECONDS = 6n
 
-/** Creates the reads over one deployment. */
-export function createContract(publicClient: PublicClient, l2: Deployment['l2']): Contract {
+/** Creates the reads over one deployment. @param gatherSeconds - How long receipts wait for their batch. */
+export function createContract(
+  publicClient: PublicClient,
+  l2: Deployment['l2'],
+  gatherSeconds = 0,
+): Contract {
+  const settlingSeconds = SETTLING_SECONDS + BigInt(Math.ceil(gatherSeconds))
   const settlement = { address: l2.settlement, abi: Abi.settlementAbi } as const
   const splits = new Map<number, FeeSplit.FeeSplit>()
 
@@ -148,7 +153,7 @@ export function createContract(publicClient: PublicClient, l2: Deployment['l2'])
           blockNumber,
         }),
       ])
-      const staysWei = readyAt >= timestamp + SETTLING_SECONDS ? setAsideWei : 0n
+      const staysWei = readyAt >= timestamp + settlingSeconds ? setAsideWei : 0n
       return { prepaidWei: wei + staysWei, lastSequence: sequence }
     },
     claimedWei: (account) =>

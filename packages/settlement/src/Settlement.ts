@@ -41,7 +41,7 @@ export function createSettlement(
   options: SettlerOptions = {},
 ): Settlement {
   const { database, publicClient, operator, deployment } = dependencies
-  const contract = createContract(publicClient, deployment.l2)
+  const contract = createContract(publicClient, deployment.l2, (options.gatherMs ?? 0) / 1_000)
   const deps = { ...dependencies, contract }
   const settler = createSettler(deps, options)
   const ledger = createLedger(deps)
