@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { Open } from '@openledger/primitives'
 import { DevelopmentKeys } from '@openledger/protocol'
@@ -8,23 +8,27 @@ import { access, ask, caller, lower, settled, type Visit, visit } from './People
 const heir = DevelopmentKeys.contributor(43)
 
 /** Runs the command line as a person would. @returns What it printed, refusals included. */
-function openledger(role: string, ...words: string[]): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', 'apps/cli/src/main.ts', '--as', role, ...words],
-    {
-      cwd: join(import.meta.dirname, '..'),
-      encoding: 'utf8',
-      env: { ...process.env, OPENLEDGER_URL: inject('houseUrl') },
-    },
-  )
-  return { status, output: stdout + stderr }
+function openledger(role: string, ...words: string[]): Promise<{ status: number | null; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', 'apps/cli/src/main.ts', '--as', role, ...words],
+      {
+        cwd: join(import.meta.dirname, '..'),
+        env: { ...process.env, OPENLEDGER_URL: inject('houseUrl') },
+      },
+    )
+    let output = ''
+    child.stdout.on('data', (chunk) => (output += chunk))
+    child.stderr.on('data', (chunk) => (output += chunk))
+    child.on('close', (status) => resolve({ status, output }))
+  })
 }
 
 /** The same, and it must succeed. */
-function succeed(role: string, ...words: string[]): string {
-  const { status, output } = openledger(role, ...words)
-  expect({ status, output }).toMatchObject({ status: 0 })
+async function succeed(role: string, ...words: string[]): Promise<string> {
+  const { status, output } = await openledger(role, ...words)
+  expect(status, output).toBe(0)
   return output
 }
 
@@ -40,7 +44,7 @@ describe('what owners decide by the command line', () => {
 
   test('a new price shows at once, and the next answer costs it', async () => {
     const before = await house.client.model('solidity-1')
-    succeed('builder', 'prices', 'solidity-1', '0.0001', '0.0003')
+    await succeed('builder', 'prices', 'solidity-1', '0.0001', '0.0003')
     const model = await house.client.model('solidity-1')
     expect(model.inputPriceWei).toBe(Open.parse('0.0001').toString())
     const { receipt } = await ask(house, secret, question)
@@ -51,12 +55,12 @@ describe('what owners decide by the command line', () => {
     const [input, output] = [before.inputPriceWei, before.outputPriceWei].map((wei) =>
       Open.format(BigInt(wei)),
     )
-    succeed('builder', 'prices', 'solidity-1', input!, output!)
+    await succeed('builder', 'prices', 'solidity-1', input!, output!)
   })
 
   test('a price by who does not own the model is refused by the contract, and nothing changes', async () => {
     const before = await house.client.model('solidity-1')
-    const { status, output } = openledger('backer', 'prices', 'solidity-1', '1', '1')
+    const { status, output } = await openledger('backer', 'prices', 'solidity-1', '1', '1')
     expect(status).toBe(1)
     expect(output).toContain('ModelsNotOwner')
     expect(await house.client.model('solidity-1')).toEqual(before)
@@ -68,28 +72,27 @@ describe('what owners decide by the command line', () => {
     const index = Array.from({ length: 44 }, (_, i) => i).find(
       (i) => lower(DevelopmentKeys.contributor(i).address) === contributor,
     )!
-    succeed(`contributor-${index}`, 'beneficiary', id, heir.address)
+    await succeed(`contributor-${index}`, 'beneficiary', id, heir.address)
     expect((await house.client.contribution(id)).beneficiary).toBe(lower(heir.address))
     const { receipt } = await ask(house, secret, question)
     await settled(house, receipt.sequence)
     const { payouts } = await house.client.earnings(heir.address)
     expect(payouts.map(({ receiptSequence }) => receiptSequence)).toContain(receipt.sequence)
     // the first receiver no longer decides; the new one does
-    expect(openledger(`contributor-${index}`, 'beneficiary', id, contributor).output).toContain(
-      'DatanetsNotBeneficiary',
-    )
-    succeed('contributor-43', 'beneficiary', id, contributor)
+    const refused = await openledger(`contributor-${index}`, 'beneficiary', id, contributor)
+    expect(refused.output).toContain('DatanetsNotBeneficiary')
+    await succeed('contributor-43', 'beneficiary', id, contributor)
     expect((await house.client.contribution(id)).beneficiary).toBe(contributor)
   })
 
   test('stake goes behind a model, earns, and comes back', async () => {
-    expect(succeed('backer', 'stake', 'solidity-1', '2')).toContain('2 OPEN')
+    expect(await succeed('backer', 'stake', 'solidity-1', '2')).toContain('2 OPEN')
     const { receipt } = await ask(house, secret, question)
     await settled(house, receipt.sequence)
-    succeed('backer', 'claim-rewards', 'solidity-1')
-    const unstaking = /withdraw-stake (\d+)/.exec(succeed('backer', 'unstake', 'solidity-1', '2'))![1]!
+    await succeed('backer', 'claim-rewards', 'solidity-1')
+    const unstaking = /withdraw-stake (\d+)/.exec(await succeed('backer', 'unstake', 'solidity-1', '2'))![1]!
     await expect
-      .poll(() => openledger('backer', 'withdraw-stake', unstaking).status, {
+      .poll(async () => (await openledger('backer', 'withdraw-stake', unstaking)).status, {
         timeout: 60_000,
         interval: 2_000,
       })
@@ -98,9 +101,9 @@ describe('what owners decide by the command line', () => {
 
   test("a Datanet's name is nobody else's", async () => {
     const name = `owned-${Date.now()}`
-    succeed('builder', 'create-datanet', name, '--summary', 'What owners decide')
+    await succeed('builder', 'create-datanet', name, '--summary', 'What owners decide')
     expect((await house.client.datanets()).map((datanet) => datanet.name)).toContain(name)
-    const { status, output } = openledger('voter', 'create-datanet', name, '--summary', 'The same name')
+    const { status, output } = await openledger('voter', 'create-datanet', name, '--summary', 'The same name')
     expect(status).toBe(1)
     expect(output).toContain('DatanetsNameTaken')
   })
