@@ -80,7 +80,8 @@ describe('what owners decide by the command line', () => {
     expect(payouts.map(({ receiptSequence }) => receiptSequence)).toContain(receipt.sequence)
     // the first receiver no longer decides; the new one does
     const refused = await openledger(`contributor-${index}`, 'beneficiary', id, contributor)
-    expect(refused.output).toContain('DatanetsNotBeneficiary')
+    expect(refused.status).toBe(1)
+    expect(refused.output).toContain('DatanetsInvalidSignature')
     await succeed('contributor-43', 'beneficiary', id, contributor)
     expect((await house.client.contribution(id)).beneficiary).toBe(contributor)
   })

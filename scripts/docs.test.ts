@@ -333,8 +333,8 @@ describe('the reference', () => {
       return `${name}(${fields.map((field) => `${field.type} ${field.name}`).join(',')})`
     }
     const protocol = read('docs/protocol.md')
-    const { contribution, publication, receipt, request } = TypedData
-    const missing = [contribution, publication, receipt, request]
+    const { contribution, beneficiaryChange, publication, receipt, request } = TypedData
+    const missing = [contribution, beneficiaryChange, publication, receipt, request]
       .map(encodeType)
       .filter((type) => !protocol.includes(`\`${type}\``))
     expect(missing).toEqual([])

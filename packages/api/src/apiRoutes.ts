@@ -178,6 +178,16 @@ function addDatanetRoutes(routes: Routes, { datanets }: ApiRouteDependencies) {
     },
     ({ params }) => datanets.contribution(params.id),
   )
+  routes.add(
+    {
+      ...{ method: 'post', path: '/api/contributions/:id/beneficiary', tag },
+      summary: 'Hand its future rewards to another address, signed by who receives them now.',
+      params: z.object({ id: hashSchema }),
+      body: Http.changeBeneficiarySchema,
+      response: Http.contributionDetailSchema,
+    },
+    ({ params, body }) => datanets.changeBeneficiary(params.id, body),
+  )
 }
 
 function addTrainingRoutes(routes: Routes, { modelFactory }: ApiRouteDependencies) {

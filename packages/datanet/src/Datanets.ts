@@ -26,6 +26,11 @@ export type Datanets = Queries & {
   readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
   /** Learns from the chain whose rewards were handed on to whom, up to its newest block. */
   readonly followBeneficiaries: () => Promise<void>
+  /**
+   * Hands a contribution's future rewards to whom the one that receives them now has signed for.
+   * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
+   */
+  readonly changeBeneficiary: (id: Hex, change: Http.BeneficiaryChange) => Promise<Http.ContributionDetail>
   /** Takes validation jobs in this process, beginning with what a process before it left undone. */
   readonly work: () => Promise<void>
 }
@@ -98,8 +103,13 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
         throw error
       }
       await requestValidation()
-      const { records: _, ...contribution } = await queries.contribution(id)
+      const { records: _, beneficiaryNonce: __, ...contribution } = await queries.contribution(id)
       return contribution
+    },
+    async changeBeneficiary(id, change) {
+      await queries.contribution(id)
+      await registry.changeBeneficiary(id, change)
+      return queries.contribution(id)
     },
     async work() {
       await jobs.work(VALIDATION_QUEUE, (_payload, { signal }) => validation.run(signal))

@@ -153,10 +153,11 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
         .where(eq(records.contributionId, id))
         .orderBy(asc(records.index))
       // whom it pays can change on chain without the server
-      const { beneficiary = found.beneficiary } = (await registry.contribution(id)) ?? {}
+      const [onChain, nonce] = await Promise.all([registry.contribution(id), registry.beneficiaryNonce(id)])
       return {
         ...found,
-        beneficiary,
+        beneficiary: onChain?.beneficiary ?? found.beneficiary,
+        beneficiaryNonce: Number(nonce),
         records: rows.map((row) => ({
           id: row.id as Hex,
           contributionId: id,

@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import { Abi, type Deployment, type Sender } from '@openledger/protocol'
+import { Abi, type Deployment, type Http, type Sender } from '@openledger/protocol'
 import { type PublicClient, parseEventLogs } from 'viem'
 
 /** What the chain knows about a contribution. */
@@ -36,6 +36,10 @@ export type Registry = {
   /** Datanet that a transaction created, or nothing when it created none. */
   readonly createdBy: (transactionHash: Hex) => Promise<ChainDatanet | undefined>
   readonly contribution: (id: Hex) => Promise<ChainContribution | undefined>
+  /** The number that the next change of a contribution's beneficiary must carry. */
+  readonly beneficiaryNonce: (contributionId: Hex) => Promise<bigint>
+  /** Relays the signature of who is paid now. @throws {TransactionRevertedError} when it is not theirs. */
+  readonly changeBeneficiary: (contributionId: Hex, change: Http.BeneficiaryChange) => Promise<void>
   /** Transaction that registered a contribution. */
   readonly registeredBy: (id: Hex) => Promise<Hex>
   readonly contribute: (
@@ -102,6 +106,12 @@ export function createRegistry({
       return (
         found && { ...found, contributor: lower(found.contributor), beneficiary: lower(found.beneficiary) }
       )
+    },
+    beneficiaryNonce: (contributionId) =>
+      publicClient.readContract({ ...registry, functionName: 'beneficiaryNonceOf', args: [contributionId] }),
+    async changeBeneficiary(contributionId, { to, deadline, signature }) {
+      const args = [contributionId, to, BigInt(deadline), signature] as const
+      await relayer.send({ ...registry, functionName: 'setBeneficiaryWithSignature', args })
     },
     async registeredBy(contributionId) {
       const [event] = await publicClient.getContractEvents({

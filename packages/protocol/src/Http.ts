@@ -162,7 +162,18 @@ export const recordSchema = z.object({
   similarityPpm: z.number().int().nullable(),
   earnedWei: weiSchema,
 })
-export const contributionDetailSchema = contributionSchema.extend({ records: z.array(recordSchema) })
+export const contributionDetailSchema = contributionSchema.extend({
+  records: z.array(recordSchema),
+  /** What the next change of its beneficiary must carry. */
+  beneficiaryNonce: z.number().int(),
+})
+
+// POST /api/contributions/:id/beneficiary
+export const changeBeneficiarySchema = z.object({
+  to: addressSchema,
+  deadline: unixSecondsSchema,
+  signature: hexSchema,
+})
 
 // POST /api/training-runs (signed), GET list, GET one, GET :id/metrics, GET :id/events (server-sent events), POST :id/cancel (signed)
 export const trainingConfigSchema = z.object({
@@ -507,6 +518,7 @@ export type Datanet = z.infer<typeof datanetSchema>
 export type DatanetVersion = z.infer<typeof datanetVersionSchema>
 export type PreparedContribution = z.infer<typeof preparedContributionSchema>
 export type Contribution = z.infer<typeof contributionSchema>
+export type BeneficiaryChange = z.infer<typeof changeBeneficiarySchema>
 export type ContributionDetail = z.infer<typeof contributionDetailSchema>
 export type RecordDetail = z.infer<typeof recordSchema>
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>

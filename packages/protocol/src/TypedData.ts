@@ -35,6 +35,16 @@ export const contribution = {
   ],
 } as const
 
+/** Checked by `Datanets.setBeneficiaryWithSignature`; `nonce` is the contribution's `beneficiaryNonceOf`. */
+export const beneficiaryChange = {
+  BeneficiaryChange: [
+    { name: 'contributionId', type: 'bytes32' },
+    { name: 'to', type: 'address' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+  ],
+} as const
+
 /** Checked by `Models.publishModel`; `modelHash` is the keccak256 of the ABI-encoded `ModelInput`. */
 export const publication = {
   Publication: [

@@ -163,6 +163,24 @@ export function createClient({
         Http.trainingEstimateSchema,
         `/api/training-estimate${query(of as Record<string, string | number>)}`,
       ),
+    /** Signs that a contribution's future rewards go to another address; costs no gas. */
+    async changeBeneficiary(id: string, to: Hex, signer: Signer): Promise<Http.ContributionDetail> {
+      const { l2ChainId, l2 } = await deployment()
+      const { beneficiaryNonce } = await call(Http.contributionDetailSchema, `/api/contributions/${id}`)
+      const until = deadline()
+      const signature = await signer.signTypedData({
+        domain: TypedData.contractDomain('OpenLedger Datanets', l2ChainId, l2.datanets),
+        types: TypedData.beneficiaryChange,
+        primaryType: 'BeneficiaryChange',
+        message: { contributionId: id, to, nonce: BigInt(beneficiaryNonce), deadline: BigInt(until) },
+      })
+      return call(Http.contributionDetailSchema, `/api/contributions/${id}/beneficiary`, {
+        to: to.toLowerCase(),
+        deadline: until,
+        signature,
+      })
+    },
+
     trainingRuns: () => call(Http.trainingRunSchema.array(), '/api/training-runs'),
     trainingRun: (id: string) => call(Http.trainingRunSchema, `/api/training-runs/${id}`),
     trainingMetrics: (id: string) => call(Http.metricSchema.array(), `/api/training-runs/${id}/metrics`),

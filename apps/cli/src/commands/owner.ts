@@ -1,6 +1,7 @@
 import { BaseError, CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { modelsAbi } from '@openledger/protocol/abi/models'
+import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { getAddress } from 'viem'
 import type { Connection } from '../Connection.ts'
@@ -41,13 +42,12 @@ export function addOwnerCommands(program: Command, session: Session): void {
     .argument('<address>', 'who is paid from now on')
     .action(async (contributionId: string, to: string) => {
       const { connection, account } = await session.acting()
-      const { transactionHash } = await senderOf(connection, account).send({
-        address: connection.network.deployment.l2.datanets,
-        abi: datanetsAbi,
-        functionName: 'setBeneficiary',
-        args: [contributionId as Hex, addressOf(to)],
-      })
-      console.log(`${green('Handed over')} in ${transactionHash}`)
+      const { title, beneficiary } = await connection.client.changeBeneficiary(
+        contributionId,
+        addressOf(to),
+        signerOf(account),
+      )
+      console.log(`${green('Handed over')}: ${title} pays ${beneficiary} from now on`)
     })
 
   /** One function of `Models` on one model, named as people name it. */

@@ -1,23 +1,32 @@
-import { Button, Card, Group, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Button, Card, Group, Text, TextInput, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
-import { datanetsAbi } from '@openledger/protocol/abi/datanets'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { getAddress, type Hex, isAddress } from 'viem'
-import { TransactionState } from '../wallet/TransactionState.tsx'
-import { useTransact } from '../wallet/useTransact.ts'
+import { getAddress, isAddress } from 'viem'
+import { client } from '../api.ts'
+import { shortMessage } from '../wallet/shortMessage.ts'
+import { useSigner } from '../wallet/useSigner.ts'
 
 /** Handing a contribution's future rewards to someone else; only for the wallet that receives them now. */
-export function Beneficiary({ contribution, datanets }: { contribution: Http.Contribution; datanets: Hex }) {
-  const transact = useTransact()
+export function Beneficiary({ contribution }: { contribution: Http.Contribution }) {
+  const signer = useSigner()
+  const queryClient = useQueryClient()
   const [to, setTo] = useState('')
+  const change = useMutation({
+    mutationFn: async () => {
+      if (signer === undefined) throw new Error('Connect a wallet first.')
+      await client.changeBeneficiary(contribution.id, getAddress(to), signer)
+    },
+    onSuccess: () => queryClient.invalidateQueries(),
+  })
   return (
     <Card withBorder component="section" aria-labelledby="beneficiary">
       <Title order={2} size="h4" mb={4} id="beneficiary">
         Future rewards
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        They are paid to your wallet. You can hand them to another address; what was earned until then stays
-        yours, and only the new receiver can hand them on.
+        They are paid to your wallet. You can hand them to another address, without gas; what was earned until
+        then stays yours, and only the new receiver can hand them on.
       </Text>
       <Group align="flex-end" gap="xs">
         <TextInput
@@ -31,22 +40,18 @@ export function Beneficiary({ contribution, datanets }: { contribution: Http.Con
         />
         <Button
           size="xs"
-          disabled={!isAddress(to) || transact.isBusy}
-          onClick={() =>
-            transact.start(() =>
-              transact.send({
-                address: datanets,
-                abi: datanetsAbi,
-                functionName: 'setBeneficiary',
-                args: [contribution.id as Hex, getAddress(to)],
-              }),
-            )
-          }
+          disabled={!isAddress(to) || signer === undefined}
+          loading={change.isPending}
+          onClick={() => change.mutate()}
         >
           Hand over
         </Button>
       </Group>
-      <TransactionState progress={transact.progress} />
+      {change.error !== null && (
+        <Alert color="red" mt="sm" role="alert">
+          {shortMessage(change.error)}
+        </Alert>
+      )}
     </Card>
   )
 }

@@ -19,7 +19,6 @@ const VERDICT_COLOUR = { pending: 'yellow', accepted: 'green', rejected: 'red' }
 export function ContributionPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const contribution = useQuery(queries.contribution(id))
-  const network = useQuery(queries.network)
   const { address } = useConnection()
   return (
     <AsyncView query={contribution} title="Contribution">
@@ -57,9 +56,7 @@ export function ContributionPage() {
               </Rows>
             </Card>
           </div>
-          {network.data !== undefined && address?.toLowerCase() === data.beneficiary.toLowerCase() && (
-            <Beneficiary contribution={data} datanets={network.data.deployment.l2.datanets} />
-          )}
+          {address?.toLowerCase() === data.beneficiary.toLowerCase() && <Beneficiary contribution={data} />}
           <Records list={data.records} />
         </Stack>
       )}
