@@ -86,6 +86,15 @@ describe('what owners decide by the command line', () => {
     expect((await house.client.contribution(id)).beneficiary).toBe(contributor)
   })
 
+  test("the owner's part of answers is paid out", async () => {
+    const builder = DevelopmentKeys.account('builder').address
+    const { receipt } = await ask(house, secret, question)
+    await settled(house, receipt.sequence)
+    const before = await house.l2.getBalance({ address: builder })
+    expect(await succeed('builder', 'withdraw-balance')).toContain('Paid out')
+    expect(await house.l2.getBalance({ address: builder })).toBeGreaterThan(before)
+  })
+
   test('stake goes behind a model, earns, and comes back', async () => {
     expect(await succeed('backer', 'stake', 'solidity-1', '2')).toContain('2 OPEN')
     const { receipt } = await ask(house, secret, question)

@@ -1,7 +1,8 @@
 import { Open } from '@openledger/primitives'
+import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import type { Command } from 'commander'
 import { green, open, percent, table } from '../Output.ts'
-import type { Session } from '../Session.ts'
+import { type Session, senderOf } from '../Session.ts'
 
 /** Money: what was earned, claiming it, and taking it to L1. */
 export function addMoneyCommands(program: Command, session: Session): void {
@@ -64,6 +65,25 @@ export function addMoneyCommands(program: Command, session: Session): void {
       if (words.claim === undefined) return
       const hash = await claimFrom(place, ledger, words.claim, session.privateKey)
       console.log(hash === undefined ? 'There is nothing to claim.' : `${green('Claimed')} in ${hash}`)
+    })
+
+  program
+    .command('withdraw-balance')
+    .description('pays out, on L2, what answers earned you as owner of a model')
+    .action(async () => {
+      const { connection, account } = await session.acting()
+      const settlement = { address: connection.network.deployment.l2.settlement, abi: settlementAbi } as const
+      const amountWei = await connection.l2.readContract({
+        ...settlement,
+        functionName: 'balanceOf',
+        args: [account.address],
+      })
+      const { transactionHash } = await senderOf(connection, account).send({
+        ...settlement,
+        functionName: 'withdrawBalance',
+        args: [account.address],
+      })
+      console.log(`${green('Paid out')} ${open(amountWei)} in ${transactionHash}`)
     })
 
   program
