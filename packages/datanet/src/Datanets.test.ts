@@ -365,7 +365,7 @@ describe('is refused with a clear error, and nothing changes:', () => {
 test('rewards that were handed on belong to their new owner here as on chain, however often asked', async () => {
   const { recordsRoot } = Contribution.fromRecords([TOKEN, ROLE])
   const id = Contribution.id(1n, recordsRoot)
-  const beneficiary = async () => (await datanets.contribution(id)).beneficiary
+  const listed = async () => (await datanets.contributions({})).find((each) => each.id === id)!.beneficiary
   const handOn = async (from: LocalAccount, to: LocalAccount) => {
     const { publicClient, deployment } = chain
     await publicClient.request({
@@ -380,15 +380,17 @@ test('rewards that were handed on belong to their new owner here as on chain, ho
       })
     await publicClient.waitForTransactionReceipt({ hash })
   }
-  expect(await beneficiary()).toBe(lower(ada.address))
+  expect(await listed()).toBe(lower(ada.address))
   await handOn(ada, ben)
-  expect(await beneficiary()).toBe(lower(ada.address))
+  expect(await listed()).toBe(lower(ada.address))
+  // one contribution is read from the chain itself
+  expect((await datanets.contribution(id)).beneficiary).toBe(lower(ben.address))
   await Promise.all([datanets.followBeneficiaries(), datanets.followBeneficiaries()])
-  expect(await beneficiary()).toBe(lower(ben.address))
+  expect(await listed()).toBe(lower(ben.address))
   await handOn(ben, ada)
   await datanets.followBeneficiaries()
   await datanets.followBeneficiaries()
-  expect(await beneficiary()).toBe(lower(ada.address))
+  expect(await listed()).toBe(lower(ada.address))
 })
 
 test('a Datanet whose owner has not named the validator yet holds up nobody, and is validated once they have', async () => {
