@@ -30,6 +30,10 @@ export function BridgePanel({ address, network }: { address: Hex; network: Http.
   const { journey, withdraw, resume, deposit } = useBridge(bridge)
   const [amount, setAmount] = useState<number | string>(1)
   const amountWei = amount === '' ? 0n : Open.parse(String(amount))
+  const isTooMuch =
+    account.data !== undefined &&
+    amountWei > BigInt(account.data.l2Wei) &&
+    amountWei > BigInt(account.data.l1Wei)
   const isBusy = withdraw.isPending || resume.isPending || deposit.isPending
   const error = withdraw.error ?? resume.error ?? deposit.error
   const open = withdrawals.data?.filter(
@@ -53,6 +57,8 @@ export function BridgePanel({ address, network }: { address: Hex; network: Http.
           decimalScale={18}
           w={130}
           size="xs"
+          error={isTooMuch ? 'More than this wallet has' : undefined}
+          inputWrapperOrder={['label', 'error', 'input']}
         />
         <Button
           size="xs"
@@ -141,8 +147,8 @@ function Waiting({ list, isBusy, onResume }: WaitingProps) {
       {list.map(({ l2Hash, amountWei, stage }) => (
         <Group key={l2Hash} gap="xs" mb={4}>
           <Text size="sm" component="div">
-            <Amount wei={amountWei} />, {stage === 'proven' ? 'proven on L1' : 'burned on L2'} in{' '}
-            <Address value={l2Hash} kind="transaction" />
+            <Amount wei={amountWei} /> burned in <Address value={l2Hash} kind="transaction" />
+            {stage === 'proven' ? ', proven on L1' : ', not proven yet'}
           </Text>
           <Button size="compact-xs" variant="default" disabled={isBusy} onClick={() => onResume(l2Hash)}>
             Go on
