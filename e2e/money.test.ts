@@ -59,14 +59,14 @@ describe('money', () => {
     })
     const accounts = new Set(
       events.flatMap(({ args }) =>
-        Object.values(args as object).filter((value): value is `0x${string}` =>
-          /^0x[0-9a-fA-F]{40}$/.test(value),
-        ),
+        Object.values(args as object)
+          .filter((value): value is `0x${string}` => /^0x[0-9a-fA-F]{40}$/.test(value))
+          .map(lower),
       ),
     )
     const policy = { address: house.deployment.l2.feePolicy, abi: Abi.feePolicyAbi } as const
-    accounts.add(await house.l2.readContract({ ...policy, functionName: 'treasury' }))
-    for (const model of await house.client.models()) accounts.add(model.owner)
+    accounts.add(lower(await house.l2.readContract({ ...policy, functionName: 'treasury' })))
+    for (const model of await house.client.models()) accounts.add(lower(model.owner))
     let owed = 0n
     for (const account of accounts) {
       owed += await house.l2.readContract({
