@@ -1,11 +1,12 @@
-import { Alert, Button, Group, NumberInput } from '@mantine/core'
-import { Open } from '@openledger/primitives'
+import { Alert, Button, Group } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Hex } from 'viem'
 import { client, queries } from '../api.ts'
+import { OpenInput } from '../components/OpenInput.tsx'
+import { weiOf } from '../components/weiOf.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useSigner } from '../wallet/useSigner.ts'
@@ -19,8 +20,8 @@ export function Purse({ address, account }: { address: Hex; account: Http.Accoun
   const signer = useSigner()
   const transact = useTransact()
   const queryClient = useQueryClient()
-  const [amount, setAmount] = useState<number | string>(5)
-  const amountWei = amount === '' ? 0n : Open.parse(String(amount))
+  const [amount, setAmount] = useState('5')
+  const amountWei = weiOf(amount) ?? 0n
   const isPoor = account !== undefined && BigInt(account.availableWei) === 0n
 
   const prepay = (settlement: Hex) =>
@@ -41,16 +42,7 @@ export function Purse({ address, account }: { address: Hex; account: Http.Accoun
   return (
     <>
       <Group align="flex-end" gap="xs">
-        <NumberInput
-          label="OPEN"
-          value={amount}
-          onChange={setAmount}
-          min={0.01}
-          max={1000}
-          decimalScale={6}
-          w={90}
-          size="xs"
-        />
+        <OpenInput value={amount} onChange={setAmount} w={110} />
         <Button
           size="xs"
           variant={isPoor ? 'filled' : 'default'}

@@ -1,9 +1,10 @@
-import { Alert, Button, Card, Group, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Button, Card, Group, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { getAddress, isAddress } from 'viem'
 import { client } from '../api.ts'
+import { AddressInput } from '../components/AddressInput.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 
@@ -29,15 +30,7 @@ export function Beneficiary({ contribution }: { contribution: Http.Contribution 
         then stays yours, and only the new receiver can hand them on.
       </Text>
       <Group align="flex-end" gap="xs">
-        <TextInput
-          label="Pay from now on"
-          placeholder="0x…"
-          value={to}
-          onChange={(event) => setTo(event.currentTarget.value)}
-          error={to !== '' && !isAddress(to) ? 'Not an address' : undefined}
-          w={320}
-          size="xs"
-        />
+        <AddressInput label="Pay from now on" value={to} onChange={setTo} />
         <Button
           size="xs"
           disabled={!isAddress(to) || signer === undefined}

@@ -1,5 +1,4 @@
-import { Alert, Button, Card, Group, List, NumberInput, Text, Title } from '@mantine/core'
-import { Open } from '@openledger/primitives'
+import { Alert, Button, Card, Group, List, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import type { Withdrawal } from '@openledger/sdk'
 import { useQuery } from '@tanstack/react-query'
@@ -9,6 +8,8 @@ import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
+import { OpenInput } from '../components/OpenInput.tsx'
+import { weiOf } from '../components/weiOf.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { bridgeOf, type Journey, useBridge, withdrawalsQuery } from './useBridge.ts'
 
@@ -28,8 +29,8 @@ export function BridgePanel({ address, network }: { address: Hex; network: Http.
   const bridge = useMemo(() => bridgeOf(network), [network])
   const withdrawals = useQuery(withdrawalsQuery(bridge, address))
   const { journey, withdraw, resume, deposit } = useBridge(bridge)
-  const [amount, setAmount] = useState<number | string>(1)
-  const amountWei = amount === '' ? 0n : Open.parse(String(amount))
+  const [amount, setAmount] = useState('1')
+  const amountWei = weiOf(amount) ?? 0n
   const isTooMuch =
     account.data !== undefined &&
     amountWei > BigInt(account.data.l2Wei) &&
@@ -49,16 +50,10 @@ export function BridgePanel({ address, network }: { address: Hex; network: Http.
         <Figure label="In this wallet on L1">{account.data && <Amount wei={account.data.l1Wei} />}</Figure>
       </Figures>
       <Group align="flex-end" gap="xs" mb="xs">
-        <NumberInput
-          label="OPEN"
+        <OpenInput
           value={amount}
           onChange={setAmount}
-          min={0}
-          decimalScale={18}
-          w={130}
-          size="xs"
-          error={isTooMuch ? 'More than this wallet has' : undefined}
-          inputWrapperOrder={['label', 'error', 'input']}
+          problem={isTooMuch ? 'More than this wallet has' : undefined}
         />
         <Button
           size="xs"

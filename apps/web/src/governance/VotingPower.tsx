@@ -1,4 +1,4 @@
-import { Alert, Button, Card, Group, NumberInput, Text, Title } from '@mantine/core'
+import { Alert, Button, Card, Group, Text, Title } from '@mantine/core'
 import { Open } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { Governance } from '@openledger/sdk'
@@ -6,6 +6,8 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Amount } from '../components/Amount.tsx'
 import { Figure } from '../components/Figure.tsx'
+import { OpenInput } from '../components/OpenInput.tsx'
+import { weiOf } from '../components/weiOf.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useL2Client, useWallet } from '../wallet/useWallet.ts'
 import type { GovernanceView } from './governanceQuery.ts'
@@ -17,8 +19,10 @@ export function VotingPower({ governance, deployment }: Props) {
   const publicClient = useL2Client()
   const wallet = useWallet()
   const queryClient = useQueryClient()
-  const [amount, setAmount] = useState<number | string>(Number(Open.format(governance.thresholdWei)) || 100)
-  const amountWei = amount === '' ? 0n : Open.parse(String(amount))
+  const [amount, setAmount] = useState(
+    governance.thresholdWei === 0n ? '100' : Open.format(governance.thresholdWei),
+  )
+  const amountWei = weiOf(amount) ?? 0n
   const wrap = useMutation({
     mutationFn: async () => {
       if (wallet === undefined || publicClient === undefined) throw new Error('Connect a wallet first.')
@@ -40,15 +44,7 @@ export function VotingPower({ governance, deployment }: Props) {
         <Figure label="Votes you can cast">
           {wallet === undefined ? 'Connect a wallet' : <Amount wei={governance.votesWei} strong />}
         </Figure>
-        <NumberInput
-          label="OPEN"
-          value={amount}
-          onChange={setAmount}
-          min={0}
-          decimalScale={6}
-          w={110}
-          size="xs"
-        />
+        <OpenInput value={amount} onChange={setAmount} w={110} />
         <Button
           size="xs"
           onClick={() => wrap.mutate()}

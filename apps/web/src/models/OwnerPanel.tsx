@@ -1,24 +1,23 @@
-import { Button, Group, NumberInput, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, Stack, Text } from '@mantine/core'
 import { Open } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { modelsAbi } from '@openledger/protocol/abi/models'
 import { useState } from 'react'
 import { getAddress, type Hex, isAddress } from 'viem'
+import { AddressInput } from '../components/AddressInput.tsx'
+import { OpenInput } from '../components/OpenInput.tsx'
+import { weiOf } from '../components/weiOf.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
-
-const asNumber = (wei: string): number => Number(Open.format(BigInt(wei)))
-const asWei = (amount: number | string): bigint | undefined =>
-  amount === '' ? undefined : Open.parse(String(amount))
 
 /** What a model's owner decides: its prices, whose it is, and when it ends. */
 export function OwnerPanel({ model, models }: { model: Http.Model; models: Hex }) {
   const transact = useTransact()
-  const [input, setInput] = useState<number | string>(asNumber(model.inputPriceWei))
-  const [output, setOutput] = useState<number | string>(asNumber(model.outputPriceWei))
+  const [input, setInput] = useState(Open.format(BigInt(model.inputPriceWei)))
+  const [output, setOutput] = useState(Open.format(BigInt(model.outputPriceWei)))
   const [to, setTo] = useState('')
   const [isRetiring, setRetiring] = useState(false)
-  const [inputWei, outputWei] = [asWei(input), asWei(output)]
+  const [inputWei, outputWei] = [weiOf(input), weiOf(output)]
   const contract = { address: models, abi: modelsAbi } as const
   const id = BigInt(model.id)
   return (
@@ -28,24 +27,8 @@ export function OwnerPanel({ model, models }: { model: Http.Model; models: Hex }
         of hands stays yours.
       </Text>
       <Group align="flex-end" gap="xs">
-        <NumberInput
-          label="OPEN per token read"
-          value={input}
-          onChange={setInput}
-          min={0}
-          decimalScale={18}
-          w={150}
-          size="xs"
-        />
-        <NumberInput
-          label="OPEN per token written"
-          value={output}
-          onChange={setOutput}
-          min={0}
-          decimalScale={18}
-          w={160}
-          size="xs"
-        />
+        <OpenInput label="OPEN per token read" value={input} onChange={setInput} w={150} />
+        <OpenInput label="OPEN per token written" value={output} onChange={setOutput} w={160} />
         <Button
           size="xs"
           disabled={inputWei === undefined || outputWei === undefined || transact.isBusy}
@@ -59,15 +42,7 @@ export function OwnerPanel({ model, models }: { model: Http.Model; models: Hex }
         </Button>
       </Group>
       <Group align="flex-end" gap="xs">
-        <TextInput
-          label="New owner"
-          placeholder="0x…"
-          value={to}
-          onChange={(event) => setTo(event.currentTarget.value)}
-          error={to !== '' && !isAddress(to) ? 'Not an address' : undefined}
-          w={320}
-          size="xs"
-        />
+        <AddressInput label="New owner" value={to} onChange={setTo} />
         <Button
           size="xs"
           variant="default"

@@ -1,5 +1,4 @@
-import { Button, Group, NumberInput, Stack, Text } from '@mantine/core'
-import { Open } from '@openledger/primitives'
+import { Button, Group, Stack, Text } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { stakingAbi } from '@openledger/protocol/abi/staking'
 import { useQuery } from '@tanstack/react-query'
@@ -10,6 +9,8 @@ import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
+import { OpenInput } from '../components/OpenInput.tsx'
+import { weiOf } from '../components/weiOf.ts'
 import { duration } from '../components/words.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
@@ -51,8 +52,8 @@ type Props = {
 function Stake({ model, account, deployment, publicClient }: Props) {
   const stake = useQuery(stakeQuery(publicClient, deployment, model.id, account))
   const transact = useTransact()
-  const [amount, setAmount] = useState<number | string>(5)
-  const amountWei = amount === '' ? 0n : Open.parse(String(amount))
+  const [amount, setAmount] = useState('5')
+  const amountWei = weiOf(amount) ?? 0n
   const staking = { address: deployment.l2.staking, abi: stakingAbi } as const
   const modelId = BigInt(model.id)
   return (
@@ -68,15 +69,7 @@ function Stake({ model, account, deployment, publicClient }: Props) {
             </Figure>
           </Figures>
           <Group align="flex-end" gap="xs">
-            <NumberInput
-              label="OPEN"
-              value={amount}
-              onChange={setAmount}
-              min={0}
-              decimalScale={6}
-              w={100}
-              size="xs"
-            />
+            <OpenInput value={amount} onChange={setAmount} w={110} />
             <Button
               size="xs"
               disabled={amountWei === 0n || transact.isBusy}
