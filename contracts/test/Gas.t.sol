@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
 import { IDatanets } from "../src/interfaces/IDatanets.sol";
 import { IModels } from "../src/interfaces/IModels.sol";
-import { SettlementTest } from "./Settlement.t.sol";
+import { SettlementTest } from "./SettlementTest.t.sol";
 
 /// @notice Gas of the flows that are paid for again and again, written to `contracts/snapshots` and compared on each run.
 ///         Figures are of the call alone: a transaction adds 21,000 and its call data.
