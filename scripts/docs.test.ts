@@ -285,7 +285,7 @@ describe('examples in TypeScript', () => {
       [...text.matchAll(/client\.((?:chat\.)?\w+\.\w+)\(/g)].map((match) => match[1]!),
     )
     expect(called.length).toBeGreaterThan(0)
-    for (const call of called) expect(server).toContain(`path: '${routes[call as keyof typeof routes]}'`)
+    for (const call of called) expect(server).toContain(`'${routes[call as keyof typeof routes]}',`)
   })
 })
 

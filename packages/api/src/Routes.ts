@@ -6,11 +6,10 @@ import { BodyTooLargeError, MalformedJsonError, MediaTypeError, RequestInvalidEr
 type Shape = z.ZodType | undefined
 type Value<S extends Shape> = S extends z.ZodType ? z.output<S> : undefined
 
-/** One route: what it takes and gives, once for validation, types and the OpenAPI document. */
+type Method = 'get' | 'post'
+
+/** What a route takes and gives, once for validation, types and the OpenAPI document. */
 export type RouteSpec<P extends Shape, Q extends Shape, B extends Shape> = {
-  readonly method: 'get' | 'post'
-  /** With `:name` for parameters. */
-  readonly path: string
   readonly summary: string
   readonly tag: string
   readonly params?: P
@@ -30,14 +29,16 @@ export type RouteInput<P extends Shape, Q extends Shape, B extends Shape> = {
   readonly context: Context
 }
 
+/** Adds a route; `path` has `:name` for parameters, and `handle` gives the body of the answer or a whole `Response`. */
+type Add = <P extends Shape = undefined, Q extends Shape = undefined, B extends Shape = undefined>(
+  path: string,
+  spec: RouteSpec<P, Q, B>,
+  handle: (input: RouteInput<P, Q, B>) => Promise<unknown> | unknown,
+) => void
+
 export type Routes = {
-  /** Adds a route; its handler gives the body of the answer, or a whole `Response`. */
-  readonly add: <P extends Shape = undefined, Q extends Shape = undefined, B extends Shape = undefined>(
-    spec: RouteSpec<P, Q, B>,
-    handle: (input: RouteInput<P, Q, B>) => Promise<unknown> | unknown,
-  ) => void
-  /** Names a route that is served elsewhere, for the document. */
-  readonly describe: (spec: RouteSpec<Shape, Shape, Shape>) => void
+  readonly get: Add
+  readonly post: Add
   /** The OpenAPI 3.1 document of all routes added so far. */
   readonly document: () => Record<string, unknown>
 }
@@ -46,10 +47,11 @@ export const BODY_BYTES_MAX = 1024 * 1024
 
 /** Creates the table of routes over an app. */
 export function createRoutes(app: Hono): Routes {
-  const specs: RouteSpec<Shape, Shape, Shape>[] = []
-  return {
-    add(spec, handle) {
-      specs.push(spec)
+  const described: DescribedRoute[] = []
+  const add =
+    (method: Method): Add =>
+    (path, spec, handle) => {
+      described.push({ method, path, spec })
       const maxSize = spec.bodyBytesMax ?? BODY_BYTES_MAX
       const limit = bodyLimit({
         maxSize,
@@ -57,7 +59,7 @@ export function createRoutes(app: Hono): Routes {
           throw new BodyTooLargeError(maxSize)
         },
       })
-      app.on(spec.method.toUpperCase(), spec.path, limit, async (context) => {
+      app.on(method.toUpperCase(), path, limit, async (context) => {
         const rawBody = spec.body === undefined ? undefined : await readJson(context)
         const answer = await handle({
           params: parse('path', spec.params, context.req.param()) as never,
@@ -68,12 +70,8 @@ export function createRoutes(app: Hono): Routes {
         })
         return answer instanceof Response ? answer : context.json(answer as object)
       })
-    },
-    describe: (spec) => {
-      specs.push(spec)
-    },
-    document: () => documentOf(specs),
-  }
+    }
+  return { get: add('get'), post: add('post'), document: () => documentOf(described) }
 }
 
 /**
@@ -107,12 +105,18 @@ export const toJsonSchema = (schema: z.ZodType): Record<string, unknown> => {
   return rest
 }
 
-function documentOf(specs: readonly RouteSpec<Shape, Shape, Shape>[]): Record<string, unknown> {
+type DescribedRoute = {
+  readonly method: Method
+  readonly path: string
+  readonly spec: RouteSpec<Shape, Shape, Shape>
+}
+
+function documentOf(routes: readonly DescribedRoute[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {}
-  for (const spec of specs) {
-    const path = spec.path.replace(/:(\w+)/g, '{$1}')
+  for (const { method, path: pattern, spec } of routes) {
+    const path = pattern.replace(/:(\w+)/g, '{$1}')
     paths[path] ??= {}
-    paths[path][spec.method] = {
+    paths[path][method] = {
       summary: spec.summary,
       tags: [spec.tag],
       parameters: [...parametersOf('path', spec.params), ...parametersOf('query', spec.query)],

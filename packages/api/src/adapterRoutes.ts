@@ -34,9 +34,10 @@ export function addAdapterRoutes(
     if (owner.toLowerCase() !== holder.account.toLowerCase()) throw new NotModelOwnerError(name)
   }
 
-  routes.add(
+  routes.post(
+    '/v1/load_lora_adapter',
     {
-      ...{ method: 'post', path: '/v1/load_lora_adapter', tag: 'vLLM' },
+      tag: 'vLLM',
       summary: "Keep a published model's adapter in memory. Needs an API key of the model's owner.",
       body: z.object({
         lora_name: z.string().min(1).max(128),
@@ -54,9 +55,10 @@ export function addAdapterRoutes(
       return { message: `LoRA adapter '${name}' ${isNew ? 'added successfully' : 'is loaded already'}.` }
     },
   )
-  routes.add(
+  routes.post(
+    '/v1/unload_lora_adapter',
     {
-      ...{ method: 'post', path: '/v1/unload_lora_adapter', tag: 'vLLM' },
+      tag: 'vLLM',
       summary: "Let a model's adapter leave memory. Needs an API key of the model's owner.",
       body: z.object({ lora_name: z.string().min(1).max(128) }),
       response: z.object({ message: z.string() }),
@@ -67,9 +69,10 @@ export function addAdapterRoutes(
       return { message: `LoRA adapter '${body.lora_name}' removed successfully.` }
     },
   )
-  routes.add(
+  routes.post(
+    '/v1/embeddings',
     {
-      ...{ method: 'post', path: '/v1/embeddings', tag: 'OpenAI' },
+      tag: 'OpenAI',
       summary: 'Always refused: the models are made to write, not to compare.',
       response: z.looseObject({}),
     },

@@ -6,6 +6,7 @@ import { type Blobs, type Database, inArray, schema } from '@openledger/store'
 import { z } from 'zod'
 import { PublishedModelNotFoundError } from './Answering.ts'
 import type { Routes } from './Routes.ts'
+import { sequenceParams } from './requestParts.ts'
 
 const { contributions, datanets } = schema
 
@@ -26,7 +27,7 @@ const OPEN_LICENCES = new Set(
 
 export type AttributionRouteDependencies = {
   readonly database: Database
-  readonly blobs: Pick<Blobs, 'get'>
+  readonly blobs: Blobs
   readonly settlement: Pick<Settlement, 'contract' | 'receipts'>
   readonly modelFactory: Pick<ModelFactory, 'serving'>
 }
@@ -60,9 +61,11 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
     return { model, licences, isOpen: licences.every((licence) => OPEN_LICENCES.has(licence)) }
   }
 
-  routes.add(
+  routes.get(
+    '/api/models/:name/attribution',
     {
-      ...{ method: 'get', path: '/api/models/:name/attribution', tag, params: nameParams },
+      tag,
+      params: nameParams,
       summary: 'What answers of a model are attributed with, and whether anyone may have it.',
       response: Http.modelAttributionSchema,
     },
@@ -72,16 +75,24 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
       const { adapterCid, recordsCid, influenceCid, spansCid } = model
       return {
         modelId: model.modelId.toString(),
-        ...{ baseHash: model.baseHash, adapterHash: model.adapterHash, adapterCid },
-        ...{ recordsCid, influenceCid, spansCid, attributionRoot: model.attributionRoot },
+        baseHash: model.baseHash,
+        adapterHash: model.adapterHash,
+        adapterCid,
+        recordsCid,
+        influenceCid,
+        spansCid,
+        attributionRoot: model.attributionRoot,
         policy: { influenceBps: model.influenceBps, spansBps: model.spansBps },
-        ...{ commons, licences, isOpen },
+        commons,
+        licences,
+        isOpen,
       }
     },
   )
-  routes.add(
+  routes.get(
+    '/api/models/:name/files/:cid',
     {
-      ...{ method: 'get', path: '/api/models/:name/files/:cid', tag },
+      tag,
       summary: 'The bytes of a model’s adapter, record table or index, by CID, where licences allow it.',
       params: nameParams.extend({ cid: z.string().max(120) }),
       response: z.unknown(),
@@ -97,11 +108,12 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
       return bytesOf(await blobs.get(params.cid))
     },
   )
-  routes.add(
+  routes.get(
+    '/api/receipts/:sequence/evidence',
     {
-      ...{ method: 'get', path: '/api/receipts/:sequence/evidence', tag },
+      tag,
       summary: 'What a receipt’s shares follow from in whole numbers; the receipt names its CID.',
-      params: z.object({ sequence: z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER) }),
+      params: sequenceParams,
       response: z.unknown(),
       responseType: 'application/octet-stream',
     },

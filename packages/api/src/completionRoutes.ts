@@ -62,24 +62,28 @@ export function addCompletionRoutes(
     const stream = toStream(write(format, first, events, includesUsage, onError), () => left.abort())
     return new Response(stream, {
       headers: {
-        ...{ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform' },
-        ...{ 'x-accel-buffering': 'no', ...headers },
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-cache, no-transform',
+        'x-accel-buffering': 'no',
+        ...headers,
       },
     })
   }
 
-  routes.add(
+  routes.post(
+    '/v1/chat/completions',
     {
-      ...{ method: 'post', path: '/v1/chat/completions', tag: 'OpenAI' },
+      tag: 'OpenAI',
       summary: 'Answer a conversation. Needs an API key, or a payment by x402.',
       body: Completions.chatRequestSchema,
       response: z.looseObject({}),
     },
     ({ context, body }) => sell(context, 'chat', body, (caller) => Completions.fromChat(body, caller)),
   )
-  routes.add(
+  routes.post(
+    '/v1/completions',
     {
-      ...{ method: 'post', path: '/v1/completions', tag: 'OpenAI' },
+      tag: 'OpenAI',
       summary: 'Continue a text. Needs an API key, or a payment by x402.',
       body: Completions.completionRequestSchema,
       response: z.looseObject({}),

@@ -50,7 +50,11 @@ export function createApi(deps: ApiDependencies): Api {
   const metrics = createMetrics({ settlement, engine: () => serving.metrics(), model: network.base.name })
   const answering = counted(
     createAnswering({
-      ...{ database, settlement, serving, blobs: deps.blobs, findModel: deps.findModel },
+      database,
+      settlement,
+      serving,
+      blobs: deps.blobs,
+      findModel: deps.findModel,
       followBeneficiaries: deps.datanets.followBeneficiaries,
     }),
     metrics,
@@ -83,14 +87,19 @@ export function createApi(deps: ApiDependencies): Api {
 
   addApiRoutes(routes, deps)
   addCompletionRoutes(routes, {
-    ...{ answering, paywall, serving, nowMs: clock.nowMs },
+    answering,
+    paywall,
+    serving,
+    nowMs: clock.nowMs,
     onError: (error) => {
       if (statusOf(error) >= 500) report(error, { path: '/v1' })
     },
   })
   addModelRoutes(routes, deps)
   addAdapterRoutes(routes, {
-    ...{ serving, apiKeys: settlement.apiKeys, findModel: deps.findModel },
+    serving,
+    apiKeys: settlement.apiKeys,
+    findModel: deps.findModel,
     ownerOf: async (name) => (await deps.modelFactory.model(name)).owner,
   })
   app.all('/mcp', (context) => mcp.fetch(context.req.raw))
@@ -128,19 +137,19 @@ function addModelRoutes(routes: ReturnType<typeof createRoutes>, { modelFactory 
     owned_by: model.owner,
     openledger: model,
   })
-  routes.add(
-    {
-      ...{ method: 'get', path: '/v1/models', tag: 'OpenAI', summary: 'Published models.' },
-      response: z.looseObject({}),
-    },
+  routes.get(
+    '/v1/models',
+    { tag: 'OpenAI', summary: 'Published models.', response: z.looseObject({}) },
     async () => ({
       object: 'list',
       data: (await modelFactory.models()).filter(({ isRetired }) => !isRetired).map(toEntry),
     }),
   )
-  routes.add(
+  routes.get(
+    '/v1/models/:name',
     {
-      ...{ method: 'get', path: '/v1/models/:name', tag: 'OpenAI', summary: 'One published model.' },
+      tag: 'OpenAI',
+      summary: 'One published model.',
       params: z.object({ name: z.string().max(128) }),
       response: z.looseObject({}),
     },

@@ -1,0 +1,82 @@
+import { Http } from '@openledger/protocol'
+import { addressSchema } from '@openledger/protocol/Scalars'
+import type { Settlement } from '@openledger/settlement'
+import { z } from 'zod'
+import type { Routes } from './Routes.ts'
+import { addressParams, beforeSchema, limitSchema, sequenceParams } from './requestParts.ts'
+
+/** Adds receipts, what people earned by them, and its claiming. */
+export function addReceiptRoutes(routes: Routes, { settlement }: { readonly settlement: Settlement }): void {
+  const tag = 'Money'
+  routes.get(
+    '/api/receipts',
+    {
+      tag,
+      summary: 'Receipts, newest first.',
+      query: z.object({
+        payer: addressSchema.optional(),
+        model: z.string().max(80).optional(),
+        limit: limitSchema,
+        before: beforeSchema,
+      }),
+      response: Http.receiptSchema.array(),
+    },
+    ({ query: { payer, model, before, limit } }) =>
+      settlement.receipts.list({
+        limit,
+        ...(payer === undefined ? {} : { payer }),
+        ...(model === undefined ? {} : { modelName: model }),
+        ...(before === undefined ? {} : { before }),
+      }),
+  )
+  routes.get(
+    '/api/receipts/:sequence',
+    {
+      tag,
+      summary: 'One receipt.',
+      params: sequenceParams,
+      response: Http.receiptSchema,
+    },
+    ({ params }) => settlement.receipts.require(params.sequence),
+  )
+  routes.get(
+    '/api/receipts/:sequence/inclusion',
+    {
+      tag,
+      summary: 'Proof that a settled receipt is in its batch, whose root is on chain.',
+      params: sequenceParams,
+      response: Http.inclusionSchema,
+    },
+    ({ params }) => settlement.receipts.inclusion(params.sequence),
+  )
+  routes.get(
+    '/api/earnings/:address',
+    {
+      tag,
+      params: addressParams,
+      summary: 'What an address has earned, with the reason for each payout.',
+      response: Http.earningsSchema,
+    },
+    ({ params }) => settlement.earnings.of(params.address),
+  )
+  routes.get(
+    '/api/earnings/:address/proof',
+    {
+      tag,
+      params: addressParams,
+      summary: 'The arguments of `Settlement.claim` for an address.',
+      response: Http.claimProofSchema,
+    },
+    ({ params }) => settlement.ledger.proof(params.address),
+  )
+  routes.post(
+    '/api/claims',
+    {
+      tag,
+      summary: 'Have the operator send the claim of an account; the money can only go to the account.',
+      body: Http.claimSchema,
+      response: Http.claimedSchema,
+    },
+    ({ body }) => settlement.ledger.claim(body.account),
+  )
+}
