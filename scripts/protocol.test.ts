@@ -76,7 +76,11 @@ function randomCase(seed: number): Case {
   const scores = documents.map(() => Math.round((random() + random() - 1) * 1e6))
   for (let i = 0; i < 4; i++) scores[below(30)] = Math.round(6e6 * random())
   return {
-    ...{ vocabulary, documents, answer, scores, payer: 'c2' },
+    vocabulary,
+    documents,
+    answer,
+    scores,
+    payer: 'c2',
     logProbabilities: answer.map(() => -5 * random()),
     lift: answer.map(() => 3 * random() - 1),
     influenceBps: 1_000 * below(11),
@@ -109,8 +113,13 @@ function coded({
     influence: { recordIds: documents.map(({ recordId }) => recordId), scores },
     excluded: [payer],
     records: documents.map(({ recordId, contributionId, clusterId }, arrival) => ({
-      ...{ recordId, contributionId, clusterId, arrival, copied: copied[arrival]! },
-      ...{ contributor: contributionId, beneficiary: contributionId },
+      recordId,
+      contributionId,
+      clusterId,
+      arrival,
+      copied: copied[arrival]!,
+      contributor: contributionId,
+      beneficiary: contributionId,
     })),
   })
   return [
@@ -182,7 +191,12 @@ function createCorpus({ documents, vocabulary }: Case) {
   const count = (run: readonly number[]): number => find(run).length
   const tokenCount = places.length
   return {
-    ...{ payee, owner, contributionsMax, find, count, tokenCount },
+    payee,
+    owner,
+    contributionsMax,
+    find,
+    count,
+    tokenCount,
     /** The document that says first what stands at a place. */
     says: (i: number, at: number): number => origins[i]![at]?.[0] ?? i,
     followers: (token: number): number =>

@@ -38,10 +38,20 @@ export const claim: Claim = {
       const make = async (): Promise<Batch.Posted> => {
         const parts = FeeSplit.split(FEE_WEI, split)
         const receipt: Receipt.Receipt = {
-          ...{ sequence: ++sequence, previousHash, payer: PAYER, modelId: 1n, feeWei: FEE_WEI },
-          ...{ promptHash: previousHash, answerHash: previousHash, sharesRoot: previousHash },
-          ...{ attributionHash: previousHash, inferenceCommitment: previousHash },
-          ...{ inputTokens: 1, outputTokens: 1, splitVersion: 1, stakeVersion: 0 },
+          sequence: ++sequence,
+          previousHash,
+          payer: PAYER,
+          modelId: 1n,
+          feeWei: FEE_WEI,
+          promptHash: previousHash,
+          answerHash: previousHash,
+          sharesRoot: previousHash,
+          attributionHash: previousHash,
+          inferenceCommitment: previousHash,
+          inputTokens: 1,
+          outputTokens: 1,
+          splitVersion: 1,
+          stakeVersion: 0,
           timestamp: await chain.nowSeconds(),
         }
         previousHash = Receipt.hash(receipt)
@@ -63,7 +73,10 @@ export const claim: Claim = {
       const claimArguments = (cumulativeWei: bigint, account: Hex) => [
         1n,
         {
-          ...{ root: first.segments[0]!.ledgerRoot, sum: (FEE_WEI * 7n) / 10n, accountCount: 1n, settledAt },
+          root: first.segments[0]!.ledgerRoot,
+          sum: (FEE_WEI * 7n) / 10n,
+          accountCount: 1n,
+          settledAt,
           bodyHash: Batch.bodyHash(first),
         },
         packClaims([{ index: 0, account, cumulativeWei }]),

@@ -97,7 +97,12 @@ export async function openBank(
   const queries = JSON.parse(readFileSync(queriesPath, 'utf8')) as Query[]
   const lossesPath = join(directory, 'likelihoods.jsonl')
   return {
-    ...{ checkpoint, tokenizer, corpus, adapter, queries, directory },
+    checkpoint,
+    tokenizer,
+    corpus,
+    adapter,
+    queries,
+    directory,
     async likelihoods(retrainings) {
       const known = new Map<string, number[]>()
       for (const line of existsSync(lossesPath) ? readFileSync(lossesPath, 'utf8').split('\n') : []) {

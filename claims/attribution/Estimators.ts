@@ -16,7 +16,9 @@ export function exactBlocks(
   { damping, unitRows }: { readonly damping: number; readonly unitRows: boolean },
 ): Scores {
   const { gram, normsSquared } = Whitening.relate({
-    ...{ blocks, fisher, damping },
+    blocks,
+    fisher,
+    damping,
     rows: [...queries, ...records],
     landmarkCount: queries.length,
   })
@@ -35,7 +37,8 @@ export function storedCodes(
   dimension?: number,
 ): Scores & { index: InfluenceIndex.InfluenceIndex } {
   const index = InfluenceIndex.build({
-    ...{ blocks, fisher },
+    blocks,
+    fisher,
     rows: records,
     recordIds: records.map((_, i) => `record ${i}`),
     ...(dimension === undefined ? {} : { dimension }),

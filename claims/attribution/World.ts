@@ -152,7 +152,8 @@ export async function createWorld(
         const { gradient, liftMilliNats, logMilliNats } = await read(answer)
         const evidence = {
           queryCode: [...InfluenceIndex.queryCode(index.influence, gradient)],
-          ...{ liftMilliNats, logMilliNats },
+          liftMilliNats,
+          logMilliNats,
           excludedContributions: excluded.map(hashOf),
         }
         const { answerIds } = answer

@@ -42,7 +42,9 @@ export function writeForRival(
   // tokens are passed as ids, so their texts only have to differ
   const tokens = Array.from({ length: vocabularySize }, (_, id) => `t${id}`)
   const vocabulary: Gguf.GgufVocabulary = {
-    ...{ tokens, merges: [], preTokenizer: 'gpt-2' },
+    tokens,
+    merges: [],
+    preTokenizer: 'gpt-2',
     controlIds: new Set([0, 1, 2]),
   }
   const path = join(directory, `model-${type}.gguf`)
@@ -70,10 +72,14 @@ export async function runRival(options: {
     return path
   }
   const job = {
-    ...{ modelPath, threads, concurrency, rounds },
+    modelPath,
+    threads,
+    concurrency,
+    rounds,
     contextSize: 256,
     requests: requests.map(({ promptIds, outputTokens, adapter }) => ({
-      ...{ promptIds, outputTokens },
+      promptIds,
+      outputTokens,
       ...(adapter === undefined ? {} : { lora: loraOf(adapter) }),
     })),
   }

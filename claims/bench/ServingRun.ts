@@ -191,7 +191,12 @@ export async function createRunner({
       const arrivedMs = isOpen ? startedMs + arrivalMs : performance.now()
       seen.set(firstId + index, { arrivedMs, firstMs: 0, lastMs: 0, tokens: [] })
       engine.submit({
-        ...{ id: firstId + index, caller, promptIds, stop: [], sampling: GREEDY, topLogprobs: 0 },
+        id: firstId + index,
+        caller,
+        promptIds,
+        stop: [],
+        sampling: GREEDY,
+        topLogprobs: 0,
         adapter: file && { cid: file.path, hash: file.hash },
         outputTokensMax: outputTokens,
       })

@@ -76,14 +76,36 @@ function gamma(random: Random, shape: number): number {
 
 /** 5.0 million parameters. */
 export const SMALL: LlamaConfig = {
-  ...{ vocabularySize: 4_096, hiddenSize: 256, feedForwardSize: 704, layers: 4 },
-  ...{ heads: 8, keyValueHeads: 4, headSize: 32, contextMax: 512 },
-  ...{ ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true, bosId: 1, eosId: 2, padId: 0 },
+  vocabularySize: 4_096,
+  hiddenSize: 256,
+  feedForwardSize: 704,
+  layers: 4,
+  heads: 8,
+  keyValueHeads: 4,
+  headSize: 32,
+  contextMax: 512,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  isHeadTied: true,
+  bosId: 1,
+  eosId: 2,
+  padId: 0,
 }
 
 /** 110 million parameters (100 in products, the rest in the embedding). */
 export const LARGE: LlamaConfig = {
-  ...{ vocabularySize: 32_000, hiddenSize: 768, feedForwardSize: 2_048, layers: 12 },
-  ...{ heads: 12, keyValueHeads: 4, headSize: 64, contextMax: 1_024 },
-  ...{ ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true, bosId: 1, eosId: 2, padId: 0 },
+  vocabularySize: 32_000,
+  hiddenSize: 768,
+  feedForwardSize: 2_048,
+  layers: 12,
+  heads: 12,
+  keyValueHeads: 4,
+  headSize: 64,
+  contextMax: 1_024,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  isHeadTied: true,
+  bosId: 1,
+  eosId: 2,
+  padId: 0,
 }

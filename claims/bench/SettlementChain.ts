@@ -116,9 +116,19 @@ export async function startSettlementChain() {
   const [modelInput] = getAbiItem({ abi: Abi.modelsAbi, name: 'publishModel' }).inputs
   const hash = keccak256('0x01')
   const input = {
-    ...{ name: 'bench-1', baseHash: hash, adapterHash: hash, configHash: hash, metricsHash: hash },
-    ...{ attributionRoot: hash, datanetIds: [], datanetVersions: [], inputPriceWei: 1n, outputPriceWei: 1n },
-    ...{ influenceBps: 5_000, spansBps: 5_000, agreementPpm: 0 },
+    name: 'bench-1',
+    baseHash: hash,
+    adapterHash: hash,
+    configHash: hash,
+    metricsHash: hash,
+    attributionRoot: hash,
+    datanetIds: [],
+    datanetVersions: [],
+    inputPriceWei: 1n,
+    outputPriceWei: 1n,
+    influenceBps: 5_000,
+    spansBps: 5_000,
+    agreementPpm: 0,
   }
   const signature = await operator.signTypedData({
     domain: TypedData.contractDomain('OpenLedger Models', CHAIN_ID, models),
@@ -135,7 +145,11 @@ export async function startSettlementChain() {
     publicClient,
     rivals,
     operator: operator.address,
-    ...{ token, pusher, distributor, settlement, split },
+    token,
+    pusher,
+    distributor,
+    settlement,
+    split,
     send,
     nowSeconds: async () => (await publicClient.getBlock({ blockTag: 'latest' })).timestamp,
     /** Makes accounts that have been paid before: a transfer to them creates nothing. */

@@ -31,8 +31,15 @@ const setupOf = (corpus: Setup['corpus'], recordsEach: number, epochs: number): 
   corpus,
   size: { contributors: 32, recordsEach, tokens: 32 },
   config: {
-    ...{ rank: 4, alpha: 16, epochs, batchSize: 32, sequenceTokens: 64 },
-    ...{ learningRate: 6e-3, seed: 1, agreementRetrainings: 0, patience: 0 },
+    rank: 4,
+    alpha: 16,
+    epochs,
+    batchSize: 32,
+    sequenceTokens: 64,
+    learningRate: 6e-3,
+    seed: 1,
+    agreementRetrainings: 0,
+    patience: 0,
   },
   generatedCount: 16,
 })
@@ -158,7 +165,11 @@ async function measure(
     const halved = halves === 0 ? undefined : agreement({ scores, ...halfTruth })
     const { low, high } = interval(boots[name]!)
     return {
-      ...{ name, bytes, low, high, isOurs },
+      name,
+      bytes,
+      low,
+      high,
+      isOurs,
       drop: meanOf(pick(drop, held)),
       dropGenerated: meanOf(pick(drop, generated)),
       half: halved && meanOf(pick(halved, held)),

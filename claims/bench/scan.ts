@@ -103,7 +103,8 @@ async function answerParts(say: (line: string) => void): Promise<[string, number
   const groupScales = new Float32Array(gradientWidth / ScanKernels.GROUP).fill(0.001)
   const query = Int8Array.from({ length: WIDTH }, (_, i) => (i % 255) - 127)
   const documents = Array.from({ length: RECORDS }, (_, i) => ({
-    ...{ recordId: `r${i}`, contributionId: `c${i % 100}` },
+    recordId: `r${i}`,
+    contributionId: `c${i % 100}`,
     tokens: draw(64),
   }))
   const spans = SpanIndex.build({ documents, vocabularySize: config.vocabularySize })

@@ -56,11 +56,20 @@ async function measure(
     const options = { rows: ROWS, context: CONTEXT, threads, precision }
     const workload = (changes: Partial<WorkloadOptions>): WorkRequest[] =>
       drawWorkload({
-        ...{ seed: 7, requests, vocabularySize: config.vocabularySize, registered: 0, alpha: 1, rate: 0 },
-        ...{ variation: 1, ...lengths, ...changes },
+        seed: 7,
+        requests,
+        vocabularySize: config.vocabularySize,
+        registered: 0,
+        alpha: 1,
+        rate: 0,
+        variation: 1,
+        ...lengths,
+        ...changes,
       })
     const runnerOptions = {
-      ...{ shelf, shelfDirectory: directory, concurrency: CONCURRENCY },
+      shelf,
+      shelfDirectory: directory,
+      concurrency: CONCURRENCY,
       adapterBytesMax: ADAPTER_BYTES_MAX,
     }
     const bare = await createDecoder(checkpoint, { ...options, rankMax: 0 })
@@ -184,20 +193,35 @@ export const claim: Claim = {
   says: 'Ten thousand registered adapters keep most of the throughput of the base model alone.',
   async run({ isQuick, words, say }): Promise<Finding> {
     const small: Size = {
-      ...{ name: '5 M f32', config: SMALL, precision: 'f32', registered: [1, 100, 10_000] },
-      ...{ requests: 64, rounds: 2, goal: 0.5 },
+      name: '5 M f32',
+      config: SMALL,
+      precision: 'f32',
+      registered: [1, 100, 10_000],
+      requests: 64,
+      rounds: 2,
+      goal: 0.5,
     }
     const sizes: Size[] = isQuick
       ? [small]
       : [
           { ...small, registered: [1, 10, 100, 1_000, 10_000], requests: 384, rounds: 3 },
           {
-            ...{ name: '110 M f32', config: LARGE, precision: 'f32', registered: [1, 100, 1_000, 10_000] },
-            ...{ requests: 48, rounds: 2, goal: 0.9 },
+            name: '110 M f32',
+            config: LARGE,
+            precision: 'f32',
+            registered: [1, 100, 1_000, 10_000],
+            requests: 48,
+            rounds: 2,
+            goal: 0.9,
           },
           {
-            ...{ name: '110 M int4', config: LARGE, precision: 'int4', registered: [1, 100, 1_000, 10_000] },
-            ...{ requests: 48, rounds: 2, goal: 0.9 },
+            name: '110 M int4',
+            config: LARGE,
+            precision: 'int4',
+            registered: [1, 100, 1_000, 10_000],
+            requests: 48,
+            rounds: 2,
+            goal: 0.9,
           },
         ]
     /** Reads a word such as `threads=1`. */

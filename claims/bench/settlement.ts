@@ -66,10 +66,21 @@ function createNode(chain: SettlementChain) {
           waiting.push({ account, sequence, amountWei: amounts[i]! })
         }
         const receipt: Receipt.Receipt = {
-          ...{ sequence, previousHash, payer, modelId: 1n, feeWei: FEE_WEI, timestamp },
-          ...{ promptHash: previousHash, answerHash: previousHash, sharesRoot: previousHash },
-          ...{ attributionHash: previousHash, inferenceCommitment: previousHash },
-          ...{ inputTokens: 100, outputTokens: 100, splitVersion: 1, stakeVersion: 0 },
+          sequence,
+          previousHash,
+          payer,
+          modelId: 1n,
+          feeWei: FEE_WEI,
+          timestamp,
+          promptHash: previousHash,
+          answerHash: previousHash,
+          sharesRoot: previousHash,
+          attributionHash: previousHash,
+          inferenceCommitment: previousHash,
+          inputTokens: 100,
+          outputTokens: 100,
+          splitVersion: 1,
+          stakeVersion: 0,
         }
         previousHash = Receipt.hash(receipt)
         return { receipt, signature: `0x${'11'.repeat(65)}`, platformWei, ownerWei, stakersWei: 0n }

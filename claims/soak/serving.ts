@@ -31,7 +31,10 @@ function hostileAdapters(config: Parameters<typeof Adapter.create>[0]): [string,
   const foreign = Adapter.create(
     { ...config, hiddenSize: 2 * config.hiddenSize },
     {
-      ...{ rank: 4, alpha: 8, targets: ['q_proj'], seed: 1 },
+      rank: 4,
+      alpha: 8,
+      targets: ['q_proj'],
+      seed: 1,
     },
   )
   return [
@@ -51,7 +54,13 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
   const directory = mkdtempSync(join(tmpdir(), 'openledger-soak-'))
   const failures = new Set<string>()
   const counts: Counts = {
-    ...{ finished: 0, cancelled: 0, refused: 0, lost: 0, hostile: 0, kills: 0, updates: 0 },
+    finished: 0,
+    cancelled: 0,
+    refused: 0,
+    lost: 0,
+    hostile: 0,
+    kills: 0,
+    updates: 0,
   }
   let tokens = 0
   const workers: Worker[] = []
@@ -81,7 +90,9 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
     const openLora = await createOpenLora(
       { blobs, lookup: async (name) => models.get(name), logger: { info: () => {}, error: () => {} } },
       {
-        ...{ baseDirectory: BASE, baseName: 'base', threads: 2 },
+        baseDirectory: BASE,
+        baseName: 'base',
+        threads: 2,
         limits: { rows: ROWS, rankMax: 64, waitingMax: 32, adapterBytesMax: ADAPTER_BYTES_MAX },
       },
     )

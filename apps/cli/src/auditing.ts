@@ -61,7 +61,8 @@ export async function auditReceipt(
       adapter: { cid: adapterCid, hash: onChain.adapterHash },
       index: { recordsCid, influenceCid, spansCid, attributionRoot: onChain.attributionRoot },
       policy: {
-        ...{ influenceBps: onChain.influenceBps, spansBps: onChain.spansBps },
+        influenceBps: onChain.influenceBps,
+        spansBps: onChain.spansBps,
         ...(onChain.agreementPpm === 0 ? {} : { agreementPpm: onChain.agreementPpm }),
       },
       commons: commons as Hex,

@@ -30,8 +30,11 @@ async function connectionTo(given: readonly Http.VersionRecord[]): Promise<Conne
   )
   const root = Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root
   const onChain = {
-    ...{ configHash: configHashOf(config), baseHash: checkpoint.baseHash, adapterHash: adapter.hash },
-    ...{ datanetIds: [1n], datanetVersions: [1] },
+    configHash: configHashOf(config),
+    baseHash: checkpoint.baseHash,
+    adapterHash: adapter.hash,
+    datanetIds: [1n],
+    datanetVersions: [1],
   }
   return {
     network: { deployment: { l2: { models: '0x01', datanets: '0x02' } } },
@@ -49,7 +52,8 @@ async function connectionTo(given: readonly Http.VersionRecord[]): Promise<Conne
 
 test('training again from the record gives the adapter on record', async () => {
   const lines = await retrain(await connectionTo(records), 'model', {
-    ...{ baseDirectory, workers: 1 },
+    baseDirectory,
+    workers: 1,
     onProgress: () => {},
   })
   expect(lines.map(({ claim, holds }) => `${holds} ${claim}`)).toEqual([
@@ -63,7 +67,8 @@ test('training again from the record gives the adapter on record', async () => {
 test('a server that changes one letter of a record is named, and nothing is trained', async () => {
   const given = records.map((record, i) => (i === 7 ? { ...record, text: `${record.text} ` } : record))
   const lines = await retrain(await connectionTo(given), 'model', {
-    ...{ baseDirectory, workers: 0 },
+    baseDirectory,
+    workers: 0,
     onProgress: () => expect.unreachable(),
   })
   expect(lines.map(({ holds }) => holds)).toEqual([true, true, false])

@@ -120,7 +120,10 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const gatherMs = config.gatherSeconds * 1_000
   const settlement = createSettlement(
     {
-      ...{ database, publicClient, deployment, clock: systemClock },
+      database,
+      publicClient,
+      deployment,
+      clock: systemClock,
       sender: operator,
       operator: DevelopmentKeys.account('operator'),
     },

@@ -24,14 +24,21 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
 
   async function sessionsOf(wallet: Hex): Promise<Http.Agent['sessions']> {
     const granted = await client.getContractEvents({
-      ...{ address: wallet, abi: Abi.agentWalletAbi, eventName: 'SessionGranted', fromBlock, strict: true },
+      address: wallet,
+      abi: Abi.agentWalletAbi,
+      eventName: 'SessionGranted',
+      fromBlock,
+      strict: true,
     })
     // a key that was granted twice has its last session
     const latest = new Map(granted.map(({ args }) => [args.key, args]))
     return Promise.all(
       [...latest.values()].map(async (grant) => {
         const now = await client.readContract({
-          ...{ address: wallet, abi: Abi.agentWalletAbi, functionName: 'sessionOf', args: [grant.key] },
+          address: wallet,
+          abi: Abi.agentWalletAbi,
+          functionName: 'sessionOf',
+          args: [grant.key],
         })
         return {
           key: grant.key.toLowerCase() as Hex,
@@ -49,7 +56,10 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
   return {
     async list() {
       const registered = await client.getContractEvents({
-        ...{ address: agentIdentity, abi: Abi.agentIdentityAbi, eventName: 'Registered', fromBlock },
+        address: agentIdentity,
+        abi: Abi.agentIdentityAbi,
+        eventName: 'Registered',
+        fromBlock,
         strict: true,
       })
       return Promise.all(
@@ -64,7 +74,10 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
             ownerOf(wallet),
             client.getBalance({ address: wallet }),
             client.readContract({
-              ...{ address: wopen, abi: Abi.wopenAbi, functionName: 'balanceOf', args: [wallet] },
+              address: wopen,
+              abi: Abi.wopenAbi,
+              functionName: 'balanceOf',
+              args: [wallet],
             }),
             sessionsOf(wallet),
           ])

@@ -59,7 +59,8 @@ export type Answering = {
 
 /** The policy that is signed: the agreement counts only where it was measured. */
 const policyOf = ({ influenceBps, spansBps, agreementPpm }: AnsweringModel) => ({
-  ...{ influenceBps, spansBps },
+  influenceBps,
+  spansBps,
   ...(agreementPpm === 0 ? {} : { agreementPpm }),
 })
 
@@ -98,13 +99,18 @@ export function createAnswering(deps: {
         policy: policyOf(model),
         commons: terms.commons,
       },
-      ...{ promptIds, answerIds, text },
+      promptIds,
+      answerIds,
+      text,
       excludedContributions: await ownContributions(hold.account),
     })
     // before the receipt that names it
     await blobs.put(evidence)
     return settlement.receipts.nextReceipt({
-      ...{ hold, modelId: model.modelId, attribution, inferenceCommitment },
+      hold,
+      modelId: model.modelId,
+      attribution,
+      inferenceCommitment,
       promptHash: hashText(result.promptText),
       answerHash: hashText(result.text),
       inputTokens: result.inputTokens,
@@ -173,7 +179,9 @@ function partOf({ prepared }: Quote, deltas: readonly TokenDelta[]): GenerationR
   const { promptIds, promptText } = prepared
   return {
     text: deltas.map((delta) => delta.text).join(''),
-    ...{ answerIds, promptIds, promptText },
+    answerIds,
+    promptIds,
+    promptText,
     inputTokens: promptIds.length,
     outputTokens: answerIds.length,
     finishReason: 'cancelled',

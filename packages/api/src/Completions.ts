@@ -109,7 +109,10 @@ export function fromChat(request: ChatRequest, caller: string): GenerateRequest 
   }))
   const topLogprobs = request.logprobs ? (request.top_logprobs ?? 0) : 0
   return {
-    ...{ model: request.model, caller, prompt, topLogprobs },
+    model: request.model,
+    caller,
+    prompt,
+    topLogprobs,
     ...optionsOf(request, request.max_completion_tokens ?? request.max_tokens ?? undefined),
   }
 }
@@ -119,7 +122,10 @@ export function fromCompletion(request: CompletionRequest, caller: string): Gene
   const first = Array.isArray(request.prompt) ? request.prompt[0] : request.prompt
   const prompt = typeof first === 'number' ? (request.prompt as number[]) : (first as string | number[])
   return {
-    ...{ model: request.model, caller, prompt, topLogprobs: request.logprobs ?? 0 },
+    model: request.model,
+    caller,
+    prompt,
+    topLogprobs: request.logprobs ?? 0,
     ...optionsOf(request, request.max_tokens ?? COMPLETION_TOKENS_DEFAULT),
   }
 }
@@ -252,7 +258,8 @@ function logprobsOf({ kind, tokenText }: Format, deltas: readonly TokenDelta[]):
   })
   if (kind === 'chat') {
     const written = (token: string, logprob: number) => ({
-      ...{ token, logprob },
+      token,
+      logprob,
       bytes: [...new TextEncoder().encode(token)],
     })
     return {

@@ -69,11 +69,10 @@ function createServer(deps: McpDependencies): McpServer {
   server.registerTool(
     'list_models',
     {
-      ...{
-        title: 'List models',
-        description: 'Published models with their prices in wei of OPEN per token.',
-      },
-      ...{ annotations: free, outputSchema: OUTPUTS.models },
+      title: 'List models',
+      description: 'Published models with their prices in wei of OPEN per token.',
+      annotations: free,
+      outputSchema: OUTPUTS.models,
     },
     () =>
       answered(async () => ({ models: (await modelFactory.models()).filter(({ isRetired }) => !isRetired) })),
@@ -81,8 +80,10 @@ function createServer(deps: McpDependencies): McpServer {
   server.registerTool(
     'get_model',
     {
-      ...{ title: 'Look at a model', description: 'Price, training data and losses of one model.' },
-      ...{ annotations: free, inputSchema: z.object({ name: z.string().max(128) }) },
+      title: 'Look at a model',
+      description: 'Price, training data and losses of one model.',
+      annotations: free,
+      inputSchema: z.object({ name: z.string().max(128) }),
       outputSchema: OUTPUTS.model,
     },
     ({ name }) => answered(async () => ({ model: await modelFactory.model(name) })),
@@ -90,19 +91,20 @@ function createServer(deps: McpDependencies): McpServer {
   server.registerTool(
     'list_datanets',
     {
-      ...{
-        title: 'List Datanets',
-        description: 'Datanets: what models are trained on, and who earns from them.',
-      },
-      ...{ annotations: free, outputSchema: OUTPUTS.datanets },
+      title: 'List Datanets',
+      description: 'Datanets: what models are trained on, and who earns from them.',
+      annotations: free,
+      outputSchema: OUTPUTS.datanets,
     },
     () => answered(async () => ({ datanets: await datanets.datanets() })),
   )
   server.registerTool(
     'get_receipt',
     {
-      ...{ title: 'Look at a receipt', description: 'What an answer cost, and which data it paid and why.' },
-      ...{ annotations: free, inputSchema: z.object({ sequence: z.number().int().positive() }) },
+      title: 'Look at a receipt',
+      description: 'What an answer cost, and which data it paid and why.',
+      annotations: free,
+      inputSchema: z.object({ sequence: z.number().int().positive() }),
       outputSchema: OUTPUTS.receipt,
     },
     ({ sequence }) => answered(async () => ({ receipt: await settlement.receipts.require(sequence) })),

@@ -80,7 +80,10 @@ export function createSupply(deps: {
     const origin = BigInt(originOf(head)?.number ?? 0)
     const [lockedOnL1Wei, arriving, { unpaidWei }] = await Promise.all([
       l1Client.readContract({
-        ...{ address: open, abi: Abi.openAbi, functionName: 'balanceOf', args: [portal] },
+        address: open,
+        abi: Abi.openAbi,
+        functionName: 'balanceOf',
+        args: [portal],
         blockNumber: l1Block,
       }),
       arrivingWei(origin, l1Block),

@@ -25,7 +25,10 @@ const MAX_WEI = 3n * INPUT_PRICE_WEI + 10n * OUTPUT_PRICE_WEI
 beforeAll(async () => {
   house = await startApiHouse()
   await house.senderOf('caller').send({
-    ...{ address: house.deployment.l2.wopen, abi: Abi.wopenAbi, functionName: 'deposit', args: [] },
+    address: house.deployment.l2.wopen,
+    abi: Abi.wopenAbi,
+    functionName: 'deposit',
+    args: [],
     valueWei: Open.parse('5'),
   })
 })
@@ -57,8 +60,12 @@ describe('a request that nobody pays for', () => {
     expect(required).toMatchObject({ x402Version: 2, resource: { url: `${URL_BASE}/v1/completions` } })
     expect(required.accepts).toEqual([
       {
-        ...{ scheme: 'exact', network: 'eip155:161200', asset: house.deployment.l2.wopen },
-        ...{ amount: MAX_WEI.toString(), payTo: house.deployment.l2.settlement, maxTimeoutSeconds: 120 },
+        scheme: 'exact',
+        network: 'eip155:161200',
+        asset: house.deployment.l2.wopen,
+        amount: MAX_WEI.toString(),
+        payTo: house.deployment.l2.settlement,
+        maxTimeoutSeconds: 120,
         extra: { assetTransferMethod: 'eip3009', name: 'Wrapped OPEN', version: '1' },
       },
     ])
@@ -117,7 +124,8 @@ describe('a payment', () => {
     expect(again.status).toBe(402)
     expect(await again.json()).toMatchObject({ error: { code: 'payment.replayed' } })
     expect(decodePaymentResponseHeader(again.headers.get('PAYMENT-RESPONSE')!)).toMatchObject({
-      ...{ success: false, errorReason: 'payment.replayed' },
+      success: false,
+      errorReason: 'payment.replayed',
     })
     await house.settlement.settler.settle()
     expect(await prepaidWei(payerAddress)).toBeLessThanOrEqual(before)
@@ -172,19 +180,27 @@ describe('an agent', () => {
     const owner = house.senderOf('agentOwner')
     const session = DevelopmentKeys.account('agentSession')
     const { logs } = await owner.send({
-      ...{ address: house.deployment.l2.agentWalletFactory, abi: Abi.agentWalletFactoryAbi },
-      ...{ functionName: 'createWallet', args: [owner.account, keccak256('0x01')] },
+      address: house.deployment.l2.agentWalletFactory,
+      abi: Abi.agentWalletFactoryAbi,
+      functionName: 'createWallet',
+      args: [owner.account, keccak256('0x01')],
     })
     const [created] = parseEventLogs({ abi: Abi.agentWalletFactoryAbi, eventName: 'WalletCreated', logs })
     const wallet = created!.args.wallet.toLowerCase() as Hex
     const price = 3n * INPUT_PRICE_WEI + 16n * OUTPUT_PRICE_WEI
     await owner.send({
-      ...{ address: wallet, abi: Abi.agentWalletAbi, functionName: 'grantSession' },
+      address: wallet,
+      abi: Abi.agentWalletAbi,
+      functionName: 'grantSession',
       args: [session.address, house.deployment.l2.settlement, price, price * 2n, 4_000_000_000n],
     })
     await house.mined(await house.wallet('agentOwner').sendTransaction({ to: wallet, value: Open.ONE }))
     const agent = createAgent({
-      ...{ wallet, sessionAccount: session, chainId: 161_200, serverUrl: URL_BASE, fetch: house.fetch },
+      wallet,
+      sessionAccount: session,
+      chainId: 161_200,
+      serverUrl: URL_BASE,
+      fetch: house.fetch,
     })
     expect((await agent.findModel('solidity')).name).toBe(model)
     const question = { model, prompt: 'write a token', maxTokens: 16 }
@@ -192,7 +208,10 @@ describe('an agent', () => {
     await expect(agent.ask(question)).rejects.toThrow(PaymentRefusedError)
     await expect(agent.ask(question)).rejects.toThrow('SessionLimitExceeded')
     const { spentWei } = await house.publicClient.readContract({
-      ...{ address: wallet, abi: Abi.agentWalletAbi, functionName: 'sessionOf', args: [session.address] },
+      address: wallet,
+      abi: Abi.agentWalletAbi,
+      functionName: 'sessionOf',
+      args: [session.address],
     })
     expect(spentWei).toBe(price * 2n)
   })

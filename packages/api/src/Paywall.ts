@@ -79,7 +79,11 @@ export function createPaywall(deps: {
   const { wopen, settlement: payTo } = deployment.l2
 
   const requirements = (maxWei: bigint): PaymentRequirements => ({
-    ...{ scheme: 'exact', network, asset: wopen, amount: maxWei.toString(), payTo },
+    scheme: 'exact',
+    network,
+    asset: wopen,
+    amount: maxWei.toString(),
+    payTo,
     maxTimeoutSeconds: PAYMENT_SECONDS,
     extra: { assetTransferMethod: 'eip3009', name: 'Wrapped OPEN', version: '1' },
   })
@@ -107,9 +111,13 @@ export function createPaywall(deps: {
     const { from, to, value, validAfter, validBefore, nonce } = payload.authorization
     const transaction = await settlement.payments.take(
       {
-        ...{ from, to, valueWei: BigInt(value) },
-        ...{ validAfter: BigInt(validAfter), validBefore: BigInt(validBefore) },
-        ...{ nonce, signature: payload.signature as Hex },
+        from,
+        to,
+        valueWei: BigInt(value),
+        validAfter: BigInt(validAfter),
+        validBefore: BigInt(validBefore),
+        nonce,
+        signature: payload.signature as Hex,
       },
       request.maxWei,
       request.url,

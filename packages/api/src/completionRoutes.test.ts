@@ -20,11 +20,16 @@ const WORDS = ['contract ', 'Token ', 'is ', 'ERC20 ', '{}']
 beforeAll(async () => {
   house = await startApiHouse()
   await house.senderOf('caller').send({
-    ...{ address: house.deployment.l2.settlement, abi: Abi.settlementAbi, functionName: 'deposit' },
-    ...{ args: [caller], valueWei: Open.parse('20') },
+    address: house.deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    functionName: 'deposit',
+    args: [caller],
+    valueWei: Open.parse('20'),
   })
   const created = await house.settlement.apiKeys.create({
-    ...{ account: caller, name: 'test', limitWei: Open.parse('20') },
+    account: caller,
+    name: 'test',
+    limitWei: Open.parse('20'),
   })
   secret = created.secret
   openai = new OpenAI({ baseURL: `${URL_BASE}/v1`, apiKey: secret, maxRetries: 0, fetch: house.fetch })
@@ -75,7 +80,9 @@ describe('the official OpenAI client', () => {
     const whole = await openai.chat.completions.create(request)
     expect(whole.choices[0]?.message).toMatchObject({ role: 'assistant', content: WORDS.join('') })
     const stream = await openai.chat.completions.create({
-      ...{ ...request, stream: true, stream_options: { include_usage: true } },
+      ...request,
+      stream: true,
+      stream_options: { include_usage: true },
     })
     const chunks: OpenAI.ChatCompletionChunk[] = []
     for await (const chunk of stream) chunks.push(chunk)
@@ -95,15 +102,21 @@ describe('the official OpenAI client', () => {
 
   test('gets probabilities when it asks for them', async () => {
     const chat = await openai.chat.completions.create({
-      ...{ model, messages: [{ role: 'user', content: 'a' }], logprobs: true, top_logprobs: 1 },
+      model,
+      messages: [{ role: 'user', content: 'a' }],
+      logprobs: true,
+      top_logprobs: 1,
     })
     expect(chat.choices[0]?.logprobs?.content?.[0]).toEqual({
-      ...{ token: 'contract ', logprob: -0.5, bytes: [...Buffer.from('contract ')] },
+      token: 'contract ',
+      logprob: -0.5,
+      bytes: [...Buffer.from('contract ')],
       top_logprobs: [{ token: 'contract ', logprob: -0.5, bytes: [...Buffer.from('contract ')] }],
     })
     const completion = await openai.completions.create({ model, prompt: 'a', logprobs: 1 })
     expect(completion.choices[0]?.logprobs).toMatchObject({
-      ...{ tokens: WORDS, text_offset: [0, 9, 15, 18, 24] },
+      tokens: WORDS,
+      text_offset: [0, 9, 15, 18, 24],
     })
   })
 
@@ -118,7 +131,10 @@ describe('the official OpenAI client', () => {
     const before = await money()
     const request = { model, prompt: 'a', ...fields } as OpenAI.CompletionCreateParamsNonStreaming
     await expect(openai.completions.create(request)).rejects.toMatchObject({
-      ...{ status: 400, type: 'invalid_request_error', code: 'request.invalid', param },
+      status: 400,
+      type: 'invalid_request_error',
+      code: 'request.invalid',
+      param,
     })
     expect(await money()).toEqual(before)
   })
@@ -126,20 +142,26 @@ describe('the official OpenAI client', () => {
   test('is refused an unknown model, an unknown key, and what it cannot pay', async () => {
     const before = await money()
     await expect(openai.completions.create({ model: 'nobody', prompt: 'a' })).rejects.toMatchObject({
-      ...{ status: 404, code: 'model.not_found', param: 'model' },
+      status: 404,
+      code: 'model.not_found',
+      param: 'model',
     })
     const stranger = openai.withOptions({ apiKey: 'ol-nobody' })
     await expect(stranger.completions.create({ model, prompt: 'a' })).rejects.toBeInstanceOf(
       OpenAI.AuthenticationError,
     )
     const { secret: small } = await house.settlement.apiKeys.create({
-      ...{ account: caller, name: 'small', limitWei: 1n },
+      account: caller,
+      name: 'small',
+      limitWei: 1n,
     })
     await expect(
       openai.withOptions({ apiKey: small }).completions.create({ model, prompt: 'a' }),
     ).rejects.toMatchObject({ status: 402, code: 'api_key.limit', type: 'insufficient_quota' })
     const { secret: poor } = await house.settlement.apiKeys.create({
-      ...{ account: `0x${'42'.repeat(20)}`, name: 'poor', limitWei: Open.parse('1') },
+      account: `0x${'42'.repeat(20)}`,
+      name: 'poor',
+      limitWei: Open.parse('1'),
     })
     await expect(
       openai.withOptions({ apiKey: poor }).completions.create({ model, prompt: 'a' }),
@@ -231,11 +253,16 @@ describe('a whole answer', () => {
   test('pays no contribution of whoever asks', async () => {
     const contributor = DevelopmentKeys.contributor(0).address.toLowerCase() as Hex
     await house.senderOf('caller').send({
-      ...{ address: house.deployment.l2.settlement, abi: Abi.settlementAbi, functionName: 'deposit' },
-      ...{ args: [contributor], valueWei: Open.ONE },
+      address: house.deployment.l2.settlement,
+      abi: Abi.settlementAbi,
+      functionName: 'deposit',
+      args: [contributor],
+      valueWei: Open.ONE,
     })
     const { secret: own } = await house.settlement.apiKeys.create({
-      ...{ account: contributor, name: 'own', limitWei: Open.ONE },
+      account: contributor,
+      name: 'own',
+      limitWei: Open.ONE,
     })
     const asked = await openai.withOptions({ apiKey: own }).completions.create({ model, prompt: 'a' })
     const { receipt } = extensionOf(asked)

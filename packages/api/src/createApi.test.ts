@@ -15,8 +15,11 @@ const model = 'solidity-1'
 beforeAll(async () => {
   house = await startApiHouse()
   await house.senderOf('caller').send({
-    ...{ address: house.deployment.l2.settlement, abi: Abi.settlementAbi, functionName: 'deposit' },
-    ...{ args: [callerAddress], valueWei: Open.parse('5') },
+    address: house.deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    functionName: 'deposit',
+    args: [callerAddress],
+    valueWei: Open.parse('5'),
   })
 })
 afterAll(() => house.close())
@@ -90,7 +93,8 @@ describe('what an auditor needs', () => {
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes)
     const another = await house.blobs.put(new TextEncoder().encode('of nobody'))
     expect(await statusOf(`/api/models/${model}/files/${another}`)).toEqual({
-      ...{ status: 404, code: 'model.file_not_found' },
+      status: 404,
+      code: 'model.file_not_found',
     })
     await orm.update(schema.datanets).set({ licence: 'Proprietary' })
     expect(await statusOf(file)).toEqual({ status: 403, code: 'model.files_forbidden' })
@@ -151,7 +155,8 @@ describe('every route', () => {
     )
     expect(transaction.summary).toMatch(/^Paid the earnings of 0x/)
     expect(transaction.events).toContainEqual({
-      ...{ contract: 'Settlement', name: 'Claimed' },
+      contract: 'Settlement',
+      name: 'Claimed',
       arguments: { account: contributor, amount: claimed.amountWei },
     })
     const block = Http.blockDetailSchema.parse(await get(`/api/blocks/${transaction.blockNumber}`))
@@ -201,7 +206,10 @@ describe('bad input', () => {
     expect(response.headers.get('content-type')).toBe('application/problem+json')
     expect(await response.json()).toEqual({
       type: 'urn:openledger:error:receipt.not_found',
-      ...{ title: 'Not found', status: 404, code: 'receipt.not_found', context: { sequence: 999 } },
+      title: 'Not found',
+      status: 404,
+      code: 'receipt.not_found',
+      context: { sequence: 999 },
       detail: 'Expected the sequence of a receipt, 1 for the first, but there is no receipt 999.',
     })
   })
@@ -337,7 +345,8 @@ describe('the MCP server', () => {
     const client = await connect({ authorization: `Bearer ${await createKey('mcp')}` })
     const answered = await client.callTool(question)
     expect(answered.structuredContent).toMatchObject({
-      ...{ answer: 'contract Token is ERC20 {}', receipt: { payer: callerAddress } },
+      answer: 'contract Token is ERC20 {}',
+      receipt: { payer: callerAddress },
     })
     await client.close()
   })

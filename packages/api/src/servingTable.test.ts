@@ -11,7 +11,9 @@ function rowsOf(heading: string): { field: string; example: unknown; verdict: st
   const section = page.split(`## ${heading}\n`)[1]!.split('\n## ')[0]!
   return [...section.matchAll(/^\| `([^`]+)` \| `([^`]+)` \| (\w+)/gm)].map(
     ([, field, example, verdict]) => ({
-      ...{ field: field!, example: JSON.parse(example!) as unknown, verdict: verdict! },
+      field: field!,
+      example: JSON.parse(example!) as unknown,
+      verdict: verdict!,
     }),
   )
 }
@@ -25,13 +27,19 @@ beforeAll(async () => {
   house = await startApiHouse()
   const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
   await house.senderOf('caller').send({
-    ...{ address: house.deployment.l2.settlement, abi: Abi.settlementAbi, functionName: 'deposit' },
-    ...{ args: [caller], valueWei: Open.parse('20') },
+    address: house.deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    functionName: 'deposit',
+    args: [caller],
+    valueWei: Open.parse('20'),
   })
   const keyOf = async (account: Hex): Promise<string> =>
     (await house.settlement.apiKeys.create({ account, name: 'test', limitWei: Open.parse('20') })).secret
   openai = new OpenAI({
-    ...{ baseURL: `${URL_BASE}/v1`, apiKey: await keyOf(caller), maxRetries: 0, fetch: house.fetch },
+    baseURL: `${URL_BASE}/v1`,
+    apiKey: await keyOf(caller),
+    maxRetries: 0,
+    fetch: house.fetch,
   })
   const { owned_by: owner } = await openai.models.retrieve(model)
   ownerKey = await keyOf(owner.toLowerCase() as Hex)
@@ -99,10 +107,12 @@ describe("vLLM's routes", () => {
 
   test('read no path', async () => {
     const { status, body } = await post('load_lora_adapter', {
-      ...{ lora_name: model, lora_path: '/etc/passwd' },
+      lora_name: model,
+      lora_path: '/etc/passwd',
     })
     expect({ status, body }).toMatchObject({
-      ...{ status: 400, body: { error: { code: 'model.adapter_path', param: 'lora_path' } } },
+      status: 400,
+      body: { error: { code: 'model.adapter_path', param: 'lora_path' } },
     })
   })
 

@@ -67,9 +67,12 @@ export async function startApiHouse(): Promise<ApiHouse> {
   })
   const entries = await database.orm.select().from(schema.records).orderBy(schema.records.contributionId)
   const manifest = {
-    ...{ datanetId: '1', parentVersion: 0 },
+    datanetId: '1',
+    parentVersion: 0,
     records: entries.map(({ contributionId, index, id }) => ({
-      ...{ contributionId: contributionId as Hex, index, recordId: id as Hex },
+      contributionId: contributionId as Hex,
+      index,
+      recordId: id as Hex,
     })),
   }
   const manifestCid = await blobs.put(Manifest.encode(manifest))
@@ -96,12 +99,21 @@ export async function startApiHouse(): Promise<ApiHouse> {
   }
   const api = createApi({
     network: {
-      ...{ name: 'test', development: true, deployment, l1RpcUrl: 'http://l1', l2RpcUrl: 'http://l2' },
+      name: 'test',
+      development: true,
+      deployment,
+      l1RpcUrl: 'http://l1',
+      l2RpcUrl: 'http://l2',
       operator: lower(operator.address),
       validator: lower(DevelopmentKeys.account('validator').address),
       base: { name: 'base', hash: keccak256('0x00'), parameters: 1, contextTokens: CONTEXT_TOKENS },
     },
-    ...{ database, l1Client: publicClient, l2Client: publicClient, settlement, datanets, clock },
+    database,
+    l1Client: publicClient,
+    l2Client: publicClient,
+    settlement,
+    datanets,
+    clock,
     supply: async () => ({ lockedOnL1Wei: 1n, onL2Wei: 1n }),
     modelFactory: factory,
     blobs,
@@ -119,7 +131,12 @@ export async function startApiHouse(): Promise<ApiHouse> {
   return {
     ...house,
     deployment,
-    ...{ api, settlement, script, fetch, logged, blobs },
+    api,
+    settlement,
+    script,
+    fetch,
+    logged,
+    blobs,
     async post(path, body, headers = {}) {
       const response = await fetch(`${URL_BASE}${path}`, {
         method: 'POST',
@@ -156,12 +173,27 @@ async function withOpen({ deployment, wallet, mined }: House): Promise<Deploymen
 const times = { counts: [1, 2, 0], sum: 0.02, count: 3 }
 const cached = { entryCount: 2, heldBytes: 2_000, hits: 5, misses: 3, evictions: 1 }
 const METRICS: OpenLoraMetrics = {
-  ...{ rows: 4, running: 1, waiting: 2, requests: 9, finished: 5, cancelled: 2, failed: 1 },
-  ...{ inputTokens: 70, outputTokens: 80, steps: 30, stepMs: 60, prefillMs: 9 },
-  ...{ guessedTokens: 10, guessedRightTokens: 6 },
+  rows: 4,
+  running: 1,
+  waiting: 2,
+  requests: 9,
+  finished: 5,
+  cancelled: 2,
+  failed: 1,
+  inputTokens: 70,
+  outputTokens: 80,
+  steps: 30,
+  stepMs: 60,
+  prefillMs: 9,
+  guessedTokens: 10,
+  guessedRightTokens: 6,
   prefix: { entryCount: 1, heldBytes: 100, queriedTokens: 70, hitTokens: 32 },
-  ...{ timeToFirstToken: times, timePerOutputToken: times, requestSeconds: times, queueSeconds: times },
-  ...{ adapters: cached, indexes: cached },
+  timeToFirstToken: times,
+  timePerOutputToken: times,
+  requestSeconds: times,
+  queueSeconds: times,
+  adapters: cached,
+  indexes: cached,
 }
 
 /** Stands for the model: a token is a word with its space, and the first contribution shaped half of every answer. */
@@ -194,7 +226,11 @@ function createScriptedServing(
       const promptIds = promptText.split(/(?<=\s)/).map(idOf)
       const room = CONTEXT_TOKENS - promptIds.length
       return {
-        ...{ request, promptIds, promptText, model: undefined, sampling: undefined as never },
+        request,
+        promptIds,
+        promptText,
+        model: undefined,
+        sampling: undefined as never,
         outputTokensMax: Math.min(request.outputTokensMax ?? 256, room),
       }
     },
@@ -220,8 +256,13 @@ function createScriptedServing(
         }
         const text = said.join('')
         settle({
-          ...{ text, answerIds: said.map(idOf), promptIds, promptText, finishReason },
-          ...{ inputTokens: promptIds.length, outputTokens: said.length },
+          text,
+          answerIds: said.map(idOf),
+          promptIds,
+          promptText,
+          finishReason,
+          inputTokens: promptIds.length,
+          outputTokens: said.length,
         })
       }
       return { [Symbol.asyncIterator]: read, result }
@@ -229,12 +270,17 @@ function createScriptedServing(
     async attribute({ answerIds, text, excludedContributions }) {
       const [contributionId] = contributionIds.filter((id) => !excludedContributions.includes(id))
       const reason = {
-        ...{ kind: 'span' as const, recordId: keccak256('0x01'), start: 0, end: text.length },
-        ...{ occurrences: 1, sharePpm: 500_000 },
+        kind: 'span' as const,
+        recordId: keccak256('0x01'),
+        start: 0,
+        end: text.length,
+        occurrences: 1,
+        sharePpm: 500_000,
       }
       return {
         attribution: {
-          ...{ engineVersion: 'script', policy: { influenceBps: 5_000, spansBps: 5_000 } },
+          engineVersion: 'script',
+          policy: { influenceBps: 5_000, spansBps: 5_000 },
           evidenceCid: cidOf(Bytes.fromUtf8(text)),
           liftMilliNats: answerIds.length,
           shares: [{ contributionId: contributionId!, sharePpm: 500_000, reasons: [reason] }],

@@ -70,8 +70,15 @@ export function addProduct32(
   c: Matrix<Float64Array>,
 ): void {
   kernels.addProducts32({
-    ...{ a: a.at, aStride: a.stride, aRows: a.rows, b: b.at, bStride: b.stride, bRows: b.rows },
-    ...{ c: c.at, cStride: c.stride, width: a.stride },
+    a: a.at,
+    aStride: a.stride,
+    aRows: a.rows,
+    b: b.at,
+    bStride: b.stride,
+    bRows: b.rows,
+    c: c.at,
+    cStride: c.stride,
+    width: a.stride,
   })
 }
 
@@ -87,8 +94,15 @@ export function addGram32(
 ): void {
   forPanels(a.rows, columns, (from, rowCount, columnCount) =>
     kernels.addProducts32({
-      ...{ a: a.at + 4 * from * a.stride, aStride: a.stride, aRows: rowCount, b: a.at, bStride: a.stride },
-      ...{ bRows: columnCount, c: c.at + 8 * from * c.stride, cStride: c.stride, width: a.stride },
+      a: a.at + 4 * from * a.stride,
+      aStride: a.stride,
+      aRows: rowCount,
+      b: a.at,
+      bStride: a.stride,
+      bRows: columnCount,
+      c: c.at + 8 * from * c.stride,
+      cStride: c.stride,
+      width: a.stride,
     }),
   )
   mirror(c, columns)
@@ -103,8 +117,15 @@ export function subtractGram64(
 ): void {
   forPanels(a.rows, columns, (from, rowCount, columnCount) =>
     kernels.subtractProducts64({
-      ...{ a: a.at + 8 * from * a.stride, aStride: a.stride, aRows: rowCount, b: a.at, bStride: a.stride },
-      ...{ bRows: columnCount, c: c.at + 8 * from * c.stride, cStride: c.stride, width: a.stride },
+      a: a.at + 8 * from * a.stride,
+      aStride: a.stride,
+      aRows: rowCount,
+      b: a.at,
+      bStride: a.stride,
+      bRows: columnCount,
+      c: c.at + 8 * from * c.stride,
+      cStride: c.stride,
+      width: a.stride,
     }),
   )
   mirror(c, columns)
@@ -116,8 +137,15 @@ export function factor({ kernels }: Arena, a: Matrix<Float64Array>): void {
   for (let k = 0; k < rows; k += BLOCK) {
     const panel = a.at + 8 * k * stride
     kernels.subtractProducts64({
-      ...{ a: panel, aStride: stride, aRows: rows - k, b: panel, bStride: stride, bRows: BLOCK },
-      ...{ c: panel + 8 * k, cStride: stride, width: k },
+      a: panel,
+      aStride: stride,
+      aRows: rows - k,
+      b: panel,
+      bStride: stride,
+      bRows: BLOCK,
+      c: panel + 8 * k,
+      cStride: stride,
+      width: k,
     })
     for (let i = k; i < rows; i++) {
       const row = i * stride
@@ -143,8 +171,15 @@ export function solveForward(
   const { data, stride } = lower
   for (let k = 0; k < lower.rows; k += BLOCK) {
     kernels.subtractProducts64({
-      ...{ a: rhs.at, aStride: rhs.stride, aRows: rhs.rows, b: lower.at + 8 * k * stride, bStride: stride },
-      ...{ bRows: BLOCK, c: rhs.at + 8 * k, cStride: rhs.stride, width: k },
+      a: rhs.at,
+      aStride: rhs.stride,
+      aRows: rhs.rows,
+      b: lower.at + 8 * k * stride,
+      bStride: stride,
+      bRows: BLOCK,
+      c: rhs.at + 8 * k,
+      cStride: rhs.stride,
+      width: k,
     })
     for (let r = 0, row = 0; r < rhs.rows; r++, row += rhs.stride) {
       for (let j = k; j < k + BLOCK; j++) {
@@ -169,9 +204,15 @@ export function solveBackward(
   for (let k = upper.rows - BLOCK; k >= 0; k -= BLOCK) {
     const after = k + BLOCK
     kernels.subtractProducts64({
-      ...{ a: rhs.at + 8 * after, aStride: rhs.stride, aRows: rhs.rows },
-      ...{ b: upper.at + 8 * (k * stride + after), bStride: stride, bRows: BLOCK },
-      ...{ c: rhs.at + 8 * k, cStride: rhs.stride, width: upper.rows - after },
+      a: rhs.at + 8 * after,
+      aStride: rhs.stride,
+      aRows: rhs.rows,
+      b: upper.at + 8 * (k * stride + after),
+      bStride: stride,
+      bRows: BLOCK,
+      c: rhs.at + 8 * k,
+      cStride: rhs.stride,
+      width: upper.rows - after,
     })
     for (let r = 0, row = 0; r < rhs.rows; r++, row += rhs.stride) {
       for (let j = after - 1; j >= k; j--) {

@@ -48,8 +48,15 @@ describe('products of rows', () => {
     for (const array of [a, b]) for (let i = 0; i < array.length; i++) array[i] = random()
     const c = new Float64Array(buffer, 131_072, aRows * cStride).fill(5)
     subtractProducts64({
-      ...{ a: 0, aStride: stride, aRows, b: 32_768, bStride: stride, bRows },
-      ...{ c: 131_072, cStride, width },
+      a: 0,
+      aStride: stride,
+      aRows,
+      b: 32_768,
+      bStride: stride,
+      bRows,
+      c: 131_072,
+      cStride,
+      width,
     })
     for (let i = 0; i < aRows; i++) {
       for (let j = 0; j < cStride; j++) {

@@ -90,7 +90,11 @@ function pay(written: readonly Written[], excluded: readonly string[] = []): Map
   const copied = copiedParts(spanIndex, influenceIndex)
   const records = written.map(
     ({ name }, i): PayoutRecord => ({
-      ...{ recordId: names[i]!, contributionId: name, contributor: name, beneficiary: name, arrival: i },
+      recordId: names[i]!,
+      contributionId: name,
+      contributor: name,
+      beneficiary: name,
+      arrival: i,
       clusterId: clusters[i]!.clusterId,
       copied: copied[i]!,
     }),

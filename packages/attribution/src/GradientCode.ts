@@ -48,7 +48,10 @@ export function learn(source: {
   const { directions, rank, dimension, energyPpm } = principal(gram, landmarkCount, source.dimension)
   const gradientWidth = paddedWidth(blocks)
   const kernels = ScanKernels.create({
-    ...{ rowCount: rows.length, width: dimension, directions: dimension, gradientWidth },
+    rowCount: rows.length,
+    width: dimension,
+    directions: dimension,
+    gradientWidth,
   })
   const scales = new Uint16Array(rows.length)
   const projected = new Float64Array(dimension)

@@ -64,7 +64,9 @@ export function build({
   for (const [i, row] of rows.entries()) assertGradient(row, parameterCount, `record ${recordIds[i]}`)
   for (const [i, row] of fisher.entries()) assertGradient(row, parameterCount, `Fisher row ${i}`)
   const { dimension, energyPpm, kernels, scales } = GradientCode.learn({
-    ...{ blocks, rows, fisher },
+    blocks,
+    rows,
+    fisher,
     ...(wanted === undefined ? {} : { dimension: wanted }),
   })
   return commit({ blocks, recordIds, dimension, energyPpm, scales, kernels })

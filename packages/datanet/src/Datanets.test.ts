@@ -349,8 +349,13 @@ describe('is refused with a clear error, and nothing changes:', () => {
       'a garbage signature',
       () =>
         datanets.contribute({
-          ...{ datanetId: '1', licence: 'MIT', records, title: 'x', contributor: lower(ada.address) },
-          ...{ deadline: inTenMinutes(), signature: '0x1234' },
+          datanetId: '1',
+          licence: 'MIT',
+          records,
+          title: 'x',
+          contributor: lower(ada.address),
+          deadline: inTenMinutes(),
+          signature: '0x1234',
         }),
       { code: 'signature.invalid' },
     ],
@@ -375,7 +380,9 @@ test('rewards that were handed on belong to their new owner here as on chain, ho
     const hash = await connect(chain.url)
       .walletOf(from)
       .writeContract({
-        ...{ address: deployment.l2.datanets, abi: Abi.datanetsAbi, functionName: 'setBeneficiary' },
+        address: deployment.l2.datanets,
+        abi: Abi.datanetsAbi,
+        functionName: 'setBeneficiary',
         args: [id, to.address],
       })
     await publicClient.waitForTransactionReceipt({ hash })
@@ -420,20 +427,26 @@ test('what a record earned is its part of what the contribution was paid, as its
   const { id: contributionId, records } = await datanets.contribution(Contribution.id(1n, recordsRoot))
   const { orm } = database
   await orm.insert(schema.trainingRuns).values({
-    ...{
-      id: 'run',
-      modelName: 'm',
-      owner: '0x',
-      datanets: [],
-      config: {},
-      inputPriceWei: 1n,
-      outputPriceWei: 1n,
-    },
-    ...{ influenceBps: 5_000, status: 'published' },
+    id: 'run',
+    modelName: 'm',
+    owner: '0x',
+    datanets: [],
+    config: {},
+    inputPriceWei: 1n,
+    outputPriceWei: 1n,
+    influenceBps: 5_000,
+    status: 'published',
   })
   await orm.insert(schema.models).values({
-    ...{ id: 1n, name: 'm', owner: '0x', trainingRunId: 'run', inputPriceWei: 1n, outputPriceWei: 1n },
-    ...{ influenceBps: 5_000, spansBps: 5_000, transactionHash: '0x' },
+    id: 1n,
+    name: 'm',
+    owner: '0x',
+    trainingRunId: 'run',
+    inputPriceWei: 1n,
+    outputPriceWei: 1n,
+    influenceBps: 5_000,
+    spansBps: 5_000,
+    transactionHash: '0x',
   })
   const reasons = [
     { kind: 'influence', recordId: records[0]!.id, milliZ: 5_000, sharePpm: 300_000 },
@@ -441,34 +454,36 @@ test('what a record earned is its part of what the contribution was paid, as its
     { kind: 'span', recordId: records[0]!.id, start: 9, end: 12, occurrences: 1, sharePpm: 200_000 },
   ]
   await orm.insert(schema.receipts).values({
-    ...{
-      sequence: 1,
-      hash: '0x1',
-      previousHash: '0x0',
-      payer: '0x',
-      modelId: 1n,
-      promptHash: '0x',
-      answerHash: '0x',
-    },
-    ...{ inputTokens: 1, outputTokens: 1, feeWei: 1_200n, platformWei: 0n, ownerWei: 0n, stakersWei: 0n },
-    ...{
-      contributorsWei: 1_000n,
-      splitVersion: 1,
-      stakeVersion: 0,
-      sharesRoot: '0x',
-      attributionHash: '0x',
-      inferenceCommitment: '0x',
-    },
-    ...{ timestamp: 1, signature: '0x', attribution: { shares: [{ contributionId, reasons }] } },
+    sequence: 1,
+    hash: '0x1',
+    previousHash: '0x0',
+    payer: '0x',
+    modelId: 1n,
+    promptHash: '0x',
+    answerHash: '0x',
+    inputTokens: 1,
+    outputTokens: 1,
+    feeWei: 1_200n,
+    platformWei: 0n,
+    ownerWei: 0n,
+    stakersWei: 0n,
+
+    contributorsWei: 1_000n,
+    splitVersion: 1,
+    stakeVersion: 0,
+    sharesRoot: '0x',
+    attributionHash: '0x',
+    inferenceCommitment: '0x',
+    timestamp: 1,
+    signature: '0x',
+    attribution: { shares: [{ contributionId, reasons }] },
   })
   await orm.insert(schema.payouts).values({
-    ...{
-      receiptSequence: 1,
-      position: 0,
-      beneficiary: lower(ada.address),
-      contributionId,
-      sharePpm: 600_000,
-    },
+    receiptSequence: 1,
+    position: 0,
+    beneficiary: lower(ada.address),
+    contributionId,
+    sharePpm: 600_000,
     amountWei: 600n,
   })
   const detail = await datanets.contribution(contributionId)
@@ -507,8 +522,10 @@ test('no acknowledged contribution is lost to kill -9, and what was half done is
     const setUp = await createDatabase({ directory: home })
     const first = createDatanets({
       ...own,
-      ...{ database: setUp, jobs: { enqueue: async () => {}, work: async () => {}, stop: async () => {} } },
-      ...{ blobs, clock: systemClock },
+      database: setUp,
+      jobs: { enqueue: async () => {}, work: async () => {}, stop: async () => {} },
+      blobs,
+      clock: systemClock,
     })
     await first.register({ transactionHash: await own.createDatanet('killed', SUMMARY), summary: SUMMARY })
     await setUp.close()
@@ -530,7 +547,10 @@ test('no acknowledged contribution is lost to kill -9, and what was half done is
     const again = await createJobs(reopened)
     const last = createDatanets({
       ...own,
-      ...{ database: reopened, jobs: again, blobs: createDiskBlobs(`${home}/blobs`), clock: systemClock },
+      database: reopened,
+      jobs: again,
+      blobs: createDiskBlobs(`${home}/blobs`),
+      clock: systemClock,
     })
     await last.work()
     await vi.waitFor(

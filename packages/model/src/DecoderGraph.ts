@@ -54,7 +54,8 @@ export function buildDecoderGraph(
     const sizes = targets.map((target) => linearSize(config, target))
     const inWidth = sizes[0]!.input
     const members = targets.map((target, i) => ({
-      ...{ name: linearName(layer, target), outWidth: sizes[i]!.output },
+      name: linearName(layer, target),
+      outWidth: sizes[i]!.output,
     }))
     const group: SlotGroup = { name: groupName(layer, targets), inWidth, members }
     groups.push(group)

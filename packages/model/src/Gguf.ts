@@ -58,7 +58,9 @@ export function encodeModel(
   }
   const tensors: GgufFile.GgufTensor[] = [
     {
-      ...{ name: 'token_embd.weight', shape: [vocabularySize, hiddenSize], type },
+      name: 'token_embd.weight',
+      shape: [vocabularySize, hiddenSize],
+      type,
       data: weight('model.embed_tokens.weight'),
     },
     { name: 'output_norm.weight', shape: [hiddenSize], data: weight('model.norm.weight'), type: 'F32' },
@@ -135,7 +137,9 @@ export function encodeAdapter(
     const file = `blk.${layer}.${layerNames[target]}.weight`
     const up = reordered(config, target, transposed(pair.b, rank, output), rank)
     tensors.push({
-      ...{ name: `${file}.lora_a`, shape: [rank, input], type },
+      name: `${file}.lora_a`,
+      shape: [rank, input],
+      type,
       data: transposed(pair.a, input, rank),
     })
     tensors.push({ name: `${file}.lora_b`, shape: [output, rank], data: up, type })

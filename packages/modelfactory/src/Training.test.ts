@@ -72,7 +72,10 @@ describe('training an adapter', () => {
     const metrics: TrainingProgress[] = []
     const result = await trainAdapter(
       {
-        ...{ checkpoint, tokenizer, records, workers: 0 },
+        checkpoint,
+        tokenizer,
+        records,
+        workers: 0,
         config: { ...config, ...changes },
         ...(resume === undefined ? {} : { resume }),
       },
@@ -153,7 +156,12 @@ describe('training an adapter', () => {
     const hooks = { onProgress: () => {}, signal: new AbortController().signal }
     const indexes = await buildIndexes({ checkpoint, tokenizer, adapter, records: training, seed: 1 }, hooks)
     const input = {
-      ...{ checkpoint, tokenizer, adapter, training, heldOut, influence: indexes.influence },
+      checkpoint,
+      tokenizer,
+      adapter,
+      training,
+      heldOut,
+      influence: indexes.influence,
       config: { ...config, agreementRetrainings: 8 },
     }
     const card = await measureAgreement(input, hooks)

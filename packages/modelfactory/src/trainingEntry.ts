@@ -63,8 +63,13 @@ try {
       ? undefined
       : await measureAgreement(
           {
-            ...{ checkpoint, tokenizer, adapter: result.adapter, training, heldOut },
-            ...{ config: task.config, influence: indexes.influence },
+            checkpoint,
+            tokenizer,
+            adapter: result.adapter,
+            training,
+            heldOut,
+            config: task.config,
+            influence: indexes.influence,
           },
           {
             onProgress: () => void report({ kind: 'indexing', done: training.length, of: training.length }),

@@ -53,7 +53,9 @@ export async function loadAttributionIndex(
   const sizeBytes = blobs.reduce((sum, bytes) => sum + bytes.length, 0)
   // texts and tokens are in the span index as far as they are needed
   const records = table.records.map(({ recordId, contributionId, clusterId }) => ({
-    ...{ recordId, contributionId, clusterId },
+    recordId,
+    contributionId,
+    clusterId,
   }))
   return { value: { influence, spans, records }, sizeBytes }
 }

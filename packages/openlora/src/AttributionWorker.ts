@@ -50,7 +50,10 @@ async function start(
   const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
   const gradients = createGradients(checkpoint, shape, { batchSize: 1, threads })
   return createAttributor({
-    ...{ checkpoint, tokenizer, decoder, gradients },
+    checkpoint,
+    tokenizer,
+    decoder,
+    gradients,
     adapters: createAdapterSource(link),
     indexes: { acquire: acquireIndex, release: releaseIndex },
   })

@@ -69,9 +69,20 @@ describe('createAttributor', () => {
       { bos_token: '<|bos|>', eos_token: '<|eos|>', pad_token: '<|pad|>' },
     )
     const config = {
-      ...{ vocabularySize: 420, hiddenSize: 48, feedForwardSize: 96, layers: 2, heads: 4, keyValueHeads: 2 },
-      ...{ headSize: 12, contextMax: 96, ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true },
-      ...{ bosId: 1, eosId: 2, padId: 0 },
+      vocabularySize: 420,
+      hiddenSize: 48,
+      feedForwardSize: 96,
+      layers: 2,
+      heads: 4,
+      keyValueHeads: 2,
+      headSize: 12,
+      contextMax: 96,
+      ropeTheta: 10_000,
+      normEpsilon: 1e-5,
+      isHeadTied: true,
+      bosId: 1,
+      eosId: 2,
+      padId: 0,
     }
     // the base knows the words but not their order; the adapter learns the records
     const words = [...new Set(texts.flatMap((text) => text.split(/(?= )/)))]
@@ -141,7 +152,9 @@ describe('createAttributor', () => {
   async function start(threads = 1): Promise<Attributor & { decoder: Decoder }> {
     const decoder = await createDecoder(checkpoint, { rows: 2, context: 96, rankMax: 8, threads })
     const attributor = createAttributor({
-      ...{ checkpoint, tokenizer, decoder },
+      checkpoint,
+      tokenizer,
+      decoder,
       gradients: createGradients(checkpoint, adapter, { batchSize: 1, threads }),
       adapters: { acquire: async () => adapter, release: () => {} },
       indexes: {
@@ -204,7 +217,9 @@ describe('createAttributor', () => {
     const { attribution } = await (await start()).attribute({ ...request, answerIds: [], text: '' })
     expect(attribution.shares).toEqual([])
     expect(attribution.commons).toEqual({
-      ...{ sharePpm: 1_000_000, beneficiary: commons, reason: 'The answer is empty.' },
+      sharePpm: 1_000_000,
+      beneficiary: commons,
+      reason: 'The answer is empty.',
     })
   })
 
@@ -252,7 +267,8 @@ describe('createAttributor', () => {
       shares: answer.attribution.shares.map((share) => ({
         ...share,
         reasons: [...share.reasons],
-        ...{ beneficiary: commons, amountWei: '5' },
+        beneficiary: commons,
+        amountWei: '5',
       })),
       commons: { ...answer.attribution.commons, amountWei: '7' },
     }
@@ -298,7 +314,8 @@ describe('createAttributor', () => {
       const shares = drawn.shares.map((share) => ({
         ...share,
         reasons: [...share.reasons],
-        ...{ beneficiary: commons, amountWei: '5' },
+        beneficiary: commons,
+        amountWei: '5',
       }))
       return lineOf(
         resigned(receipt, { ...drawn, shares, commons: { ...drawn.commons, amountWei: '7' } }),

@@ -133,7 +133,11 @@ export function createAttributor({
             attribution: draw(index, evidence, request, tokenizer),
             evidence: Evidence.encode(evidence),
             inferenceCommitment: commitmentOf({
-              ...{ baseHash, adapterHash: adapter.hash, promptIds, answerIds, fingerprint },
+              baseHash,
+              adapterHash: adapter.hash,
+              promptIds,
+              answerIds,
+              fingerprint,
             }),
             fingerprint,
           }
@@ -198,7 +202,10 @@ export function payoutRecordsOf(index: AttributionIndex): readonly PayoutRecord[
 function toPayoutRecords({ records, spans, influence }: AttributionIndex): PayoutRecord[] {
   const copied = copiedParts(spans, influence)
   return records.map(({ recordId, contributionId, clusterId }, arrival) => ({
-    ...{ recordId, contributionId, clusterId, arrival },
+    recordId,
+    contributionId,
+    clusterId,
+    arrival,
     contributor: contributionId,
     beneficiary: contributionId,
     copied: copied[arrival]!,

@@ -69,7 +69,9 @@ export function createAuditor(deps: {
       const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
       const gradients = createGradients(checkpoint, shape, { batchSize: 1 })
       const attributor = createAttributor({
-        ...{ checkpoint, tokenizer, gradients },
+        checkpoint,
+        tokenizer,
+        gradients,
         decoder: await createDecoder(checkpoint, {
           rows: 2,
           context: config.contextMax,

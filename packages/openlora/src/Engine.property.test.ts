@@ -11,9 +11,20 @@ import { GREEDY } from './Sampler.ts'
 import { share, view } from './SharedAdapter.ts'
 
 const config: LlamaConfig = {
-  ...{ vocabularySize: 48, hiddenSize: 32, feedForwardSize: 64, layers: 2, heads: 4, keyValueHeads: 2 },
-  ...{ headSize: 8, contextMax: 128, ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true },
-  ...{ bosId: 1, eosId: 0, padId: 0 },
+  vocabularySize: 48,
+  hiddenSize: 32,
+  feedForwardSize: 64,
+  layers: 2,
+  heads: 4,
+  keyValueHeads: 2,
+  headSize: 8,
+  contextMax: 128,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  isHeadTied: true,
+  bosId: 1,
+  eosId: 0,
+  padId: 0,
 }
 const noise = (seed: number, count: number, spread: number): Float32Array => {
   const random = createRandom(seed).next
@@ -82,8 +93,12 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
         },
       },
       {
-        ...{ waitingMax: 100, waitingPerCallerMax: 100, prefillTokensPerStepMax: 24 },
-        ...{ prefixBytesMax: 0, guessedStepTokensMax: 0, ...limits },
+        waitingMax: 100,
+        waitingPerCallerMax: 100,
+        prefillTokensPerStepMax: 24,
+        prefixBytesMax: 0,
+        guessedStepTokensMax: 0,
+        ...limits,
       },
     )
     function next(): void {
@@ -116,9 +131,14 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, evic
     fc.asyncProperty(fc.array(plan, { minLength: 4, maxLength: 14 }), async (drawn) => {
       const plans = drawn.map(
         ({ system, own, repeats, adapter, outputTokensMax, isSampled, delay, cancelAt }, id): Plan => ({
-          ...{ delay, cancelAt },
+          delay,
+          cancelAt,
           request: {
-            ...{ id, caller: `caller${id % 3}`, stop: [], topLogprobs: 0, outputTokensMax },
+            id,
+            caller: `caller${id % 3}`,
+            stop: [],
+            topLogprobs: 0,
+            outputTokensMax,
             promptIds: [...systemPrompts[system]!, ...Array.from({ length: repeats }, () => own).flat()],
             adapter: adapter === null ? undefined : { cid: String(adapter), hash: adapters[adapter]!.hash },
             sampling: isSampled ? { ...GREEDY, temperature: 1, topP: 0.95, seed: id } : GREEDY,

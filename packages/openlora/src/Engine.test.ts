@@ -57,8 +57,11 @@ const tokenizer = {
   eosId: config.eosId,
 }
 const limits: EngineLimits = {
-  ...{ waitingMax: 50, waitingPerCallerMax: 50, prefillTokensPerStepMax: 64 },
-  ...{ prefixBytesMax: 1e6, guessedStepTokensMax: 16 },
+  waitingMax: 50,
+  waitingPerCallerMax: 50,
+  prefillTokensPerStepMax: 64,
+  prefixBytesMax: 1e6,
+  guessedStepTokensMax: 16,
 }
 
 let nextId = 0

@@ -264,7 +264,13 @@ export function createEngine(
         }
         const startedMs = clock.nowMs()
         const state: Running = {
-          ...{ entry, row, startedMs, answerIds: [], firstMs: undefined, guessPause: 0, nextGuessPause: 1 },
+          entry,
+          row,
+          startedMs,
+          answerIds: [],
+          firstMs: undefined,
+          guessPause: 0,
+          nextGuessPause: 1,
           sampler: createSampler(entry.sampling, promptIds, entry.topLogprobs),
           stream: createTextStream(tokenizer.decode, entry.stop),
           readTokens: 0,
@@ -299,7 +305,8 @@ export function createEngine(
     try {
       const logits = await decoder.extend(
         parts.map(({ state, ids, isLast }) => ({
-          ...{ row: state.row, ids },
+          row: state.row,
+          ids,
           logitsFrom: isLast ? ids.length - 1 : ids.length,
         })),
       )

@@ -64,7 +64,9 @@ export function decode(bytes: Uint8Array): Evidence {
   }
   return {
     queryCode: Array.from(new Int8Array(Bytes.fromHex(queryCode).slice().buffer)),
-    ...{ liftMilliNats, logMilliNats, excludedContributions },
+    liftMilliNats,
+    logMilliNats,
+    excludedContributions,
   }
 }
 

@@ -185,11 +185,15 @@ describe('createOpenLora', () => {
     const { promptIds, answerIds, text } = await (await ask()).result
     const request = {
       model: {
-        ...{ adapter: { cid: 'adapter', hash: adapter.hash }, index },
+        adapter: { cid: 'adapter', hash: adapter.hash },
+        index,
         policy: { influenceBps: 2_000, spansBps: 8_000 },
         commons: `0x${'c0'.repeat(20)}` as Hex,
       },
-      ...{ promptIds, answerIds, text, excludedContributions: [] },
+      promptIds,
+      answerIds,
+      text,
+      excludedContributions: [],
     }
     const [first, second] = await Promise.all([openLora.attribute(request), openLora.attribute(request)])
     expect(first).toEqual(second)
@@ -242,7 +246,8 @@ describe('createOpenLora', () => {
 
   test('reads conversations by the chat template', async () => {
     const prepared = await openLora.prepare({
-      ...{ model: 'base', caller: 'a' },
+      model: 'base',
+      caller: 'a',
       prompt: [{ role: 'user', content: 'value' }],
     })
     expect(prepared).toMatchObject({

@@ -163,7 +163,12 @@ export async function createOpenLora(
 
   const { rows, context, rankMax, adapterBytesMax, indexBytesMax, ...engineLimits } = limits
   const data: EngineWorkerData = {
-    ...{ baseDirectory, rows, context, rankMax, threads, precision },
+    baseDirectory,
+    rows,
+    context,
+    rankMax,
+    threads,
+    precision,
     limits: engineLimits,
   }
   const decoding = createWorkerHost<Methods, AdapterMethods, undefined>({
@@ -284,7 +289,10 @@ export async function createOpenLora(
         throw new GenerationOptionError('stop', expected, JSON.stringify(stop).slice(0, 100))
       }
       return {
-        ...{ request, model, promptIds, promptText },
+        request,
+        model,
+        promptIds,
+        promptText,
         outputTokensMax: Math.min(outputTokensMax, room),
         sampling: { ...GREEDY, ...request.sampling },
       }
@@ -305,7 +313,11 @@ export async function createOpenLora(
       host.live().then(
         ({ link }) => {
           link.send('submit', {
-            ...{ id, caller: request.caller, promptIds, outputTokensMax, sampling },
+            id,
+            caller: request.caller,
+            promptIds,
+            outputTokensMax,
+            sampling,
             adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
             stop: request.stop ?? [],
             topLogprobs: request.topLogprobs ?? 0,

@@ -8,7 +8,10 @@ import { GREEDY } from './Sampler.ts'
 const prepared = (key: string): Prepared => ({
   request: { model: key, caller: 'a', prompt: 'p' },
   model: { adapterCid: key, adapterHash: `0x${key}` },
-  ...{ promptIds: [1, 2], promptText: 'p', outputTokensMax: 4, sampling: GREEDY },
+  promptIds: [1, 2],
+  promptText: 'p',
+  outputTokensMax: 4,
+  sampling: GREEDY,
 })
 
 type Script = { failsAfter?: number; severity?: 'retry' | 'fatal'; isHeld?: boolean; isDown?: boolean }
@@ -33,8 +36,13 @@ function createScripted(name: string, script: Script = {}) {
           feed.push({ text: name[i]!, tokenId: i, logprob: 0, top: [] })
         }
         feed.finish({
-          ...{ text: name, answerIds: [...name].map((_, i) => i), promptIds, promptText },
-          ...{ inputTokens: 2, outputTokens: name.length, finishReason: 'stop' },
+          text: name,
+          answerIds: [...name].map((_, i) => i),
+          promptIds,
+          promptText,
+          inputTokens: 2,
+          outputTokens: name.length,
+          finishReason: 'stop',
         })
       }
       if (script.isHeld) held.push(say)

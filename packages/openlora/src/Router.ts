@@ -75,7 +75,12 @@ export function createRouter(backends: readonly Backend[], options: RouterOption
   } = options
   const members = backends.map(
     (backend): Member => ({
-      ...{ backend, running: 0, requests: 0, failures: 0, isUp: true, isDraining: false },
+      backend,
+      running: 0,
+      requests: 0,
+      failures: 0,
+      isUp: true,
+      isDraining: false,
       onIdle: () => {},
     }),
   )
@@ -182,7 +187,12 @@ export function createRouter(backends: readonly Backend[], options: RouterOption
     },
     state: () =>
       members.map(({ backend: { name }, running, isUp, isDraining, requests, failures }) => ({
-        ...{ name, running, isUp, isDraining, requests, failures },
+        name,
+        running,
+        isUp,
+        isDraining,
+        requests,
+        failures,
       })),
     close: () => clearInterval(checking),
   }

@@ -38,9 +38,13 @@ beforeAll(async () => {
       if (script.wordMs > 0) await new Promise((resolve) => setTimeout(resolve, script.wordMs))
       const isLast = i === script.words.length - 1
       const choice = {
-        ...{ index: 0, text: i === EOS ? '' : word, finish_reason: isLast ? script.reason : null },
+        index: 0,
+        text: i === EOS ? '' : word,
+        finish_reason: isLast ? script.reason : null,
         logprobs: {
-          ...{ tokens: [`token_id:${i}`], token_logprobs: [-0.5], text_offset: [0] },
+          tokens: [`token_id:${i}`],
+          token_logprobs: [-0.5],
+          text_offset: [0],
           top_logprobs: [{ [`token_id:${i}`]: -0.5, 'token_id:9': -2 }],
         },
       }
@@ -61,14 +65,17 @@ beforeEach(() => {
 
 const create = (address = url) =>
   createVllmBackend({
-    ...{ url: address, baseName: 'base' },
+    url: address,
+    baseName: 'base',
     place: async ({ adapterCid }) => `/adapters/${adapterCid}`,
     tokenizer: { decode: (ids) => ids.map((id) => script.words[id]).join(''), eosId: EOS },
   })
 const prepared: Prepared = {
   request: { model: 'm', caller: 'a', prompt: 'p', topLogprobs: 2, stop: ['x'] },
   model: { adapterCid: 'cid', adapterHash: '0xab' },
-  ...{ promptIds: [5, 6], promptText: 'p', outputTokensMax: 8 },
+  promptIds: [5, 6],
+  promptText: 'p',
+  outputTokensMax: 8,
   sampling: { ...GREEDY, seed: 7, logitBias: [[4, -3]] },
 }
 async function read(generation: ReturnType<ReturnType<typeof create>['generate']>) {
@@ -82,10 +89,16 @@ test('loads the adapter once, sends tokens as ids and reads them back, without t
   for (let i = 0; i < 2; i++) {
     const { deltas, result } = await read(backend.generate(prepared))
     expect(result).toMatchObject({
-      ...{ text: 'contract A', answerIds: [0, 1, 2], outputTokens: 3, inputTokens: 2, finishReason: 'stop' },
+      text: 'contract A',
+      answerIds: [0, 1, 2],
+      outputTokens: 3,
+      inputTokens: 2,
+      finishReason: 'stop',
     })
     expect(deltas[1]).toEqual({
-      ...{ tokenId: 1, text: 'tract', logprob: -0.5 },
+      tokenId: 1,
+      text: 'tract',
+      logprob: -0.5,
       top: [
         { tokenId: 1, logprob: -0.5 },
         { tokenId: 9, logprob: -2 },
@@ -99,8 +112,15 @@ test('loads the adapter once, sends tokens as ids and reads them back, without t
   ])
   expect(asked[0]!.body).toEqual({ lora_name: '0xab', lora_path: '/adapters/cid' })
   expect(asked[1]!.body).toMatchObject({
-    ...{ model: '0xab', prompt: [5, 6], max_tokens: 8, temperature: 0, seed: 7, stop: ['x'] },
-    ...{ logit_bias: { 4: -3 }, return_tokens_as_token_ids: true, logprobs: 2 },
+    model: '0xab',
+    prompt: [5, 6],
+    max_tokens: 8,
+    temperature: 0,
+    seed: 7,
+    stop: ['x'],
+    logit_bias: { 4: -3 },
+    return_tokens_as_token_ids: true,
+    logprobs: 2,
   })
 })
 
@@ -122,7 +142,8 @@ test('ends the stream there when the caller leaves here', async () => {
 test('fails so that another may try before the first token, and tells a full queue from a fault', async () => {
   script.status = 429
   await expect(read(create().generate(prepared))).rejects.toMatchObject({
-    ...{ code: 'openlora.queue_full', severity: 'retry' },
+    code: 'openlora.queue_full',
+    severity: 'retry',
   })
   script.status = 503
   expect(await create().isHealthy()).toBe(false)

@@ -83,17 +83,21 @@ export function createVllmBackend(options: VllmOptions): Backend {
     if (model !== undefined) await loadOnce(model)
     const topLogprobs = request.topLogprobs ?? 0
     const body = {
-      ...{
-        model: model?.adapterHash ?? baseName,
-        prompt: promptIds,
-        stream: true,
-        max_tokens: outputTokensMax,
-      },
-      ...{ temperature: sampling.temperature, top_p: sampling.topP, seed: sampling.seed },
-      ...{ top_k: sampling.topK === 0 ? -1 : sampling.topK, repetition_penalty: sampling.repetitionPenalty },
-      ...{ presence_penalty: sampling.presencePenalty, frequency_penalty: sampling.frequencyPenalty },
-      ...{ logit_bias: Object.fromEntries(sampling.logitBias), stop: request.stop ?? [] },
-      ...{ logprobs: Math.max(1, topLogprobs), return_tokens_as_token_ids: true },
+      model: model?.adapterHash ?? baseName,
+      prompt: promptIds,
+      stream: true,
+      max_tokens: outputTokensMax,
+      temperature: sampling.temperature,
+      top_p: sampling.topP,
+      seed: sampling.seed,
+      top_k: sampling.topK === 0 ? -1 : sampling.topK,
+      repetition_penalty: sampling.repetitionPenalty,
+      presence_penalty: sampling.presencePenalty,
+      frequency_penalty: sampling.frequencyPenalty,
+      logit_bias: Object.fromEntries(sampling.logitBias),
+      stop: request.stop ?? [],
+      logprobs: Math.max(1, topLogprobs),
+      return_tokens_as_token_ids: true,
     }
     const response = await post('/v1/completions', body, signal)
     if (!response.ok) {
@@ -139,8 +143,12 @@ export function createVllmBackend(options: VllmOptions): Backend {
     while (count > 0 && tokenizer.decode(ids.slice(0, count - 1)).startsWith(text)) count--
     const answerIds = ids.slice(0, count)
     feed.finish({
-      ...{ text, answerIds, promptIds, promptText },
-      ...{ inputTokens: promptIds.length, outputTokens: answerIds.length },
+      text,
+      answerIds,
+      promptIds,
+      promptText,
+      inputTokens: promptIds.length,
+      outputTokens: answerIds.length,
       finishReason: signal.aborted ? 'cancelled' : reason === 'length' ? 'length' : 'stop',
     })
   }

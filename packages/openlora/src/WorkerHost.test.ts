@@ -37,7 +37,9 @@ describe('createWorkerHost', () => {
     expect(ready).toBe('hello')
     expect(await Promise.all([link.call('double', 2), link.call('double', 3)])).toEqual([4, 6])
     await expect(link.call('double', -1)).rejects.toMatchObject({
-      ...{ code: 'a.b', context: { at: 1 }, severity: 'retry' },
+      code: 'a.b',
+      context: { at: 1 },
+      severity: 'retry',
     })
     await host.close()
     await expect(host.live()).rejects.toMatchObject({ code: 'engine.stopped' })

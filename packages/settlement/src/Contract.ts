@@ -182,7 +182,10 @@ export function createContract(
         args: [datanetIds[0] ?? 0n],
       })
       return {
-        ...{ inputPriceWei, outputPriceWei, attributionRoot, isRetired: retiredAt !== 0n },
+        inputPriceWei,
+        outputPriceWei,
+        attributionRoot,
+        isRetired: retiredAt !== 0n,
         commons: commons.toLowerCase() as Hex,
       }
     },

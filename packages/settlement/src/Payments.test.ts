@@ -20,16 +20,24 @@ beforeAll(async () => {
   settlement = createSettlement(house)
   const { wopen, agentWalletFactory, settlement: payee } = house.deployment.l2
   await house.senderOf('caller').send({
-    ...{ address: wopen, abi: Abi.wopenAbi, functionName: 'deposit', args: [], valueWei: Open.parse('5') },
+    address: wopen,
+    abi: Abi.wopenAbi,
+    functionName: 'deposit',
+    args: [],
+    valueWei: Open.parse('5'),
   })
   const owner = house.senderOf('agentOwner')
   const { logs } = await owner.send({
-    ...{ address: agentWalletFactory, abi: Abi.agentWalletFactoryAbi, functionName: 'createWallet' },
+    address: agentWalletFactory,
+    abi: Abi.agentWalletFactoryAbi,
+    functionName: 'createWallet',
     args: [owner.account, keccak256('0x01')],
   })
   wallet = parseEventLogs({ abi: Abi.agentWalletFactoryAbi, logs })[0]!.args.wallet.toLowerCase() as Hex
   await owner.send({
-    ...{ address: wallet, abi: Abi.agentWalletAbi, functionName: 'grantSession' },
+    address: wallet,
+    abi: Abi.agentWalletAbi,
+    functionName: 'grantSession',
     args: [session.address, payee, PRICE_WEI, PRICE_WEI * 2n, 4_000_000_000n],
   })
   await house.mined(await house.wallet('agentOwner').sendTransaction({ to: wallet, value: Open.parse('5') }))
@@ -45,8 +53,13 @@ async function authorize(
 ): Promise<Authorization> {
   const { chainId = house.deployment.l2ChainId, ...fields } = changes
   const authorization = {
-    ...{ from, to: house.deployment.l2.settlement, valueWei: PRICE_WEI, validAfter: 0n },
-    ...{ validBefore: 4_000_000_000n, nonce: keccak256(toHex(++nonces)), ...fields },
+    from,
+    to: house.deployment.l2.settlement,
+    valueWei: PRICE_WEI,
+    validAfter: 0n,
+    validBefore: 4_000_000_000n,
+    nonce: keccak256(toHex(++nonces)),
+    ...fields,
   }
   const { valueWei: value, ...message } = authorization
   const signature = await signer.signTypedData({
@@ -114,7 +127,10 @@ describe('take', () => {
       code: 'payment.refused',
     })
     await house.senderOf('voter').send({
-      ...{ address: house.deployment.l2.wopen, abi: Abi.wopenAbi, functionName: 'deposit', args: [] },
+      address: house.deployment.l2.wopen,
+      abi: Abi.wopenAbi,
+      functionName: 'deposit',
+      args: [],
       valueWei: PRICE_WEI,
     })
     await settlement.payments.take(authorization, PRICE_WEI, '')

@@ -204,7 +204,10 @@ export function createReceipts(deps: {
       const tree = MerkleSum.build(rows.map((row) => Receipt.leaf(toReceipt(row), row.signature as Hex)))
       const index = sequence - firstSequence
       return {
-        ...{ batch: number, receiptsRoot: receiptsRoot as Hex, receiptCount: rows.length, index },
+        batch: number,
+        receiptsRoot: receiptsRoot as Hex,
+        receiptCount: rows.length,
+        index,
         siblings: MerkleSum.prove(tree, index).map(({ hash, sum }) => ({
           hash: Bytes.toHex(hash),
           sum: sum.toString(),

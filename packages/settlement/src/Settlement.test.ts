@@ -164,9 +164,16 @@ describe('one answer', () => {
     const broken = { ...draft([500_000]), commons: { ...draft([]).commons, sharePpm: 1 } }
     await expect(
       settlement.receipts.nextReceipt({
-        ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
-        ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
-        ...{ inferenceCommitment: keccak256('0x'), attribution: broken },
+        hold,
+        modelId: house.modelId,
+        promptHash: keccak256('0x'),
+        answerHash: keccak256('0x'),
+        inputTokens: 1,
+        outputTokens: 1,
+        inputPriceWei: 1n,
+        outputPriceWei: 1n,
+        inferenceCommitment: keccak256('0x'),
+        attribution: broken,
       }),
     ).rejects.toMatchObject({ code: 'receipt.shares_sum' })
     await settlement.accounts.release(hold.id)
@@ -202,9 +209,16 @@ describe('holds', () => {
     const hold = await settlement.accounts.hold({ account: caller, amountWei: Open.parse('1') })
     const charge = () =>
       settlement.receipts.nextReceipt({
-        ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
-        ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
-        ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+        hold,
+        modelId: house.modelId,
+        promptHash: keccak256('0x'),
+        answerHash: keccak256('0x'),
+        inputTokens: 1,
+        outputTokens: 1,
+        inputPriceWei: 1n,
+        outputPriceWei: 1n,
+        inferenceCommitment: keccak256('0x'),
+        attribution: draft([]),
       })
     await charge()
     await expect(charge()).rejects.toMatchObject({ code: 'account.hold_gone' })
@@ -224,7 +238,9 @@ describe('holds', () => {
     const receipt = await answer([], undefined, apiKey.id)
     expect((await settlement.apiKeys.list(caller))[0]?.spentWei).toBe(receipt.feeWei)
     const hold = await settlement.accounts.hold({
-      ...{ account: caller, amountWei: limitWei / 2n, apiKeyId: apiKey.id },
+      account: caller,
+      amountWei: limitWei / 2n,
+      apiKeyId: apiKey.id,
     })
     await expect(answer([], undefined, apiKey.id)).rejects.toMatchObject({ code: 'api_key.limit' })
     await settlement.accounts.release(hold.id)
@@ -333,8 +349,12 @@ describe('the settler', () => {
     for (const receipt of await settlement.receipts.list({ limit: 3 })) {
       const proof = await settlement.receipts.inclusion(receipt.sequence)
       const [event] = await house.publicClient.getContractEvents({
-        ...{ address: house.deployment.l2.settlement, abi: Abi.settlementAbi, fromBlock: 0n, strict: true },
-        ...{ eventName: 'BatchSettled', args: { batch: BigInt(proof.batch) } },
+        address: house.deployment.l2.settlement,
+        abi: Abi.settlementAbi,
+        fromBlock: 0n,
+        strict: true,
+        eventName: 'BatchSettled',
+        args: { batch: BigInt(proof.batch) },
       })
       const root = { hash: Bytes.fromHex(event!.args.receiptsRoot), sum: BigInt(proof.feesWei) }
       const siblings = proof.siblings.map(({ hash, sum }) => ({
@@ -387,9 +407,16 @@ describe('the settler', () => {
     running.settler.start()
     const hold = await running.accounts.hold({ account: caller, amountWei: 100n })
     const receipt = await running.receipts.nextReceipt({
-      ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
-      ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
-      ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+      hold,
+      modelId: house.modelId,
+      promptHash: keccak256('0x'),
+      answerHash: keccak256('0x'),
+      inputTokens: 1,
+      outputTokens: 1,
+      inputPriceWei: 1n,
+      outputPriceWei: 1n,
+      inferenceCommitment: keccak256('0x'),
+      attribution: draft([]),
     })
     await expect
       .poll(async () => (await running.receipts.get(receipt.sequence))?.settlementTransaction, {
@@ -416,9 +443,16 @@ describe('a payer who leaves', () => {
     await client.request({ method: 'evm_mine', params: [] })
     await expect(
       settlement.receipts.nextReceipt({
-        ...{ hold, modelId: house.modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
-        ...{ inputTokens: 100, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
-        ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+        hold,
+        modelId: house.modelId,
+        promptHash: keccak256('0x'),
+        answerHash: keccak256('0x'),
+        inputTokens: 100,
+        outputTokens: 1,
+        inputPriceWei: 1n,
+        outputPriceWei: 1n,
+        inferenceCommitment: keccak256('0x'),
+        attribution: draft([]),
       }),
     ).rejects.toMatchObject({ code: 'account.insufficient_balance' })
   })
@@ -430,14 +464,24 @@ describe('a model that its owner retires', () => {
     const one = async () => {
       const hold = await settlement.accounts.hold({ account: caller, amountWei: 100n })
       return settlement.receipts.nextReceipt({
-        ...{ hold, modelId, promptHash: keccak256('0x'), answerHash: keccak256('0x') },
-        ...{ inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n },
-        ...{ inferenceCommitment: keccak256('0x'), attribution: draft([]) },
+        hold,
+        modelId,
+        promptHash: keccak256('0x'),
+        answerHash: keccak256('0x'),
+        inputTokens: 1,
+        outputTokens: 1,
+        inputPriceWei: 1n,
+        outputPriceWei: 1n,
+        inferenceCommitment: keccak256('0x'),
+        attribution: draft([]),
       })
     }
     const served = await one()
     await house.senderOf('builder').send({
-      ...{ address: house.deployment.l2.models, abi: Abi.modelsAbi, functionName: 'retire', args: [modelId] },
+      address: house.deployment.l2.models,
+      abi: Abi.modelsAbi,
+      functionName: 'retire',
+      args: [modelId],
     })
     await expect(one()).rejects.toMatchObject({ code: 'model.retired' })
     await settlement.settler.settle()
@@ -452,8 +496,10 @@ describe('rebuildLedger', () => {
     expect(rebuilt.lines).toEqual(await settlement.ledger.lines())
     const state = await settlement.contract.state()
     expect(rebuilt).toMatchObject({
-      ...{ ledgerSumWei: state.ledgerSumWei, receiptCount: state.lastSequence },
-      ...{ batchCount: state.batchCount, lines: { length: state.accountCount } },
+      ledgerSumWei: state.ledgerSumWei,
+      receiptCount: state.lastSequence,
+      batchCount: state.batchCount,
+      lines: { length: state.accountCount },
     })
     const stored = await settlement.receipts.list({ limit: 1_000 })
     expect(rebuilt.paid).toEqual([
@@ -466,7 +512,9 @@ describe('rebuildLedger', () => {
     expect(platformWei + ownerWei + stakersWei + contributorsWei).toBe(feeWei)
     const { settlement: address } = house.deployment.l2
     const [sumWei, claimedWei] = await house.publicClient.readContract({
-      ...{ address, abi: Abi.settlementAbi, functionName: 'ledger' },
+      address,
+      abi: Abi.settlementAbi,
+      functionName: 'ledger',
     })
     expect(await house.publicClient.getBalance({ address })).toBeGreaterThanOrEqual(sumWei - claimedWei)
   })

@@ -151,8 +151,12 @@ export function createSettler(
         const [batch] = await orm
           .insert(batches)
           .values({
-            ...{ number, firstSequence, lastSequence, status: 'prepared' },
-            ...{ accountCount: lines.lines.length, receiptsRoot: posted.header.receiptsRoot },
+            number,
+            firstSequence,
+            lastSequence,
+            status: 'prepared',
+            accountCount: lines.lines.length,
+            receiptsRoot: posted.header.receiptsRoot,
             ledgerRoot: Bytes.toHex(lines.tree.root().hash),
             ledgerSumWei: lines.tree.root().sum,
             bodyHash: SettlementBatch.bodyHash(posted),

@@ -167,8 +167,17 @@ async function deploy(
     await wallet.deployContract({ abi: Abi.agentIdentityAbi, bytecode: Abi.agentIdentityBytecode }),
   )
   return {
-    ...{ datanets, models, feePolicy, settlement, staking, wopen, agentIdentity, agentWalletFactory },
-    ...{ gopen: ZERO, governor: ZERO, timelock: ZERO },
+    datanets,
+    models,
+    feePolicy,
+    settlement,
+    staking,
+    wopen,
+    agentIdentity,
+    agentWalletFactory,
+    gopen: ZERO,
+    governor: ZERO,
+    timelock: ZERO,
   }
 }
 
@@ -216,9 +225,20 @@ async function contribute({ database, deployment, senderOf }: Known, count: numb
     const id = Contribution.id(1n, recordsRoot)
     ids.push(id)
     await database.orm.insert(schema.contributions).values({
-      ...{ id, datanetId: 1n, title: `module ${i}`, contributor, beneficiary: contributor, licence: 'MIT' },
-      ...{ cid: `bafkrei${i}`, recordsRoot, recordCount, acceptedCount: 2, status: 'versioned', signature },
-      ...{ deadline: Number(deadline), transactionHash: receipt.transactionHash },
+      id,
+      datanetId: 1n,
+      title: `module ${i}`,
+      contributor,
+      beneficiary: contributor,
+      licence: 'MIT',
+      cid: `bafkrei${i}`,
+      recordsRoot,
+      recordCount,
+      acceptedCount: 2,
+      status: 'versioned',
+      signature,
+      deadline: Number(deadline),
+      transactionHash: receipt.transactionHash,
     })
     await database.orm.insert(schema.records).values(
       records.map((text, index) => ({
@@ -237,7 +257,11 @@ async function contribute({ database, deployment, senderOf }: Known, count: numb
     args: [1n, root, count * 2, 0, root],
   })
   await database.orm.insert(schema.datanetVersions).values({
-    ...{ datanetId: 1n, version: 1, recordsRoot: root, recordCount: count * 2, manifestCid: 'bafkreim' },
+    datanetId: 1n,
+    version: 1,
+    recordsRoot: root,
+    recordCount: count * 2,
+    manifestCid: 'bafkreim',
     transactionHash: version.transactionHash,
   })
   return ids
@@ -250,16 +274,19 @@ export const OUTPUT_PRICE_WEI = Open.parse('0.003')
 export async function publishModel({ database, deployment, senderOf }: Known, name: string): Promise<bigint> {
   const hash = keccak256('0x02')
   const input = {
-    ...{
-      name,
-      baseHash: hash,
-      adapterHash: hash,
-      configHash: hash,
-      metricsHash: hash,
-      attributionRoot: hash,
-    },
-    ...{ datanetIds: [1n], datanetVersions: [1], inputPriceWei: INPUT_PRICE_WEI },
-    ...{ outputPriceWei: OUTPUT_PRICE_WEI, influenceBps: 5_000, spansBps: 5_000, agreementPpm: 0 },
+    name,
+    baseHash: hash,
+    adapterHash: hash,
+    configHash: hash,
+    metricsHash: hash,
+    attributionRoot: hash,
+    datanetIds: [1n],
+    datanetVersions: [1],
+    inputPriceWei: INPUT_PRICE_WEI,
+    outputPriceWei: OUTPUT_PRICE_WEI,
+    influenceBps: 5_000,
+    spansBps: 5_000,
+    agreementPpm: 0,
   }
   const owner = DevelopmentKeys.account('builder')
   const deadline = 4_000_000_000n
@@ -282,14 +309,31 @@ export async function publishModel({ database, deployment, senderOf }: Known, na
   })
   const id = BigInt(await database.orm.$count(schema.models)) + 1n
   await database.orm.insert(schema.trainingRuns).values({
-    ...{ id: `run-${id}`, modelName: name, owner: lower(owner.address), config: {}, influenceBps: 5_000 },
-    ...{ datanets: [{ datanetId: '1', version: 1 }], status: 'published', adapterCid: 'bafkreia' },
-    ...{ inputPriceWei: INPUT_PRICE_WEI, outputPriceWei: OUTPUT_PRICE_WEI, adapterHash: hash },
-    ...{ trainingLoss: 1, validationLoss: 1, baseValidationLoss: 2, attributionRoot: hash },
+    id: `run-${id}`,
+    modelName: name,
+    owner: lower(owner.address),
+    config: {},
+    influenceBps: 5_000,
+    datanets: [{ datanetId: '1', version: 1 }],
+    status: 'published',
+    adapterCid: 'bafkreia',
+    inputPriceWei: INPUT_PRICE_WEI,
+    outputPriceWei: OUTPUT_PRICE_WEI,
+    adapterHash: hash,
+    trainingLoss: 1,
+    validationLoss: 1,
+    baseValidationLoss: 2,
+    attributionRoot: hash,
   })
   await database.orm.insert(schema.models).values({
-    ...{ id, name, owner: lower(owner.address), trainingRunId: `run-${id}`, influenceBps: 5_000 },
-    ...{ inputPriceWei: INPUT_PRICE_WEI, outputPriceWei: OUTPUT_PRICE_WEI, spansBps: 5_000 },
+    id,
+    name,
+    owner: lower(owner.address),
+    trainingRunId: `run-${id}`,
+    influenceBps: 5_000,
+    inputPriceWei: INPUT_PRICE_WEI,
+    outputPriceWei: OUTPUT_PRICE_WEI,
+    spansBps: 5_000,
     transactionHash: receipt.transactionHash,
   })
   return id

@@ -55,7 +55,9 @@ export function addStakingCommands(program: Command, session: Session): void {
       const [requested] = parseEventLogs({ abi: stakingAbi, logs, eventName: 'UnstakeRequested' })
       const { unstakingId } = requested!.args
       const { readyAt } = await connection.l2.readContract({
-        ...{ ...staking, functionName: 'unstakingOf', args: [unstakingId] },
+        ...staking,
+        functionName: 'unstakingOf',
+        args: [unstakingId],
       })
       console.log(
         `${green('Taken out')}: from ${new Date(Number(readyAt) * 1000).toISOString()} on, openledger withdraw-stake ${unstakingId}`,

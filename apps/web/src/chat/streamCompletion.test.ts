@@ -4,18 +4,30 @@ import { type CompletionPart, streamCompletion } from './streamCompletion.ts'
 const hash = `0x${'1'.repeat(64)}`
 const address = `0x${'2'.repeat(40)}`
 const receipt = {
-  ...{ sequence: 1, hash, previousHash: hash, payer: address, modelId: '1', modelName: 'solidity-1' },
-  ...{ promptHash: hash, answerHash: hash, inputTokens: 3, outputTokens: 2, feeWei: '10' },
-  ...{
-    platformWei: '1',
-    ownerWei: '2',
-    stakersWei: '2',
-    contributorsWei: '5',
-    splitVersion: 1,
-    stakeVersion: 0,
-  },
-  ...{ sharesRoot: hash, attributionHash: hash, inferenceCommitment: hash, timestamp: 1 },
-  ...{ signature: '0x00', settlementTransaction: null },
+  sequence: 1,
+  hash,
+  previousHash: hash,
+  payer: address,
+  modelId: '1',
+  modelName: 'solidity-1',
+  promptHash: hash,
+  answerHash: hash,
+  inputTokens: 3,
+  outputTokens: 2,
+  feeWei: '10',
+
+  platformWei: '1',
+  ownerWei: '2',
+  stakersWei: '2',
+  contributorsWei: '5',
+  splitVersion: 1,
+  stakeVersion: 0,
+  sharesRoot: hash,
+  attributionHash: hash,
+  inferenceCommitment: hash,
+  timestamp: 1,
+  signature: '0x00',
+  settlementTransaction: null,
   attribution: {
     engineVersion: 'test',
     policy: { influenceBps: 5_000, spansBps: 5_000 },
@@ -42,7 +54,10 @@ const answering = (text: string, size: number, status = 200) =>
 async function read(send: typeof fetch): Promise<CompletionPart[]> {
   const parts: CompletionPart[] = []
   const request = {
-    ...{ model: 'm', prompt: 'p', max_tokens: 2, secret: 's' },
+    model: 'm',
+    prompt: 'p',
+    max_tokens: 2,
+    secret: 's',
     signal: new AbortController().signal,
   }
   for await (const part of streamCompletion(request, send)) parts.push(part)

@@ -23,11 +23,17 @@ function attributionOf(spans: readonly Span[]): Attribution.Attribution {
         .filter((span) => span.owner === owner)
         .map(({ start, end }) => ({
           kind: 'span' as const,
-          ...{ recordId: id(owner), start, end, occurrences: 1, sharePpm: 0 },
+          recordId: id(owner),
+          start,
+          end,
+          occurrences: 1,
+          sharePpm: 0,
         })),
     })),
     commons: {
-      ...{ sharePpm: 0, amountWei: '0', reason: '' },
+      sharePpm: 0,
+      amountWei: '0',
+      reason: '',
       beneficiary: '0x0000000000000000000000000000000000000001',
     },
   }

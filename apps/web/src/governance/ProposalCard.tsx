@@ -13,8 +13,14 @@ import type { GovernanceView, ProposalView } from './governanceQuery.ts'
 import { SplitBar } from './SplitBar.tsx'
 
 const COLOURS: Record<Governance.State, string> = {
-  ...{ pending: 'gray', active: 'cyan', succeeded: 'green', queued: 'yellow', executed: 'green' },
-  ...{ canceled: 'gray', defeated: 'red', expired: 'gray' },
+  pending: 'gray',
+  active: 'cyan',
+  succeeded: 'green',
+  queued: 'yellow',
+  executed: 'green',
+  canceled: 'gray',
+  defeated: 'red',
+  expired: 'gray',
 }
 
 /** How the governor counts: see OpenZeppelin's `GovernorCountingSimple`. */

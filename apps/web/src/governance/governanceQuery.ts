@@ -60,10 +60,15 @@ async function read(
     account === undefined
       ? 0n
       : publicClient.readContract({
-          ...{ address: deployment.l2.gopen, abi: gOpenAbi, functionName: 'getVotes', args: [account] },
+          address: deployment.l2.gopen,
+          abi: gOpenAbi,
+          functionName: 'getVotes',
+          args: [account],
         }),
     publicClient.getContractEvents({
-      ...{ ...governor, eventName: 'ProposalCreated', strict: true },
+      ...governor,
+      eventName: 'ProposalCreated',
+      strict: true,
       fromBlock: BigInt(deployment.l2StartBlock),
     }),
   ])
@@ -79,15 +84,26 @@ async function read(
       ])
       const { targets, values, calldatas, description, proposer } = args
       return {
-        ...{ id, targets, values, calldatas, description, proposer, state, hasVoted },
+        id,
+        targets,
+        values,
+        calldatas,
+        description,
+        proposer,
+        state,
+        hasVoted,
         votesWei: { against, for: inFavour, abstain },
-        ...{ opensAt: Number(args.voteStart), closesAt: Number(args.voteEnd), readyAt: Number(readyAt) },
+        opensAt: Number(args.voteStart),
+        closesAt: Number(args.voteEnd),
+        readyAt: Number(readyAt),
         split: splitIn(targets, calldatas, deployment),
       }
     }),
   )
   return {
-    ...{ thresholdWei, quorumWei, votesWei },
+    thresholdWei,
+    quorumWei,
+    votesWei,
     proposals: proposals.reverse(),
     votingSeconds: Number(votingSeconds),
     chainTime: Number(timestamp),

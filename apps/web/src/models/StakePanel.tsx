@@ -88,7 +88,9 @@ function Stake({ model, account, deployment, publicClient }: Props) {
               onClick={() =>
                 transact.start(() =>
                   transact.send({
-                    ...{ ...staking, functionName: 'requestUnstake', args: [modelId, amountWei] },
+                    ...staking,
+                    functionName: 'requestUnstake',
+                    args: [modelId, amountWei],
                   }),
                 )
               }

@@ -36,20 +36,27 @@ export const stakeQuery = (
         publicClient.readContract({ ...staking, functionName: 'UNBONDING_SECONDS' }),
         publicClient.getBlock(),
         publicClient.getContractEvents({
-          ...{ ...staking, eventName: 'UnstakeRequested', strict: true, fromBlock: BigInt(l2StartBlock) },
+          ...staking,
+          eventName: 'UnstakeRequested',
+          strict: true,
+          fromBlock: BigInt(l2StartBlock),
           args: { modelId: args[0], account },
         }),
       ])
       const unstakings = await Promise.all(
         requested.map(async ({ args: { unstakingId } }) => {
           const { amount, readyAt } = await publicClient.readContract({
-            ...{ ...staking, functionName: 'unstakingOf', args: [unstakingId] },
+            ...staking,
+            functionName: 'unstakingOf',
+            args: [unstakingId],
           })
           return { id: unstakingId, amountWei: amount, readyAt: Number(readyAt) }
         }),
       )
       return {
-        ...{ stakedWei, rewardsWei, unbondingSeconds: Number(unbondingSeconds) },
+        stakedWei,
+        rewardsWei,
+        unbondingSeconds: Number(unbondingSeconds),
         // what was taken back is deleted on chain
         unstakings: unstakings.filter(({ amountWei }) => amountWei > 0n),
         chainTime: Number(block.timestamp),

@@ -305,7 +305,10 @@ describe('filters and subscriptions', () => {
     const pending = await client.createPendingTransactionFilter()
     // without a first block a filter's logs are those of the newest block alone, as in geth
     const events = await client.createContractEventFilter({
-      ...{ address, abi: wopenAbi, eventName: 'Deposit', fromBlock },
+      address,
+      abi: wopenAbi,
+      eventName: 'Deposit',
+      fromBlock,
     })
     const hash = await wallet.writeContract({ address, abi: wopenAbi, functionName: 'deposit', value: 1n })
     const receipt = await client.waitForTransactionReceipt({ hash })
