@@ -174,13 +174,21 @@ describe('commands in the documents', () => {
   const program = ['apps/cli/src/main.ts', ...globSync('apps/cli/src/commands/*.ts', { cwd: root })]
     .map(read)
     .join('\n')
+  const optionsIn = (text: string): string[] =>
+    [...text.matchAll(/\.(?:required)?[oO]ption\('(--[\w-]+)/g)].map((match) => match[1]!)
+  /** Options that several commands share: of the function that a command is handed to as it is declared. */
+  const sharedOptions = (name: string): string[] => {
+    const wrapper = new RegExp(`(\\w+)\\(\\s*program\\s*\\.command\\('${name}'`).exec(program)?.[1]
+    if (wrapper === undefined) return []
+    return optionsIn(program.split(`const ${wrapper} = `)[1]!.split('\n\n')[0]!)
+  }
   const commands = new Map(
     program
       .split(/\n\s*\.command\('/)
       .slice(1)
       .map((part) => {
-        const options = [...part.matchAll(/\.(?:required)?[oO]ption\('(--[\w-]+)/g)].map((match) => match[1]!)
-        return [part.slice(0, part.indexOf("'")), options] as const
+        const name = part.slice(0, part.indexOf("'"))
+        return [name, [...optionsIn(part), ...sharedOptions(name)]] as const
       }),
   )
   const globalOptions = [

@@ -20,6 +20,7 @@ type Source = {
 const SOURCES: readonly Source[] = [
   { contract: 'Open', module: 'open' },
   { contract: 'VestingVault', module: 'vestingVault' },
+  { contract: 'OutputChallenges', module: 'outputChallenges' },
   { contract: 'GenesisAllocation', module: 'genesisAllocation' },
   { contract: 'L1Block', module: 'l1Block', isPredeploy: true },
   { contract: 'GasPriceOracle', module: 'gasPriceOracle', isPredeploy: true },

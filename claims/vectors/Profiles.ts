@@ -224,6 +224,7 @@ async function begin(stack: AsyncDisposableStack, folder: string): Promise<Begun
     l2BlockTimeSeconds: BLOCK_TIME_SECONDS,
     submissionInterval: 5,
     finalizationPeriodSeconds: 8,
+    challengeBondWei: 10n ** 17n,
     gasLimit: 30_000_000n,
     beneficiaries: {
       community: address('treasury'),

@@ -33,7 +33,7 @@ addMoneyCommands(program, session)
 addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)
-addChainCommands(program)
+addChainCommands(program, () => ({ privateKey: process.env['OPENLEDGER_PRIVATE_KEY'], as: options().as }))
 
 try {
   await program.parseAsync()

@@ -104,6 +104,7 @@ export function deploymentAt(datanets: Hex): Deployment {
       'portal',
       'systemConfig',
       'outputOracle',
+      'outputChallenges',
       'superchainConfig',
       'multicall3',
     ),

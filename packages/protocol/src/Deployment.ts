@@ -13,6 +13,7 @@ export const deploymentSchema = z.object({
     portal: addressSchema,
     systemConfig: addressSchema,
     outputOracle: addressSchema,
+    outputChallenges: addressSchema,
     superchainConfig: addressSchema,
     multicall3: addressSchema,
   }),

@@ -21,6 +21,7 @@ export const ROLES = {
   agentSession: 9,
   backer: 10,
   voter: 11,
+  challenger: 12,
 } as const
 
 export type Role = keyof typeof ROLES

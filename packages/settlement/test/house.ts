@@ -86,6 +86,7 @@ export async function startHouse(contributionCount = 3): Promise<House> {
       portal: ZERO,
       systemConfig: ZERO,
       outputOracle: ZERO,
+      outputChallenges: ZERO,
       superchainConfig: ZERO,
       multicall3: ZERO,
     },

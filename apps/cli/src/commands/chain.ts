@@ -1,25 +1,31 @@
 import type { Command } from 'commander'
 import type { EngineSettings } from '../chainFiles.ts'
-import type { VerifierSettings } from '../verifierNode.ts'
+import type { Signer, VerifierSettings } from '../verifierNode.ts'
 
 /** The chain without a server: nodes of it, and its files for other OP Stack clients. */
-export function addChainCommands(program: Command): void {
-  program
-    .command('verifier')
-    .description('runs a node that believes nobody but L1: derives the chain, executes it, serves JSON-RPC')
-    .requiredOption('--l1 <url>', 'JSON-RPC of the L1')
-    .option('--beacon <url>', 'beacon API of the L1, for batches in blobs; by default the same address')
-    .option('--genesis <file>', 'genesis.json of the chain', '.openledger/chain/genesis.json')
-    .option('--rollup <file>', 'rollup.json of the chain', '.openledger/chain/rollup.json')
-    .option('--directory <path>', 'where the derived chain is kept', '.openledger-verifier')
-    .option('--rpc-port <port>', '0 takes a free one', '9546')
-    .option('--sequencer <url>', 'JSON-RPC to which transactions sent here are handed on')
-    .option('--compare <url>', 'JSON-RPC of a node whose blocks must be the same at every height')
-    .option('--once', 'end when everything that L1 tells is derived')
-    .action(async (settings: VerifierSettings) => {
-      const { runVerifier } = await import('../verifierNode.ts')
-      await runVerifier(settings)
-    })
+export function addChainCommands(program: Command, signer: () => Signer): void {
+  readsL1(
+    program
+      .command('verifier')
+      .description(
+        'runs a node that believes nobody but L1: derives the chain, executes it, serves JSON-RPC',
+      ),
+  ).action(async (settings: VerifierSettings) => {
+    const { runVerifier } = await import('../verifierNode.ts')
+    await runVerifier(settings)
+  })
+
+  readsL1(
+    program
+      .command('challenger')
+      .description(
+        'runs a verifier that compares every output on L1 with what L1 tells, and removes wrong ones',
+      )
+      .option('--bond-max <ETH>', 'most it puts behind its word for one block', '10'),
+  ).action(async (settings: VerifierSettings & { readonly bondMax: string }) => {
+    const { runVerifier } = await import('../verifierNode.ts')
+    await runVerifier({ ...settings, challenge: { signer: signer(), bondMax: settings.bondMax } })
+  })
 
   program
     .command('export')
@@ -45,3 +51,16 @@ export function addChainCommands(program: Command): void {
       await runEngine(settings)
     })
 }
+
+/** What every node takes that reads the chain from L1. */
+const readsL1 = (command: Command): Command =>
+  command
+    .requiredOption('--l1 <url>', 'JSON-RPC of the L1')
+    .option('--beacon <url>', 'beacon API of the L1, for batches in blobs; by default the same address')
+    .option('--genesis <file>', 'genesis.json of the chain', '.openledger/chain/genesis.json')
+    .option('--rollup <file>', 'rollup.json of the chain', '.openledger/chain/rollup.json')
+    .option('--directory <path>', 'where the derived chain is kept', `.openledger-${command.name()}`)
+    .option('--rpc-port <port>', 'JSON-RPC; 0 takes a free one', command.name() === 'verifier' ? '9546' : '0')
+    .option('--sequencer <url>', 'JSON-RPC to which transactions sent here are handed on')
+    .option('--compare <url>', 'JSON-RPC of a node whose blocks must be the same at every height')
+    .option('--once', 'end when everything that L1 tells is derived')

@@ -26,6 +26,7 @@ const optionsFor = (chain: L1): L1DeploymentOptions => ({
   l2BlockTimeSeconds: 1,
   submissionInterval: 5,
   finalizationPeriodSeconds: 8,
+  challengeBondWei: 10n ** 17n,
   gasLimit: 30_000_000n,
   beneficiaries: {
     community: addressOf('treasury'),

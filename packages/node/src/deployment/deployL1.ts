@@ -1,6 +1,11 @@
 import { join } from 'node:path'
 import { BaseError } from '@openledger/primitives'
-import { genesisAllocationAbi, genesisAllocationBytecode } from '@openledger/protocol/abi/index'
+import {
+  genesisAllocationAbi,
+  genesisAllocationBytecode,
+  outputChallengesAbi,
+  outputChallengesBytecode,
+} from '@openledger/protocol/abi/index'
 import {
   type Address,
   encodeDeployData,
@@ -25,7 +30,7 @@ export type L1DeploymentOptions = {
   readonly l1: L1
   /** Where `l1-deployment.json` remembers what was begun. */
   readonly directory: string
-  /** Pays, owns the SystemConfig, may pause the portal and delete wrong outputs. */
+  /** Pays, owns the SystemConfig and may pause the portal. */
   readonly deployer: LocalAccount
   readonly batcher: Address
   readonly proposer: Address
@@ -35,6 +40,8 @@ export type L1DeploymentOptions = {
   readonly submissionInterval: number
   /** How long a proven withdrawal and its output wait before they are final. */
   readonly finalizationPeriodSeconds: number
+  /** What the first challenge of an output takes, in wei of L1's currency. */
+  readonly challengeBondWei: bigint
   readonly gasLimit: bigint
   readonly beneficiaries: Beneficiaries
   readonly logger: Logger
@@ -51,6 +58,8 @@ export type L1Deployment = {
   readonly portal: Address
   readonly systemConfig: Address
   readonly outputOracle: Address
+  /** Deletes outputs at the word of whoever stands behind another with a bond. */
+  readonly outputChallenges: Address
   readonly superchainConfig: Address
   readonly multicall3: Address
   readonly proxyAdmin: Address
@@ -98,6 +107,7 @@ const getterAbi = parseAbi([
   'function gasPayingToken() view returns (address, uint8)',
   'function l2Oracle() view returns (address)',
   'function proposer() view returns (address)',
+  'function challenger() view returns (address)',
 ])
 
 /**
@@ -227,6 +237,14 @@ function createPlan(
     portal: createBedrock('portal'),
     outputOracle: createBedrock('outputOracle'),
   }
+  const outputChallenges = create(
+    'outputChallenges',
+    encodeDeployData({
+      abi: outputChallengesAbi,
+      bytecode: outputChallengesBytecode,
+      args: [outputOracle, options.challengeBondWei],
+    }),
+  )
   const multicall3Code = preinstalls(options.l1.chainId).find((one) => one.name === 'MultiCall3')!.code
   const multicall3 = create('multicall3', creationOf(multicall3Code))
   steps.push(
@@ -263,7 +281,7 @@ function createPlan(
       0n,
       BigInt(startingTimestamp),
       options.proposer,
-      owner,
+      outputChallenges,
       BigInt(options.finalizationPeriodSeconds),
     ]),
     proxyCall('hand over outputOracle', outputOracle, 'changeAdmin', [proxyAdmin]),
@@ -277,6 +295,7 @@ function createPlan(
       portal,
       systemConfig,
       outputOracle,
+      outputChallenges,
       superchainConfig,
       multicall3,
       proxyAdmin,
@@ -291,11 +310,12 @@ async function assertInitialised(
     readonly portal: Address
     readonly systemConfig: Address
     readonly outputOracle: Address
+    readonly outputChallenges: Address
   },
   startingTimestamp: number,
   proposer: Address,
 ): Promise<void> {
-  const [start, token, oracle, proposes] = await Promise.all([
+  const [start, token, oracle, proposes, challenges] = await Promise.all([
     client.readContract({
       address: contracts.outputOracle,
       abi: getterAbi,
@@ -304,12 +324,18 @@ async function assertInitialised(
     client.readContract({ address: contracts.systemConfig, abi: getterAbi, functionName: 'gasPayingToken' }),
     client.readContract({ address: contracts.portal, abi: getterAbi, functionName: 'l2Oracle' }),
     client.readContract({ address: contracts.outputOracle, abi: getterAbi, functionName: 'proposer' }),
+    client.readContract({
+      address: contracts.outputOracle,
+      abi: getterAbi,
+      functionName: 'challenger',
+    }),
   ])
   const wrong = [
     start !== BigInt(startingTimestamp) && 'outputOracle.startingTimestamp',
     getAddress(token[0]) !== getAddress(contracts.open) && 'systemConfig.gasPayingToken',
     getAddress(oracle) !== getAddress(contracts.outputOracle) && 'portal.l2Oracle',
     getAddress(proposes) !== getAddress(proposer) && 'outputOracle.proposer',
+    getAddress(challenges) !== getAddress(contracts.outputChallenges) && 'outputOracle.challenger',
   ].filter((name) => name !== false)
   if (wrong.length > 0) throw new L1DeploymentStateError(wrong)
 }

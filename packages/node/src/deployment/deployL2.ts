@@ -155,13 +155,12 @@ export async function deployL2(options: L2DeploymentOptions): Promise<Deployment
     abi: settlementAbi,
     functionName: 'STAKING',
   })
-  const { open, genesisAllocation, portal, systemConfig, outputOracle, superchainConfig, multicall3 } =
-    l1Deployment
+  const { proxyAdmin: _, batchInbox: __, origin: ___, initial: ____, ...l1Contracts } = l1Deployment
   const deployment = deploymentSchema.parse({
     l1ChainId: l1.chainId,
     l2ChainId,
     l2StartBlock: record.startBlock,
-    l1: { open, genesisAllocation, portal, systemConfig, outputOracle, superchainConfig, multicall3 },
+    l1: l1Contracts,
     l2: { ...addresses, staking },
   })
   DurableFile.writeJson(join(directory, 'deployment.json'), deployment)

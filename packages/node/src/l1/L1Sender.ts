@@ -18,6 +18,7 @@ export type L1Call = {
   readonly data: Hex
   /** Absent: the least that its call data needs. */
   readonly gas?: bigint
+  readonly value?: bigint
   /** Goes along as EIP-4844's blobs. */
   readonly sidecars?: readonly Sidecar[]
 }
@@ -83,6 +84,7 @@ export function createL1Sender({
       nonce,
       to: call.to,
       data: call.data,
+      value: call.value ?? 0n,
       gas: call.gas ?? BASE_GAS + (CALLDATA_GAS * BigInt(call.data.length - 2)) / 2n,
       maxPriorityFeePerGas,
       maxFeePerGas: raised(2n * baseFeePerGas) + maxPriorityFeePerGas,

@@ -8,6 +8,17 @@ export type Loop = {
   readonly lastError: () => unknown
 }
 
+/** What does not work at the moment, by service; empty when all is well. */
+export const problemsOf = (
+  services: Readonly<Record<string, Pick<Loop, 'lastError'>>>,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(services).flatMap(([name, service]) => {
+      const error = service.lastError()
+      return error === undefined ? [] : [[name, error instanceof Error ? error.message : String(error)]]
+    }),
+  )
+
 /** A failure that stays is logged no more often than this. */
 const REPEAT_MS = 30_000
 

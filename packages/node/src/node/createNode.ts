@@ -6,6 +6,7 @@ import { type Deployment, DevelopmentKeys } from '@openledger/protocol'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
 import { type Address, createPublicClient, http, type LocalAccount, parseEther } from 'viem'
 import { type BatchData, createBatcher } from '../batcher/createBatcher.ts'
+import { createChallenger } from '../challenger/createChallenger.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
 import { type Beneficiaries, deployL1, type L1Deployment } from '../deployment/deployL1.ts'
 import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
@@ -24,11 +25,16 @@ import { lockDirectory } from './DirectoryLock.ts'
 import * as DurableFile from './DurableFile.ts'
 import { createExclusive } from './Exclusive.ts'
 import { type Logger, silentLogger } from './Logger.ts'
+import { type Loop, problemsOf } from './Loop.ts'
 import { serveRpc } from './serveRpc.ts'
 import { startVerifier } from './startVerifier.ts'
 
 const DEVELOPMENT_L1_CHAIN_ID = 31_337
 const L2_GAS_LIMIT = 30_000_000n
+/** On a public L1 this is the price of a delay: choose it by what a delay is worth to somebody. */
+const CHALLENGE_BOND_WEI = 10n ** 17n
+/** Six rounds of bidding. */
+const CHALLENGE_BONDS_MAX = 64n
 
 /** The accounts that a node signs with, and those it names in contracts. */
 export type NodeKeys = {
@@ -36,6 +42,8 @@ export type NodeKeys = {
   readonly deployer: LocalAccount
   readonly batcher: LocalAccount
   readonly proposer: LocalAccount
+  /** Pays bonds and gas against wrong outputs. */
+  readonly challenger: LocalAccount
   readonly operator: Address
   readonly treasury: Address
   readonly beneficiaries: Beneficiaries
@@ -65,6 +73,10 @@ export type NodeOptions = {
     /** An output root every so many blocks. */
     readonly submissionInterval?: number
     readonly finalizationPeriodSeconds?: number
+    /** What the first challenge of an output takes, in wei of L1's currency. */
+    readonly challengeBondWei?: bigint
+    /** Services that run elsewhere, or not at all. */
+    readonly without?: readonly ('batcher' | 'proposer' | 'challenger')[]
     /** Time between two batches. */
     readonly batchIntervalSeconds?: number
     /** How blocks are put into batches; `span` by default. */
@@ -93,8 +105,8 @@ export type Node = AsyncDisposable & {
 }
 
 /**
- * Starts the whole L2: its L1 (or a connection to one), the contracts, the engine, the sequencer, JSON-RPC, the batcher
- * and the proposer. Called again in the same directory it goes on with what is there, wherever it was killed.
+ * Starts the whole L2: its L1 (or a connection to one), the contracts, the engine, the sequencer, JSON-RPC, the batcher,
+ * the proposer and the challenger. Called again in the same directory it goes on with what is there, wherever it was killed.
  *
  * @throws {DirectoryLockedError | KeysMissingError | NodeStalledError} and what the services throw.
  * @example
@@ -126,6 +138,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     l2BlockTimeSeconds,
     submissionInterval: l2.submissionInterval ?? 5,
     finalizationPeriodSeconds: l2.finalizationPeriodSeconds ?? 8,
+    challengeBondWei: l2.challengeBondWei ?? CHALLENGE_BOND_WEI,
     gasLimit: L2_GAS_LIMIT,
     beneficiaries: keys.beneficiaries,
     logger,
@@ -197,22 +210,49 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   })
   sequencer.start()
   stack.defer(() => sequencer.stop())
-  const batcher = createBatcher({
-    engine,
-    l1,
-    verifier,
-    rollupConfig,
-    account: keys.batcher,
-    intervalSeconds: l2.batchIntervalSeconds ?? 4,
-    batches: l2.batches ?? 'span',
-    batchData: l2.batchData ?? 'calldata',
-    kzg,
-    logger,
-  })
-  stack.defer(batcher.stop)
-  const { outputOracle } = l1Deployment
-  const proposer = createProposer({ engine, l1, outputOracle, account: keys.proposer, logger })
-  stack.defer(proposer.stop)
+  const runs = (service: 'batcher' | 'proposer' | 'challenger'): boolean =>
+    l2.without?.includes(service) !== true
+  const services: Record<string, Loop> = { sequencer, verifier }
+  if (runs('batcher')) {
+    services['batcher'] = createBatcher({
+      engine,
+      l1,
+      verifier,
+      rollupConfig,
+      account: keys.batcher,
+      intervalSeconds: l2.batchIntervalSeconds ?? 4,
+      batches: l2.batches ?? 'span',
+      batchData: l2.batchData ?? 'calldata',
+      kzg,
+      logger,
+    })
+    stack.defer(services['batcher'].stop)
+  }
+  const { outputOracle, portal } = l1Deployment
+  const bondMaxWei = CHALLENGE_BONDS_MAX * (l2.challengeBondWei ?? CHALLENGE_BOND_WEI)
+  if (runs('proposer')) {
+    services['proposer'] = createProposer({
+      engine,
+      l1,
+      outputOracle,
+      account: keys.proposer,
+      defence: { portal, bondMaxWei },
+      logger,
+    })
+    stack.defer(services['proposer'].stop)
+  }
+  if (runs('challenger')) {
+    services['challenger'] = createChallenger({
+      engine,
+      verifier,
+      l1,
+      portal,
+      account: keys.challenger,
+      bondMaxWei,
+      logger,
+    })
+    stack.defer(services['challenger'].stop)
+  }
 
   const deployment = await deployL2({
     l1,
@@ -236,10 +276,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     lastError: sequencer.lastError,
     logger,
   })
-  const services = stack.move()
+  const started = stack.move()
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= services.disposeAsync()
+    closed ??= started.disposeAsync()
     return closed
   }
   return {
@@ -250,19 +290,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     l2WebSocketUrl: rpc.webSocketUrl,
     engine,
     l1,
-    problems: () => {
-      const last = {
-        sequencer: sequencer.lastError(),
-        verifier: verifier.lastError(),
-        batcher: batcher.lastError(),
-        proposer: proposer.lastError(),
-      }
-      return Object.fromEntries(
-        Object.entries(last).flatMap(([name, error]) =>
-          error === undefined ? [] : [[name, error instanceof Error ? error.message : String(error)]],
-        ),
-      )
-    },
+    problems: () => problemsOf(services),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -371,11 +399,13 @@ function developmentKeys(l1ChainId: number): NodeKeys {
     agentSession: '10',
     backer: '200000',
     voter: '200000',
+    challenger: '10',
   }
   return {
     deployer: account('deployer'),
     batcher: account('batcher'),
     proposer: account('proposer'),
+    challenger: account('challenger'),
     operator: addressOf('operator'),
     treasury: addressOf('treasury'),
     beneficiaries: {

@@ -2,6 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BaseError, type Clock, systemClock } from '@openledger/primitives'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
+import type { LocalAccount } from 'viem'
+import { type Challenger, createChallenger } from '../challenger/createChallenger.ts'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
@@ -11,6 +13,7 @@ import { serverError } from '../rpc/RpcError.ts'
 import { lockDirectory } from './DirectoryLock.ts'
 import { createExclusive } from './Exclusive.ts'
 import { type Logger, silentLogger } from './Logger.ts'
+import { type Loop, problemsOf } from './Loop.ts'
 import { serveRpc } from './serveRpc.ts'
 import { startVerifier } from './startVerifier.ts'
 
@@ -28,6 +31,8 @@ export type VerifierNodeOptions = {
   readonly rpc?: { readonly port?: number; readonly host?: string }
   /** Where transactions go that are sent to this node; without it they are refused. */
   readonly sequencerRpcUrl?: string
+  /** Compares the outputs on L1 with the derived chain; with an account it removes wrong ones. */
+  readonly challenger?: { readonly account?: LocalAccount; readonly bondMaxWei: bigint }
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -41,6 +46,7 @@ export type VerifierNode = AsyncDisposable & {
     readonly l2Block: bigint
     readonly isCaughtUp: boolean
   }
+  readonly challenger?: Challenger
   readonly problems: () => Readonly<Record<string, string>>
   readonly close: () => Promise<void>
 }
@@ -82,6 +88,22 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     logger,
   })
   stack.defer(verifier.stop)
+  const services: Record<string, Loop> = { verifier }
+  const challenger =
+    options.challenger === undefined
+      ? undefined
+      : createChallenger({
+          engine,
+          verifier,
+          l1,
+          portal: rollupConfig.deposit_contract_address,
+          ...options.challenger,
+          logger,
+        })
+  if (challenger !== undefined) {
+    services['challenger'] = challenger
+    stack.defer(challenger.stop)
+  }
   const rpc = await serveRpc({
     engine,
     l1,
@@ -94,10 +116,10 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
   })
   stack.use(rpc)
 
-  const services = stack.move()
+  const started = stack.move()
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= services.disposeAsync()
+    closed ??= started.disposeAsync()
     return closed
   }
   return {
@@ -108,10 +130,8 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
       l2Block: verifier.derived(),
       isCaughtUp: verifier.isCaughtUp(),
     }),
-    problems: () => {
-      const error = verifier.lastError()
-      return error === undefined ? {} : { verifier: error instanceof Error ? error.message : String(error) }
-    },
+    ...(challenger === undefined ? {} : { challenger }),
+    problems: () => problemsOf(services),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -1,4 +1,6 @@
-import { type Address, encodeFunctionData, type LocalAccount, parseAbi } from 'viem'
+import { type Address, encodeFunctionData, type Hex, type LocalAccount, parseAbi } from 'viem'
+import { collectBonds } from '../challenger/createChallenger.ts'
+import { isSettled, type OutputOracle, openOutputOracle } from '../challenger/OutputOracle.ts'
 import type { ChainEngine } from '../engine/Engine.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1Sender, type L1Call } from '../l1/L1Sender.ts'
@@ -15,12 +17,16 @@ const PROPOSE_GAS = 300_000n
 /** After a pause many outputs are due; so many go into one round, well within one L1 block. */
 const OUTPUTS_PER_ROUND_MAX = 64
 const INTERVAL_MS = 500
+/** Bonds are asked for again after so many rounds. */
+const COLLECT_ROUNDS = 20
 
 export type ProposerOptions = {
   readonly engine: ChainEngine
   readonly l1: L1
   readonly outputOracle: Address
   readonly account: LocalAccount
+  /** Answers false challenges, up to this bond for one block; without it nothing is proposed against an answer. */
+  readonly defence?: { readonly portal: Address; readonly bondMaxWei: bigint }
   readonly logger: Logger
 }
 
@@ -32,11 +38,33 @@ export type ProposerOptions = {
  *
  * @see OP specs, proposals, "Proposing L2 Output Commitments".
  */
-export function createProposer({ engine, l1, outputOracle, account, logger }: ProposerOptions): Loop {
+export function createProposer(options: ProposerOptions): Loop {
+  const { engine, l1, outputOracle, account, defence, logger } = options
   const { client } = l1
+  let oracle: OutputOracle | undefined
+  let rounds = 0
   const read = (functionName: 'nextBlockNumber' | 'SUBMISSION_INTERVAL'): Promise<bigint> =>
     client.readContract({ address: outputOracle, abi: oracleAbi, functionName })
   let intervalBlocks: bigint | undefined
+
+  /** What must be sent before a block that was challenged can be proposed and stay. */
+  async function answerTo(number: bigint, outputRoot: Hex): Promise<L1Call | 'too dear' | undefined> {
+    if (defence === undefined) return undefined
+    oracle ??= await openOutputOracle(l1, defence.portal)
+    const game = await oracle.game(number)
+    if (game.bondWei === 0n || isSettled(game) || game.answer === outputRoot) return undefined
+    const bondWei = await oracle.requiredBond(number)
+    const fields = { l2Block: number.toString(), answer: game.answer, bondWei: bondWei.toString() }
+    if (bondWei > defence.bondMaxWei) {
+      logger.error(
+        fields,
+        'a challenge stands that takes a higher bond to answer than this proposer may give: raise its limit',
+      )
+      return 'too dear'
+    }
+    logger.warn(fields, 'an output was challenged falsely; answering it')
+    return oracle.overbid(number, outputRoot, bondWei)
+  }
 
   async function round(signal: AbortSignal): Promise<void> {
     intervalBlocks ??= await read('SUBMISSION_INTERVAL')
@@ -54,6 +82,9 @@ export function createProposer({ engine, l1, outputOracle, account, logger }: Pr
       // the oracle takes no block from its future
       if (block === undefined || block.timestamp >= latest.timestamp) break
       const { outputRoot } = engine.outputRoot(number)
+      const answer = await answerTo(number, outputRoot)
+      if (answer === 'too dear') break
+      if (answer !== undefined) calls.push(answer)
       calls.push({
         to: outputOracle,
         data: encodeFunctionData({
@@ -64,6 +95,9 @@ export function createProposer({ engine, l1, outputOracle, account, logger }: Pr
         }),
         gas: PROPOSE_GAS,
       })
+    }
+    if (oracle !== undefined && rounds++ % COLLECT_ROUNDS === 0) {
+      await collectBonds({ l1, oracle, account, signal, logger })
     }
     if (calls.length === 0) return
     const receipts = await sender.send(calls)
