@@ -1,36 +1,15 @@
-import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { Open } from '@openledger/primitives'
 import { DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import * as CommandLine from './CommandLine.ts'
 import { access, ask, caller, lower, settled, type Visit, visit } from './People.ts'
 
 const heir = DevelopmentKeys.contributor(43)
 
-/** Runs the command line as a person would. @returns What it printed, refusals included. */
-function openledger(role: string, ...words: string[]): Promise<{ status: number | null; output: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', 'apps/cli/src/main.ts', '--as', role, ...words],
-      {
-        cwd: join(import.meta.dirname, '..'),
-        env: { ...process.env, OPENLEDGER_URL: inject('houseUrl') },
-      },
-    )
-    let output = ''
-    child.stdout.on('data', (chunk) => (output += chunk))
-    child.stderr.on('data', (chunk) => (output += chunk))
-    child.on('close', (status) => resolve({ status, output }))
-  })
-}
-
-/** The same, and it must succeed. */
-async function succeed(role: string, ...words: string[]): Promise<string> {
-  const { status, output } = await openledger(role, ...words)
-  expect(status, output).toBe(0)
-  return output
-}
+const openledger = (role: string, ...words: string[]) =>
+  CommandLine.openledger(['--as', role, ...words], { OPENLEDGER_URL: inject('houseUrl') })
+const succeed = (role: string, ...words: string[]) =>
+  CommandLine.succeed(['--as', role, ...words], { OPENLEDGER_URL: inject('houseUrl') })
 
 describe('what owners decide by the command line', () => {
   let house: Visit

@@ -1,5 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import type { NetworkRole } from '@openledger/node/deployment/NetworkFolder'
 import { BaseError } from '@openledger/primitives'
+import { isAddress } from 'viem'
+import { table } from './Output.ts'
 
 /** What can be exported, by the word on the command line. */
 const EXPORTS = ['genesis', 'rollup', 'l1-chain-config'] as const
@@ -20,6 +23,38 @@ export async function exportFile(what: string, directory: string, out: string | 
   const text = `${JSON.stringify(files[what as Export], undefined, 2)}\n`
   if (out === undefined) process.stdout.write(text)
   else await writeFile(out, text)
+}
+
+export type NetworkSettings = { readonly owner: string; readonly chainId: string; readonly name: string }
+
+/** Makes the folder of a network of one's own and says whom to send what before the first start. */
+export async function makeNetwork(folder: string, { owner, chainId, name }: NetworkSettings): Promise<void> {
+  const { createNetworkFolder, L1_ROLES, NETWORK_ROLES } = await import(
+    '@openledger/node/deployment/NetworkFolder'
+  )
+  if (!isAddress(owner)) {
+    throw new BaseError({
+      code: 'cli.owner',
+      message: `Expected --owner to be an address with a right checksum, got ${owner}.`,
+      context: { owner },
+    })
+  }
+  const { accounts } = createNetworkFolder(folder, { name, l2ChainId: Number(chainId), owner })
+  table([
+    ['role', 'address', 'what it does', 'needs on L1'],
+    ...Object.entries(accounts).map(([role, { address }]) => [
+      role,
+      address,
+      NETWORK_ROLES[role as NetworkRole],
+      L1_ROLES.includes(role as NetworkRole) ? 'gas' : 'nothing',
+    ]),
+  ])
+  console.log(`
+${folder}/keys.json holds the keys: keep a copy in a safe place, and give it to nobody.
+${folder}/network.json holds the settings: look through it before the first start; most of it is for good.
+
+Send the L1's own currency to the addresses that need gas, then:
+  OPENLEDGER_NETWORK=${folder} OPENLEDGER_L1_RPC_URL=<address of the L1> npm start`)
 }
 
 export type EngineSettings = {

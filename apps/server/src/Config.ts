@@ -17,7 +17,14 @@ export const configSchema = z.object({
     .string()
     .optional()
     .describe('Address that others reach the server by; by default host and port'),
-  l1RpcUrl: z.string().optional().describe('An L1 to use instead of the development chain started here'),
+  network: z
+    .string()
+    .optional()
+    .describe('Folder of a network of your own, made by `openledger create-network`; else development'),
+  l1RpcUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('An L1 to use instead of the development chain started here'),
   l1Port: port(8545).describe('Port of the development L1'),
   l2RpcPort: port(9545).describe('Port of the L2 JSON-RPC'),
   blockTimeSeconds: z.coerce.number().int().min(1).max(12).default(2).describe('Seconds between L2 blocks'),
@@ -25,6 +32,14 @@ export const configSchema = z.object({
     .string()
     .optional()
     .describe('Beacon API of that L1, for batches in blobs; by default the same address'),
+  publicL1RpcUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('L1 JSON-RPC that wallets are told; by default the one that the server uses'),
+  publicL2RpcUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('L2 JSON-RPC that wallets are told; by default host and port'),
   batches: z.enum(['span', 'singular']).default('span').describe('How L2 blocks are put into batches'),
   batchData: z
     .enum(['calldata', 'blobs', 'cheaper'])
@@ -80,7 +95,7 @@ export const configSchema = z.object({
 
 export type Config = z.infer<typeof configSchema>
 
-const SECRETS: readonly (keyof Config)[] = ['s3SecretAccessKey', 'databaseUrl']
+const SECRETS: readonly (keyof Config)[] = ['s3SecretAccessKey', 'databaseUrl', 'l1RpcUrl', 'l1BeaconUrl']
 
 /** Names the variable that sets a key: `dataDirectory` is `OPENLEDGER_DATA_DIRECTORY`. */
 export const variableOf = (key: string): string =>

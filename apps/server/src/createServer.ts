@@ -8,12 +8,13 @@ import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
 import { createOpenLora } from '@openledger/openlora'
 import { BaseError, type Hex, systemClock } from '@openledger/primitives'
-import { createSender, DevelopmentKeys } from '@openledger/protocol'
+import { createSender } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createDiskBlobs, createJobs, createS3Blobs } from '@openledger/store'
 import type { Logger } from 'pino'
-import { createPublicClient, createWalletClient, http } from 'viem'
+import { createPublicClient, createWalletClient, http, type LocalAccount } from 'viem'
 import type { Config } from './Config.ts'
+import { chosenNetwork } from './chosenNetwork.ts'
 import { createSeed } from './Seed.ts'
 import { servePage } from './servePage.ts'
 import { serverChain } from './serverChain.ts'
@@ -27,40 +28,26 @@ export type Server = AsyncDisposable & {
 
 const BASE_NAME = 'openledger-base'
 const PAGE = join(import.meta.dirname, '../../web/dist')
-const DEVELOPMENT_L1_CHAIN_ID = 31_337
 
 /**
  * Starts everything in order: chain, store, Datanets, factory, serving, settlement, HTTP; and, on a development network, the
  * first start's seed. What fails undoes what was started before it.
  *
- * @throws {KeysMissingError} on a chain other than the development chain.
+ * @throws {KeysMissingError} on an L1 other than the development chain without a network of one's own.
  */
 export async function createServer(config: Config, logger: Logger): Promise<Server> {
   mkdirSync(config.dataDirectory, { recursive: true })
   await using stack = new AsyncDisposableStack()
   const within = (name: string) => join(config.dataDirectory, name)
 
+  const network = chosenNetwork(config)
   const node = await createNode({
+    ...network.node,
     directory: within('chain'),
-    l1:
-      config.l1RpcUrl === undefined
-        ? { port: config.l1Port }
-        : {
-            rpcUrl: config.l1RpcUrl,
-            ...(config.l1BeaconUrl === undefined ? {} : { beaconUrl: config.l1BeaconUrl }),
-          },
-    l2: {
-      rpcPort: config.l2RpcPort,
-      rpcHost: config.host,
-      blockTimeSeconds: config.blockTimeSeconds,
-      batches: config.batches,
-      batchData: config.batchData,
-    },
     logger: logger.child({ part: 'node' }),
   })
   stack.use(node)
   const { deployment } = node
-  if (deployment.l1ChainId !== DEVELOPMENT_L1_CHAIN_ID) throw new KeysMissingError(deployment.l1ChainId)
 
   const database = await createDatabase(
     config.databaseUrl === undefined ? { directory: within('database') } : { url: config.databaseUrl },
@@ -75,14 +62,10 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
 
   const chain = serverChain(deployment, node.l2RpcUrl)
   const publicClient = createPublicClient({ chain, transport: http(), pollingInterval: 250, cacheTime: 0 })
-  const senderOf = (role: DevelopmentKeys.Role) =>
-    createSender({
-      publicClient,
-      walletClient: createWalletClient({ account: DevelopmentKeys.account(role), chain, transport: http() }),
-    })
-  const operator = senderOf('operator')
-
-  const validator = senderOf('validator')
+  const senderOf = (account: LocalAccount) =>
+    createSender({ publicClient, walletClient: createWalletClient({ account, chain, transport: http() }) })
+  const operator = senderOf(network.operator)
+  const validator = senderOf(network.validator)
   const datanets = createDatanets({
     database,
     blobs,
@@ -125,7 +108,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
       deployment,
       clock: systemClock,
       sender: operator,
-      operator: DevelopmentKeys.account('operator'),
+      operator: network.operator,
     },
     { gatherMs, intervalMs: Math.max(2_000, gatherMs), ledgerIntervalMs: config.creditSeconds * 1_000 },
   )
@@ -142,11 +125,11 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const l1Client = createPublicClient({ transport: http(node.l1RpcUrl), cacheTime: 0 })
   const api = createApi({
     network: {
-      name: 'OpenLedger development',
-      development: true,
+      name: network.name,
+      development: network.isDevelopment,
       deployment,
-      l1RpcUrl: node.l1RpcUrl,
-      l2RpcUrl: node.l2RpcUrl,
+      l1RpcUrl: config.publicL1RpcUrl ?? node.l1RpcUrl,
+      l2RpcUrl: config.publicL2RpcUrl ?? node.l2RpcUrl,
       operator: lower(operator.account),
       validator: lower(validator.account),
       base: {
@@ -172,6 +155,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     findModel: factory.serving,
     settlement,
     seed: () => seedStatus(),
+    chainProblems: node.problems,
     clock: systemClock,
     logger: logger.child({ part: 'api' }),
   })
@@ -183,7 +167,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const url = config.publicUrl ?? `http://${config.host}:${port}`
   announce(within('server.json'), { url, pid: process.pid, l1RpcUrl: node.l1RpcUrl, l2RpcUrl: node.l2RpcUrl })
 
-  if (config.seed === 'on') {
+  if (config.seed === 'on' && network.isDevelopment) {
     const seed = createSeed({
       serverUrl: `http://127.0.0.1:${port}`,
       publicClient,
@@ -246,16 +230,6 @@ export class PortTakenError extends BaseError {
       code: 'server.port_taken',
       message: `Expected port ${port} of ${host} to be free, but something listens there. Stop it, or set OPENLEDGER_PORT.`,
       context: { host, port },
-    })
-  }
-}
-
-export class KeysMissingError extends BaseError {
-  constructor(chainId: number) {
-    super({
-      code: 'server.keys_missing',
-      message: `Expected the development L1 (chain ${DEVELOPMENT_L1_CHAIN_ID}), got chain ${chainId}. Development keys are publicly known, so they are refused there.`,
-      context: { chainId },
     })
   }
 }

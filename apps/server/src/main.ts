@@ -12,7 +12,8 @@ try {
   }
   const logger = pino({ level: config.logLevel })
   const server = await createServer(config, logger)
-  console.log(`\n  OpenLedger runs at ${server.url}\n  In a second terminal: npm run tour\n`)
+  const hint = config.network === undefined ? '\n  In a second terminal: npm run tour' : ''
+  console.log(`\n  OpenLedger runs at ${server.url}${hint}\n`)
   let stopping = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

@@ -22,6 +22,8 @@ export type ApiDependencies = ApiRouteDependencies & {
   readonly serving: Serving & Pick<OpenLora, 'metrics' | 'pin' | 'unpin'>
   /** Finds a published model with the blobs that serve and attribute it. */
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
+  /** What does not work on the chain's side at the moment, by service. */
+  readonly chainProblems: () => Readonly<Record<string, string>>
   readonly logger: Logger
 }
 
@@ -105,8 +107,11 @@ export function createApi(deps: ApiDependencies): Api {
   app.all('/mcp', (context) => mcp.fetch(context.req.raw))
   app.get('/health', (context) => {
     const settler = settlement.settler.status()
-    const isHealthy = settler.state !== 'blocked'
-    return context.json({ status: isHealthy ? 'ok' : 'degraded', settler }, isHealthy ? 200 : 503)
+    const chain = deps.chainProblems()
+    const isBlocked = settler.state === 'blocked'
+    const isWell = !isBlocked && Object.keys(chain).length === 0
+    // a load balancer takes 503 as a reason to stop asking: answers can be sold while L1 is away
+    return context.json({ status: isWell ? 'ok' : 'degraded', settler, chain }, isBlocked ? 503 : 200)
   })
   app.get('/metrics', async (context) =>
     context.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),

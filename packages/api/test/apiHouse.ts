@@ -124,6 +124,7 @@ export async function startApiHouse(): Promise<ApiHouse> {
       lower(DevelopmentKeys.account('builder').address),
     ),
     seed: () => ({ done: true, steps: [] }),
+    chainProblems: () => ({}),
     logger: { info: log, warn: log, error: log },
   })
   settlement.settler.start()

@@ -7,6 +7,7 @@ export {
   developmentParameters,
   type Funding,
   type L2Parameters,
+  productionParameters,
   readDeployment,
 } from './deployment/deployL2.ts'
 export {
@@ -15,6 +16,15 @@ export {
   genesisHash,
   type L1ChainConfig,
 } from './deployment/exportChain.ts'
+export {
+  createNetworkFolder,
+  L1_ROLES,
+  NETWORK_ROLES,
+  type NetworkRole,
+  nodeKeysOf,
+  type OwnNetwork,
+  readNetworkFolder,
+} from './deployment/NetworkFolder.ts'
 export { createRollupConfig, type RollupConfig, rollupConfigSchema } from './deployment/RollupConfig.ts'
 export {
   createEmbeddedEngine,

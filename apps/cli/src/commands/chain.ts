@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { EngineSettings } from '../chainFiles.ts'
+import type { EngineSettings, NetworkSettings } from '../chainFiles.ts'
 import type { Signer, VerifierSettings } from '../verifierNode.ts'
 
 /** The chain without a server: nodes of it, and its files for other OP Stack clients. */
@@ -36,6 +36,18 @@ export function addChainCommands(program: Command, signer: () => Signer): void {
     .action(async (what: string, { directory, out }: { directory: string; out?: string }) => {
       const { exportFile } = await import('../chainFiles.ts')
       await exportFile(what, directory, out)
+    })
+
+  program
+    .command('create-network')
+    .description('makes the folder of a network of your own: fresh keys, and settings to look through')
+    .argument('<folder>', 'a new folder; the server reads it where OPENLEDGER_NETWORK names it')
+    .requiredOption('--owner <address>', 'who gets what genesis allocates, and the treasury; a safe place')
+    .requiredOption('--chain-id <number>', 'chain id of the L2, one that nobody else uses')
+    .option('--name <name>', 'what wallets and the page call it', 'OpenLedger')
+    .action(async (folder: string, settings: NetworkSettings) => {
+      const { makeNetwork } = await import('../chainFiles.ts')
+      await makeNetwork(folder, settings)
     })
 
   program

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BaseError } from '@openledger/primitives'
 import {
   type Address,
+  formatEther,
   getContractAddress,
   type Hex,
   keccak256,
@@ -34,6 +35,7 @@ export type StepsOptions = {
   readonly logger: Logger
 }
 
+const PRIORITY_FEE_WEI = 1_000_000n
 /** A transaction that no block takes for so long will not be taken. */
 const STALL_TIMEOUT_MS = 60_000
 
@@ -48,6 +50,7 @@ export const creationGas = (data: Hex): bigint => 1_500_000n + 260n * BigInt(siz
  * Sends a fixed list of transactions, each exactly once however often it is interrupted and called again: the
  * account's nonce says how many have been done, and addresses follow from nonces.
  *
+ * @throws {DeployerUnfundedError} before anything is sent, when the account cannot pay for all of it.
  * @throws {DeploymentStepError} when a step fails on chain.
  * @throws {DeploymentStalledError} when no block takes a step.
  */
@@ -60,7 +63,11 @@ export async function runSteps(options: StepsOptions): Promise<void> {
   // what waits in the pool from an interrupted run has the same nonces and the same content
   const known = await client.getTransactionCount({ address: account.address, blockTag: 'pending' })
   const fees = await client.getBlock()
-  const maxPriorityFeePerGas = 1_000_000n
+  const maxFeePerGas = 2n * (fees.baseFeePerGas ?? 0n) + PRIORITY_FEE_WEI
+  const unsent = steps.slice(Math.max(0, known - firstNonce))
+  const neededWei = unsent.reduce((sum, { gas, value = 0n }) => sum + gas * maxFeePerGas + value, 0n)
+  const balanceWei = await client.getBalance({ address: account.address })
+  if (balanceWei < neededWei) throw new DeployerUnfundedError(account.address, chainId, neededWei, balanceWei)
   for (let nonce = Math.max(known, firstNonce); nonce < end; nonce++) {
     const step = steps[nonce - firstNonce]!
     const signed = await account.signTransaction({
@@ -71,8 +78,8 @@ export async function runSteps(options: StepsOptions): Promise<void> {
       data: step.data,
       ...(step.to === undefined ? {} : { to: step.to }),
       value: step.value ?? 0n,
-      maxFeePerGas: 2n * (fees.baseFeePerGas ?? 0n) + maxPriorityFeePerGas,
-      maxPriorityFeePerGas,
+      maxFeePerGas,
+      maxPriorityFeePerGas: PRIORITY_FEE_WEI,
     })
     try {
       await client.sendRawTransaction({ serializedTransaction: signed })
@@ -122,6 +129,16 @@ export async function assertDeployed(
   for (const [name, address] of Object.entries(contracts)) {
     const code = await client.getCode({ address })
     if (code === undefined || code === '0x') throw new DeploymentIncompleteError(name, address)
+  }
+}
+
+export class DeployerUnfundedError extends BaseError {
+  constructor(account: Address, chainId: number, neededWei: bigint, balanceWei: bigint) {
+    super({
+      code: 'deployment.unfunded',
+      message: `Expected the deployer ${account} to hold at least ${formatEther(neededWei)} on chain ${chainId} for its gas, it holds ${formatEther(balanceWei)}: send it the difference and start again; unused gas is not paid.`,
+      context: { account, chainId, neededWei: neededWei.toString(), balanceWei: balanceWei.toString() },
+    })
   }
 }
 

@@ -74,6 +74,19 @@ export const developmentParameters: L2Parameters = {
   quorumWei: parseEther('50000'),
 }
 
+/** Time enough to notice and to object: for a network whose OPEN is worth something. */
+export const productionParameters: L2Parameters = {
+  split: developmentParameters.split,
+  withdrawalDelaySeconds: 3_600,
+  challengeSeconds: 86_400,
+  unbondingSeconds: 7 * 86_400,
+  votingDelaySeconds: 86_400,
+  votingPeriodSeconds: 5 * 86_400,
+  timelockDelaySeconds: 2 * 86_400,
+  proposalThresholdWei: parseEther('100000'),
+  quorumWei: parseEther('5000000'),
+}
+
 /** A first payment of OPEN through the portal. */
 export type Funding = { readonly account: Address; readonly amountWei: bigint }
 

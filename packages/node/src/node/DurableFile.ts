@@ -4,12 +4,13 @@ import { dirname } from 'node:path'
 /**
  * Replaces a file so that after a crash at any point the old or the new content stands, never a mixture: writes beside
  * it, flushes, renames, flushes the folder.
+ * @param mode - Who may open it, less what the process's umask takes away.
  */
-export function write(path: string, content: Uint8Array | string): void {
+export function write(path: string, content: Uint8Array | string, mode = 0o666): void {
   mkdirSync(dirname(path), { recursive: true })
   const beside = `${path}.${process.pid}.new`
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
-  const file = openSync(beside, 'w')
+  const file = openSync(beside, 'w', mode)
   try {
     for (let offset = 0; offset < bytes.length; ) offset += writeSync(file, bytes, offset)
     fsyncSync(file)
@@ -26,8 +27,8 @@ export function write(path: string, content: Uint8Array | string): void {
 }
 
 /** Writes a value as indented JSON, durably. */
-export const writeJson = (path: string, value: unknown): void =>
-  write(path, `${JSON.stringify(value, undefined, 2)}\n`)
+export const writeJson = (path: string, value: unknown, mode?: number): void =>
+  write(path, `${JSON.stringify(value, undefined, 2)}\n`, mode)
 
 /** Reads a file's bytes, or `undefined` where there is none. */
 export function read(path: string): Uint8Array | undefined {

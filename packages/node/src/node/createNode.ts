@@ -426,7 +426,7 @@ export class KeysMissingError extends BaseError {
   constructor(l1ChainId: number) {
     super({
       code: 'node.keys_missing',
-      message: `Expected keys for L1 chain ${l1ChainId}, got none: the development keys are known to everybody and serve chain ${DEVELOPMENT_L1_CHAIN_ID} only.`,
+      message: `Expected keys for L1 chain ${l1ChainId}, got none: the development keys are known to everybody and serve chain ${DEVELOPMENT_L1_CHAIN_ID} only. Make a network of your own with \`openledger create-network\`.`,
       context: { l1ChainId },
     })
   }
