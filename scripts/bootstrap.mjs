@@ -34,6 +34,7 @@ function install() {
 const node = (...args) => ['node', '--disable-warning=ExperimentalWarning', ...args]
 const commands = (rest) => ({
   start: [node('scripts/start.ts', ...rest)],
+  worker: [node('apps/server/src/worker.ts', ...rest)],
   tour: [node('apps/cli/src/main.ts', 'tour', ...rest)],
   openledger: [node('apps/cli/src/main.ts', ...rest)],
   generate: [node('scripts/generate.ts', ...rest)],

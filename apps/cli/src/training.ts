@@ -1,3 +1,4 @@
+import { BaseError } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { signerOf, trainingEvents } from '@openledger/sdk'
 import type { LocalAccount } from 'viem/accounts'
@@ -8,6 +9,8 @@ export type TrainingRequest = {
   readonly datanetId: string
   readonly priceWei: bigint
   readonly config: Partial<Http.TrainingConfig>
+  /** Among the account's own waiting runs: -1, 0 or 1. */
+  readonly priority?: number
   readonly publish: boolean
   readonly onProgress: (line: string) => void
 }
@@ -20,7 +23,7 @@ export type TrainingRequest = {
 export async function trainAndPublish(
   { client, url }: Connection,
   account: LocalAccount,
-  { modelName, datanetId, priceWei, config, publish, onProgress }: TrainingRequest,
+  { modelName, datanetId, priceWei, config, priority = 0, publish, onProgress }: TrainingRequest,
 ): Promise<Http.Model | undefined> {
   const signer = signerOf(account)
   const datanet = await client.datanet(datanetId)
@@ -33,6 +36,7 @@ export async function trainAndPublish(
       inputPriceWei: price,
       outputPriceWei: price,
       influenceBps: 5_000,
+      priority,
     },
     signer,
   )
@@ -42,6 +46,18 @@ export async function trainAndPublish(
   const model = await client.publish(run.id, signer)
   onProgress(`published as ${model.name} in ${model.transactionHash}`)
   return model
+}
+
+/** Pauses, resumes or cancels a run of the account. @throws {RunVerbError} */
+export async function changeRun(
+  { client }: Connection,
+  account: LocalAccount,
+  verb: string,
+  id: string | undefined,
+): Promise<Http.TrainingRun> {
+  if (id === undefined || (verb !== 'pause' && verb !== 'resume' && verb !== 'cancel'))
+    throw new RunVerbError(verb, id)
+  return client.changeTrainingRun(verb, id, signerOf(account))
 }
 
 /** Follows a run to its end, over a dropped connection or a restarted server if need be. */
@@ -78,5 +94,15 @@ async function follow(
 class RunEndedError extends Error {
   constructor(run: Http.TrainingRun) {
     super(`Expected run ${run.id} to finish, but it ${run.status}: ${run.failure ?? 'no reason was given'}`)
+  }
+}
+
+class RunVerbError extends BaseError {
+  constructor(verb: string, id: string | undefined) {
+    super({
+      code: 'run.verb',
+      message: `Expected pause, resume or cancel and the id of a run, got ${JSON.stringify(verb)} and ${id ?? 'no id'}. runs lists them.`,
+      context: { verb },
+    })
   }
 }

@@ -54,6 +54,20 @@ export const configSchema = z.object({
     .string()
     .default(join(root, 'assets/base'))
     .describe('Folder of the base model, in Hugging Face format'),
+  trainingRunsMax: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(4)
+    .describe('Training runs of one account that may wait, be paused or run'),
+  trainingRunningMax: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(2)
+    .describe('Training runs of one account that may run at once, over all workers'),
   engineThreads: z.coerce.number().int().min(1).max(64).default(2).describe('Threads of the model engine'),
   gatherSeconds: z.coerce
     .number()

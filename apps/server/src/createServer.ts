@@ -10,11 +10,12 @@ import { createOpenLora } from '@openledger/openlora'
 import { BaseError, type Hex, systemClock } from '@openledger/primitives'
 import { createSender } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
-import { createDatabase, createDiskBlobs, createJobs, createS3Blobs } from '@openledger/store'
+import { createDatabase, createJobs } from '@openledger/store'
 import type { Logger } from 'pino'
 import { createPublicClient, createWalletClient, http, type LocalAccount } from 'viem'
 import type { Config } from './Config.ts'
 import { chosenNetwork } from './chosenNetwork.ts'
+import { createBlobs } from './createBlobs.ts'
 import { createSeed } from './Seed.ts'
 import { servePage } from './servePage.ts'
 import { serverChain } from './serverChain.ts'
@@ -53,7 +54,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     config.databaseUrl === undefined ? { directory: within('database') } : { url: config.databaseUrl },
   )
   stack.defer(database.close)
-  const blobs = createBlobs(config, within('blobs'))
+  const blobs = createBlobs(config)
   const jobs = await createJobs(database, {
     onError: (error, context) =>
       logger.warn({ ...context, reason: (error as Error).message }, 'a job failed and will be tried again'),
@@ -86,6 +87,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     baseDirectory: config.baseModel,
     workers: config.engineThreads,
     clock: systemClock,
+    limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },
   })
   const openlora = await createOpenLora(
     { blobs, lookup: factory.serving, logger: logger.child({ part: 'openlora' }) },
@@ -189,17 +191,6 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     return closed
   }
   return { url, close, [Symbol.asyncDispose]: close }
-}
-
-function createBlobs(config: Config, directory: string) {
-  const { s3Url, s3AccessKeyId, s3SecretAccessKey, s3Region } = config
-  if (s3Url === undefined) return createDiskBlobs(directory)
-  return createS3Blobs({
-    bucketUrl: s3Url,
-    accessKeyId: s3AccessKeyId ?? '',
-    secretAccessKey: s3SecretAccessKey ?? '',
-    region: s3Region,
-  })
 }
 
 function listen(fetch: (request: Request) => Response | Promise<Response>, { host, port }: Config) {

@@ -68,17 +68,24 @@ export function addTrainingRoutes(routes: Routes, { modelFactory }: { readonly m
       return streamSSE(context, (stream) => followRun(modelFactory, params.id, stream))
     },
   )
-  routes.post(
-    '/api/training-runs/:id/cancel',
-    {
-      tag,
-      params: idParams,
-      summary: 'Stop a run; its owner signs.',
-      body: Http.signedSchema(z.object({ id: z.string().max(80) })),
-      response: Http.trainingRunSchema,
-    },
-    ({ body }) => modelFactory.cancel(body),
-  )
+  const summaries = {
+    cancel: 'Stop a run; its owner signs.',
+    pause: 'Give the place of a run to others and keep where it stands; its owner signs.',
+    resume: 'Go on with a run that is paused or failed; its owner signs.',
+  }
+  for (const verb of ['cancel', 'pause', 'resume'] as const) {
+    routes.post(
+      `/api/training-runs/:id/${verb}`,
+      {
+        tag,
+        params: idParams,
+        summary: summaries[verb],
+        body: Http.signedSchema(z.object({ id: z.string().max(80) })),
+        response: Http.trainingRunSchema,
+      },
+      ({ body }) => modelFactory[verb](body),
+    )
+  }
   routes.get(
     '/api/training-runs/:id/publication',
     {

@@ -523,7 +523,12 @@ test('no acknowledged contribution is lost to kill -9, and what was half done is
     const first = createDatanets({
       ...own,
       database: setUp,
-      jobs: { enqueue: async () => {}, work: async () => {}, stop: async () => {} },
+      jobs: {
+        enqueue: async () => {},
+        work: async () => {},
+        stop: async () => {},
+        stopping: new AbortController().signal,
+      },
       blobs,
       clock: systemClock,
     })

@@ -105,13 +105,17 @@ function rotaryFrequencies({ headSize, ropeTheta, ropeScaling }: LlamaConfig): n
 export const embed = (weights: WeightLookup, ids: Tensor): Tensor =>
   Op.gather(weights('model.embed_tokens.weight'), ids)
 
+/** Multiplies by a weight that is kept in another form, if it is: `[B, T, input]` to `[B, T, output]`. */
+export type LinearForm = (x: Tensor, weightName: string) => Tensor | undefined
+
 /** Multiplies by the weights of the checkpoint alone. */
 export const baseProject =
-  (weights: WeightLookup, config: LlamaConfig): Project =>
+  (weights: WeightLookup, config: LlamaConfig, form: LinearForm = () => undefined): Project =>
   (layer, targets, x) =>
     targets.map((target) => {
       const name = `model.${linearName(layer, target)}`
-      const y = Op.matmul(x, weights(`${name}.weight`), { transposeB: true })
+      const weightName = `${name}.weight`
+      const y = form(x, weightName) ?? Op.matmul(x, weights(weightName), { transposeB: true })
       return hasBias(config, target) ? Op.add(y, weights(`${name}.bias`)) : y
     })
 
@@ -120,7 +124,13 @@ export const baseProject =
  *
  * Shared by the batch: `a [input, R]`, `b [R, output]`. One per row: `a [B, input, R]`, `b [B, R, output]`.
  */
-export type LoraPair = { readonly a: Tensor; readonly b: Tensor; readonly scale: number }
+export type LoraPair = {
+  readonly a: Tensor
+  readonly b: Tensor
+  readonly scale: number
+  /** `[B, T, input]`, multiplied into what `a` is given: dropout. */
+  readonly mask?: Tensor
+}
 
 /** Adds `scale * x a b` to a projection wherever `pairs` has one. */
 export const withLora =
@@ -128,7 +138,9 @@ export const withLora =
   (layer, targets, x) =>
     project(layer, targets, x).map((y, index) => {
       const pair = pairs(layer, targets[index]!)
-      return pair ? Op.add(y, Op.matmul(Op.matmul(x, pair.a), pair.b, { scale: pair.scale })) : y
+      if (!pair) return y
+      const seen = pair.mask ? Op.multiply(x, pair.mask) : x
+      return Op.add(y, Op.matmul(Op.matmul(seen, pair.a), pair.b, { scale: pair.scale }))
     })
 
 /**

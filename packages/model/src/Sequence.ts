@@ -26,6 +26,8 @@ export type Packed = Collated & {
   readonly positions: BigInt64Array
   /** `[B, T]`: a number for each sequence of a row, from 1; 0 is padding. */
   readonly segments: Float32Array
+  /** `[B*T]`: which of the sequences each label belongs to; -1 is padding. */
+  readonly owners: Int32Array
 }
 
 /** Lengths of single sequences are rounded up to a multiple of this, so that few graphs serve all. */
@@ -104,16 +106,18 @@ export function pack(
     const batch = empty(config, Math.min(rowsPerRun, powerOfTwo(own.length)), tokens)
     const positions = new BigInt64Array(batch.ids.length)
     const segments = new Float32Array(batch.ids.length)
+    const owners = new Int32Array(batch.ids.length).fill(-1)
     own.forEach(({ sequences: members }, row) => {
       let at = row * tokens
       members.forEach((i, member) => {
         place(config, batch, at, sequences[i]!)
         segments.fill(member + 1, at, at + lengths[i]!)
+        owners.fill(i, at, at + lengths[i]!)
         for (let t = 0; t < lengths[i]!; t++) positions[at + t] = BigInt(t)
         at += lengths[i]!
       })
     })
-    runs.push({ ...batch, positions, segments })
+    runs.push({ ...batch, positions, segments, owners })
   }
   return runs
 }
@@ -182,12 +186,14 @@ export type SequenceGraph = {
  *   `[rows, tokens]`, tell where each begins.
  * @param makeWeights - Makes the lookup: constants or inputs.
  * @param makePairs - LoRA matrices of a linear layer, made in the same graph.
+ * @param makeForm - Linear layers whose weights are kept in another form.
  */
 export function buildSequenceGraph(
   config: LlamaConfig,
   size: { readonly rows: number; readonly tokens: number; readonly isPacked?: boolean },
   makeWeights: (graph: Graph) => Llama.WeightLookup,
   makePairs: (graph: Graph) => (layer: number, target: LoraTarget) => Llama.LoraPair | undefined,
+  makeForm?: (graph: Graph) => Llama.LinearForm,
 ): SequenceGraph {
   const { rows, tokens, isPacked = false } = size
   const graph = createGraph()
@@ -213,7 +219,7 @@ export function buildSequenceGraph(
     config,
     {
       weights,
-      project: Llama.withLora(Llama.baseProject(weights, config), makePairs(graph)),
+      project: Llama.withLora(Llama.baseProject(weights, config, makeForm?.(graph)), makePairs(graph)),
       attend: Llama.causalAttention(config, isPacked ? blockMask(graph, causal, rows, tokens) : causal),
       positions,
       rotary: Llama.rotaryTables(graph, config, tokens),

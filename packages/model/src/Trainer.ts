@@ -1,8 +1,10 @@
 import { BaseError } from '@openledger/primitives'
+import { BLOCK, type Quantised, quantise } from '@openledger/tensor'
 import { type AdamWOptions, adamWDefaults, type Moments, updateAdamW } from './AdamW.ts'
 import * as Adapter from './Adapter.ts'
 import type { Checkpoint } from './Checkpoint.ts'
-import { weightShapes } from './Config.ts'
+import { targetsOf, weightShapes } from './Config.ts'
+import { mixSeed } from './Dropout.ts'
 import * as Safetensors from './Safetensors.ts'
 import { type Packed, pack, type Sequence } from './Sequence.ts'
 import { createTrainingEngine, type Parameter, type PartResult, type TrainingTask } from './TrainingEngine.ts'
@@ -24,6 +26,12 @@ export type TrainerOptions = {
   readonly mode: 'lora' | 'full'
   /** The adapter to start from; needed for `lora`. Rank and targets stay as they are. */
   readonly adapter?: Adapter.Adapter
+  /** Keeps the linear layers of the frozen base in 4 bits (QLoRA); an eighth of their memory. For `lora`. */
+  readonly isQuantised?: boolean
+  /** Part of the input channels that an adapter's layers do not see of a token in training; 0 to 0.9. For `lora`. */
+  readonly dropout?: number
+  /** What the dropped channels are drawn from, with the number of the step. */
+  readonly seed?: number
   /** Rows of packed sequences in one run of the graph; larger batches accumulate. Default 16. */
   readonly rowsMax?: number
   /**
@@ -59,6 +67,8 @@ export type Trainer = {
   readonly step: (batch: Batch, learningRate: number) => Promise<StepResult>
   /** Computes the mean loss without changing anything. */
   readonly evaluate: (batch: Batch) => Promise<{ readonly loss: number; readonly tokens: number }>
+  /** Sums the log-likelihood of the counted tokens of each sequence, in nats, without changing anything. */
+  readonly logLikelihoods: (batch: Omit<Batch, 'divisor'>) => Promise<Float64Array>
   /** Copies the adapter as it is now. @throws {ModeError} in `full` mode. */
   readonly adapter: () => Adapter.Adapter
   /** Copies all weights as they are now. @throws {ModeError} in `lora` mode. */
@@ -75,7 +85,8 @@ type Trained = Moments & { readonly name: string; readonly shape: readonly numbe
 /** Prepares training on a checkpoint. The checkpoint's own arrays are never changed. */
 export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): Trainer {
   const { config } = checkpoint
-  const { mode, rowsMax = 16, tokensPerRun = 512, workers = 0 } = options
+  const { mode, rowsMax = 16, tokensPerRun = 512, workers = 0, dropout = 0, seed = 0 } = options
+  if (!(dropout >= 0 && dropout <= 0.9)) throw new DropoutError(dropout)
   const optimizer = { ...adamWDefaults, ...options.optimizer }
   const shapes = weightShapes(config)
   const start = mode === 'lora' ? options.adapter : undefined
@@ -86,12 +97,8 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     parameters: trained.map(({ name, shape, values }): Parameter => ({ name, shape, values })),
     ...(start
       ? {
-          // one copy for all threads
-          frozen:
-            workers > 0
-              ? new Map([...checkpoint.weights].map(([name, data]) => [name, shared(data)]))
-              : checkpoint.weights,
-          lora: { rank: start.rank, alpha: start.alpha, targets: start.targets },
+          ...frozenBase(checkpoint, { isShared: workers > 0, isQuantised: options.isQuantised ?? false }),
+          lora: { rank: start.rank, alpha: start.alpha, targets: start.targets, dropout },
         }
       : {}),
   }
@@ -114,18 +121,22 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     parts: readonly Packed[],
     divisor: number,
     isTraining: boolean,
-  ): Promise<PartResult> => {
+    onLosses: (part: Packed, losses: Float32Array) => void = () => {},
+  ): Promise<Pick<PartResult, 'loss' | 'slopes'>> => {
     const pending: Promise<PartResult>[] = []
     let started = 0
+    let ended = 0
     let total: { loss: number; slopes: readonly Float32Array[] } | undefined
     // no more in flight than there are threads: each result is as large as the gradient
     const inFlight = Math.max(1, workers)
     try {
       while (started < parts.length || pending.length > 0) {
         while (started < parts.length && pending.length < inFlight) {
-          pending.push(engine.run({ batch: parts[started++]!, divisor, isTraining }))
+          const drawn = mixSeed(seed, steps, started)
+          pending.push(engine.run({ batch: parts[started++]!, divisor, isTraining, seed: drawn }))
         }
-        const { loss, slopes } = await pending.shift()!
+        const { loss, slopes, losses } = await pending.shift()!
+        onLosses(parts[ended++]!, losses)
         if (total) {
           total.loss += loss
           for (const [i, slope] of total.slopes.entries()) addInto(slope, slopes[i]!)
@@ -153,9 +164,19 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     return { loss: (await runAll(parts, divisor, false)).loss, tokens }
   }
 
+  const logLikelihoods: Trainer['logLikelihoods'] = async (batch) => {
+    const { parts } = partsOf({ ...batch, divisor: 1 })
+    const sums = new Float64Array(batch.ids.length)
+    await runAll(parts, 1, false, ({ owners }, losses) => {
+      for (let i = 0; i < losses.length; i++) if (owners[i]! >= 0) sums[owners[i]!]! -= losses[i]!
+    })
+    return sums
+  }
+
   return {
     step,
     evaluate,
+    logLikelihoods,
     adapter: () => {
       if (!start) throw new ModeError('mode lora')
       const values = new Map(trained.map((tensor) => [tensor.name, tensor.values]))
@@ -178,6 +199,35 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     },
     release: engine.release,
   }
+}
+
+/**
+ * The base as training reads it: one copy for all threads, its linear layers in 4 bits where that is asked for and their
+ * inputs come in whole blocks.
+ */
+function frozenBase(
+  { config, weights }: Checkpoint,
+  { isShared, isQuantised }: { readonly isShared: boolean; readonly isQuantised: boolean },
+): Pick<TrainingTask, 'frozen' | 'quantised'> {
+  const linears = new Set(
+    Adapter.linearsOf(config, targetsOf(config))
+      .filter(({ input }) => isQuantised && input % BLOCK === 0)
+      .map(({ name }) => `model.${name}.weight`),
+  )
+  const frozen = new Map<string, Float32Array>()
+  const quantised = new Map<string, Quantised>()
+  for (const [name, data] of weights) {
+    if (!linears.has(name)) {
+      frozen.set(name, isShared ? shared(data) : data)
+      continue
+    }
+    const { packed, scales } = quantise(data)
+    quantised.set(
+      name,
+      isShared ? { packed: sharedBytes(packed), scales: shared(scales) } : { packed, scales },
+    )
+  }
+  return { frozen, quantised }
 }
 
 function trainedWeights(checkpoint: Checkpoint, shapes: ReadonlyMap<string, readonly number[]>): Trained[] {
@@ -203,6 +253,12 @@ const withMoments = (name: string, shape: readonly number[], values: Float32Arra
 /** Copies into shared memory, where training threads read the values of the moment. */
 function shared(values: Float32Array): Float32Array {
   const copy = new Float32Array(new SharedArrayBuffer(values.byteLength))
+  copy.set(values)
+  return copy
+}
+
+function sharedBytes(values: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(values.byteLength))
   copy.set(values)
   return copy
 }
@@ -251,6 +307,16 @@ export class ModeError extends BaseError {
     super({
       code: 'trainer.wrong_mode',
       message: `Expected ${needed} for this call of the trainer, got none. Create the trainer so.`,
+    })
+  }
+}
+
+export class DropoutError extends BaseError {
+  constructor(dropout: number) {
+    super({
+      code: 'trainer.dropout',
+      message: `Expected a dropout from 0 to 0.9, got ${dropout}. Choose one; 0 drops nothing.`,
+      context: { dropout },
     })
   }
 }

@@ -26,6 +26,12 @@ export {
   type GradientsOptions,
 } from './Gradients.ts'
 export * as Llama from './Llama.ts'
+export {
+  createPreferenceTrainer,
+  type PreferenceLoss,
+  type PreferencePair,
+  type PreferenceTrainer,
+} from './Preferences.ts'
 export { createRandom, type Random } from './Random.ts'
 export * as Safetensors from './Safetensors.ts'
 export { learningRateAt, type Schedule } from './Schedule.ts'

@@ -2,20 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { CheckpointFolder } from '@openledger/model'
 import { BaseError, type Clock, type Hex } from '@openledger/primitives'
 import { Abi, type Deployment, Http, type Sender, SignedRequest } from '@openledger/protocol'
-import { and, type Blobs, type Database, eq, inArray, type Jobs, notInArray, schema } from '@openledger/store'
+import { and, type Blobs, type Database, eq, type Jobs, notInArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { estimate } from './TrainingEstimate.ts'
-import { carryOut } from './TrainingJob.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
+import { type QueueLimits, queueLimits } from './TrainingQueue.ts'
+import { createTrainingWorker } from './TrainingWorker.ts'
 import { recordsOf } from './VersionRecords.ts'
 
 const { models, trainingRuns, usedRequests } = schema
 
 type CreateRequest = z.output<typeof Http.createTrainingRunSchema>
-type CancelRequest = SignedRequest.SignedRequest<{ id: string }>
+type RunRequest = SignedRequest.SignedRequest<{ id: string }>
 
 export type ModelFactory = {
   /**
@@ -27,7 +28,14 @@ export type ModelFactory = {
     rawPayload: SignedRequest.SignedRequest['payload'],
   ) => Promise<Http.TrainingRun>
   /** Stops a run that its owner no longer wants. @throws {NotRunOwnerError} {RunOverError} */
-  readonly cancel: (request: CancelRequest) => Promise<Http.TrainingRun>
+  readonly cancel: (request: RunRequest) => Promise<Http.TrainingRun>
+  /** Gives a run's place at a worker back and keeps where it stands. @throws {NotRunOwnerError} {RunOverError} */
+  readonly pause: (request: RunRequest) => Promise<Http.TrainingRun>
+  /**
+   * Lets a paused run go on, or one that failed, from its last checkpoint and before any run that was not begun.
+   * @throws {NotRunOwnerError} {RunNotPausedError} {NameTakenError} {TooManyRunsError}
+   */
+  readonly resume: (request: RunRequest) => Promise<Http.TrainingRun>
   /** Says what a run would do, before anyone signs it. @throws {VersionNotFoundError} */
   readonly estimate: (
     query: z.output<typeof Http.trainingEstimateQuerySchema>,
@@ -85,26 +93,25 @@ export type ModelFactoryDeps = {
   /** Threads that share a training step; 0 trains on one. */
   readonly workers: number
   readonly clock: Clock
+  readonly limits?: Partial<QueueLimits>
 }
 
-const QUEUE = 'training'
 const OVER = ['trained', 'published', 'failed', 'cancelled'] as const
-/** Runs of one owner that may wait or run at once. */
-export const OPEN_RUNS_MAX = 4
 
 /** Creates the factory over a database, a queue and a chain. */
 export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
-  const { database, blobs, jobs, publicClient, deployment, clock } = deps
+  const { database, publicClient, deployment, clock } = deps
   const { orm } = database
   const runs = createRuns(database)
   // read once, and only when someone asks
   let base: ReturnType<typeof readBase> | undefined
   const listeners = new Map<string, Set<() => void>>()
-  const stops = new Map<string, AbortController>()
   const tell = (runId: string) => {
     for (const listener of listeners.get(runId) ?? []) listener()
   }
-  const verify = (action: 'createTrainingRun' | 'cancelTrainingRun', request: SignedRequest.SignedRequest) =>
+  const worker = createTrainingWorker(deps, { limits: deps.limits ?? {}, onChange: tell })
+  const { openRunsMax } = { ...queueLimits, ...deps.limits }
+  const verify = (action: Action, request: SignedRequest.SignedRequest) =>
     SignedRequest.verifyRequest(action, request, {
       client: publicClient,
       chainId: deployment.l2ChainId,
@@ -140,6 +147,24 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
     return found
   }
 
+  /** Carries out what a run's owner asks of it. */
+  const change = async (
+    verb: 'cancel' | 'pause' | 'resume',
+    request: RunRequest,
+    apply: (orm: Orm, run: RunRow) => Promise<void>,
+  ): Promise<Http.TrainingRun> => {
+    const digest = await verify(`${verb}TrainingRun`, request)
+    const { id } = request.payload
+    await database.transaction(async (orm) => {
+      const run = await runRow(orm, id)
+      if (run.owner !== request.account) throw new NotRunOwnerError(id, request.account)
+      await useOnce(orm, digest, request.deadline)
+      await apply(orm, run)
+    })
+    tell(id)
+    return runs.get(id)
+  }
+
   return {
     async request(request, rawPayload) {
       const { payload, account, deadline } = request
@@ -149,11 +174,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
         await useOnce(orm, digest, deadline)
         await requireVersions(orm, payload.datanets)
         await requireFreeName(orm, payload.modelName)
-        const open = await orm
-          .select({ id: trainingRuns.id })
-          .from(trainingRuns)
-          .where(and(eq(trainingRuns.owner, account), notInArray(trainingRuns.status, [...OVER])))
-        if (open.length >= OPEN_RUNS_MAX) throw new TooManyRunsError(open.length)
+        await requireRoom(orm, account, openRunsMax)
         await orm.insert(trainingRuns).values({
           id,
           modelName: payload.modelName,
@@ -163,25 +184,39 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
           inputPriceWei: BigInt(payload.inputPriceWei),
           outputPriceWei: BigInt(payload.outputPriceWei),
           influenceBps: payload.influenceBps,
+          priority: payload.priority,
           status: 'queued',
         })
       })
-      await jobs.enqueue(QUEUE, { runId: id }, { singletonKey: id })
+      await worker.call(id)
       return runs.get(id)
     },
-    async cancel(request) {
-      const digest = await verify('cancelTrainingRun', request)
-      const { id } = request.payload
-      await database.transaction(async (orm) => {
-        const run = await runRow(orm, id)
-        if (run.owner !== request.account) throw new NotRunOwnerError(id, request.account)
-        if ((OVER as readonly string[]).includes(run.status)) throw new RunOverError(id, run.status)
-        await useOnce(orm, digest, request.deadline)
+    cancel: async (request) => {
+      const run = await change('cancel', request, async (orm, { id, status }) => {
+        if (isOver(status)) throw new RunOverError(id, status)
         await orm.update(trainingRuns).set({ status: 'cancelled' }).where(eq(trainingRuns.id, id))
       })
-      stops.get(id)?.abort()
-      tell(id)
-      return runs.get(id)
+      worker.stop(run.id)
+      return run
+    },
+    pause: async (request) => {
+      const run = await change('pause', request, async (orm, { id, status }) => {
+        if (isOver(status)) throw new RunOverError(id, status)
+        await orm.update(trainingRuns).set({ status: 'paused' }).where(eq(trainingRuns.id, id))
+      })
+      worker.stop(run.id)
+      return run
+    },
+    resume: async (request) => {
+      const run = await change('resume', request, async (orm, { id, status, modelName, owner }) => {
+        if (status === 'failed') {
+          await requireFreeName(orm, modelName)
+          await requireRoom(orm, owner, openRunsMax)
+        } else if (status !== 'paused') throw new RunNotPausedError(id, status)
+        await orm.update(trainingRuns).set({ status: 'queued', failure: null }).where(eq(trainingRuns.id, id))
+      })
+      await worker.call(run.id)
+      return run
     },
     async estimate({ datanetId, version, ...settings }) {
       const records = await recordsOf(deps, { datanetId, version })
@@ -221,41 +256,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
         if (set.size === 0) listeners.delete(runId)
       }
     },
-    async work() {
-      await jobs.work<{ runId: string }>(
-        QUEUE,
-        async ({ runId }, { signal }) => {
-          const stop = new AbortController()
-          stops.set(runId, stop)
-          try {
-            await carryOut(
-              {
-                database,
-                blobs,
-                runs,
-                baseDirectory: deps.baseDirectory,
-                workers: deps.workers,
-                onChange: tell,
-              },
-              runId,
-              AbortSignal.any([signal, stop.signal]),
-            )
-          } catch (error) {
-            // what its owner cancelled is over; what the server's end interrupted is taken up after the next start
-            if (!stop.signal.aborted) throw error
-          } finally {
-            stops.delete(runId)
-          }
-        },
-        { concurrency: 1 },
-      )
-      // a run whose request was stored but whose job was not queued is queued now
-      const open = await orm
-        .select({ id: trainingRuns.id })
-        .from(trainingRuns)
-        .where(inArray(trainingRuns.status, ['queued', 'running', 'indexing']))
-      for (const { id } of open) await jobs.enqueue(QUEUE, { runId: id }, { singletonKey: id })
-    },
+    work: worker.work,
   }
 }
 
@@ -269,6 +270,7 @@ async function readBase(directory: string) {
 }
 
 type Orm = Database['orm']
+type Action = `${'create' | 'cancel' | 'pause' | 'resume'}TrainingRun`
 
 async function runRow(orm: Orm, id: string): Promise<RunRow> {
   const [run] = await orm.select().from(trainingRuns).where(eq(trainingRuns.id, id))
@@ -280,6 +282,16 @@ async function runRow(orm: Orm, id: string): Promise<RunRow> {
 async function useOnce(orm: Orm, digest: Hex, deadline: number): Promise<void> {
   const added = await orm.insert(usedRequests).values({ digest, deadline }).onConflictDoNothing().returning()
   if (added.length === 0) throw new SignedRequest.RequestReplayedError(digest)
+}
+
+const isOver = (status: string): boolean => (OVER as readonly string[]).includes(status)
+
+async function requireRoom(orm: Orm, owner: string, openRunsMax: number): Promise<void> {
+  const open = await orm
+    .select({ id: trainingRuns.id })
+    .from(trainingRuns)
+    .where(and(eq(trainingRuns.owner, owner), notInArray(trainingRuns.status, [...OVER])))
+  if (open.length >= openRunsMax) throw new TooManyRunsError(open.length, openRunsMax)
 }
 
 async function requireFreeName(orm: Orm, name: string): Promise<void> {
@@ -320,11 +332,11 @@ export class NameTakenError extends BaseError {
 }
 
 export class TooManyRunsError extends BaseError {
-  constructor(open: number) {
+  constructor(open: number, max: number) {
     super({
       code: 'training_run.too_many',
-      message: `Expected fewer than ${OPEN_RUNS_MAX} runs of one owner at a time, but ${open} wait or run. Wait for one, or cancel it.`,
-      context: { open, max: OPEN_RUNS_MAX },
+      message: `Expected fewer than ${max} runs of one owner at a time, but ${open} wait, run or are paused. Wait for one, or cancel it.`,
+      context: { open, max },
     })
   }
 }
@@ -344,6 +356,16 @@ export class RunOverError extends BaseError {
     super({
       code: 'training_run.over',
       message: `Expected a run that waits or runs, but run ${id} is ${status}. There is nothing to stop.`,
+      context: { id, status },
+    })
+  }
+}
+
+export class RunNotPausedError extends BaseError {
+  constructor(id: string, status: string) {
+    super({
+      code: 'training_run.not_paused',
+      message: `Expected a run that is paused or failed, but run ${id} is ${status}. There is nothing to resume.`,
       context: { id, status },
     })
   }

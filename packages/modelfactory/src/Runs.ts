@@ -125,6 +125,7 @@ const toView = (run: RunRow, modelId: string | undefined): Http.TrainingRun => (
   owner: run.owner as Hex,
   datanets: run.datanets,
   config: Http.trainingConfigSchema.parse(run.config),
+  priority: run.priority,
   status: run.status,
   step: run.step,
   stepCount: run.stepCount,

@@ -32,7 +32,7 @@ export type TrainingProgress = Http.Metric & { readonly stepCount: number }
 export type TrainingHooks = {
   readonly onStart: (facts: { stepCount: number; baseValidationLoss: number }) => Promise<void>
   readonly onMetric: (metric: TrainingProgress) => Promise<void>
-  /** Called now and then; what it kept is what `resume` gets after a crash. */
+  /** Called now and then, and before a training that is aborted ends; what it kept is what `resume` gets after a crash. */
   readonly onCheckpoint: (checkpoint: TrainingCheckpoint) => Promise<void>
   readonly nowMs: () => number
   readonly signal: AbortSignal
@@ -100,7 +100,11 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
     let stepCount = plan.length
     let since = { ms: hooks.nowMs(), tokens: 0 }
     for (let step = resume?.step ?? 0; step < stepCount; step++) {
-      hooks.signal.throwIfAborted()
+      if (hooks.signal.aborted) {
+        // whoever goes on need not take these steps again
+        if (step > (resume?.step ?? 0)) await hooks.onCheckpoint({ step, state: trainer.state(), best })
+        hooks.signal.throwIfAborted()
+      }
       const batch = toBatch(plan[step]!.map((index) => sequences[index]!))
       const result = await trainer.step(batch, rateAt(config, step, plan.length))
       since = { ...since, tokens: since.tokens + result.tokens }

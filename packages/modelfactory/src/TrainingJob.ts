@@ -1,9 +1,10 @@
-import { Bytes } from '@openledger/primitives'
+import { BaseError, Bytes } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { and, type Blobs, type Database, eq, inArray, schema } from '@openledger/store'
 import type { Runs } from './Runs.ts'
 import type { TrainingCheckpoint } from './Training.ts'
 import { joinRecords } from './TrainingPlan.ts'
+import { type Claim, holds, TAKEN } from './TrainingQueue.ts'
 import { runTraining, TrainingFailedError } from './TrainingThread.ts'
 import { recordsOf } from './VersionRecords.ts'
 
@@ -19,24 +20,23 @@ export type TrainingJobDeps = {
 }
 
 /**
- * Carries one run from `queued` to `trained`, from wherever it stands: what a killed worker had kept is not computed again.
+ * Carries a claimed run to `trained`, from wherever it stands: what a killed worker had kept is not computed again.
  *
  * A failure of the training itself ends the run with its reason; anything else is thrown, so that the queue tries again.
+ * @returns Whether it is trained now; false when it failed.
+ * @throws {ClaimLostError} when the run was stopped, or another worker has taken it: nothing is written then.
  */
-export async function carryOut(deps: TrainingJobDeps, runId: string, signal: AbortSignal): Promise<void> {
+export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: AbortSignal): Promise<boolean> {
   const { database, blobs, runs, baseDirectory, workers, onChange } = deps
   const { orm } = database
+  const { runId } = claim
   const run = await runs.row(runId)
-  if (!['queued', 'running', 'indexing'].includes(run.status)) return
-  const set = async (values: Partial<typeof trainingRuns.$inferInsert>) => {
-    // a run that was cancelled meanwhile stays cancelled
-    const open = inArray(trainingRuns.status, ['queued', 'running', 'indexing'])
-    await orm
-      .update(trainingRuns)
-      .set(values)
-      .where(and(eq(trainingRuns.id, runId), open))
+  const update = async (values: Partial<typeof trainingRuns.$inferInsert>, where = holds(claim)) => {
+    const written = await orm.update(trainingRuns).set(values).where(where).returning({ id: trainingRuns.id })
+    if (written.length === 0) throw new ClaimLostError(runId)
     onChange(runId)
   }
+  const set = (values: Partial<typeof trainingRuns.$inferInsert>) => update(values)
   try {
     const list = joinRecords(await Promise.all(run.datanets.map((each) => recordsOf(deps, each))))
     const resume = run.checkpointCid === null ? undefined : unpack(await blobs.get(run.checkpointCid))
@@ -51,7 +51,7 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
       {
         signal,
         onStart: ({ baseHash, stepCount, baseValidationLoss }) =>
-          set({ status: 'running', baseHash, stepCount, baseValidationLoss }),
+          set({ baseHash, stepCount, baseValidationLoss }),
         async onMetric({ stepCount, ...metric }) {
           const { step, trainingLoss, validationLoss } = metric
           // after a crash, the steps since the last checkpoint are taken, and told, again
@@ -63,7 +63,13 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
           await set({ step, stepCount, trainingLoss, ...(validationLoss === null ? {} : { validationLoss }) })
         },
         async onCheckpoint(checkpoint) {
-          await set({ checkpointCid: await blobs.put(pack(checkpoint)) })
+          // the last one of a run that was paused comes after the pause
+          const isOwn = and(
+            eq(trainingRuns.id, runId),
+            eq(trainingRuns.claim, claim.number),
+            inArray(trainingRuns.status, [...TAKEN, 'paused']),
+          )
+          await update({ checkpointCid: await blobs.put(pack(checkpoint)), step: checkpoint.step }, isOwn)
         },
         onIndexing: () => set({ status: 'indexing' }),
       },
@@ -81,9 +87,11 @@ export async function carryOut(deps: TrainingJobDeps, runId: string, signal: Abo
       baseValidationLoss: outcome.baseValidationLoss,
       validationLoss: outcome.validationLoss,
     })
+    return true
   } catch (error) {
     if (!(error instanceof TrainingFailedError)) throw error
     await set({ status: 'failed', failure: error.message })
+    return false
   }
 }
 
@@ -110,4 +118,15 @@ function unpack(bytes: Uint8Array): TrainingCheckpoint {
   const end = begin + adapterBytes
   const best = measured === null ? undefined : { ...measured, adapter: bytes.slice(begin, end) }
   return { step, state: bytes.slice(end), best }
+}
+
+export class ClaimLostError extends BaseError {
+  constructor(runId: string) {
+    super({
+      code: 'training_run.claim_lost',
+      message: `Expected run ${runId} to be this worker's, but it was stopped or another worker has it. What it had kept is there; nothing more is written.`,
+      context: { runId },
+      severity: 'retry',
+    })
+  }
 }

@@ -5,6 +5,7 @@ export {
   ModelNotFoundError,
   NameTakenError,
   NotRunOwnerError,
+  RunNotPausedError,
   RunOverError,
   type ServedModel,
   TooManyRunsError,
@@ -19,4 +20,7 @@ export {
 export { RunNotFoundError, VersionNotFoundError } from './Runs.ts'
 export { type TrainingInput, type TrainingResult, trainAdapter } from './Training.ts'
 export { joinRecords, type TrainingRecord } from './TrainingPlan.ts'
+export type { QueueLimits } from './TrainingQueue.ts'
 export { TrainingFailedError } from './TrainingThread.ts'
+export { createTrainingWorker, type TrainingWorker } from './TrainingWorker.ts'
+export { recordsOf } from './VersionRecords.ts'

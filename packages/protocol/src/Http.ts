@@ -175,7 +175,7 @@ export const changeBeneficiarySchema = z.object({
   signature: hexSchema,
 })
 
-// POST /api/training-runs (signed), GET list, GET one, GET :id/metrics, GET :id/events (server-sent events), POST :id/cancel (signed)
+// POST /api/training-runs (signed), GET list, GET one, GET :id/metrics, GET :id/events (server-sent events), POST :id/cancel, :id/pause, :id/resume (signed)
 export const trainingConfigSchema = z.object({
   rank: z.number().int().min(1).max(64).default(8),
   alpha: z.number().min(1).max(256).default(32),
@@ -212,6 +212,8 @@ export const createTrainingRunSchema = signedSchema(
       .min(1)
       .max(8),
     config: trainingConfigSchema,
+    /** Orders the waiting runs of its owner; owners take turns whatever it is. */
+    priority: z.number().int().min(-1).max(1).default(0),
     inputPriceWei: weiSchema,
     outputPriceWei: weiSchema,
     influenceBps: z.number().int().min(0).max(10_000).default(5_000),
@@ -247,6 +249,7 @@ export const trainingStatusSchema = z.enum([
   'queued',
   'running',
   'indexing',
+  'paused',
   'trained',
   'published',
   'failed',
@@ -258,6 +261,7 @@ export const trainingRunSchema = z.object({
   owner: addressSchema,
   datanets: z.array(z.object({ datanetId: z.string(), version: z.number().int() })),
   config: trainingConfigSchema,
+  priority: z.number().int(),
   status: trainingStatusSchema,
   step: z.number().int(),
   stepCount: z.number().int(),

@@ -90,6 +90,8 @@ export const ACTIONS = [
   'createDatanet',
   'createTrainingRun',
   'cancelTrainingRun',
+  'pauseTrainingRun',
+  'resumeTrainingRun',
   'createApiKey',
   'revokeApiKey',
 ] as const

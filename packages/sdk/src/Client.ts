@@ -193,11 +193,12 @@ export function createClient({
         '/api/training-runs',
         await signRequest('createTrainingRun', payload, signer),
       ),
-    cancelTrainingRun: async (id: string, signer: Signer) =>
+    /** Asks for a change of a run that its owner signs. */
+    changeTrainingRun: async (verb: 'cancel' | 'pause' | 'resume', id: string, signer: Signer) =>
       call(
         Http.trainingRunSchema,
-        `/api/training-runs/${id}/cancel`,
-        await signRequest('cancelTrainingRun', { id }, signer),
+        `/api/training-runs/${id}/${verb}`,
+        await signRequest(`${verb}TrainingRun`, { id }, signer),
       ),
     /** Signs what a trained run would publish and has it published. */
     async publish(runId: string, signer: Signer): Promise<Http.Model> {

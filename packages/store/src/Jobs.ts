@@ -23,6 +23,8 @@ export type Jobs = {
     handler: (payload: Payload, context: { readonly signal: AbortSignal }) => Promise<void>,
     options?: { readonly concurrency?: number },
   ) => Promise<void>
+  /** Aborts when stopping begins. */
+  readonly stopping: AbortSignal
   /** Aborts the signals of running handlers and waits for them; what they leave undone is taken up after the next start. */
   readonly stop: () => Promise<void>
 }
@@ -108,6 +110,7 @@ export async function createJobs(
         },
       )
     },
+    stopping: stopping.signal,
     stop: async () => {
       stopping.abort(new JobsStoppingError())
       await boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS })

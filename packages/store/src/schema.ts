@@ -115,9 +115,17 @@ export const trainingRuns = pgTable(
     inputPriceWei: wei('input_price_wei').notNull(),
     outputPriceWei: wei('output_price_wei').notNull(),
     influenceBps: integer('influence_bps').notNull(),
+    /** Orders the waiting runs of one owner; higher goes first. */
+    priority: integer('priority').notNull().default(0),
     status: text('status', {
-      enum: ['queued', 'running', 'indexing', 'trained', 'published', 'failed', 'cancelled'],
+      enum: ['queued', 'running', 'indexing', 'paused', 'trained', 'published', 'failed', 'cancelled'],
     }).notNull(),
+    /** Counts the workers that have taken the run; only the last one's word counts. */
+    claim: integer('claim').notNull().default(0),
+    /** Until when the worker that has it need not say again that it lives. */
+    leaseUntil: timestamp('lease_until', { withTimezone: true }),
+    /** When a worker first took it. */
+    startedAt: timestamp('started_at', { withTimezone: true }),
     step: integer('step').notNull().default(0),
     stepCount: integer('step_count').notNull().default(0),
     trainingLoss: real('training_loss'),

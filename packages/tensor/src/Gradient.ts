@@ -158,6 +158,11 @@ const pullbacks: Partial<Record<OperationName, Pullback>> = {
     return [Op.multiply(g, slope)]
   },
   matmul: matmulPullback,
+  matmulQuantised: (node, g, wanted) => {
+    const [, packed, scales] = node.inputs as [Tensor, Tensor, Tensor]
+    // the weights in float32 are made late and for this product alone
+    return [wanted(0) ? Op.matmul(g, Op.dequantised(Op.after(packed, g), scales)) : undefined]
+  },
   transpose: (node, g) => {
     const order = node.attributes.order as readonly number[]
     const inverse = order.map((_, axis) => order.indexOf(axis))

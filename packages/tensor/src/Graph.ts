@@ -4,7 +4,7 @@ import { format, type Shape, ShapeError, size } from './Shape.ts'
 /** The element types that graphs carry. */
 export type DataType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8'
 
-/** Elements as the host holds them; `bool` is one byte each, as `uint8` is, which only constants have. */
+/** Elements as the host holds them; `bool` is one byte each, as `uint8` is. */
 export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array
 
 /** A value of a graph: known shape and type, no elements until a session runs. */

@@ -112,7 +112,6 @@ const cases: Case[] = [
   {
     name: 'matmul with weights in 4 bits',
     shapes: [[2, 3, 64]],
-    noGradient: true,
     build: (graph, [x]) => {
       const { packed, scales } = quantise(numbers(5 * 64, 7))
       return Op.matmulQuantised(x!, graph.bytes(packed, [5, 2, 16]), graph.constant(scales, [5, 2]), 1)

@@ -88,7 +88,7 @@ export function matmul(
 }
 
 /**
- * Multiplies by weights in 4 bits: `x @ wᵀ`; no gradient.
+ * Multiplies by weights in 4 bits: `x @ wᵀ`; the gradient is that of the rounded weights, with respect to `x` alone.
  *
  * @param x - `[..., K]`.
  * @param packed - `[N, K / 32, 16]` bytes, see `quantise`.
@@ -104,6 +104,23 @@ export function matmulQuantised(x: Tensor, packed: Tensor, scales: Tensor, accur
     )
   }
   return append('matmulQuantised', [x, packed, scales], [...x.shape.slice(0, -1), columns], { accuracy })
+}
+
+/** The two weights of each byte, the first in the low half. */
+const NIBBLES = Float32Array.from({ length: 512 }, (_, i) => (i % 2 === 0 ? (i >> 1) & 15 : i >> 5) - 8)
+
+/**
+ * Gives the weights that quantised ones stand for; no gradient.
+ *
+ * @param packed - `[N, K / 32, 16]` bytes, see `quantise`.
+ * @param scales - `[N, K / 32]`.
+ * @returns `[N, K]`.
+ */
+export function dequantised(packed: Tensor, scales: Tensor): Tensor {
+  const [columns, blocks] = packed.shape as readonly [number, number]
+  const table = packed.graph.constant(NIBBLES, [256, 2])
+  const codes = reshape(gather(table, cast(packed, 'int32')), [columns, blocks, BLOCK])
+  return reshape(multiply(codes, reshape(scales, [columns, blocks, 1])), [columns, blocks * BLOCK])
 }
 
 /** Reorders axes: output axis `i` is input axis `order[i]`. */

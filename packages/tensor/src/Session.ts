@@ -98,7 +98,9 @@ function checkFeed(input: Tensor, feed: Feed | undefined): { data: TensorData; s
       return typeof length === 'number' && (typeof wanted === 'string' || wanted === length)
     }) &&
     shape.reduce((product, length) => product * length, 1) === data.length
-  const found: DataType = dataTypeOf(data)
+  // bytes are what their input says they are
+  const found: DataType =
+    data instanceof Uint8Array && input.dataType === 'uint8' ? 'uint8' : dataTypeOf(data)
   if (!fits || found !== input.dataType) {
     throw new FeedError(input, `${found} ${format(shape)} with ${data.length} elements`)
   }

@@ -11,6 +11,7 @@ type TrainOptions = {
   readonly epochs: string
   readonly measure: string
   readonly publish: boolean
+  readonly priority: string
 }
 type AskOptions = { readonly tokens: string; readonly key?: string; readonly save?: string }
 const BASE_FOLDER = join(import.meta.dirname, '../../../../assets/base')
@@ -26,20 +27,47 @@ export function addModelCommands(program: Command, session: Session): void {
     .option('--epochs <count>', 'times each record is seen', '4')
     .option('--measure <count>', 'retrainings to measure the agreement of the attribution by', '0')
     .option('--no-publish', 'stop when trained')
-    .action(
-      async (modelName: string, datanetId: string, { price, epochs, measure, publish }: TrainOptions) => {
-        const { connection, account } = await session.acting()
-        const { trainAndPublish } = await import('../training.ts')
-        await trainAndPublish(connection, account, {
-          modelName,
-          datanetId,
-          priceWei: Open.parse(price),
-          config: { epochs: Number(epochs), agreementRetrainings: Number(measure) },
-          publish,
-          onProgress: (line) => console.log(line),
-        })
-      },
-    )
+    .option('--priority <number>', 'among your own waiting runs: -1, 0 or 1', '0')
+    .action(async (modelName: string, datanetId: string, options: TrainOptions) => {
+      const { price, epochs, measure, publish, priority } = options
+      const { connection, account } = await session.acting()
+      const { trainAndPublish } = await import('../training.ts')
+      await trainAndPublish(connection, account, {
+        modelName,
+        datanetId,
+        priceWei: Open.parse(price),
+        config: { epochs: Number(epochs), agreementRetrainings: Number(measure) },
+        priority: Number(priority),
+        publish,
+        onProgress: (line) => console.log(line),
+      })
+    })
+
+  program
+    .command('runs')
+    .description('lists the newest training runs, or pauses, resumes or cancels one of yours')
+    .argument('[verb]', 'pause, resume or cancel')
+    .argument('[run]', 'id of the run')
+    .action(async (verb?: string, id?: string) => {
+      if (verb === undefined) {
+        const { client } = await session.connect()
+        table([
+          ['run', 'model', 'status', 'step', 'loss'],
+          ...(await client.trainingRuns()).map((run) => [
+            run.id,
+            run.modelName,
+            run.status,
+            `${run.step} of ${run.stepCount}`,
+            run.trainingLoss?.toFixed(3) ?? '',
+          ]),
+        ])
+        return
+      }
+      const { connection, account } = await session.acting()
+      const { changeRun } = await import('../training.ts')
+      const run = await changeRun(connection, account, verb, id)
+      console.log(`${run.modelName}: ${run.status}, step ${run.step} of ${run.stepCount}`)
+    })
 
   program
     .command('retrain')

@@ -32,6 +32,7 @@ const LossChart = lazy(() => import('./LossChart.tsx'))
 const STATUS_TEXT = {
   queued: 'Waiting for a worker.',
   running: 'Training.',
+  paused: 'Paused. It goes on from where it stands, before runs that were not begun.',
   indexing: 'Trained. Now computing what every record contributed, for attribution.',
   trained: 'Trained. Its owner can publish it.',
   published: 'Published: anyone can ask it.',
@@ -150,13 +151,14 @@ function Actions({ run }: { run: Http.TrainingRun }) {
   const queryClient = useQueryClient()
   const isMine = signer?.address === run.owner
   const act = useMutation({
-    mutationFn: async (action: 'publish' | 'cancelTrainingRun') => {
+    mutationFn: async (action: 'publish' | 'cancel' | 'pause' | 'resume') => {
       if (signer === undefined) throw new Error('Connect the wallet that started the run.')
-      await client[action](run.id, signer)
+      if (action === 'publish') await client.publish(run.id, signer)
+      else await client.changeTrainingRun(action, run.id, signer)
     },
     onSuccess: () => queryClient.invalidateQueries(),
   })
-  const isRunning = run.status === 'queued' || run.status === 'running'
+  const isOpen = ['queued', 'running', 'indexing', 'paused'].includes(run.status)
   return (
     <>
       {act.error !== null && (
@@ -170,8 +172,18 @@ function Actions({ run }: { run: Http.TrainingRun }) {
             {isMine ? 'Sign and publish' : 'Only its owner can publish it'}
           </Button>
         )}
-        {isRunning && isMine && (
-          <Button variant="default" onClick={() => act.mutate('cancelTrainingRun')} loading={act.isPending}>
+        {isMine && (run.status === 'paused' || run.status === 'failed') && (
+          <Button onClick={() => act.mutate('resume')} loading={act.isPending}>
+            {run.status === 'paused' ? 'Go on' : 'Try again from where it stands'}
+          </Button>
+        )}
+        {isMine && isOpen && run.status !== 'paused' && (
+          <Button variant="default" onClick={() => act.mutate('pause')} loading={act.isPending}>
+            Pause
+          </Button>
+        )}
+        {isMine && isOpen && (
+          <Button variant="default" onClick={() => act.mutate('cancel')} loading={act.isPending}>
             Cancel
           </Button>
         )}

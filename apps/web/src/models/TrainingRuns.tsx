@@ -8,6 +8,7 @@ import { AsyncView, Empty } from '../components/AsyncView.tsx'
 const COLOURS: Partial<Record<Http.TrainingRun['status'], string>> = {
   failed: 'red',
   cancelled: 'gray',
+  paused: 'yellow',
   published: 'green',
 }
 

@@ -1,0 +1,60 @@
+import { createTrainingWorker } from '@openledger/modelfactory'
+import { BaseError } from '@openledger/primitives'
+import { createDatabase, createJobs } from '@openledger/store'
+import { pino } from 'pino'
+import { readConfig } from './Config.ts'
+import { createBlobs } from './createBlobs.ts'
+
+class DatabaseMissingError extends BaseError {
+  constructor() {
+    super({
+      code: 'worker.database_missing',
+      message:
+        'Expected OPENLEDGER_DATABASE_URL to name the PostgreSQL that the server uses, got none. The embedded database has one process: the server trains itself.',
+    })
+  }
+}
+
+/**
+ * The program that only trains: takes runs from the database that a server uses, until it is told to stop. Any number of them
+ * may run, on any machine that reaches the database and the blobs.
+ */
+try {
+  const config = readConfig(process.env)
+  if (config.databaseUrl === undefined) throw new DatabaseMissingError()
+  const logger = pino({ level: config.logLevel }).child({ part: 'worker', pid: process.pid })
+  const database = await createDatabase({ url: config.databaseUrl, connectionCountMax: 4 })
+  const jobs = await createJobs(database, {
+    onError: (error, context) =>
+      logger.warn({ ...context, reason: (error as Error).message }, 'a job failed and will be tried again'),
+  })
+  const worker = createTrainingWorker(
+    {
+      ...{ database, jobs, blobs: createBlobs(config) },
+      ...{ baseDirectory: config.baseModel, workers: config.engineThreads },
+    },
+    {
+      limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },
+      onTrained: (runId) => logger.info({ runId }, 'trained'),
+    },
+  )
+  await worker.work()
+  logger.info({}, 'takes training runs')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      jobs
+        .stop()
+        .then(database.close)
+        .then(
+          () => process.exit(0),
+          (error: unknown) => {
+            console.error(error)
+            process.exit(1)
+          },
+        )
+    })
+  }
+} catch (error) {
+  console.error(error instanceof BaseError ? `openledger: ${error.message}` : error)
+  process.exit(1)
+}
