@@ -8,6 +8,8 @@ import { createTrainingHouse } from './TrainingHouse.ts'
 
 const WORKERS = 3
 const SEEDS = 4
+/** Long enough for a worker to start and to train something between two kills. */
+const KILL_EVERY_MS = 9_000
 const PATIENCE_MS = 380_000
 /** Parts of the runs that three owners queue, the busiest first. */
 const OWNERS = [0.7, 0.2, 0.1]
@@ -40,7 +42,7 @@ export const claim: Claim = {
       let rows = await read()
       for (let shown = 0; rows.some(({ status }) => status !== 'trained'); rows = await read()) {
         if (performance.now() - began > PATIENCE_MS || rows.some(({ status }) => status === 'failed')) break
-        await wait(2_000 + 4_000 * random.next())
+        await wait(KILL_EVERY_MS * (0.5 + random.next()))
         const victim = random.below(WORKERS)
         workers[victim]!.kill('SIGKILL')
         await once(workers[victim]!, 'exit')
