@@ -10,9 +10,7 @@ import {
   executeSigned,
   genesisChanges,
   hexToBytes,
-  type JournaledState,
   type L1FeeParameters,
-  Predeploys,
   Rlp,
   rulesOf,
   Transaction,
@@ -53,7 +51,6 @@ const NO_L1: L1FeeParameters = {
 }
 /** Of EIP-4844: above it the blob base fee is no longer 1. */
 const EXCESS_BLOB_GAS_AT_MINIMUM = 2_314_057n
-const TX_GAS_MAX_OSAKA = 1n << 24n
 
 /** Runs one case with the chain's own journal, trie, transaction rules and EVM, by Ethereum's rules of the fork. */
 export async function runCase(
@@ -82,30 +79,22 @@ export async function runCase(
     crypto,
   )
   const { state } = trie.apply(undefined, changes)
-  const own = createJournaledState(
+  const journal = createJournaledState(
     createStateReader(trie, state, (hash) => codes.get(hash) ?? new Uint8Array()),
   )
-  // Ethereum burns the base fee, and has no L1 to pay
-  const journal: JournaledState = {
-    ...own,
-    addBalance(address, amountWei) {
-      if (address !== Predeploys.BASE_FEE_VAULT) own.addBalance(address, amountWei)
-    },
-  }
   const number = (name: string, otherwise = 0n): bigint => BigInt(test.env[name] ?? otherwise)
   let logs: readonly { address: Hex; topics: readonly Hex[]; data: Hex }[] = []
   let rejection: string | undefined
   try {
     const transaction = Transaction.decode(hexToBytes(at.txbytes))
     if (transaction.type === 0x7e) throw new Error('a deposit')
-    if (fork === 'osaka' && transaction.gas > TX_GAS_MAX_OSAKA)
-      throw new Error('gas above the cap of EIP-7825')
     const sender = Transaction.sender(transaction, crypto)
     const result = await executeSigned(journal, transaction, sender, 0, {
       evm,
       crypto,
       chainId: BigInt(test.config?.chainid ?? 1),
       block: {
+        rules: rulesOf(fork),
         number: number('currentNumber'),
         timestamp: number('currentTimestamp'),
         feeRecipient: test.env['currentCoinbase']!.toLowerCase() as Hex,
@@ -115,12 +104,11 @@ export async function runCase(
         blockHash: (height) => bytesToHex(crypto.keccak256(new TextEncoder().encode(`${height}`))),
       },
       gasLeft: number('currentGasLimit'),
-      rules: rulesOf(fork === 'cancun' ? 'holocene' : 'isthmus'),
       l1Parameters: () => NO_L1,
     })
     ;({ logs } = result)
   } catch (error) {
-    own.rollbackTransaction()
+    journal.rollbackTransaction()
     rejection = error instanceof Error ? error.message : String(error)
   }
   if ((rejection !== undefined) !== (at.expectException !== undefined)) {
@@ -129,7 +117,7 @@ export async function runCase(
       why: `expected ${at.expectException ?? 'a valid transaction'}, got ${rejection ?? 'one'}`,
     }
   }
-  const root = trie.root(trie.apply(state, own.changes()).state)
+  const root = trie.root(trie.apply(state, journal.changes()).state)
   if (root !== at.hash) return { status: 'failed', why: `expected the root ${at.hash}, got ${root}` }
   const logsHash = bytesToHex(
     crypto.keccak256(

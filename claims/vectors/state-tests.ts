@@ -52,12 +52,12 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
     )
   }
   const crypto = await loadCrypto()
-  const evms = new Map<string, Evm>()
-  const evmOf = async (fork: EthereumFork, chainId: number): Promise<Evm> => {
-    const known = evms.get(`${fork} ${chainId}`)
+  const evms = new Map<number, Evm>()
+  const evmOf = async (chainId: number): Promise<Evm> => {
+    const known = evms.get(chainId)
     if (known !== undefined) return known
-    const created = await createEvm({ chainId, crypto, ethereum: fork })
-    evms.set(`${fork} ${chainId}`, created)
+    const created = await createEvm({ chainId, crypto })
+    evms.set(chainId, created)
     return created
   }
   const failures: string[] = []
@@ -88,7 +88,7 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
           if (fork === undefined) continue
           const tally = tallies.get(forkName) ?? { passed: 0, failed: 0, excluded: new Map() }
           tallies.set(forkName, tally)
-          const evm = await evmOf(fork, Number(test.config?.chainid ?? 1))
+          const evm = await evmOf(Number(test.config?.chainid ?? 1))
           for (const [index, at] of cases.entries()) {
             const { status, why = '' } = await runCase(test, fork, at, { crypto, evm })
             if (status === 'excluded') {

@@ -4,15 +4,20 @@ import { encodeExtraData, nextBaseFee } from './BaseFee.ts'
 import * as Bloom from './Bloom.ts'
 import type { Crypto } from './Crypto.ts'
 import type { BlockContext, Evm } from './Evm.ts'
-import { type Fork, rulesOf } from './Fork.ts'
+import { type Schedule, scheduleOf } from './Fork.ts'
 import type { Genesis, OptimismConfig } from './Genesis.ts'
 import * as Header from './Header.ts'
 import { createJournaledState, createStateReader, type JournaledState } from './JournaledState.ts'
-import { fastLzLength, type L1FeeParameters, readParameters } from './L1Cost.ts'
+import { daFootprint, fastLzLength, type L1FeeParameters, readParameters } from './L1Cost.ts'
 import { BEACON_ROOTS, HISTORY_STORAGE, L2_TO_L1_MESSAGE_PASSER } from './Predeploys.ts'
 import * as Receipt from './Receipt.ts'
 import * as Transaction from './Transaction.ts'
-import { executeDeposit, executeSigned, type TransactionResult } from './TransactionExecution.ts'
+import {
+  executeDeposit,
+  executeSigned,
+  TransactionRejectedError,
+  type TransactionResult,
+} from './TransactionExecution.ts'
 import * as Trie from './Trie.ts'
 import {
   type AccountChange,
@@ -32,6 +37,10 @@ export type BlockAttributes = {
   readonly gasLimit: bigint
   /** 8 bytes: denominator, elasticity; zero means the chain's defaults. */
   readonly eip1559Params: Hex
+  /** In wei per gas; from Jovian on, and only then. */
+  readonly minBaseFee?: bigint
+  /** Of a block of Ethereum itself. */
+  readonly blobBaseFee?: bigint
 }
 
 /** A transaction together with what can be computed from it once. */
@@ -58,8 +67,8 @@ export type ExecutedBlock = {
   readonly state: WorldState
   readonly changes: readonly AccountChange[]
   readonly codes: ReadonlyMap<Hex, Uint8Array>
-  /** The fee parameters that the block's transactions were charged by. */
-  readonly l1Parameters: L1FeeParameters
+  /** The fee parameters that the block's transactions were charged by; `undefined` on Ethereum itself. */
+  readonly l1Parameters: L1FeeParameters | undefined
 }
 
 /** A block in the making. */
@@ -80,8 +89,9 @@ export type BlockEnvironment = {
   readonly crypto: Crypto
   readonly trie: StateTrie
   readonly chainId: bigint
-  readonly fork: Fork
-  readonly optimism: OptimismConfig
+  readonly schedule: Schedule
+  /** Absent on Ethereum itself. */
+  readonly optimism: OptimismConfig | undefined
   readonly code: (codeHash: Hex) => Uint8Array
   readonly blockHash: (number: bigint) => Hex | undefined
   /** Puts a view over the block's state, for whoever wants to see what is read and written. */
@@ -89,6 +99,15 @@ export type BlockEnvironment = {
 }
 
 const BEACON_ROOTS_LENGTH = 8191n
+/** Ethereum itself has no L1 to pay. */
+const NO_L1: L1FeeParameters = {
+  baseFee: 0n,
+  blobBaseFee: 0n,
+  baseFeeScalar: 0n,
+  blobBaseFeeScalar: 0n,
+  operatorFeeScalar: 0n,
+  operatorFeeConstant: 0n,
+}
 const HISTORY_LENGTH = 8191n
 
 /**
@@ -126,30 +145,37 @@ export function beginBlock(
   environment: BlockEnvironment,
 ): BlockExecution {
   const { crypto, trie, optimism } = environment
-  const rules = rulesOf(environment.fork)
+  const number = parent.header.number + 1n
+  const rules = environment.schedule({ number, timestamp: attributes.timestamp })
+  if (rules.hasJovian !== (attributes.minBaseFee !== undefined)) {
+    throw new MinBaseFeeError(rules.fork, attributes.minBaseFee)
+  }
   const own = createJournaledState(createStateReader(trie, state, environment.code))
   const journal = environment.observe?.(own) ?? own
   const context: BlockContext = {
-    number: parent.header.number + 1n,
+    number,
+    rules,
     timestamp: attributes.timestamp,
     feeRecipient: attributes.feeRecipient,
     prevRandao: attributes.prevRandao,
     gasLimit: attributes.gasLimit,
-    baseFeePerGas: nextBaseFee(parent.header, optimism),
+    baseFeePerGas: rules.hasLondon ? nextBaseFee(parent.header, optimism) : 0n,
+    ...(attributes.blobBaseFee === undefined ? {} : { blobBaseFee: attributes.blobBaseFee }),
     blockHash: environment.blockHash,
   }
   writeSystemContracts(
     journal,
     context,
-    attributes.parentBeaconBlockRoot,
+    rules.hasCancun ? attributes.parentBeaconBlockRoot : undefined,
     rules.hasPrague ? parent.hash : undefined,
   )
 
   const executed: ExecutedTransaction[] = []
   let gasUsed = 0n
+  let footprint = 0n
   let parameters: L1FeeParameters | undefined
   const l1Parameters = (): L1FeeParameters => {
-    parameters ??= readParameters(journal.storage, rules)
+    parameters ??= rules.isOptimism ? readParameters(journal.storage, rules) : NO_L1
     return parameters
   }
 
@@ -158,13 +184,22 @@ export function beginBlock(
     gasLeft: () => attributes.gasLimit - gasUsed,
     async execute(item) {
       const { transaction, sender, compressedLength } = item
-      const common = { evm: environment.evm, crypto, block: context, rules }
+      const common = { evm: environment.evm, crypto, block: context }
       let result: TransactionResult
+      let ownFootprint = 0n
       try {
         if (transaction.type === 0x7e) {
           if (transaction.gas > attributes.gasLimit - gasUsed) throw new BlockGasError(transaction.gas)
           result = await executeDeposit(journal, transaction, common)
         } else {
+          ownFootprint = daFootprint(compressedLength, l1Parameters())
+          if (footprint + ownFootprint > attributes.gasLimit) {
+            throw new TransactionRejectedError(
+              'da_footprint_exceeded',
+              `at most ${attributes.gasLimit - footprint}`,
+              `${ownFootprint}`,
+            )
+          }
           result = await executeSigned(journal, transaction, sender, compressedLength, {
             ...common,
             chainId: environment.chainId,
@@ -177,6 +212,7 @@ export function beginBlock(
         throw error
       }
       gasUsed += result.gasUsed
+      footprint += ownFootprint
       const done = { ...item, result, cumulativeGasUsed: gasUsed }
       executed.push(done)
       return done
@@ -208,14 +244,17 @@ export function beginBlock(
         gasLimit: attributes.gasLimit,
         gasUsed,
         timestamp: attributes.timestamp,
-        extraData: encodeExtraData(attributes.eip1559Params, optimism),
+        extraData:
+          optimism === undefined
+            ? '0x'
+            : encodeExtraData(attributes.eip1559Params, optimism, attributes.minBaseFee),
         mixHash: attributes.prevRandao,
         nonce: '0x0000000000000000',
         baseFeePerGas: context.baseFeePerGas,
         withdrawalsRoot: rules.hasWithdrawalsRoot
           ? trie.storageRoot(trie.account(applied.state, L2_TO_L1_MESSAGE_PASSER))
           : Header.EMPTY_ROOT,
-        blobGasUsed: 0n,
+        blobGasUsed: footprint,
         excessBlobGas: 0n,
         parentBeaconBlockRoot: attributes.parentBeaconBlockRoot,
         ...(rules.hasPrague ? { requestsHash: Header.EMPTY_REQUESTS_HASH } : {}),
@@ -228,7 +267,7 @@ export function beginBlock(
         state: applied.state,
         changes: applied.changes,
         codes: journal.newCodes(),
-        l1Parameters: l1Parameters(),
+        l1Parameters: rules.isOptimism ? l1Parameters() : undefined,
       }
     },
   }
@@ -242,7 +281,10 @@ export function createGenesisBlock(
 ): Pick<ExecutedBlock, 'header' | 'hash' | 'state' | 'changes' | 'codes'> {
   const { changes: pending, codes } = genesisChanges(genesis, crypto)
   const { state, changes } = trie.apply(undefined, pending)
+  const { optimism } = genesis.config
+  const rules = scheduleOf(genesis.config)({ number: 0n, timestamp: BigInt(genesis.timestamp) })
   const header: Header.Header = {
+    ...Header.formOf(rules),
     parentHash: ZERO_HASH,
     sha3Uncles: Header.EMPTY_UNCLES_HASH,
     miner: genesis.coinbase ?? `0x${'00'.repeat(20)}`,
@@ -255,10 +297,14 @@ export function createGenesisBlock(
     gasLimit: BigInt(genesis.gasLimit),
     gasUsed: 0n,
     timestamp: BigInt(genesis.timestamp),
-    extraData: genesis.extraData ?? encodeExtraData('0x0000000000000000', genesis.config.optimism),
+    extraData:
+      genesis.extraData ??
+      (optimism === undefined
+        ? '0x'
+        : encodeExtraData('0x0000000000000000', optimism, rules.hasJovian ? 0n : undefined)),
     mixHash: genesis.mixHash ?? ZERO_HASH,
     nonce: bytesToHex(Bytes.fromUint(BigInt(genesis.nonce ?? 0), 8)),
-    baseFeePerGas: BigInt(genesis.baseFeePerGas ?? 1_000_000_000),
+    baseFeePerGas: rules.hasLondon ? BigInt(genesis.baseFeePerGas ?? 1_000_000_000) : 0n,
     withdrawalsRoot: trie.storageRoot(trie.account(state, L2_TO_L1_MESSAGE_PASSER)),
     blobGasUsed: 0n,
     excessBlobGas: 0n,
@@ -291,13 +337,13 @@ export function receiptOf({ transaction, result, cumulativeGasUsed }: ExecutedTr
 export function writeSystemContracts(
   journal: JournaledState,
   { number, timestamp }: BlockContext,
-  parentBeaconBlockRoot: Hex,
+  parentBeaconBlockRoot: Hex | undefined,
   parentHash: Hex | undefined,
 ): void {
   journal.beginTransaction()
   const put = (address: Hex, slot: bigint, value: Uint8Array): void =>
     journal.putStorage(address, padSlot(slot.toString(16)), stripZeros(value))
-  if (journal.code(BEACON_ROOTS).length > 0) {
+  if (parentBeaconBlockRoot !== undefined && journal.code(BEACON_ROOTS).length > 0) {
     const index = timestamp % BEACON_ROOTS_LENGTH
     put(BEACON_ROOTS, index, Bytes.fromUint(timestamp, 32))
     put(BEACON_ROOTS, index + BEACON_ROOTS_LENGTH, hexToBytes(parentBeaconBlockRoot))
@@ -313,6 +359,16 @@ export class BlockGasError extends BaseError {
       code: 'block.gas_exceeded',
       message: `Expected the deposits to fit the block's gas limit, but one of ${gas} gas does not. Raise the gas limit in the system configuration.`,
       context: { gas: gas.toString() },
+    })
+  }
+}
+
+export class MinBaseFeeError extends BaseError {
+  constructor(fork: string, got: bigint | undefined) {
+    super({
+      code: 'block.min_base_fee',
+      message: `Expected minBaseFee in the attributes of every block from Jovian on and of none before; got ${got ?? 'none'} under ${fork}.`,
+      context: { fork, got: got?.toString() },
     })
   }
 }

@@ -3,7 +3,7 @@ import { createEVM, type EVM, type EVMResult, paramsEVM } from '@ethereumjs/evm'
 import { Address, bytesToHex, concatBytes, hexToBytes } from '@ethereumjs/util'
 import type { Hex } from '@openledger/primitives'
 import type { Crypto } from './Crypto.ts'
-import { type Fork, rulesOf } from './Fork.ts'
+import type { EthereumFork, ForkRules } from './Fork.ts'
 import { createJournaledState, type JournaledState } from './JournaledState.ts'
 import { ethereumPrecompiles, precompiles } from './Precompiles.ts'
 import { createStateManager } from './StateManager.ts'
@@ -18,6 +18,11 @@ export type BlockContext = {
   readonly prevRandao: Hex
   readonly gasLimit: bigint
   readonly baseFeePerGas: bigint
+  /** Absent where there are no blobs: the price for none is the minimum. */
+  readonly blobBaseFee?: bigint
+  readonly rules: ForkRules
+  /** Precompiles that calls assume at other addresses, or nowhere, by their own. */
+  readonly movedPrecompiles?: ReadonlyMap<Hex, Hex | undefined>
   /** Hashes of the last 256 blocks. */
   readonly blockHash: (number: bigint) => Hex | undefined
 }
@@ -34,6 +39,8 @@ export type Message = {
   readonly accessList: AccessList
   /** Addresses that are warm besides sender, target, fee recipient, precompiles and the access list. */
   readonly warm: readonly Hex[]
+  /** Of a transaction that carries blobs. */
+  readonly blobVersionedHashes?: readonly Hex[]
 }
 
 export type MessageResult = {
@@ -104,33 +111,52 @@ export type Evm = {
     block: BlockContext,
     message: Message,
   ): Promise<MessageResult & { readonly accessList: AccessList }>
+  /** Lists the addresses of a fork's precompiles. */
+  precompiles(rules: ForkRules): Promise<ReadonlySet<Hex>>
 }
 
-const ETHEREUM_FORKS = { cancun: Hardfork.Cancun, prague: Hardfork.Prague, osaka: Hardfork.Osaka } as const
+const HARDFORKS: Readonly<Record<EthereumFork, Hardfork>> = {
+  homestead: Hardfork.Homestead,
+  tangerineWhistle: Hardfork.TangerineWhistle,
+  spuriousDragon: Hardfork.SpuriousDragon,
+  byzantium: Hardfork.Byzantium,
+  constantinople: Hardfork.Constantinople,
+  petersburg: Hardfork.Petersburg,
+  istanbul: Hardfork.Istanbul,
+  berlin: Hardfork.Berlin,
+  london: Hardfork.London,
+  paris: Hardfork.Paris,
+  shanghai: Hardfork.Shanghai,
+  cancun: Hardfork.Cancun,
+  prague: Hardfork.Prague,
+  osaka: Hardfork.Osaka,
+}
 
-/** Ethereum's own forks, whose published tests the EVM is held to. */
-export type EthereumFork = 'cancun' | 'prague' | 'osaka'
+/** Creates an EVM for a chain; each block's rules are in its context. */
+export async function createEvm(options: { chainId: number; crypto: Crypto }): Promise<Evm> {
+  const evms = new Map<ForkRules['fork'], Promise<Evm>>()
+  const evmOf = (rules: ForkRules): Promise<Evm> => {
+    const known = evms.get(rules.fork)
+    if (known !== undefined) return known
+    const created = createForkEvm({ ...options, rules })
+    evms.set(rules.fork, created)
+    return created
+  }
+  return {
+    run: async (state, block, message, tracer) =>
+      (await evmOf(block.rules)).run(state, block, message, tracer),
+    trace: async (state, block, message) => (await evmOf(block.rules)).trace(state, block, message),
+    precompiles: async (rules) => (await evmOf(rules)).precompiles(rules),
+  }
+}
 
-/**
- * Creates an EVM with the rules of a fork, and the OP Stack's precompiles.
- * @param options.ethereum - Runs by Ethereum's own rules of this fork instead.
- */
-export async function createEvm(options: {
-  chainId: number
-  crypto: Crypto
-  fork?: Fork
-  ethereum?: EthereumFork
-}): Promise<Evm> {
-  const { crypto } = options
+/** Creates an EVM with the rules of one fork, and on an OP Stack chain with its precompiles. */
+async function createForkEvm(options: { chainId: number; crypto: Crypto; rules: ForkRules }): Promise<Evm> {
+  const { crypto, rules } = options
   const common = memoise(
     new Common({
       chain: { ...Mainnet, chainId: options.chainId },
-      hardfork:
-        options.ethereum === undefined
-          ? rulesOf(options.fork ?? 'isthmus').hasPrague
-            ? Hardfork.Prague
-            : Hardfork.Cancun
-          : ETHEREUM_FORKS[options.ethereum],
+      hardfork: HARDFORKS[rules.evm],
       params: paramsEVM,
       customCrypto: {
         keccak256: crypto.keccak256,
@@ -157,15 +183,25 @@ export async function createEvm(options: {
     common,
     stateManager,
     blockchain,
-    customPrecompiles: options.ethereum === undefined ? precompiles(common) : ethereumPrecompiles(),
+    customPrecompiles: rules.isOptimism ? precompiles(common, rules) : ethereumPrecompiles(rules),
   })
   const warmAlways = [...evm.precompiles.keys()]
-  const isPlainTransfer = (state: JournaledState, { to }: Message): boolean =>
+  const addresses = new Set(warmAlways.map((address): Hex => `0x${address}`))
+  const isPlainTransfer = (state: JournaledState, { to }: Message, context: BlockContext): boolean =>
     to !== null &&
+    (context.movedPrecompiles?.size ?? 0) === 0 &&
     (state.account(to)?.codeHash ?? EMPTY_CODE_HASH) === EMPTY_CODE_HASH &&
     !evm.precompiles.has(to.slice(2))
 
   const run: Evm['run'] = async (state, context, message) => {
+    const restore = movePrecompiles(evm, context.movedPrecompiles)
+    try {
+      return await runOnce(state, context, message)
+    } finally {
+      restore()
+    }
+  }
+  const runOnce: Evm['run'] = async (state, context, message) => {
     block = context
     stateManager.use(state)
     evm.journal.cleanJournal()
@@ -188,6 +224,9 @@ export async function createEvm(options: {
       value: message.value,
       gasLimit: message.gas,
       gasPrice: message.gasPrice,
+      ...(message.blobVersionedHashes === undefined
+        ? {}
+        : { blobVersionedHashes: [...message.blobVersionedHashes] }),
       skipNonceIncrement: true,
     })
     // accounts that destroyed themselves in the transaction that made them (EIP-6780)
@@ -203,7 +242,7 @@ export async function createEvm(options: {
   return {
     async run(state, context, message, tracer) {
       if (tracer === undefined) {
-        if (isPlainTransfer(state, message)) return transferPlainly(state, message)
+        if (isPlainTransfer(state, message, context)) return transferPlainly(state, message)
         const result = await run(state, context, message)
         await evm.journal.cleanup()
         return result
@@ -224,6 +263,23 @@ export async function createEvm(options: {
       await evm.journal.cleanup()
       return { ...result, accessList: accessListOf(touched) }
     },
+    precompiles: async () => addresses,
+  }
+}
+
+/** Puts precompiles elsewhere for one message. @returns what puts them back. */
+function movePrecompiles({ precompiles }: EVM, moved: BlockContext['movedPrecompiles']): () => void {
+  if (moved === undefined || moved.size === 0) return () => {}
+  const own = [...precompiles]
+  const at = new Map(own)
+  for (const address of moved.keys()) precompiles.delete(address.slice(2))
+  for (const [address, to] of moved) {
+    const run = at.get(address.slice(2))
+    if (to !== undefined && run !== undefined) precompiles.set(to.slice(2), run)
+  }
+  return () => {
+    precompiles.clear()
+    for (const [address, run] of own) precompiles.set(address, run)
   }
 }
 
@@ -320,12 +376,12 @@ const headerOf = (context: BlockContext) => ({
     number: context.number,
     coinbase: addressOf(context.feeRecipient),
     timestamp: context.timestamp,
-    difficulty: 0n,
+    // which of the two is read depends on the fork
+    difficulty: BigInt(context.prevRandao),
     prevRandao: hexToBytes(context.prevRandao),
     gasLimit: context.gasLimit,
     baseFeePerGas: context.baseFeePerGas,
-    // blobs do not exist on L2, and the price for none is the minimum
-    getBlobGasPrice: () => 1n,
+    getBlobGasPrice: () => context.blobBaseFee ?? 1n,
   },
 })
 

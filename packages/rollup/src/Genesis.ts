@@ -21,7 +21,8 @@ export type OptimismConfig = {
  * Every OP Stack fork up to and including Isthmus is active at genesis.
  */
 export type Genesis = {
-  readonly config: { readonly chainId: number; readonly optimism: OptimismConfig } & Readonly<
+  /** Without `optimism` the chain is Ethereum's own, by whose rules published tests are run. */
+  readonly config: { readonly chainId: number; readonly optimism?: OptimismConfig } & Readonly<
     Record<string, unknown>
   >
   readonly alloc: Readonly<Record<string, GenesisAccount>>

@@ -1,10 +1,21 @@
 import { bytesToHex, hexToBytes } from '@ethereumjs/util'
 import type { Hex } from '@openledger/primitives'
 import { type Crypto, plainCrypto } from './Crypto.ts'
+import type { ForkRules } from './Fork.ts'
 import * as Rlp from './Rlp.ts'
+
+/**
+ * From which fork a header's form is, where that is before Ecotone: how many of the last fields its encoding lacks.
+ * No block of an OP Stack chain of ours has such a header.
+ */
+export type Era = 'frontier' | 'london' | 'shanghai'
+
+const FIELDS: Readonly<Record<Era, number>> = { frontier: 15, london: 16, shanghai: 17 }
 
 /** A block header as of Isthmus; names are those of `eth_getBlockByNumber`. */
 export type Header = {
+  /** Absent from Ecotone on. Fields that the form lacks are zero. */
+  readonly era?: Era
   readonly parentHash: Hex
   readonly sha3Uncles: Hex
   /** The fee recipient. */
@@ -64,7 +75,7 @@ export function fields(header: Header): Rlp.RlpInput[] {
     hexToBytes(header.parentBeaconBlockRoot),
   ]
   if (header.requestsHash !== undefined) items.push(hexToBytes(header.requestsHash))
-  return items
+  return header.era === undefined ? items : items.slice(0, FIELDS[header.era])
 }
 
 export const encode = (header: Header): Uint8Array => Rlp.encode(fields(header))
@@ -73,16 +84,32 @@ export const encode = (header: Header): Uint8Array => Rlp.encode(fields(header))
 export const hash = (header: Header, crypto: Crypto = plainCrypto): Hex =>
   bytesToHex(crypto.keccak256(encode(header)))
 
+/** Names the form of a header under a fork's rules. */
+export const formOf = ({
+  hasCancun,
+  hasShanghai,
+  hasLondon,
+}: Pick<ForkRules, 'hasCancun' | 'hasShanghai' | 'hasLondon'>): { readonly era?: Era } =>
+  hasCancun ? {} : { era: hasShanghai ? 'shanghai' : hasLondon ? 'london' : 'frontier' }
+
+/** What code reads as randomness: the previous RANDAO, and before Ethereum's merge the difficulty. */
+export const randomness = ({ difficulty, mixHash }: Header): Hex =>
+  difficulty === 0n ? mixHash : `0x${difficulty.toString(16).padStart(64, '0')}`
+
 /**
- * Decodes a header of Ecotone or later.
+ * Decodes a header.
  * @throws {MalformedRlpError}
  */
 export function decode(encoded: Uint8Array): Header {
   const items = Rlp.list(Rlp.decode(encoded), 'a header')
-  if (items.length !== 20) Rlp.list(items, 'a header', 21)
+  const era = ERAS.find((known) => FIELDS[known] === items.length)
+  if (items.length !== 20 && era === undefined) Rlp.list(items, 'a header', 21)
+  const has = (index: number): boolean => index < items.length
   const word = (index: number, name: string, sizeBytes = 32): Hex =>
-    bytesToHex(Rlp.bytes(items[index], name, sizeBytes))
+    has(index) ? bytesToHex(Rlp.bytes(items[index], name, sizeBytes)) : `0x${'00'.repeat(sizeBytes)}`
+  const uint64 = (index: number, name: string): bigint => (has(index) ? Rlp.uint64(items[index], name) : 0n)
   return {
+    ...(era === undefined ? {} : { era }),
     parentHash: word(0, 'parentHash'),
     sha3Uncles: word(1, 'sha3Uncles'),
     miner: word(2, 'miner', 20),
@@ -91,18 +118,20 @@ export function decode(encoded: Uint8Array): Header {
     receiptsRoot: word(5, 'receiptsRoot'),
     logsBloom: word(6, 'logsBloom', 256),
     difficulty: Rlp.uint(items[7], 'difficulty'),
-    number: Rlp.uint64(items[8], 'number'),
-    gasLimit: Rlp.uint64(items[9], 'gasLimit'),
-    gasUsed: Rlp.uint64(items[10], 'gasUsed'),
-    timestamp: Rlp.uint64(items[11], 'timestamp'),
+    number: uint64(8, 'number'),
+    gasLimit: uint64(9, 'gasLimit'),
+    gasUsed: uint64(10, 'gasUsed'),
+    timestamp: uint64(11, 'timestamp'),
     extraData: bytesToHex(Rlp.bytes(items[12], 'extraData')),
     mixHash: word(13, 'mixHash'),
     nonce: word(14, 'nonce', 8),
-    baseFeePerGas: Rlp.uint(items[15], 'baseFeePerGas'),
+    baseFeePerGas: has(15) ? Rlp.uint(items[15], 'baseFeePerGas') : 0n,
     withdrawalsRoot: word(16, 'withdrawalsRoot'),
-    blobGasUsed: Rlp.uint64(items[17], 'blobGasUsed'),
-    excessBlobGas: Rlp.uint64(items[18], 'excessBlobGas'),
+    blobGasUsed: uint64(17, 'blobGasUsed'),
+    excessBlobGas: uint64(18, 'excessBlobGas'),
     parentBeaconBlockRoot: word(19, 'parentBeaconBlockRoot'),
-    ...(items.length === 21 ? { requestsHash: word(20, 'requestsHash') } : {}),
+    ...(has(20) ? { requestsHash: word(20, 'requestsHash') } : {}),
   }
 }
+
+const ERAS = ['frontier', 'london', 'shanghai'] as const

@@ -8,6 +8,7 @@ import { encodeFunctionData, parseAbi } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { loadCrypto } from './Crypto.ts'
 import { createEvm } from './Evm.ts'
+import { rulesOf } from './Fork.ts'
 import { createJournaledState, type JournaledState } from './JournaledState.ts'
 import { fastLzLength, l1Cost, operatorFee, readParameters } from './L1Cost.ts'
 import * as L1Info from './L1Info.ts'
@@ -61,6 +62,7 @@ async function createChain() {
     const result = await evm.run(
       state,
       {
+        rules: rulesOf('isthmus'),
         number: 1n,
         timestamp: 1n,
         feeRecipient: L1_BLOCK,
@@ -107,7 +109,7 @@ const compressible = fc
 describe('the L1 fee', () => {
   test('is what the GasPriceOracle contract computes, for any data', async () => {
     const { state, ask } = await createChain()
-    const parameters = readParameters(state.storage, { hasOperatorFee: true })
+    const parameters = readParameters(state.storage, rulesOf('isthmus'))
     expect(parameters).toMatchObject({
       baseFee: info.baseFee,
       blobBaseFee: info.blobBaseFee,

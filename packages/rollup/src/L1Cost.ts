@@ -11,21 +11,24 @@ export type L1FeeParameters = {
   readonly blobBaseFeeScalar: bigint
   readonly operatorFeeScalar: bigint
   readonly operatorFeeConstant: bigint
+  /** Gas that a byte of published data counts for; absent before Jovian. */
+  readonly daFootprintGasScalar?: bigint
 }
 
 const BASE_FEE_SLOT = padSlot('0x1')
 const SCALARS_SLOT = padSlot('0x3')
 const BLOB_BASE_FEE_SLOT = padSlot('0x7')
 const OPERATOR_FEE_SLOT = padSlot('0x8')
+const DA_FOOTPRINT_GAS_SCALAR_DEFAULT = 400n
 
 /**
  * Reads the fee parameters from the L1Block predeploy.
  * @param storage - Answers a slot's value without leading zeros.
- * @see OP specs, Ecotone and Isthmus L1 attributes, storage layout.
+ * @see OP specs, Ecotone, Isthmus and Jovian L1 attributes, storage layout.
  */
 export function readParameters(
   storage: (address: Hex, slot: Hex) => Uint8Array,
-  rules: Pick<ForkRules, 'hasOperatorFee'>,
+  rules: Pick<ForkRules, 'hasOperatorFee' | 'hasJovian'>,
 ): L1FeeParameters {
   const scalars = Bytes.toUint(storage(L1_BLOCK, SCALARS_SLOT))
   const operator = rules.hasOperatorFee ? Bytes.toUint(storage(L1_BLOCK, OPERATOR_FEE_SLOT)) : 0n
@@ -36,6 +39,9 @@ export function readParameters(
     blobBaseFeeScalar: (scalars >> 64n) & 0xffffffffn,
     operatorFeeScalar: (operator >> 64n) & 0xffffffffn,
     operatorFeeConstant: operator & 0xffffffffffffffffn,
+    ...(rules.hasJovian
+      ? { daFootprintGasScalar: (operator >> 96n) & 0xffffn || DA_FOOTPRINT_GAS_SCALAR_DEFAULT }
+      : {}),
   }
 }
 
@@ -59,9 +65,22 @@ export function l1Cost(
   return { feeWei: (estimatedSize * price) / 1_000_000_000_000n, gasUsed: (estimatedSize * 16n) / 1_000_000n }
 }
 
-/** The operator's fee for an amount of L2 gas, in wei. @see OP specs, Isthmus, "Operator fee". */
-export const operatorFee = (gas: bigint, parameters: L1FeeParameters): bigint =>
-  (gas * parameters.operatorFeeScalar) / 1_000_000n + parameters.operatorFeeConstant
+/** The operator's fee for an amount of L2 gas, in wei. @see OP specs, Isthmus and Jovian, "Operator fee". */
+export function operatorFee(gas: bigint, parameters: L1FeeParameters): bigint {
+  const product = gas * parameters.operatorFeeScalar
+  const variable = parameters.daFootprintGasScalar === undefined ? product / 1_000_000n : product * 100n
+  return variable + parameters.operatorFeeConstant
+}
+
+/**
+ * What a transaction takes of a block's room for published data, in units of gas.
+ * @returns 0 before Jovian.
+ * @see OP specs, Jovian, "DA Footprint Block Limit".
+ */
+export const daFootprint = (
+  compressedLength: number,
+  { daFootprintGasScalar = 0n }: L1FeeParameters,
+): bigint => (estimatedSizeScaled(compressedLength) / 1_000_000n) * daFootprintGasScalar
 
 function estimatedSizeScaled(compressedLength: number): bigint {
   const scaled = -42_585_600 + 836_500 * compressedLength

@@ -4,6 +4,7 @@ import { Bytes, type Hex } from '@openledger/primitives'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { plainCrypto } from './Crypto.ts'
 import { createEvm, type Evm, type MessageResult } from './Evm.ts'
+import { rulesOf } from './Fork.ts'
 import { createJournaledState } from './JournaledState.ts'
 
 let evm: Evm
@@ -21,6 +22,7 @@ const call = async (id: number, data: Uint8Array, gas = 10_000_000n): Promise<Me
   return evm.run(
     state,
     {
+      rules: rulesOf('isthmus'),
       number: 1n,
       timestamp: 1n,
       feeRecipient: zero,

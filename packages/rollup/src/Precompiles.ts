@@ -10,14 +10,32 @@ import {
 import { Address, hexToBytes } from '@ethereumjs/util'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { Bytes, type Hex } from '@openledger/primitives'
+import type { Fork, ForkRules } from './Fork.ts'
 
-/** Input bounds in bytes that the OP Stack puts on precompiles. @see OP specs, Granite and Isthmus, exec-engine. */
-const INPUT_MAX: readonly (readonly [address: Hex, sizeBytes: number])[] = [
-  ['0x0000000000000000000000000000000000000008', 112_687],
-  ['0x000000000000000000000000000000000000000c', 513_760],
-  ['0x000000000000000000000000000000000000000e', 488_448],
-  ['0x000000000000000000000000000000000000000f', 235_008],
+const PAIRING: Hex = '0x0000000000000000000000000000000000000008'
+const G1_MSM: Hex = '0x000000000000000000000000000000000000000c'
+const G2_MSM: Hex = '0x000000000000000000000000000000000000000e'
+const BLS_PAIRING: Hex = '0x000000000000000000000000000000000000000f'
+
+type Bounds = readonly (readonly [address: Hex, sizeBytes: number])[]
+
+const JOVIAN_BLS: Bounds = [
+  [G1_MSM, 288_960],
+  [G2_MSM, 278_784],
+  [BLS_PAIRING, 156_672],
 ]
+/** Input bounds in bytes that the OP Stack puts on precompiles. @see OP specs, Granite to Karst, exec-engine. */
+const INPUT_MAX: Readonly<Record<Fork, Bounds>> = {
+  holocene: [[PAIRING, 112_687]],
+  isthmus: [
+    [PAIRING, 112_687],
+    [G1_MSM, 513_760],
+    [G2_MSM, 488_448],
+    [BLS_PAIRING, 235_008],
+  ],
+  jovian: [[PAIRING, 81_984], ...JOVIAN_BLS],
+  karst: [[PAIRING, 57_600], ...JOVIAN_BLS],
+}
 const POINT_EVALUATION: Hex = '0x000000000000000000000000000000000000000a'
 const POINT_EVALUATION_GAS = 50_000n
 const P256_VERIFY: Hex = '0x0000000000000000000000000000000000000100'
@@ -31,15 +49,20 @@ const TAU_G2 =
   'b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2'
 
 /** Lists the precompiles in which the OP Stack differs from Ethereum, and those that EthereumJS leaves to others. */
-export function precompiles(common: Common): { address: Address; function: PrecompileFunc }[] {
+export function precompiles(
+  common: Common,
+  { fork, hasOsaka }: ForkRules,
+): { address: Address; function: PrecompileFunc }[] {
   const active = getActivePrecompiles(common)
-  const bounded = INPUT_MAX.flatMap(([address, sizeBytesMax]) => {
+  const bounded = INPUT_MAX[fork as Fork].flatMap(([address, sizeBytesMax]) => {
     const original = active.get(address.slice(2))
     if (original === undefined) return []
     const run: PrecompileFunc = (input) =>
       input.data.length > sizeBytesMax ? failure(input) : original(input)
     return entry(address, run)
   })
+  // Osaka's own has its price
+  if (hasOsaka) return [...bounded, entry(POINT_EVALUATION, evaluatePoint)]
   const osaka = new Common({ chain: Mainnet, hardfork: Hardfork.Osaka, params: paramsEVM })
   const verifyP256 = getActivePrecompiles(osaka).get(P256_VERIFY.slice(2))!
   return [
@@ -55,9 +78,10 @@ export function precompiles(common: Common): { address: Address; function: Preco
 }
 
 /** Lists what EthereumJS leaves to others on Ethereum itself. */
-export const ethereumPrecompiles = (): { address: Address; function: PrecompileFunc }[] => [
-  entry(POINT_EVALUATION, evaluatePoint),
-]
+export const ethereumPrecompiles = ({
+  hasCancun,
+}: ForkRules): { address: Address; function: PrecompileFunc }[] =>
+  hasCancun ? [entry(POINT_EVALUATION, evaluatePoint)] : []
 
 const entry = (address: Hex, run: PrecompileFunc) => ({
   address: new Address(hexToBytes(address)),

@@ -11,6 +11,8 @@ export type Log = { readonly address: Hex; readonly topics: readonly Hex[]; read
 export type Receipt = {
   readonly type: TransactionType
   readonly status: 0 | 1
+  /** The state root after the transaction, which receipts have in the status's place before Byzantium. */
+  readonly root?: Hex
   readonly cumulativeGasUsed: bigint
   readonly logs: readonly Log[]
   /** The sender's nonce before a deposit. */
@@ -22,7 +24,7 @@ export type Receipt = {
 /** Encodes a receipt as it stands in the receipts trie. */
 export function encode(receipt: Receipt, bloom: Uint8Array): Uint8Array {
   const items: Rlp.RlpInput[] = [
-    receipt.status,
+    receipt.root === undefined ? receipt.status : hexToBytes(receipt.root),
     receipt.cumulativeGasUsed,
     bloom,
     receipt.logs.map(({ address, topics, data }) => [
@@ -47,9 +49,11 @@ export function decode(encoded: Uint8Array): Receipt {
   const type = encoded[0] !== undefined && encoded[0] < 0xc0 ? encoded[0] : 0
   const items = Rlp.list(Rlp.decode(type === 0 ? encoded : encoded.subarray(1)), 'a receipt')
   if (type !== 0x7e) Rlp.list(items, 'a receipt', 4)
+  const status = Rlp.bytes(items[0], 'status')
   return {
     type: type as TransactionType,
-    status: Rlp.uint(items[0], 'status') === 1n ? 1 : 0,
+    status: status.length === 1 && status[0] === 1 ? 1 : 0,
+    ...(status.length === 32 ? { root: bytesToHex(status) } : {}),
     cumulativeGasUsed: Rlp.uint64(items[1], 'cumulativeGasUsed'),
     logs: Rlp.list(items[3], 'logs').map((entry) => {
       const [address, topics, data] = Rlp.list(entry, 'log', 3)

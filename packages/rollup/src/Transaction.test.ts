@@ -44,6 +44,15 @@ const signed = async () => ({
     chainId: 161200,
     to: TO,
   }),
+  eip4844: await account.signTransaction({
+    ...common,
+    type: 'eip4844',
+    ...fees,
+    chainId: 161200,
+    accessList,
+    maxFeePerBlobGas: 11n,
+    blobVersionedHashes: [`0x01${'ab'.repeat(31)}`],
+  }),
   eip7702: await account.signTransaction({
     ...common,
     type: 'eip7702',
@@ -166,7 +175,7 @@ describe('a transaction', () => {
   test('is refused in words when its bytes are wrong', async () => {
     const raw = hexToBytes((await signed()).eip1559)
     expect(() => Transaction.decode(new Uint8Array())).toThrow(Transaction.MalformedTransactionError)
-    expect(() => Transaction.decode(Uint8Array.of(3, 0xc0))).toThrow(Transaction.TransactionTypeError)
+    expect(() => Transaction.decode(Uint8Array.of(5, 0xc0))).toThrow(Transaction.TransactionTypeError)
     expect(() => Transaction.decode(raw.subarray(0, -1))).toThrow(Transaction.MalformedTransactionError)
     expect(() => Transaction.decode(Uint8Array.of(...raw, 0))).toThrow(Transaction.MalformedTransactionError)
     const fields = serializeTransaction({ type: 'eip1559', chainId: 161200, to: TO })

@@ -46,6 +46,14 @@ type DynamicFee = {
   readonly accessList: AccessList
 }
 export type FeeMarketTransaction = Payload & Signature & DynamicFee & { readonly type: 2 }
+/** Carries blobs on Ethereum itself; an OP Stack chain refuses it. @see EIP-4844. */
+export type BlobTransaction = Payload &
+  Signature &
+  DynamicFee & {
+    readonly type: 3
+    readonly maxFeePerBlobGas: bigint
+    readonly blobVersionedHashes: readonly Hex[]
+  }
 export type SetCodeTransaction = Payload &
   Signature &
   DynamicFee & { readonly type: 4; readonly authorizationList: readonly Authorization[] }
@@ -53,6 +61,7 @@ export type SignedTransaction =
   | LegacyTransaction
   | AccessListTransaction
   | FeeMarketTransaction
+  | BlobTransaction
   | SetCodeTransaction
 
 /**
@@ -91,6 +100,7 @@ export function decode(raw: Uint8Array): Transaction {
     const fields = Rlp.decode(raw.subarray(1))
     if (first === 1) return decodeAccessList(fields)
     if (first === 2) return decodeFeeMarket(fields)
+    if (first === 3) return decodeBlob(fields)
     if (first === 4) return decodeSetCode(fields)
     if (first === 0x7e) return decodeDeposit(fields)
   } catch (cause) {
@@ -215,6 +225,10 @@ function payload(transaction: Exclude<SignedTransaction, LegacyTransaction>): Rl
     storageKeys.map((key) => hexToBytes(key)),
   ])
   const fields = [chainId, nonce, ...prices, gas, toBytes(to), value, data, accessList]
+  if (transaction.type === 3) {
+    const { maxFeePerBlobGas, blobVersionedHashes } = transaction
+    return [...fields, maxFeePerBlobGas, blobVersionedHashes.map((hash) => hexToBytes(hash))]
+  }
   if (transaction.type !== 4) return fields
   return [
     ...fields,
@@ -287,6 +301,17 @@ function dynamicFee(fields: Rlp.RlpItem[]) {
 function decodeFeeMarket(item: Rlp.RlpItem): FeeMarketTransaction {
   const fields = Rlp.list(item, 'an EIP-1559 transaction', 12)
   return { type: 2, ...dynamicFee(fields), ...signatureOf(fields, 9) }
+}
+
+function decodeBlob(item: Rlp.RlpItem): BlobTransaction {
+  const fields = Rlp.list(item, 'an EIP-4844 transaction', 14)
+  const common = dynamicFee(fields)
+  if (common.to === null) throw new MalformedTransactionError('an EIP-4844 transaction must name its target')
+  const blobVersionedHashes = Rlp.list(fields[10], 'blobVersionedHashes').map((hash) =>
+    bytesToHex(Rlp.bytes(hash, 'blobVersionedHash', 32)),
+  )
+  const maxFeePerBlobGas = Rlp.uint(fields[9], 'maxFeePerBlobGas')
+  return { type: 3, ...common, maxFeePerBlobGas, blobVersionedHashes, ...signatureOf(fields, 11) }
 }
 
 function decodeSetCode(item: Rlp.RlpItem): SetCodeTransaction {
@@ -374,7 +399,7 @@ export class TransactionTypeError extends BaseError {
   constructor(type: number) {
     super({
       code: 'transaction.type_not_supported',
-      message: `Expected a transaction of type 0, 1, 2, 4 or 0x7e, got type 0x${type.toString(16)}.`,
+      message: `Expected a transaction of type 0 to 4 or 0x7e, got type 0x${type.toString(16)}.`,
       context: { type },
     })
   }

@@ -30,6 +30,10 @@ const INIT_CODE_WORD_GAS = 2n
 const INIT_CODE_SIZE_MAX = 49_152
 const ZERO_BYTE_GAS = 4n
 const NON_ZERO_BYTE_GAS = 16n
+const NON_ZERO_BYTE_GAS_BEFORE_ISTANBUL = 68n
+const BLOB_GAS = 131_072n
+/** @see EIP-7825. */
+const TX_GAS_MAX = 1n << 24n
 const FLOOR_TOKEN_GAS = 10n
 const ACCESS_LIST_ADDRESS_GAS = 2400n
 const ACCESS_LIST_KEY_GAS = 1900n
@@ -38,27 +42,31 @@ const PER_AUTH_BASE_GAS = 12_500n
 const NONCE_MAX = (1n << 64n) - 1n
 const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00)
 
-/** What a transaction pays before its first opcode, and the least it pays in all (EIP-7623). */
+/** What a transaction pays before its first opcode, and the least it pays in all, which is 0 before EIP-7623. */
 export function intrinsicGas(
   transaction: Pick<Transaction.Transaction, 'to' | 'data'> & {
     readonly accessList?: Transaction.AccessList
     readonly authorizationList?: readonly unknown[]
   },
+  rules: Pick<ForkRules, 'hasIstanbul' | 'hasShanghai' | 'hasPrague'>,
 ): { gas: bigint; floorGas: bigint } {
   const { data } = transaction
   let zeros = 0
   for (const byte of data) if (byte === 0) zeros++
   const zeroBytes = BigInt(zeros)
   const nonZeroBytes = BigInt(data.length) - zeroBytes
-  let gas = TX_GAS + zeroBytes * ZERO_BYTE_GAS + nonZeroBytes * NON_ZERO_BYTE_GAS
+  const nonZeroByteGas = rules.hasIstanbul ? NON_ZERO_BYTE_GAS : NON_ZERO_BYTE_GAS_BEFORE_ISTANBUL
+  let gas = TX_GAS + zeroBytes * ZERO_BYTE_GAS + nonZeroBytes * nonZeroByteGas
   if (transaction.to === null) {
-    gas += TX_CREATE_GAS + INIT_CODE_WORD_GAS * BigInt(Math.ceil(data.length / 32))
+    gas += TX_CREATE_GAS
+    if (rules.hasShanghai) gas += INIT_CODE_WORD_GAS * BigInt(Math.ceil(data.length / 32))
   }
   for (const { storageKeys } of transaction.accessList ?? []) {
     gas += ACCESS_LIST_ADDRESS_GAS + ACCESS_LIST_KEY_GAS * BigInt(storageKeys.length)
   }
   gas += PER_EMPTY_ACCOUNT_GAS * BigInt(transaction.authorizationList?.length ?? 0)
-  return { gas, floorGas: TX_GAS + FLOOR_TOKEN_GAS * (zeroBytes + 4n * nonZeroBytes) }
+  const floorGas = rules.hasPrague ? TX_GAS + FLOOR_TOKEN_GAS * (zeroBytes + 4n * nonZeroBytes) : 0n
+  return { gas, floorGas }
 }
 
 /**
@@ -70,23 +78,30 @@ export function assertWellPriced(
   context: { chainId: bigint; gasLimit: bigint; baseFeePerGas: bigint; rules: ForkRules },
 ): void {
   const { chainId, gas, data } = transaction
+  const { rules } = context
   if (chainId !== undefined && chainId !== context.chainId) {
     throw new TransactionRejectedError('wrong_chain', `chain id ${context.chainId}`, `${chainId}`)
   }
   if (gas > context.gasLimit) {
     throw new TransactionRejectedError('gas_limit_exceeded', `at most ${context.gasLimit} gas`, `${gas}`)
   }
-  if (transaction.to === null && data.length > INIT_CODE_SIZE_MAX) {
+  if (rules.hasOsaka && gas > TX_GAS_MAX) {
+    throw new TransactionRejectedError('gas_limit_exceeded', `at most ${TX_GAS_MAX} gas (EIP-7825)`, `${gas}`)
+  }
+  if (rules.hasShanghai && transaction.to === null && data.length > INIT_CODE_SIZE_MAX) {
     throw new TransactionRejectedError(
       'init_code_too_large',
       `at most ${INIT_CODE_SIZE_MAX} bytes of init code`,
       `${data.length}`,
     )
   }
-  const intrinsic = intrinsicGas(transaction)
-  const least = context.rules.hasPrague ? max(intrinsic.gas, intrinsic.floorGas) : intrinsic.gas
-  if (transaction.type === 4 && !context.rules.hasPrague) {
+  const intrinsic = intrinsicGas(transaction, rules)
+  const least = max(intrinsic.gas, intrinsic.floorGas)
+  if (transaction.type === 4 && !rules.hasPrague) {
     throw new TransactionRejectedError('type_not_supported', 'a type before Prague', '4')
+  }
+  if (transaction.type === 3 && (rules.isOptimism || !rules.hasCancun)) {
+    throw new TransactionRejectedError('type_not_supported', 'a transaction without blobs', '3')
   }
   if (gas < least)
     throw new TransactionRejectedError('intrinsic_gas_too_low', `at least ${least} gas`, `${gas}`)
@@ -113,6 +128,9 @@ export function maxCost(
   return (
     transaction.gas * Transaction.maxFeePerGas(transaction) +
     transaction.value +
+    (transaction.type === 3
+      ? BLOB_GAS * BigInt(transaction.blobVersionedHashes.length) * transaction.maxFeePerBlobGas
+      : 0n) +
     l1Cost(compressedLength, parameters).feeWei +
     operatorFee(transaction.gas, parameters)
   )
@@ -130,7 +148,6 @@ export type ExecutionContext = {
   readonly block: BlockContext
   /** Gas that the block has left. */
   readonly gasLeft: bigint
-  readonly rules: ForkRules
   /** Reads the fee parameters as the block's L1-info deposit left them. */
   readonly l1Parameters: () => L1FeeParameters
 }
@@ -150,11 +167,12 @@ export async function executeSigned(
   context: ExecutionContext,
 ): Promise<TransactionResult> {
   const { block, crypto } = context
+  const { rules } = block
   assertWellPriced(transaction, {
     chainId: context.chainId,
     gasLimit: context.gasLeft,
     baseFeePerGas: block.baseFeePerGas,
-    rules: context.rules,
+    rules,
   })
   const account = state.account(sender) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
   assertNonce(transaction.nonce, account.nonce)
@@ -174,10 +192,12 @@ export async function executeSigned(
   const price = Transaction.effectiveGasPrice(transaction, block.baseFeePerGas)
   const { gas } = transaction
   state.beginTransaction()
-  const bought = gas * price + l1.feeWei + operatorFee(gas, parameters)
+  const blobs = transaction.type === 3 ? transaction.blobVersionedHashes : undefined
+  const blobFee = BLOB_GAS * BigInt(blobs?.length ?? 0) * (block.blobBaseFee ?? 1n)
+  const bought = gas * price + blobFee + l1.feeWei + operatorFee(gas, parameters)
   state.putAccount(sender, { ...account, nonce: account.nonce + 1n, balance: account.balance - bought })
 
-  const intrinsic = intrinsicGas(transaction)
+  const intrinsic = intrinsicGas(transaction, rules)
   const delegation = transaction.type === 4 ? applyAuthorizations(state, transaction, context) : NO_DELEGATION
   const result = await context.evm.run(state, block, {
     from: sender,
@@ -188,19 +208,22 @@ export async function executeSigned(
     gasPrice: price,
     accessList: transaction.type === 0 ? [] : transaction.accessList,
     warm: delegation.warm,
+    ...(blobs === undefined ? {} : { blobVersionedHashes: blobs }),
   })
   const spent = intrinsic.gas + result.gasUsed
-  const refund = min(result.gasRefund + delegation.refund, spent / 5n)
-  const gasUsed = max(spent - refund, context.rules.hasPrague ? intrinsic.floorGas : 0n)
+  const refund = min(result.gasRefund + delegation.refund, spent / (rules.hasLondon ? 5n : 2n))
+  const gasUsed = max(spent - refund, intrinsic.floorGas)
 
   state.addBalance(
     sender,
     (gas - gasUsed) * price + operatorFee(gas, parameters) - operatorFee(gasUsed, parameters),
   )
   state.addBalance(block.feeRecipient, (price - block.baseFeePerGas) * gasUsed)
-  state.addBalance(BASE_FEE_VAULT, block.baseFeePerGas * gasUsed)
-  state.addBalance(L1_FEE_VAULT, l1.feeWei)
-  state.addBalance(OPERATOR_FEE_VAULT, operatorFee(gasUsed, parameters))
+  if (rules.isOptimism) {
+    state.addBalance(BASE_FEE_VAULT, block.baseFeePerGas * gasUsed)
+    state.addBalance(L1_FEE_VAULT, l1.feeWei)
+    state.addBalance(OPERATOR_FEE_VAULT, operatorFee(gasUsed, parameters))
+  }
   return {
     status: result.failure === undefined ? 1 : 0,
     gasUsed,
@@ -210,7 +233,7 @@ export async function executeSigned(
     contractAddress:
       transaction.to === null ? Transaction.creationAddress(sender, transaction.nonce, crypto) : undefined,
     effectiveGasPrice: price,
-    l1,
+    ...(rules.isOptimism ? { l1 } : {}),
   }
 }
 
@@ -221,7 +244,7 @@ export async function executeSigned(
 export async function executeDeposit(
   state: JournaledState,
   deposit: Transaction.DepositTransaction,
-  context: Pick<ExecutionContext, 'evm' | 'block' | 'crypto' | 'rules'>,
+  context: Pick<ExecutionContext, 'evm' | 'block' | 'crypto'>,
 ): Promise<TransactionResult> {
   state.beginTransaction()
   state.addBalance(deposit.from, deposit.mint)
@@ -240,8 +263,8 @@ export async function executeDeposit(
     effectiveGasPrice: 0n,
     depositNonce,
   })
-  const intrinsic = intrinsicGas(deposit)
-  const floorGas = context.rules.hasPrague ? intrinsic.floorGas : 0n
+  const intrinsic = intrinsicGas(deposit, context.block.rules)
+  const { floorGas } = intrinsic
   if (deposit.gas < max(intrinsic.gas, floorGas)) return failed('intrinsic gas too low')
   if (deposit.value > account.balance) return failed('insufficient balance')
   if (deposit.to === null && deposit.data.length > INIT_CODE_SIZE_MAX) return failed('init code too large')
@@ -312,6 +335,7 @@ const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 export type RejectionReason =
   | 'wrong_chain'
   | 'gas_limit_exceeded'
+  | 'da_footprint_exceeded'
   | 'init_code_too_large'
   | 'intrinsic_gas_too_low'
   | 'tip_above_fee_cap'
@@ -332,6 +356,7 @@ export type RejectionReason =
 const CLIENT_WORDS: Readonly<Record<RejectionReason, string>> = {
   wrong_chain: 'invalid chain id for signer',
   gas_limit_exceeded: 'exceeds block gas limit',
+  da_footprint_exceeded: 'exceeds block DA footprint limit',
   init_code_too_large: 'max initcode size exceeded',
   intrinsic_gas_too_low: 'intrinsic gas too low',
   tip_above_fee_cap: 'max priority fee per gas higher than max fee per gas',

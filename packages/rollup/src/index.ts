@@ -34,7 +34,6 @@ export {
 } from './derivation/Derivation.ts'
 export type {
   BlockContext,
-  EthereumFork,
   Evm,
   EvmFrame,
   EvmStep,
@@ -43,7 +42,7 @@ export type {
   MessageResult,
 } from './Evm.ts'
 export { createEvm } from './Evm.ts'
-export { type Fork, type ForkRules, rulesOf } from './Fork.ts'
+export { type EthereumFork, type Fork, type ForkRules, rulesOf, type Schedule, scheduleOf } from './Fork.ts'
 export * as Frame from './Frame.ts'
 export type { Genesis, GenesisAccount, OptimismConfig } from './Genesis.ts'
 export * as Header from './Header.ts'

@@ -7,16 +7,17 @@ import {
   createStateReader,
   EMPTY_CODE_HASH,
   type Evm,
+  type ForkRules,
   type Header,
   hexToBytes,
   intrinsicGas,
   type JournaledState,
-  padSlot,
+  type Schedule,
   type StateTrie,
-  stripZeros,
   type WorldState,
 } from '@openledger/rollup'
 import type { BlockOverride, CallRequest, CallResult, StateOverride } from './Engine.ts'
+import { applyOverrides, movedPrecompiles } from './Overrides.ts'
 import { createTracer, failureWords, type TraceOptions, type Tracer } from './Tracers.ts'
 
 /** Executes what never becomes part of a block. */
@@ -39,8 +40,8 @@ export type Calls = {
   ): Promise<unknown>
   /** Lends an EVM, waiting for one where all are busy; one that fails is not used again. */
   withEvm<T>(use: (evm: Evm) => Promise<T>): Promise<T>
-  /** Puts a journal with overrides on a state. */
-  journal(state: WorldState, overrides?: StateOverride): JournaledState
+  /** Puts a journal with overrides on a state. @param codes - Those that the state has and the chain does not. */
+  journal(state: WorldState, overrides?: StateOverride, codes?: ReadonlyMap<Hex, Uint8Array>): JournaledState
 }
 
 export type CallPlace = { readonly header: Header.Header; readonly state: WorldState }
@@ -49,6 +50,7 @@ export type CallsDependencies = {
   readonly clock: Clock
   readonly crypto: Crypto
   readonly trie: StateTrie
+  readonly schedule: Schedule
   readonly createEvm: () => Promise<Evm>
   readonly code: (codeHash: Hex) => Uint8Array
   readonly blockHash: (number: bigint) => Hex | undefined
@@ -65,6 +67,7 @@ export type CallLimits = {
 
 export const CALL_LIMITS: CallLimits = { gasMax: 30_000_000n, concurrencyMax: 4, queueMax: 1000 }
 
+const NO_PRECOMPILES: ReadonlySet<Hex> = new Set()
 const ZERO_ADDRESS: Hex = '0x0000000000000000000000000000000000000000'
 /** An estimate may lie above the least by this part, which saves half of the trials. */
 const ESTIMATE_TOLERANCE_PPM = 15_000n
@@ -110,12 +113,11 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
     }
   }
 
-  const journalOn: Calls['journal'] = (state, overrides) => {
-    const journal = createJournaledState(createStateReader(trie, state, dependencies.code))
+  const journalOn: Calls['journal'] = (state, overrides, codes) => {
+    const code = (codeHash: Hex) => codes?.get(codeHash) ?? dependencies.code(codeHash)
+    const journal = createJournaledState(createStateReader(trie, state, code))
     journal.beginTransaction()
-    for (const [key, override] of Object.entries(overrides ?? {})) {
-      applyOverride(journal, key.toLowerCase() as Hex, override, crypto)
-    }
+    applyOverrides(journal, overrides, crypto)
     return journal
   }
 
@@ -131,8 +133,9 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
     const to = request.to === undefined || request.to === null ? null : lower(request.to)
     const data = hexToBytes(request.data ?? '0x')
     const accessList = request.accessList ?? []
-    const intrinsic = intrinsicGas({ to, data, accessList })
-    if (gas < leastGas(request)) return failed(gas, 'intrinsic gas too low')
+    const rules = dependencies.schedule(place.header)
+    const intrinsic = intrinsicGas({ to, data, accessList }, rules)
+    if (gas < leastGas(request, rules)) return failed(gas, 'intrinsic gas too low')
     return withEvm(async (evm) => {
       const own = journalOn(place.state, overrides)
       const journal = tracer?.observe(own) ?? own
@@ -142,7 +145,11 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
       journal.putAccount(from, { ...account, nonce: account.nonce + 1n })
       journal.beginTransaction()
       const price = priceOf(request, place.header.baseFeePerGas)
-      const context = contextOf(place, price, dependencies, blockOverrides)
+      const precompiles = overrides === undefined ? NO_PRECOMPILES : await evm.precompiles(rules)
+      const context = {
+        ...contextOf(place, price, dependencies, blockOverrides),
+        movedPrecompiles: movedPrecompiles(overrides, precompiles),
+      }
       const message = {
         from,
         to,
@@ -211,7 +218,7 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
       const first = await run(place, request, overrides, high)
       if (first.reverted) throw new CallRevertedError(first.error ?? 'execution reverted', first.returnData)
       // where no code ran, the use is the need
-      if (first.gasUsed === leastGas(request)) return first.gasUsed
+      if (first.gasUsed === leastGas(request, dependencies.schedule(place.header))) return first.gasUsed
       // below its own use a call always fails
       let low = first.gasUsed - 1n
       // refunds and the 63/64 rule make the need exceed the use: try a little above first
@@ -233,12 +240,15 @@ export function createCalls(dependencies: CallsDependencies, limits: CallLimits 
 }
 
 /** What a request costs before any code runs. */
-function leastGas(request: CallRequest): bigint {
-  const { gas, floorGas } = intrinsicGas({
-    to: request.to ?? null,
-    data: hexToBytes(request.data ?? '0x'),
-    accessList: request.accessList ?? [],
-  })
+function leastGas(request: CallRequest, rules: ForkRules): bigint {
+  const { gas, floorGas } = intrinsicGas(
+    {
+      to: request.to ?? null,
+      data: hexToBytes(request.data ?? '0x'),
+      accessList: request.accessList ?? [],
+    },
+    rules,
+  )
   return gas > floorGas ? gas : floorGas
 }
 
@@ -268,6 +278,7 @@ function contextOf(
   overrides: BlockOverride = {},
 ): BlockContext {
   return {
+    rules: dependencies.schedule(header),
     number: overrides.number ?? header.number,
     timestamp: overrides.timestamp ?? header.timestamp,
     feeRecipient: overrides.feeRecipient ?? header.miner,
@@ -275,29 +286,6 @@ function contextOf(
     gasLimit: overrides.gasLimit ?? header.gasLimit,
     baseFeePerGas: overrides.baseFeePerGas ?? (price === 0n ? 0n : header.baseFeePerGas),
     blockHash: dependencies.blockHash,
-  }
-}
-
-function applyOverride(
-  journal: JournaledState,
-  address: Hex,
-  override: StateOverride[Hex],
-  crypto: Crypto,
-): void {
-  if (override === undefined) return
-  const account = journal.account(address) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
-  journal.putAccount(address, {
-    nonce: override.nonce ?? account.nonce,
-    balance: override.balance ?? account.balance,
-    codeHash: account.codeHash,
-  })
-  if (override.code !== undefined) {
-    const code = hexToBytes(override.code)
-    journal.putCode(address, code, code.length === 0 ? EMPTY_CODE_HASH : bytesToHex(crypto.keccak256(code)))
-  }
-  if (override.state !== undefined) journal.clearStorage(address)
-  for (const [slot, value] of Object.entries(override.state ?? override.stateDiff ?? {})) {
-    journal.putStorage(address, padSlot(slot), stripZeros(hexToBytes(padSlot(value))))
   }
 }
 

@@ -30,7 +30,10 @@ export type StoredBlock = {
   readonly header: Uint8Array
   readonly transactions: readonly { readonly raw: Uint8Array; readonly hash: Hex; readonly sender: Hex }[]
   readonly receipts: readonly Receipt.Receipt[]
-  /** Absent on block 0. */
+  /** Decoded headers and withdrawals, which only a block of Ethereum itself has. */
+  readonly ommers?: readonly Rlp.RlpItem[]
+  readonly withdrawals?: readonly Rlp.RlpItem[]
+  /** Absent on block 0, and on Ethereum itself. */
   readonly l1Parameters: L1FeeParameters | undefined
 }
 
@@ -71,7 +74,7 @@ export type ChainStore = {
   close(): void
 }
 
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 const CHAIN_SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -195,7 +198,11 @@ export function openChainStore(directory: string): ChainStore {
           number,
           hexToBytes(block.hash),
           block.header,
-          Rlp.encode(block.transactions.map(({ raw, sender }) => [raw, hexToBytes(sender)])),
+          Rlp.encode([
+            block.transactions.map(({ raw, sender }) => [raw, hexToBytes(sender)]),
+            block.ommers ?? [],
+            block.withdrawals ?? [],
+          ]),
           Rlp.encode(block.receipts.map(encodeReceipt)),
           encodeL1Parameters(block.l1Parameters),
           encodeUndo(changes),
@@ -358,7 +365,8 @@ type BlockRow = {
 }
 
 function blockOf(row: BlockRow): StoredBlock {
-  const transactions = Rlp.list(Rlp.decode(row.body), 'body').map((item) => {
+  const [signed, ommers, withdrawals] = Rlp.list(Rlp.decode(row.body), 'body', 3)
+  const transactions = Rlp.list(signed, 'transactions').map((item) => {
     const [raw, sender] = Rlp.list(item, 'transaction', 2)
     return {
       raw: Rlp.bytes(raw, 'raw'),
@@ -374,6 +382,8 @@ function blockOf(row: BlockRow): StoredBlock {
     receipts: Rlp.list(Rlp.decode(row.receipts), 'receipts').map((item) =>
       Receipt.decode(Rlp.bytes(item, 'receipt')),
     ),
+    ommers: Rlp.list(ommers, 'ommers'),
+    withdrawals: Rlp.list(withdrawals, 'withdrawals'),
     l1Parameters: decodeL1Parameters(row.l1),
   }
 }
@@ -392,12 +402,20 @@ const encodeL1Parameters = (parameters: L1FeeParameters | undefined): Uint8Array
         parameters.blobBaseFeeScalar,
         parameters.operatorFeeScalar,
         parameters.operatorFeeConstant,
+        ...(parameters.daFootprintGasScalar === undefined ? [] : [parameters.daFootprintGasScalar]),
       ])
 
 function decodeL1Parameters(bytes: Uint8Array): L1FeeParameters | undefined {
   if (bytes.length === 0) return undefined
-  const [baseFee, blobBaseFee, baseFeeScalar, blobBaseFeeScalar, operatorFeeScalar, operatorFeeConstant] =
-    Rlp.list(Rlp.decode(bytes), 'L1 parameters', 6).map((item) => Rlp.uint(item, 'L1 parameter'))
+  const [
+    baseFee,
+    blobBaseFee,
+    baseFeeScalar,
+    blobBaseFeeScalar,
+    operatorFeeScalar,
+    operatorFeeConstant,
+    daFootprintGasScalar,
+  ] = Rlp.list(Rlp.decode(bytes), 'L1 parameters').map((item) => Rlp.uint(item, 'L1 parameter'))
   return {
     baseFee: baseFee!,
     blobBaseFee: blobBaseFee!,
@@ -405,6 +423,7 @@ function decodeL1Parameters(bytes: Uint8Array): L1FeeParameters | undefined {
     blobBaseFeeScalar: blobBaseFeeScalar!,
     operatorFeeScalar: operatorFeeScalar!,
     operatorFeeConstant: operatorFeeConstant!,
+    ...(daFootprintGasScalar === undefined ? {} : { daFootprintGasScalar }),
   }
 }
 

@@ -16,7 +16,7 @@ import {
   outputRoot,
   padSlot,
   receiptOf,
-  rulesOf,
+  scheduleOf,
   TransactionRejectedError,
   toExecutable,
   type WorldState,
@@ -57,8 +57,6 @@ export type EmbeddedEngineOptions = {
 /** The engine of this process: it also takes blocks from others, and has its head chosen, as the Engine API demands. */
 export type EmbeddedEngine = InspectableEngine & { readonly forkChoice: ForkChoice }
 
-/** Active from genesis on every chain that this engine opens. */
-const FORK = 'isthmus'
 const BUILD_TIME_MAX_MS = 1500
 /** How long a build holds the thread before others get a turn. */
 const TURN_MS = 20
@@ -96,9 +94,10 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     codes.set(codeHash, read)
     return read
   }
-  const newEvm = () => createEvm({ chainId, crypto, fork: FORK })
+  const schedule = scheduleOf(genesis.config)
+  const newEvm = () => createEvm({ chainId, crypto })
   const calls = createCalls(
-    { clock, crypto, trie, createEvm: newEvm, code, blockHash: blocks.hash },
+    { clock, crypto, trie, schedule, createEvm: newEvm, code, blockHash: blocks.hash },
     options.callLimits,
   )
   const environment: BlockEnvironment = {
@@ -106,7 +105,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     crypto,
     trie,
     chainId: BigInt(chainId),
-    fork: FORK,
+    schedule,
     optimism: genesis.config.optimism,
     code,
     blockHash: blocks.hash,
@@ -116,7 +115,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   const l1Parameters = (state: WorldState): L1FeeParameters => {
     if (priced === undefined || priced.state !== state) {
       const storage = (address: Hex, slot: Hex) => trie.storage(trie.account(state, address), slot)
-      priced = { state, parameters: L1Cost.readParameters(storage, rulesOf(FORK)) }
+      priced = { state, parameters: L1Cost.readParameters(storage, schedule(head.header)) }
     }
     return priced.parameters
   }
@@ -127,7 +126,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     senders,
     clock,
     chainId: BigInt(chainId),
-    rules: rulesOf(FORK),
+    rules: () => schedule(head.header),
     limits: options.poolLimits,
     code,
     head: () => {
@@ -363,6 +362,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
         crypto,
         trie,
         clock,
+        schedule,
         chainId: BigInt(chainId),
         optimism,
         blockHash: blocks.hash,

@@ -5,8 +5,8 @@ import type { TraceOptions } from './Tracers.ts'
 
 export type { Genesis }
 
-/** The transaction types of the chain: legacy, EIP-2930, EIP-1559, EIP-7702 and the OP Stack's deposit. */
-export type TransactionTypeNumber = 0 | 1 | 2 | 4 | 0x7e
+/** Legacy, EIP-2930, EIP-1559, EIP-4844 (on Ethereum itself only), EIP-7702 and the OP Stack's deposit. */
+export type TransactionTypeNumber = 0 | 1 | 2 | 3 | 4 | 0x7e
 
 export type AccessList = readonly { readonly address: Hex; readonly storageKeys: readonly Hex[] }[]
 
@@ -45,6 +45,8 @@ export type TransactionRecord = {
   readonly maxPriorityFeePerGas?: bigint
   readonly accessList?: AccessList
   readonly authorizationList?: readonly SignedAuthorization[]
+  readonly maxFeePerBlobGas?: bigint
+  readonly blobVersionedHashes?: readonly Hex[]
   readonly v?: bigint
   readonly yParity?: 0 | 1
   readonly r?: bigint
@@ -56,8 +58,18 @@ export type TransactionRecord = {
   readonly depositReceiptVersion?: bigint
 }
 
+/** What Ethereum's consensus pays out in a block; `amount` is in gwei. */
+export type WithdrawalRecord = {
+  readonly index: bigint
+  readonly validatorIndex: bigint
+  readonly address: Hex
+  readonly amount: bigint
+}
+
 /** A block with the header's fields under viem's names. */
 export type BlockRecord = {
+  /** Which of the last fields the header's form lacks; absent from Ecotone on. */
+  readonly era?: 'frontier' | 'london' | 'shanghai'
   readonly number: bigint
   readonly hash: Hex
   readonly parentHash: Hex
@@ -81,7 +93,11 @@ export type BlockRecord = {
   readonly blobGasUsed: bigint
   readonly excessBlobGas: bigint
   readonly parentBeaconBlockRoot: Hex
-  readonly requestsHash: Hex
+  readonly requestsHash?: Hex
+  /** Hashes of headers that were not on the chain; none on an OP Stack chain. */
+  readonly uncles: readonly Hex[]
+  /** From the L1's consensus; none on an OP Stack chain. */
+  readonly withdrawals: readonly WithdrawalRecord[]
   /** Bytes of the RLP-encoded block. */
   readonly size: bigint
   readonly transactions: readonly TransactionRecord[]
@@ -108,6 +124,8 @@ export type ReceiptRecord = {
   readonly blockNumber: bigint
   readonly type: TransactionTypeNumber
   readonly status: 0 | 1
+  /** In the status's place before Byzantium. */
+  readonly root?: Hex
   readonly from: Hex
   readonly to: Hex | null
   readonly contractAddress: Hex | null
@@ -124,6 +142,10 @@ export type ReceiptRecord = {
   readonly l1BlobBaseFeeScalar?: bigint
   readonly operatorFeeScalar?: bigint
   readonly operatorFeeConstant?: bigint
+  /** From Jovian on, with `blobGasUsed` as what the transaction takes of the block's room for data. */
+  readonly daFootprintGasScalar?: bigint
+  readonly blobGasUsed?: bigint
+  readonly blobGasPrice?: bigint
   readonly depositNonce?: bigint
   readonly depositReceiptVersion?: bigint
 }
@@ -173,6 +195,8 @@ export type StateOverride = Readonly<
       readonly code?: Hex
       readonly state?: Readonly<Record<Hex, Hex>>
       readonly stateDiff?: Readonly<Record<Hex, Hex>>
+      /** Where the precompile of this address is found instead. */
+      readonly movePrecompileTo?: Hex
     }
   >
 >
@@ -209,6 +233,8 @@ export type PayloadAttributes = {
   readonly gasLimit: bigint
   /** 4 bytes denominator then 4 bytes elasticity, big-endian; all zero means the chain's defaults. */
   readonly eip1559Params: Hex
+  /** In wei per gas; from Jovian on, and only then. */
+  readonly minBaseFee?: bigint
   /** Raw 0x7e transactions, the L1-info deposit first. */
   readonly deposits: readonly Uint8Array[]
   /** True leaves the pool out. */

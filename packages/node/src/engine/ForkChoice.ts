@@ -141,7 +141,7 @@ export function createForkChoice(dependencies: ForkChoiceDependencies): ForkChoi
     }
     let finished: FinishedBlock
     try {
-      BaseFee.decodeExtraData(header.extraData)
+      const { minBaseFee } = BaseFee.decodeExtraData(header.extraData)
       const building = await open(
         parent,
         {
@@ -150,7 +150,8 @@ export function createForkChoice(dependencies: ForkChoiceDependencies): ForkChoi
           feeRecipient: header.miner,
           parentBeaconBlockRoot: header.parentBeaconBlockRoot,
           gasLimit: header.gasLimit,
-          eip1559Params: `0x${header.extraData.slice(4)}`,
+          eip1559Params: `0x${header.extraData.slice(4, 20)}`,
+          ...(minBaseFee === undefined ? {} : { minBaseFee }),
           transactions: block.transactions,
         },
         hashBefore(parent.hash),

@@ -1,7 +1,7 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import { bytesToHex, type Crypto, Header, L1Cost, Receipt, Rlp, Transaction } from '@openledger/rollup'
 import type { ChainStore, StoredBlock } from './ChainStore.ts'
-import type { BlockRecord, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
+import type { BlockRecord, LogRecord, ReceiptRecord, TransactionRecord, WithdrawalRecord } from './Engine.ts'
 
 /** A block with everything that questions about it need. */
 export type BlockView = {
@@ -82,6 +82,10 @@ export function transactionRecord(
     maxPriorityFeePerGas: transaction.maxPriorityFeePerGas,
   }
   if (transaction.type === 2) return dynamic
+  if (transaction.type === 3) {
+    const { maxFeePerBlobGas, blobVersionedHashes } = transaction
+    return { ...dynamic, maxFeePerBlobGas, blobVersionedHashes }
+  }
   return {
     ...dynamic,
     authorizationList: transaction.authorizationList.map((entry) => ({
@@ -116,13 +120,15 @@ export function blockView(stored: StoredBlock, crypto: Crypto): BlockView {
     ),
   )
   const size = lazily(() => blockSize(stored))
+  const { ommers = [], withdrawals = [] } = stored
   const receipts = lazily(() => receiptRecords(stored, header, decoded(), hashes(), crypto))
   return {
     header,
     record: {
       ...header,
-      requestsHash: header.requestsHash ?? Header.EMPTY_REQUESTS_HASH,
       hash: stored.hash,
+      uncles: ommers.map((ommer) => bytesToHex(crypto.keccak256(Rlp.encode(ommer)))),
+      withdrawals: withdrawals.map(withdrawalRecord),
       get size() {
         return size()
       },
@@ -179,6 +185,7 @@ function receiptRecords(
       blockNumber: stored.number,
       type: transaction.type,
       status: receipt.status,
+      ...(receipt.root === undefined ? {} : { root: receipt.root }),
       from: sender,
       to: transaction.to,
       contractAddress: transaction.to === null ? createdBy(transaction, sender, receipt, crypto) : null,
@@ -216,8 +223,12 @@ function opFields(
         : { depositReceiptVersion: receipt.depositReceiptVersion }),
     }
   }
-  if (l1Parameters === undefined) return {}
+  if (l1Parameters === undefined) {
+    if (transaction.type !== 3) return {}
+    return { blobGasUsed: BLOB_GAS * BigInt(transaction.blobVersionedHashes.length), blobGasPrice: 1n }
+  }
   const { feeWei, gasUsed } = L1Cost.l1Cost(L1Cost.fastLzLength(raw), l1Parameters)
+  const { daFootprintGasScalar } = l1Parameters
   const hasOperatorFee = l1Parameters.operatorFeeScalar !== 0n || l1Parameters.operatorFeeConstant !== 0n
   return {
     l1Fee: feeWei,
@@ -232,15 +243,40 @@ function opFields(
           operatorFeeConstant: l1Parameters.operatorFeeConstant,
         }
       : {}),
+    ...(daFootprintGasScalar === undefined
+      ? {}
+      : {
+          daFootprintGasScalar,
+          blobGasUsed: L1Cost.daFootprint(L1Cost.fastLzLength(raw), l1Parameters),
+        }),
   }
 }
 
-/** Bytes of the RLP of header, transactions, no uncles and no withdrawals. */
+const BLOB_GAS = 131_072n
+
+function withdrawalRecord(item: Rlp.RlpItem): WithdrawalRecord {
+  const [index, validatorIndex, address, amount] = Rlp.list(item, 'withdrawal', 4)
+  return {
+    index: Rlp.uint64(index, 'index'),
+    validatorIndex: Rlp.uint64(validatorIndex, 'validatorIndex'),
+    address: bytesToHex(Rlp.bytes(address, 'address', 20)),
+    amount: Rlp.uint64(amount, 'amount'),
+  }
+}
+
+/** Bytes of the RLP of header, transactions, uncles and withdrawals. */
 const blockSize = (stored: StoredBlock): bigint => BigInt(encodeBlock(stored).length)
 
-function encodeBlock({ header, transactions }: StoredBlock): Uint8Array {
+function encodeBlock({ header, transactions, ommers = [], withdrawals = [] }: StoredBlock): Uint8Array {
   const body = transactions.map(({ raw }) => (raw[0]! >= 0xc0 ? Rlp.decode(raw) : raw))
-  return Rlp.encode([Rlp.decode(header), body, [], []] as Rlp.RlpInput)
+  const { era } = Header.decode(header)
+  const hasWithdrawals = era !== 'frontier' && era !== 'london'
+  return Rlp.encode([
+    Rlp.decode(header),
+    body,
+    ommers,
+    ...(hasWithdrawals ? [withdrawals] : []),
+  ] as Rlp.RlpInput)
 }
 
 /**

@@ -7,7 +7,6 @@ import {
   type Crypto,
   EMPTY_CODE_HASH,
   type Evm,
-  type EvmFrame,
   Header,
   hexToBytes,
   intrinsicGas,
@@ -16,6 +15,7 @@ import {
   Predeploys,
   Receipt,
   Rlp,
+  type Schedule,
   type StateTrie,
   Transaction,
   Trie,
@@ -24,9 +24,11 @@ import {
 } from '@openledger/rollup'
 import type { Calls } from './Calls.ts'
 import type { BlockOverride, BlockRecord, CallRequest, StateOverride } from './Engine.ts'
+import { movedPrecompiles } from './Overrides.ts'
 import { transactionRecord } from './Records.ts'
 import { revertReason } from './revertReason.ts'
 import { failureWords } from './Tracers.ts'
+import { createTransferLog, type SimulatedLog } from './TransferLog.ts'
 
 /** Blocks to be tried, under the names of `eth_simulateV1`. @see execution-apis, eth_simulateV1. */
 export type SimulationRequest = {
@@ -40,8 +42,6 @@ export type SimulationRequest = {
   /** Hold calls to the rules of transactions: nonces, balances, base fee. */
   readonly validation: boolean
 }
-
-export type SimulatedLog = { readonly address: Hex; readonly topics: readonly Hex[]; readonly data: Hex }
 
 export type SimulatedCall = {
   readonly status: 0 | 1
@@ -60,18 +60,19 @@ export type SimulationDependencies = {
   readonly crypto: Crypto
   readonly trie: StateTrie
   readonly clock: Clock
+  readonly schedule: Schedule
   readonly chainId: bigint
-  readonly optimism: OptimismConfig
+  /** Absent on Ethereum itself. */
+  readonly optimism: OptimismConfig | undefined
   readonly blockHash: (number: bigint) => Hex | undefined
 }
 
 const BLOCKS_MAX = 256n
+const NONCE_MAX = (1n << 64n) - 1n
 const TIME_MAX_MS = 10_000
 const GAS_MAX = 50_000_000n
 /** What geth puts between two blocks whose times nobody gave. */
 const BLOCK_SECONDS = 12n
-const TRANSFER_LOG_ADDRESS: Hex = `0x${'ee'.repeat(20)}`
-const TRANSFER_TOPIC: Hex = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
 const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`
 const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
 
@@ -88,6 +89,7 @@ const CODES = {
   tooManyBlocks: -38_026,
   feeCap: -32_005,
   time: -32_016,
+  internal: -32_603,
 } as const
 
 /**
@@ -109,6 +111,7 @@ export async function simulate(
     state,
   }
   const hashes = new Map<bigint, Hex>([[parent.number, parent.hash]])
+  const codes = new Map<Hex, Uint8Array>()
   let gasLeft = GAS_MAX
   return calls.withEvm(async (evm) => {
     for (const block of sanitise(request, parent)) {
@@ -117,6 +120,7 @@ export async function simulate(
         request,
         deadlineMs,
         gasLeft,
+        codes,
         blockHash: (number) => hashes.get(number) ?? dependencies.blockHash(number),
       })
       gasLeft = done.gasLeft
@@ -164,6 +168,8 @@ type Running = SimulationDependencies & {
   readonly request: SimulationRequest
   readonly deadlineMs: number
   readonly gasLeft: bigint
+  /** Codes that the blocks so far brought. */
+  readonly codes: Map<Hex, Uint8Array>
 }
 
 async function simulateBlock(
@@ -175,7 +181,9 @@ async function simulateBlock(
   const { crypto, trie, optimism, request } = running
   const overrides = block.blockOverrides ?? {}
   const baseFee = request.validation ? BaseFee.nextBaseFee(previous.header, optimism) : 0n
+  const rules = running.schedule(block)
   const context: BlockContext = {
+    rules,
     number: block.number,
     timestamp: block.timestamp,
     feeRecipient: overrides.feeRecipient ?? previous.header.miner,
@@ -184,7 +192,9 @@ async function simulateBlock(
     baseFeePerGas: overrides.baseFeePerGas ?? baseFee,
     blockHash: running.blockHash,
   }
-  const journal = running.calls.journal(previous.state, block.stateOverrides)
+  const precompiles = await evm.precompiles(rules)
+  const moved = movedPrecompiles(block.stateOverrides, precompiles)
+  const journal = running.calls.journal(previous.state, block.stateOverrides, running.codes)
   writeSystemContracts(journal, context, ZERO_HASH, previous.hash)
 
   const transactions: { raw: Uint8Array; sender: Hex; transaction: Transaction.SignedTransaction }[] = []
@@ -196,16 +206,24 @@ async function simulateBlock(
     if (running.clock.nowMs() > running.deadlineMs) {
       throw new SimulationError(CODES.time, `expected calls that take ${TIME_MAX_MS} ms at most`)
     }
-    const transaction = toTransaction(call, journal, context, gasUsed, running.chainId)
-    if (transaction.gas > context.gasLimit - gasUsed) {
+    const room = context.gasLimit - gasUsed
+    const gas = min(call.gas ?? room, gasLeft)
+    const transaction = toTransaction({ ...call, gas }, journal, running.chainId)
+    if (transaction.gas > room) {
       throw new SimulationError(
         CODES.blockGasLimit,
-        `block gas limit reached: remaining: ${context.gasLimit - gasUsed}, required: ${transaction.gas}`,
+        `block gas limit reached: remaining: ${room}, required: ${transaction.gas}`,
       )
     }
     const sender = lower(call.from ?? ZERO_ADDRESS)
-    const affordable = transaction.gas < gasLeft ? transaction : { ...transaction, gas: gasLeft }
-    const result = await runCall(affordable, sender, journal, context, evm, running)
+    const result = await runCall(
+      transaction,
+      sender,
+      journal,
+      { ...context, movedPrecompiles: moved },
+      evm,
+      running,
+    )
     gasUsed += result.gasUsed
     gasLeft -= result.gasUsed
     transactions.push({ raw: Transaction.encode(transaction), sender, transaction })
@@ -214,12 +232,13 @@ async function simulateBlock(
       type: transaction.type,
       status: result.status,
       cumulativeGasUsed: gasUsed,
-      logs: result.logs,
+      logs: result.ownLogs,
     })
     await new Promise(setImmediate)
   }
 
   const applied = trie.apply(previous.state, journal.changes())
+  for (const [hash, code] of journal.newCodes()) running.codes.set(hash, code)
   const logsBloom = Bloom.create()
   const encodedReceipts = receipts.map((receipt) => {
     const bloom = Receipt.bloomOf(receipt.logs, crypto)
@@ -228,6 +247,7 @@ async function simulateBlock(
   })
   const raws = transactions.map(({ raw }) => raw)
   const header: Header.Header = {
+    ...Header.formOf(rules),
     parentHash: previous.hash,
     sha3Uncles: Header.EMPTY_UNCLES_HASH,
     miner: context.feeRecipient,
@@ -235,7 +255,7 @@ async function simulateBlock(
     transactionsRoot: bytesToHex(Trie.listRoot(raws, crypto)),
     receiptsRoot: bytesToHex(Trie.listRoot(encodedReceipts, crypto)),
     logsBloom: bytesToHex(logsBloom),
-    difficulty: 0n,
+    difficulty: previous.header.difficulty,
     number: context.number,
     gasLimit: context.gasLimit,
     gasUsed,
@@ -245,7 +265,9 @@ async function simulateBlock(
     mixHash: context.prevRandao,
     nonce: '0x0000000000000000',
     baseFeePerGas: context.baseFeePerGas,
-    withdrawalsRoot: trie.storageRoot(trie.account(applied.state, Predeploys.L2_TO_L1_MESSAGE_PASSER)),
+    withdrawalsRoot: rules.hasWithdrawalsRoot
+      ? trie.storageRoot(trie.account(applied.state, Predeploys.L2_TO_L1_MESSAGE_PASSER))
+      : Header.EMPTY_ROOT,
     blobGasUsed: 0n,
     excessBlobGas: 0n,
     parentBeaconBlockRoot: ZERO_HASH,
@@ -275,9 +297,10 @@ async function simulateBlock(
     simulated: {
       block: {
         ...header,
-        requestsHash: Header.EMPTY_REQUESTS_HASH,
         hash,
         size: BigInt(size),
+        uncles: [],
+        withdrawals: [],
         transactions: records,
       },
       calls: results,
@@ -287,15 +310,13 @@ async function simulateBlock(
 
 /** Fills in what a call leaves open; nobody signs it. */
 function toTransaction(
-  call: CallRequest,
+  call: CallRequest & { readonly gas: bigint },
   journal: JournaledState,
-  { gasLimit }: BlockContext,
-  gasUsed: bigint,
   chainId: bigint,
 ): Transaction.SignedTransaction {
   const common = {
     nonce: call.nonce ?? journal.account(lower(call.from ?? ZERO_ADDRESS))?.nonce ?? 0n,
-    gas: call.gas ?? gasLimit - gasUsed,
+    gas: call.gas,
     to: call.to === undefined || call.to === null ? null : lower(call.to),
     value: call.value ?? 0n,
     data: hexToBytes(call.data ?? '0x'),
@@ -325,7 +346,7 @@ async function runCall(
   context: BlockContext,
   evm: Evm,
   { request }: Running,
-): Promise<SimulatedCall> {
+): Promise<SimulatedCall & { readonly ownLogs: readonly SimulatedLog[] }> {
   const account = journal.account(sender) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
   const { gas, value } = transaction
   if (request.validation) assertValid(transaction, account.nonce, context)
@@ -337,7 +358,7 @@ async function runCall(
       `insufficient funds for gas * price + value: address ${sender} have ${account.balance} want ${cost}`,
     )
   }
-  const intrinsic = intrinsicGas(transaction)
+  const intrinsic = intrinsicGas(transaction, context.rules)
   const least = intrinsic.gas > intrinsic.floorGas ? intrinsic.gas : intrinsic.floorGas
   if (gas < least) {
     throw new SimulationError(CODES.intrinsicGas, `intrinsic gas too low: have ${gas}, want ${least}`)
@@ -345,10 +366,14 @@ async function runCall(
   journal.beginTransaction()
   journal.putAccount(sender, {
     ...account,
-    nonce: account.nonce + 1n,
+    // beyond the last one it begins again, as geth's does
+    nonce: BigInt.asUintN(64, account.nonce + 1n),
     balance: account.balance - gas * price,
   })
-  const transfers = createTransferLog(request.traceTransfers)
+  const transfers = createTransferLog(
+    request.traceTransfers,
+    (address) => journal.account(address)?.balance ?? 0n,
+  )
   const result = await evm.run(
     journal,
     context,
@@ -370,13 +395,21 @@ async function runCall(
   journal.addBalance(sender, (gas - gasUsed) * price)
   const tip = price > context.baseFeePerGas ? price - context.baseFeePerGas : 0n
   journal.addBalance(context.feeRecipient, tip * gasUsed)
-  journal.addBalance(Predeploys.BASE_FEE_VAULT, (price - tip) * gasUsed)
+  if (context.rules.isOptimism) journal.addBalance(Predeploys.BASE_FEE_VAULT, (price - tip) * gasUsed)
   const returnData = bytesToHex(result.returnData)
   const common = { gasUsed, maxUsedGas: spent > intrinsic.floorGas ? spent : intrinsic.floorGas }
   if (result.failure !== undefined) {
-    return { ...common, status: 0, returnData, logs: [], error: errorOf(result.failure, returnData) }
+    return {
+      ...common,
+      status: 0,
+      returnData: '0x',
+      logs: [],
+      ownLogs: [],
+      error: errorOf(result.failure, returnData),
+    }
   }
-  return { ...common, status: 1, returnData, logs: transfers.logs(result.logs) }
+  const ownLogs = result.logs
+  return { ...common, status: 1, returnData, logs: transfers.logs(ownLogs), ownLogs }
 }
 
 function errorOf(failure: string, data: Hex) {
@@ -394,6 +427,7 @@ function assertValid(
   if (transaction.nonce < nonce) {
     throw new SimulationError(CODES.nonceTooLow, `nonce too low: tx: ${transaction.nonce} state: ${nonce}`)
   }
+  if (nonce === NONCE_MAX) throw new SimulationError(CODES.internal, `nonce has max value: ${nonce}`)
   if (transaction.nonce > nonce) {
     throw new SimulationError(CODES.nonceTooHigh, `nonce too high: tx: ${transaction.nonce} state: ${nonce}`)
   }
@@ -403,66 +437,6 @@ function assertValid(
       CODES.baseFeeTooLow,
       `max fee per gas less than block base fee: maxFeePerGas: ${cap}, baseFee: ${baseFeePerGas}`,
     )
-  }
-}
-
-/** Collects transfers of the native currency among the logs, in the order in which they happen. */
-function createTransferLog(isOn: boolean) {
-  if (!isOn) return { tracer: undefined, logs: (own: readonly SimulatedLog[]) => own }
-  // one list for each open message: a message that fails takes its own with it
-  const open: SimulatedLog[][] = [[]]
-  const creations: (EvmFrame | undefined)[] = []
-  const word = (hex: Hex): Hex => `0x${hex.slice(2).padStart(64, '0')}`
-  const transfer = (from: Hex, to: Hex, value: bigint): SimulatedLog => ({
-    address: TRANSFER_LOG_ADDRESS,
-    topics: [TRANSFER_TOPIC, word(from), word(to)],
-    data: word(`0x${value.toString(16)}`),
-  })
-  return {
-    tracer: {
-      enter(frame: EvmFrame) {
-        const { from, to, value, isDelegateCall } = frame
-        const own: SimulatedLog[] = []
-        if (value > 0n && !isDelegateCall && to !== undefined) own.push(transfer(from, to, value))
-        open.push(own)
-        creations.push(value > 0n && to === undefined ? frame : undefined)
-      },
-      step({
-        opcode,
-        stack,
-        memory,
-        address,
-      }: {
-        readonly opcode: string
-        readonly stack: readonly bigint[]
-        readonly memory: Uint8Array
-        readonly address: Hex
-      }) {
-        if (!/^LOG[0-4]$/.test(opcode)) return
-        const [offset, size] = [Number(stack.at(-1) ?? 0n), Number(stack.at(-2) ?? 0n)]
-        if (size > 2 ** 24) return
-        const data = new Uint8Array(size)
-        data.set(memory.subarray(offset, offset + size))
-        const topics = Array.from({ length: Number(opcode.slice(3)) }, (_, i) =>
-          word(`0x${(stack.at(-3 - i) ?? 0n).toString(16)}`),
-        )
-        open.at(-1)!.push({ address, topics, data: bytesToHex(data) })
-      },
-      exit({
-        failure,
-        createdAddress,
-      }: {
-        readonly failure: string | undefined
-        readonly createdAddress: Hex | undefined
-      }) {
-        const own = open.pop()!
-        const creation = creations.pop()
-        if (creation !== undefined && createdAddress !== undefined)
-          own.unshift(transfer(creation.from, createdAddress, creation.value))
-        if (failure === undefined) open.at(-1)!.push(...own)
-      },
-    },
-    logs: () => open[0]!,
   }
 }
 

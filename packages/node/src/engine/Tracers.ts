@@ -431,7 +431,9 @@ function createStructLogger(options: TraceOptions): PlainTracer {
       depth: current.depth,
       ...(current.refund === 0n ? {} : { refund: Number(current.refund) }),
       ...(options.disableStack === true ? {} : { stack: stack.map(quantity) }),
-      ...(options.enableMemory === true ? { memory: wordsOf(current.memory) } : {}),
+      ...(options.enableMemory === true && current.memory.length > 0
+        ? { memory: wordsOf(current.memory) }
+        : {}),
       ...(storage === undefined ? {} : { storage }),
     })
   }

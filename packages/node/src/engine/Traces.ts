@@ -4,6 +4,7 @@ import {
   beginBlock,
   bytesToHex,
   type Evm,
+  Header,
   type JournaledState,
   L1Cost,
   toExecutable,
@@ -49,11 +50,13 @@ export async function traceBlock(
     let own: JournaledState | undefined
     const attributes = {
       timestamp: header.timestamp,
-      prevRandao: header.mixHash,
+      prevRandao: Header.randomness(header),
       feeRecipient: header.miner,
       parentBeaconBlockRoot: header.parentBeaconBlockRoot,
       gasLimit: header.gasLimit,
       eip1559Params: '0x0000000000000000',
+      // only the header of the block would have it
+      ...(environment.schedule(header).hasJovian ? { minBaseFee: 0n } : {}),
     } as const
     const block = beginBlock(
       { header: parent.header, hash: parent.record.hash },

@@ -45,7 +45,8 @@ export type TransactionPoolDependencies = {
   readonly senders: Senders
   readonly clock: Clock
   readonly chainId: bigint
-  readonly rules: ForkRules
+  /** Of the head, asked at each use. */
+  readonly rules: () => ForkRules
   readonly limits: PoolLimits | undefined
   /** The head, asked at each use. */
   readonly head: () => {
@@ -78,7 +79,7 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
     }
     const { gasLimit, account, l1Parameters } = head()
     // a price below the current base fee may wait for a cheaper block, one of zero never fits
-    assertWellPriced(transaction, { chainId, gasLimit, baseFeePerGas: 1n, rules })
+    assertWellPriced(transaction, { chainId, gasLimit, baseFeePerGas: 1n, rules: rules() })
     const own = account(sender)
     if (own !== undefined && !isSenderCode(code(own.codeHash))) {
       throw new TransactionRejectedError('sender_has_code', 'a sender without code', sender)

@@ -45,6 +45,8 @@ export type RpcPayloadAttributes = {
   readonly noTxPool: boolean
   readonly gasLimit: Hex
   readonly eip1559Params: Hex
+  /** From Jovian on. */
+  readonly minBaseFee?: Hex
 }
 
 export type PayloadStatus = {
@@ -128,6 +130,7 @@ export function toAttributes(value: unknown): PayloadAttributes {
     parentBeaconBlockRoot: Params.hash(...at('parentBeaconBlockRoot')),
     gasLimit: Params.uint64(...at('gasLimit')),
     eip1559Params: eip1559ParamsOf(...at('eip1559Params')),
+    ...(attributes['minBaseFee'] == null ? {} : { minBaseFee: Params.uint64(...at('minBaseFee')) }),
     deposits: transactionsOf(attributes['transactions'] ?? [], 'payloadAttributes.transactions'),
     noTxPool: attributes['noTxPool'] == null ? false : Params.boolean(...at('noTxPool')),
   }
@@ -144,6 +147,7 @@ export const fromAttributes = (attributes: PayloadAttributes): RpcPayloadAttribu
   noTxPool: attributes.noTxPool ?? false,
   gasLimit: quantity(attributes.gasLimit),
   eip1559Params: attributes.eip1559Params,
+  ...(attributes.minBaseFee === undefined ? {} : { minBaseFee: quantity(attributes.minBaseFee) }),
 })
 
 const transactionsOf = (value: unknown, name: string): Uint8Array[] =>

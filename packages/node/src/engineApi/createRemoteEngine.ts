@@ -280,8 +280,9 @@ function recordOf({ hash, header, transactions: raws }: ForeignBlock, crypto: Cr
   let transactions: TransactionRecord[] | undefined
   return {
     ...header,
-    requestsHash: header.requestsHash ?? Header.EMPTY_REQUESTS_HASH,
     hash,
+    uncles: [],
+    withdrawals: [],
     get size() {
       const body = raws.map((raw) => (raw[0]! >= 0xc0 ? Rlp.decode(raw) : raw))
       return BigInt(Rlp.encode([Header.fields(header), body, [], []] as Rlp.RlpInput).length)

@@ -73,8 +73,16 @@ function rangeOf(engine: Engine, filter: LogFilter): { readonly from: bigint; re
     typeof name === 'bigint' ? name : requireBlock(engine, name).number
   const from = numberOf(filter.from)
   const to = numberOf(filter.to)
-  if (from > to && from <= head) throw serverError('invalid block range params')
-  return { from, to: to < head ? to : head }
+  if (from > to && from <= head) {
+    throw new RpcError({ rpcCode: Codes.invalidParams, message: 'invalid block range params' })
+  }
+  if (to > head) {
+    throw new RpcError({
+      rpcCode: Codes.invalidParams,
+      message: `block range extends beyond current head block: expected at most ${head}, got ${to}`,
+    })
+  }
+  return { from, to }
 }
 
 /** Answers a transaction that is in a block or waits in the pool. */

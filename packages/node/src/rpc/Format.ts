@@ -36,20 +36,35 @@ export function header(block: BlockRecord) {
     extraData: block.extraData,
     mixHash: block.mixHash,
     nonce: block.nonce,
-    baseFeePerGas: quantity(block.baseFeePerGas),
-    withdrawalsRoot: block.withdrawalsRoot,
-    blobGasUsed: quantity(block.blobGasUsed),
-    excessBlobGas: quantity(block.excessBlobGas),
-    parentBeaconBlockRoot: block.parentBeaconBlockRoot,
-    requestsHash: block.requestsHash,
+    ...(block.era === 'frontier' ? {} : { baseFeePerGas: quantity(block.baseFeePerGas) }),
+    ...(hasWithdrawals(block) ? { withdrawalsRoot: block.withdrawalsRoot } : {}),
+    ...(block.era === undefined
+      ? {
+          blobGasUsed: quantity(block.blobGasUsed),
+          excessBlobGas: quantity(block.excessBlobGas),
+          parentBeaconBlockRoot: block.parentBeaconBlockRoot,
+        }
+      : {}),
+    ...(block.requestsHash === undefined ? {} : { requestsHash: block.requestsHash }),
   }
 }
+
+const hasWithdrawals = ({ era }: BlockRecord): boolean => era === undefined || era === 'shanghai'
 
 export const blockWithHashes = (record: BlockRecord) => ({
   ...header(record),
   size: quantity(record.size),
-  uncles: [],
-  withdrawals: [],
+  uncles: record.uncles,
+  ...(hasWithdrawals(record)
+    ? {
+        withdrawals: record.withdrawals.map(({ index, validatorIndex, address, amount }) => ({
+          index: quantity(index),
+          validatorIndex: quantity(validatorIndex),
+          address,
+          amount: quantity(amount),
+        })),
+      }
+    : {}),
   transactions: record.transactions.map(({ hash }) => hash),
 })
 
@@ -94,12 +109,14 @@ export function transaction(record: TransactionRecord) {
       chainId: record.chainId,
       maxFeePerGas: record.maxFeePerGas,
       maxPriorityFeePerGas: record.maxPriorityFeePerGas,
+      maxFeePerBlobGas: record.maxFeePerBlobGas,
       v: record.v ?? (record.yParity === undefined ? undefined : BigInt(record.yParity)),
       r: record.r,
       s: record.s,
     }),
     ...(record.yParity === undefined || record.type === 0 ? {} : { yParity: quantity(record.yParity) }),
     ...(record.accessList === undefined ? {} : { accessList: record.accessList }),
+    ...(record.blobVersionedHashes === undefined ? {} : { blobVersionedHashes: record.blobVersionedHashes }),
     ...(record.authorizationList === undefined
       ? {}
       : {
@@ -134,7 +151,7 @@ export const receipt = (record: ReceiptRecord) => ({
   blockHash: record.blockHash,
   blockNumber: quantity(record.blockNumber),
   type: quantity(record.type),
-  status: quantity(record.status),
+  ...(record.root === undefined ? { status: quantity(record.status) } : { root: record.root }),
   from: record.from,
   to: record.to,
   contractAddress: record.contractAddress,
@@ -152,6 +169,9 @@ export const receipt = (record: ReceiptRecord) => ({
     l1BlobBaseFeeScalar: record.l1BlobBaseFeeScalar,
     operatorFeeScalar: record.operatorFeeScalar,
     operatorFeeConstant: record.operatorFeeConstant,
+    daFootprintGasScalar: record.daFootprintGasScalar,
+    blobGasUsed: record.blobGasUsed,
+    blobGasPrice: record.blobGasPrice,
     depositNonce: record.depositNonce,
     depositReceiptVersion: record.depositReceiptVersion,
   }),

@@ -138,7 +138,7 @@ export function stateOverride(value: unknown, name: string): StateOverride | und
   return Object.fromEntries(
     entries.map(([key, entry]) => {
       const at = `${name}.${key}`
-      const { balance, nonce, code, state, stateDiff } = object(entry, at)
+      const { balance, nonce, code, state, stateDiff, movePrecompileToAddress } = object(entry, at)
       const slots = (given: unknown, field: string): Record<Hex, Hex> =>
         Object.fromEntries(
           Object.entries(object(given, field)).map(([k, v]) => [slot(k, field), slot(v, `${field}.${k}`)]),
@@ -149,6 +149,9 @@ export function stateOverride(value: unknown, name: string): StateOverride | und
         ...(code === undefined ? {} : { code: data(code, `${at}.code`) }),
         ...(state === undefined ? {} : { state: slots(state, `${at}.state`) }),
         ...(stateDiff === undefined ? {} : { stateDiff: slots(stateDiff, `${at}.stateDiff`) }),
+        ...(movePrecompileToAddress === undefined
+          ? {}
+          : { movePrecompileTo: address(movePrecompileToAddress, `${at}.movePrecompileToAddress`) }),
       }
       return [address(key, name), override]
     }),

@@ -12,7 +12,7 @@ const HISTORY_BLOCKS_MAX = 1_024n
 const PERCENTILES_MAX = 100
 
 /** Methods about the price of gas. */
-export function createFeeMethods(engine: Engine, optimism: OptimismConfig): Methods {
+export function createFeeMethods(engine: Engine, optimism: OptimismConfig | undefined): Methods {
   // while blocks have room, a higher tip buys nothing
   function suggestedTip(): bigint {
     const head = engine.head()

@@ -24,6 +24,19 @@ export function createNodeMethods(engine: Engine, version: string): Methods {
   return {
     eth_chainId: () => Format.quantity(engine.chainId),
     eth_syncing: () => false,
+    eth_capabilities: () => {
+      const { number, hash } = engine.head()
+      const all = { disabled: false, oldestBlock: '0x0' }
+      return {
+        head: { number: Format.quantity(number), hash },
+        state: all,
+        tx: all,
+        logs: all,
+        receipts: all,
+        blocks: all,
+        stateproofs: all,
+      }
+    },
     eth_accounts: () => [],
     net_version: () => engine.chainId.toString(),
     net_listening: () => true,

@@ -33,6 +33,7 @@ export function createStateMethods(engine: Engine): Methods {
   }
   const storageValues = (wanted: unknown, block: unknown) => {
     const accounts = Object.entries(Params.object(wanted, 'storageKeys'))
+    if (accounts.length === 0) throw invalidParams('storageKeys', 'at least one account', 'none')
     const number = stateAt(block)
     let asked = 0
     return Object.fromEntries(
