@@ -21,6 +21,8 @@ export type Tokenizer = {
   readonly chat: (messages: readonly Message[]) => string
   /** Gives each id its part of `decode(ids)`; a character made by several tokens belongs to the last of them. */
   readonly offsets: (ids: readonly number[]) => Offset[]
+  /** Bytes that a token stands for; none for special tokens. Not to be changed. */
+  readonly bytes: (id: number) => Uint8Array
   readonly vocabularySize: number
   readonly bosId: number
   readonly eosId: number
@@ -75,12 +77,12 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
     typeof config.chat_template === 'string' ? config.chat_template : plainTemplate,
   )
 
+  const bytesOf = (id: number): Uint8Array => (special.has(id) ? noBytes : (pieces[id] ?? noBytes))
   const walk = (ids: readonly number[], visit: (text: string) => void): void => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     ids.forEach((id, index) => {
-      const piece = special.has(id) ? noBytes : (pieces[id] ?? noBytes)
       const isLast = index === ids.length - 1
-      visit(decoder.decode(piece, { stream: !isLast }))
+      visit(decoder.decode(bytesOf(id), { stream: !isLast }))
     })
   }
 
@@ -109,6 +111,7 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
       })
       return offsets
     },
+    bytes: bytesOf,
     vocabularySize: pieces.length,
     bosId: idOf('bos_token', eosId),
     eosId,
