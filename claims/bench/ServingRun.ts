@@ -144,7 +144,12 @@ export async function createRunner({
     {
       decoder,
       // no token ends an answer, so that every engine makes the same number of them
-      tokenizer: { decode: (ids) => ids.map((id) => String.fromCharCode(0x4e00 + id)).join(''), eosId: -1 },
+      tokenizer: {
+        decode: (ids) => ids.map((id) => String.fromCharCode(0x4e00 + id)).join(''),
+        encode: (text) => [...text].map((character) => character.charCodeAt(0) - 0x4e00),
+        bytes: (id) => new TextEncoder().encode(String.fromCharCode(0x4e00 + id)),
+        eosId: -1,
+      },
       adapters: {
         acquire: async (reference) => view(await cache.acquire(reference)),
         release: cache.release,

@@ -21,7 +21,7 @@ export type AnsweringModel = {
 
 /** What makes answers and says what shaped them. */
 export type Serving = Pick<OpenLora, 'prepare' | 'generate' | 'attribute'> & {
-  readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode'>
+  readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode' | 'bytes'>
 }
 
 /** A request with its price: nothing has been paid, nothing runs. */
@@ -29,6 +29,8 @@ export type Quote = {
   readonly prepared: Prepared
   readonly model: AnsweringModel
   readonly terms: ModelTerms
+  /** Prompt tokens that are charged: none where another answer to the same prompt is charged for them. */
+  readonly inputTokens: number
   /** The most that the request can cost. */
   readonly maxWei: bigint
 }
@@ -89,7 +91,8 @@ export function createAnswering(deps: {
     return rows.map((row) => row.id as Hex)
   }
 
-  async function charge({ model, terms }: Quote, hold: Hold, result: GenerationResult) {
+  async function charge(quote: Quote, hold: Hold, result: GenerationResult) {
+    const { model, terms } = quote
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
     const { promptIds, answerIds, text } = result
     const { attribution, evidence, inferenceCommitment } = await serving.attribute({
@@ -113,7 +116,7 @@ export function createAnswering(deps: {
       inferenceCommitment,
       promptHash: hashText(result.promptText),
       answerHash: hashText(result.text),
-      inputTokens: result.inputTokens,
+      inputTokens: quote.inputTokens,
       outputTokens: result.outputTokens,
       inputPriceWei: terms.inputPriceWei,
       outputPriceWei: terms.outputPriceWei,
@@ -129,10 +132,7 @@ export function createAnswering(deps: {
         settlement.contract.modelTerms(model.modelId),
       ])
       if (terms.isRetired) throw new ModelRetiredError(model.modelId)
-      const { promptIds, outputTokensMax } = prepared
-      const { inputPriceWei, outputPriceWei } = terms
-      const maxWei = FeeSplit.feeWei(promptIds.length, outputTokensMax, inputPriceWei, outputPriceWei)
-      return { prepared, model, terms, maxWei }
+      return priced({ prepared, model, terms, inputTokens: prepared.promptIds.length })
     },
     async *answer(quote, payer, { signal, isStreamed }) {
       const hold = await settlement.accounts.hold({ ...payer, amountWei: quote.maxWei })
@@ -170,6 +170,35 @@ export function createAnswering(deps: {
       }
     },
   }
+}
+
+function priced(quote: Omit<Quote, 'maxWei'>): Quote {
+  const { prepared, terms, inputTokens } = quote
+  const { inputPriceWei, outputPriceWei } = terms
+  return {
+    ...quote,
+    maxWei: FeeSplit.feeWei(inputTokens, prepared.outputTokensMax, inputPriceWei, outputPriceWei),
+  }
+}
+
+/**
+ * Makes several answers of one request: the first is charged for the prompt, which is read once, and each draws with a seed
+ * of its own.
+ */
+export function choicesOf(quote: Quote, count: number): Quote[] {
+  if (count === 1) return [quote]
+  const { prepared } = quote
+  return Array.from({ length: count }, (_, i) =>
+    priced({
+      ...quote,
+      inputTokens: i === 0 ? quote.inputTokens : 0,
+      prepared: {
+        ...prepared,
+        request: { ...prepared.request, isShared: true },
+        sampling: { ...prepared.sampling, seed: prepared.sampling.seed + i },
+      },
+    }),
+  )
 }
 
 /** Puts together what a caller had received when an answer broke off; nothing when that was nothing. */

@@ -1,6 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { GenerateRequest, GenerationResult, SamplingOptions, TokenDelta } from '@openledger/openlora'
-import type { Http } from '@openledger/protocol'
+import type { AnswerForm, GenerateRequest, SamplingOptions } from '@openledger/openlora'
 import { z } from 'zod'
 
 /**
@@ -23,7 +22,6 @@ const refused = {
   web_search_options: never('web_search_options'),
   reasoning_effort: never('reasoning_effort'),
   modalities: z.tuple([z.literal('text')], 'expected modalities to be text alone').nullish(),
-  tool_choice: z.enum(['none', 'auto'], 'expected no tool choice: tools are not supported').nullish(),
   guided_json: never('guided_json'),
   guided_regex: never('guided_regex'),
   guided_choice: never('guided_choice'),
@@ -39,12 +37,16 @@ const refused = {
   prompt_embeds: never('prompt_embeds'),
 }
 
+/** Answers to one prompt. */
+const CHOICES_MAX = 16
+const TOOLS_MAX = 128
+
 const common = {
   ...refused,
   model: z.string().min(1).max(128),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
-  n: only(1, 'n to be 1'),
+  n: z.number().int().min(1).max(CHOICES_MAX).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
@@ -61,25 +63,94 @@ const common = {
   repetition_penalty: z.number().gt(0).max(2).nullish(),
 }
 
-const messageSchema = z.object({
-  role: z.enum(['system', 'developer', 'user', 'assistant']),
-  content: z.union([z.string(), z.array(z.object({ type: z.literal('text'), text: z.string() })).min(1)]),
-  name: z.string().nullish(),
+const contentSchema = z.union([
+  z.string(),
+  z.array(z.object({ type: z.literal('text'), text: z.string() })).min(1),
+])
+const name = z.string().nullish()
+const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -')
+/** The text of a JSON object. */
+const argumentsSchema = z.string().refine((text) => {
+  try {
+    return typeof JSON.parse(text) === 'object'
+  } catch {
+    return false
+  }
+}, 'expected the text of a JSON object')
+
+const messageSchema = z.discriminatedUnion('role', [
+  z.object({ role: z.enum(['system', 'developer', 'user']), content: contentSchema, name }),
+  z.object({
+    role: z.literal('assistant'),
+    content: contentSchema.nullish(),
+    name,
+    tool_calls: z
+      .array(
+        z.object({
+          id: z.string().max(128),
+          type: z.literal('function'),
+          function: z.object({ name: toolName, arguments: argumentsSchema }),
+        }),
+      )
+      .max(TOOLS_MAX)
+      .nullish(),
+  }),
+  z.object({ role: z.literal('tool'), content: contentSchema, tool_call_id: z.string().max(128) }),
+])
+
+const schemaObject = z.record(z.string(), z.unknown())
+
+const toolSchema = z.object({
+  type: z.literal('function', 'expected a function: other tools are not supported'),
+  function: z.object({
+    name: toolName,
+    description: z.string().max(4_096).nullish(),
+    parameters: schemaObject.nullish(),
+    strict: z.boolean().nullish(),
+  }),
 })
 
-export const chatRequestSchema = z.object({
-  ...common,
-  messages: z.array(messageSchema).min(1).max(256),
-  max_completion_tokens: z.number().int().min(1).nullish(),
-  logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().int().min(0).max(20).nullish(),
-  response_format: z
-    .object({
-      type: z.literal('text', 'expected text: answers are not held to a schema'),
-    })
-    .nullish(),
-  tools: z.array(z.unknown()).max(0, 'expected no tools: they are not supported').nullish(),
-})
+const responseFormatSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text') }),
+  z.object({ type: z.literal('json_object') }),
+  z.object({
+    type: z.literal('json_schema'),
+    json_schema: z.object({
+      name: toolName,
+      description: z.string().nullish(),
+      schema: schemaObject.nullish(),
+      strict: z.boolean().nullish(),
+    }),
+  }),
+])
+
+export const chatRequestSchema = z
+  .object({
+    ...common,
+    messages: z.array(messageSchema).min(1).max(256),
+    max_completion_tokens: z.number().int().min(1).nullish(),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.number().int().min(0).max(20).nullish(),
+    response_format: responseFormatSchema.nullish(),
+    tools: z.array(toolSchema).max(TOOLS_MAX).nullish(),
+    tool_choice: z
+      .union([
+        z.enum(['none', 'auto', 'required']),
+        z.object({ type: z.literal('function'), function: z.object({ name: toolName }) }),
+      ])
+      .nullish(),
+    parallel_tool_calls: z.boolean().nullish(),
+  })
+  .superRefine(({ tools, tool_choice: choice }, { addIssue }) => {
+    const names = (tools ?? []).map((tool) => tool.function.name)
+    const refuse = (field: string, message: string): void =>
+      addIssue({ code: 'custom', path: [field], message })
+    if (new Set(names).size < names.length) refuse('tools', 'expected tools of different names')
+    if (choice === 'required' && names.length === 0) refuse('tool_choice', 'expected tools to choose from')
+    if (typeof choice === 'object' && choice !== null && !names.includes(choice.function.name)) {
+      refuse('tool_choice', 'expected the name of one of the tools')
+    }
+  })
 
 export const completionRequestSchema = z.object({
   ...common,
@@ -101,21 +172,70 @@ export type CompletionRequest = z.output<typeof completionRequestSchema>
 /** How many tokens `/v1/completions` answers with when nothing is said. */
 const COMPLETION_TOKENS_DEFAULT = 16
 
+const textOf = (content: z.output<typeof contentSchema> | null | undefined): string =>
+  typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join('')
+
 /** Reads a chat request as what serving takes. @param caller - Who shares the engine with others. */
 export function fromChat(request: ChatRequest, caller: string): GenerateRequest {
-  const prompt = request.messages.map(({ role, content }) => ({
-    role: role === 'developer' ? 'system' : role,
-    content: typeof content === 'string' ? content : content.map((part) => part.text).join(''),
+  const prompt = request.messages.map((message) => ({
+    role: message.role === 'developer' ? 'system' : message.role,
+    content: textOf(message.content),
+    ...(message.role !== 'assistant' || !message.tool_calls
+      ? {}
+      : { toolCalls: message.tool_calls.map((call) => call.function) }),
   }))
   const topLogprobs = request.logprobs ? (request.top_logprobs ?? 0) : 0
+  const tools = toolsOf(request)
+  const form = formOf(request, tools)
   return {
     model: request.model,
     caller,
     prompt,
     topLogprobs,
     ...optionsOf(request, request.max_completion_tokens ?? request.max_tokens ?? undefined),
+    ...(tools.length === 0 ? {} : { tools }),
+    ...(form === undefined ? {} : { form }),
   }
 }
+
+/** Tools that the model is told of: none where it may call none. */
+const toolsOf = ({ tools, tool_choice: choice }: ChatRequest) =>
+  choice === 'none'
+    ? []
+    : (tools ?? []).map(({ function: { name: own, description, parameters, strict } }) => ({
+        name: own,
+        isStrict: strict ?? false,
+        ...(description == null ? {} : { description }),
+        ...(parameters == null ? {} : { parameters }),
+      }))
+
+function formOf(request: ChatRequest, tools: ReturnType<typeof toolsOf>): AnswerForm | undefined {
+  const { response_format: format, tool_choice: choice } = request
+  const schema = format?.type === 'json_schema' ? format.json_schema : undefined
+  const json = format == null || format.type === 'text' ? undefined : schemaOf(schema)
+  const chosen = typeof choice === 'object' && choice !== null ? choice.function.name : undefined
+  const callable = tools
+    .filter((tool) => chosen === undefined || tool.name === chosen)
+    .map(({ description: _, ...tool }) => tool)
+  if (json === undefined && callable.length === 0) return undefined
+  return {
+    ...(json === undefined ? {} : { json }),
+    ...(callable.length === 0
+      ? {}
+      : {
+          tools: {
+            callable,
+            isRequired: choice === 'required' || chosen !== undefined,
+            isParallel: (request.parallel_tool_calls ?? true) && chosen === undefined,
+          },
+        }),
+  }
+}
+
+const schemaOf = (format: { schema?: unknown; strict?: boolean | null | undefined } | undefined) => ({
+  isStrict: format?.strict ?? false,
+  ...(format?.schema == null ? {} : { schema: format.schema as Record<string, unknown> }),
+})
 
 /** Reads a completion request as what serving takes. */
 export function fromCompletion(request: CompletionRequest, caller: string): GenerateRequest {
@@ -146,140 +266,4 @@ function optionsOf(
     seed: request.seed ?? randomInt(2 ** 31),
   }
   return { stop, sampling, ...(outputTokensMax === undefined ? {} : { outputTokensMax }) }
-}
-
-/** How answers are written: as a chat or as a completion. */
-export type Format = {
-  readonly kind: 'chat' | 'completion'
-  readonly id: string
-  readonly model: string
-  /** Unix seconds. */
-  readonly created: number
-  /** Whether the caller asked for the probabilities of tokens. */
-  readonly hasLogprobs: boolean
-  readonly tokenText: (tokenId: number) => string
-}
-
-const envelope = ({ kind, id, model, created }: Format, isChunk: boolean) => ({
-  id,
-  object: kind === 'completion' ? 'text_completion' : isChunk ? 'chat.completion.chunk' : 'chat.completion',
-  created,
-  model,
-})
-
-export const usageOf = ({ inputTokens, outputTokens }: GenerationResult) => ({
-  prompt_tokens: inputTokens,
-  completion_tokens: outputTokens,
-  total_tokens: inputTokens + outputTokens,
-})
-
-const reasonOf = ({ finishReason }: GenerationResult): 'stop' | 'length' =>
-  finishReason === 'length' ? 'length' : 'stop'
-
-/** Writes a whole answer. */
-export function toBody(
-  format: Format,
-  result: GenerationResult,
-  deltas: readonly TokenDelta[],
-  receipt: Http.SignedReceipt,
-): Record<string, unknown> {
-  const logprobs = format.hasLogprobs ? logprobsOf(format, deltas) : null
-  const choice = { index: 0, logprobs, finish_reason: reasonOf(result) }
-  return {
-    ...envelope(format, false),
-    choices: [
-      format.kind === 'chat'
-        ? { ...choice, message: { role: 'assistant', content: result.text, refusal: null } }
-        : { ...choice, text: result.text },
-    ],
-    usage: usageOf(result),
-    openledger: extensionOf(result, receipt),
-  }
-}
-
-/** What a payer keeps to have the answer recomputed elsewhere, beside the receipt. */
-const extensionOf = (result: GenerationResult, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
-  receipt,
-  answer: result.text,
-  promptTokenIds: [...result.promptIds],
-  answerTokenIds: [...result.answerIds],
-})
-
-/** Writes the first chunk of a stream, which says who speaks; completions have none. */
-export const firstChunk = (format: Format): Record<string, unknown> | undefined =>
-  format.kind === 'chat'
-    ? {
-        ...envelope(format, true),
-        choices: [
-          { index: 0, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null },
-        ],
-      }
-    : undefined
-
-/** Writes one token of a stream. */
-export function deltaChunk(format: Format, delta: TokenDelta): Record<string, unknown> {
-  const logprobs = format.hasLogprobs ? logprobsOf(format, [delta]) : null
-  const choice = { index: 0, logprobs, finish_reason: null }
-  return {
-    ...envelope(format, true),
-    choices: [
-      format.kind === 'chat'
-        ? { ...choice, delta: { content: delta.text } }
-        : { ...choice, text: delta.text },
-    ],
-  }
-}
-
-/** Writes the chunk that ends a stream and carries the receipt. */
-export function lastChunk(
-  format: Format,
-  result: GenerationResult,
-  receipt: Http.SignedReceipt,
-): Record<string, unknown> {
-  const choice = { index: 0, logprobs: null, finish_reason: reasonOf(result) }
-  return {
-    ...envelope(format, true),
-    choices: [format.kind === 'chat' ? { ...choice, delta: {} } : { ...choice, text: '' }],
-    openledger: extensionOf(result, receipt),
-  }
-}
-
-/** Writes the chunk that only counts tokens, for those who asked with `stream_options.include_usage`. */
-export const usageChunk = (format: Format, result: GenerationResult): Record<string, unknown> => ({
-  ...envelope(format, true),
-  choices: [],
-  usage: usageOf(result),
-})
-
-function logprobsOf({ kind, tokenText }: Format, deltas: readonly TokenDelta[]): Record<string, unknown> {
-  const tokens = deltas.flatMap((delta) => {
-    const { tokenId, logprob, top } = delta
-    return tokenId === null ? [] : [{ token: tokenText(tokenId), logprob, top }]
-  })
-  if (kind === 'chat') {
-    const written = (token: string, logprob: number) => ({
-      token,
-      logprob,
-      bytes: [...new TextEncoder().encode(token)],
-    })
-    return {
-      content: tokens.map(({ token, logprob, top }) => ({
-        ...written(token, logprob),
-        top_logprobs: top.map((other) => written(tokenText(other.tokenId), other.logprob)),
-      })),
-      refusal: null,
-    }
-  }
-  let offset = 0
-  return {
-    tokens: tokens.map(({ token }) => token),
-    token_logprobs: tokens.map(({ logprob }) => logprob),
-    top_logprobs: tokens.map(({ top }) =>
-      Object.fromEntries(top.map((other) => [tokenText(other.tokenId), other.logprob])),
-    ),
-    text_offset: tokens.map(({ token }) => {
-      offset += token.length
-      return offset - token.length
-    }),
-  }
 }

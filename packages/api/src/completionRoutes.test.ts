@@ -120,8 +120,47 @@ describe('the official OpenAI client', () => {
     })
   })
 
+  test('gets several answers: the prompt is charged once, and each has its receipt', async () => {
+    const before = await money()
+    const completion = await openai.completions.create({ model, prompt: 'write a token', n: 3 })
+    expect(completion.choices.map(({ index, text }) => [index, text])).toEqual(
+      [0, 1, 2].map((index) => [index, WORDS.join('')]),
+    )
+    expect(completion.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 15, total_tokens: 18 })
+    const receipts = completion.choices.map((choice) => extensionOf(choice).receipt)
+    expect(receipts.map(({ inputTokens }) => inputTokens)).toEqual([3, 0, 0])
+    const after = await money()
+    expect(before.leftWei - after.leftWei).toBe(FeeSplit.feeWei(3, 15, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI))
+    expect(after.sequence).toBe(before.sequence + 3)
+
+    const stream = await openai.chat.completions.create({
+      model,
+      messages: [{ role: 'user', content: 'write a token' }],
+      n: 2,
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+    const texts = ['', '']
+    let usage: OpenAI.CompletionUsage | null | undefined
+    for await (const chunk of stream) {
+      for (const { index, delta } of chunk.choices) texts[index] += delta.content ?? ''
+      usage = chunk.usage
+    }
+    expect(texts).toEqual([WORDS.join(''), WORDS.join('')])
+    expect(usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 10 })
+  })
+
+  test('gets none of several answers, and pays for none, when one breaks', async () => {
+    house.script.failsAt = 3
+    const before = await money()
+    await expect(openai.completions.create({ model, prompt: 'a', n: 2 })).rejects.toMatchObject({
+      status: 500,
+    })
+    expect(await money()).toEqual(before)
+  })
+
   test.for([
-    ['another count of answers', { n: 2 }, 'n'],
+    ['too many answers', { n: 17 }, 'n'],
     ['a temperature above 2', { temperature: 3 }, 'temperature'],
     ['five stop texts', { stop: ['1', '2', '3', '4', '5'] }, 'stop'],
     ['no prompt', { prompt: undefined }, 'prompt'],

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import type { TokenDelta } from '@openledger/openlora'
+import type { Http } from '@openledger/protocol'
 import type { Context } from 'hono'
 import { z } from 'zod'
-import type { AnswerEvent, Answering, Serving } from './Answering.ts'
+import { type AnswerEvent, type Answering, choicesOf, type Serving } from './Answering.ts'
+import * as CompletionAnswers from './CompletionAnswers.ts'
 import * as Completions from './Completions.ts'
 import type { Paywall } from './Paywall.ts'
 import { openAiErrorOf } from './Problems.ts'
@@ -25,41 +28,44 @@ export function addCompletionRoutes(
 
   async function sell(
     context: Context,
-    kind: Completions.Format['kind'],
+    kind: CompletionAnswers.Format['kind'],
     request: Completions.ChatRequest | Completions.CompletionRequest,
     read: (caller: string) => ReturnType<typeof Completions.fromChat>,
   ): Promise<Response> {
-    const quote = await answering.quote(read('unknown'))
+    const quotes = choicesOf(await answering.quote(read('unknown')), request.n ?? 1)
     const { payer, headers } = await paywall.admit({
       url: context.req.url,
       description: `${kind === 'chat' ? 'Chat' : 'Text'} completion by ${request.model}`,
-      maxWei: quote.maxWei,
+      maxWei: quotes.reduce((sum, { maxWei }) => sum + maxWei, 0n),
       authorization: context.req.header('authorization'),
       paymentSignature: context.req.header('payment-signature'),
     })
-    const { prepared } = quote
-    const paid = {
-      ...quote,
-      prepared: { ...prepared, request: { ...prepared.request, caller: payer.account } },
-    }
-    const format: Completions.Format = {
+    const isNamed = 'tool_choice' in request && typeof request.tool_choice === 'object'
+    const format: CompletionAnswers.Format = {
       kind,
       id: `${kind === 'chat' ? 'chatcmpl' : 'cmpl'}-${randomUUID()}`,
       model: request.model,
       created: Math.floor(nowMs() / 1000),
       hasLogprobs: request.logprobs != null && request.logprobs !== false,
+      tools: quotes[0]!.prepared.request.form?.tools === undefined ? 'none' : isNamed ? 'named' : 'some',
+      includesUsage: request.stream_options?.include_usage === true,
       tokenText: (tokenId) => serving.tokenizer.decode([tokenId]),
+      tokenBytes: serving.tokenizer.bytes,
     }
     const left = new AbortController()
     context.req.raw.signal.addEventListener('abort', () => left.abort(), { once: true })
     const signal = AbortSignal.any([left.signal, AbortSignal.timeout(ANSWER_MS_MAX)])
     const isStreamed = request.stream === true
-    const events = answering.answer(paid, payer, { signal, isStreamed })
-    if (!isStreamed) return context.json(await whole(format, events), 200, headers)
+    const answers = quotes.map((quote) => {
+      const { prepared } = quote
+      const own = { ...prepared, request: { ...prepared.request, caller: payer.account } }
+      return answering.answer({ ...quote, prepared: own }, payer, { signal, isStreamed })
+    })
+    const events = merged(answers, () => left.abort())
+    if (!isStreamed) return context.json(await whole(format, events, answers.length), 200, headers)
     // the first event is waited for, so that what cannot start is an error and not a broken stream
     const first = await events.next()
-    const includesUsage = request.stream_options?.include_usage === true
-    const stream = toStream(write(format, first, events, includesUsage, onError), () => left.abort())
+    const stream = toStream(write(format, first, events, answers.length, onError), () => left.abort())
     return new Response(stream, {
       headers: {
         'content-type': 'text/event-stream; charset=utf-8',
@@ -93,41 +99,83 @@ export function addCompletionRoutes(
   )
 }
 
+type ChoiceEvent = { readonly index: number; readonly event: AnswerEvent }
+
+/**
+ * Joins answers that are made side by side. When one fails, the others are left, and iterated to their end, because that
+ * charges for what was delivered of them.
+ */
+async function* merged(
+  answers: readonly AsyncGenerator<AnswerEvent>[],
+  leave: () => void,
+): AsyncGenerator<ChoiceEvent, void, undefined> {
+  const next = async (index: number) => ({ index, result: await answers[index]!.next() })
+  const open = new Map(answers.map((_, index) => [index, next(index)]))
+  try {
+    while (open.size > 0) {
+      const { index, result } = await Promise.race(open.values())
+      if (result.done) open.delete(index)
+      else {
+        open.set(index, next(index))
+        yield { index, event: result.value }
+      }
+    }
+  } finally {
+    if (open.size > 0) {
+      leave()
+      await Promise.allSettled(
+        [...open].map(async ([index, pending]) => {
+          let { result } = await pending
+          while (!result.done) result = await answers[index]!.next()
+        }),
+      )
+    }
+  }
+}
+
 async function whole(
-  format: Completions.Format,
-  events: AsyncGenerator<AnswerEvent>,
+  format: CompletionAnswers.Format,
+  events: AsyncGenerator<ChoiceEvent>,
+  count: number,
 ): Promise<Record<string, unknown>> {
-  const deltas: Parameters<typeof Completions.toBody>[2][number][] = []
-  for await (const event of events) {
-    if (event.kind === 'done') return Completions.toBody(format, event.result, deltas, event.receipt)
-    deltas.push(event.delta)
+  const deltas = Array.from({ length: count }, (): TokenDelta[] => [])
+  const finished: CompletionAnswers.Finished[] = []
+  for await (const { index, event } of events) {
+    if (event.kind === 'delta') deltas[index]!.push(event.delta)
+    else finished[index] = { result: event.result, deltas: deltas[index]!, receipt: event.receipt }
   }
   // the caller has left: nobody reads this
-  return {}
+  if (Object.keys(finished).length < count) return {}
+  return CompletionAnswers.toBody(format, finished)
 }
 
 /** Writes the events of a stream; iterated to its end even when nobody reads, because its end charges. */
 async function* write(
-  format: Completions.Format,
-  first: IteratorResult<AnswerEvent>,
-  events: AsyncGenerator<AnswerEvent>,
-  includesUsage: boolean,
+  format: CompletionAnswers.Format,
+  first: IteratorResult<ChoiceEvent>,
+  events: AsyncGenerator<ChoiceEvent>,
+  count: number,
   onError: (error: unknown) => void,
 ): AsyncGenerator<string> {
   const line = (chunk: unknown): string => `data: ${JSON.stringify(chunk)}\n\n`
-  const start = Completions.firstChunk(format)
-  if (start !== undefined) yield line(start)
+  const writers = Array.from({ length: count }, (_, index) =>
+    CompletionAnswers.createChoiceWriter(format, index),
+  )
+  const receipts: Http.SignedReceipt[] = []
+  for (let index = 0; index < count; index++) {
+    const start = CompletionAnswers.firstChunk(format, index)
+    if (start !== undefined) yield line(start)
+  }
   try {
     for (let next = first; !next.done; next = await events.next()) {
-      const event = next.value
-      if (event.kind === 'delta') {
-        if (event.delta.text !== '' || format.hasLogprobs)
-          yield line(Completions.deltaChunk(format, event.delta))
-        continue
-      }
-      yield line(Completions.lastChunk(format, event.result, event.receipt))
-      if (includesUsage) yield line(Completions.usageChunk(format, event.result))
+      const { index, event } = next.value
+      const writer = writers[index]!
+      if (event.kind === 'done') receipts.push(event.receipt)
+      const chunks =
+        event.kind === 'delta' ? writer.delta(event.delta) : writer.end(event.result, event.receipt)
+      for (const chunk of chunks) yield line(chunk)
     }
+    if (format.includesUsage) yield line(CompletionAnswers.usageChunk(format, receipts))
   } catch (error) {
     onError(error)
     yield line(openAiErrorOf(error))

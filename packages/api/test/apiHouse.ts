@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { createDatanets } from '@openledger/datanet'
 import { Adapter, CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
-import type { GenerationResult, OpenLora, OpenLoraMetrics, TokenDelta } from '@openledger/openlora'
+import {
+  createOpenLora,
+  type GenerationResult,
+  grammarOf,
+  type OpenLora,
+  type OpenLoraMetrics,
+  type TokenDelta,
+} from '@openledger/openlora'
 import { Bytes, type Hex } from '@openledger/primitives'
 import { Abi, type Deployment, DevelopmentKeys, Manifest } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
@@ -45,7 +52,8 @@ export const URL_BASE = 'http://127.0.0.1:8080'
 export const CONTEXT_TOKENS = 1_000
 const baseDirectory = join(import.meta.dirname, '../../../assets/base')
 
-export async function startApiHouse(): Promise<ApiHouse> {
+/** @param options.isReal - Answers come from the shipped base model instead of the script; attribution stays scripted. */
+export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> {
   const house = await startHouse(3)
   const directory = await mkdtemp(join(tmpdir(), 'openledger-api-'))
   const { database, publicClient, clock, operator, senderOf } = house
@@ -93,6 +101,21 @@ export async function startApiHouse(): Promise<ApiHouse> {
     failsAt: undefined,
     wordMs: 0,
   }
+  const scripted = createScriptedServing(
+    script,
+    house.contributionIds,
+    lower(DevelopmentKeys.account('builder').address),
+  )
+  const engine = isReal
+    ? await createOpenLora(
+        {
+          blobs,
+          lookup: async () => ({ adapterCid, adapterHash: adapter.hash }),
+          logger: { info: () => {}, error: () => {} },
+        },
+        { baseDirectory, baseName: 'base', threads: 1, limits: { rows: 4, context: 512 } },
+      )
+    : undefined
   const logged: Record<string, unknown>[] = []
   const log = (fields: Readonly<Record<string, unknown>>) => {
     logged.push(fields)
@@ -118,11 +141,7 @@ export async function startApiHouse(): Promise<ApiHouse> {
     modelFactory: factory,
     blobs,
     findModel: factory.serving,
-    serving: createScriptedServing(
-      script,
-      house.contributionIds,
-      lower(DevelopmentKeys.account('builder').address),
-    ),
+    serving: engine === undefined ? scripted : { ...engine, attribute: scripted.attribute },
     seed: () => ({ done: true, steps: [] }),
     chainProblems: () => ({}),
     logger: { info: log, warn: log, error: log },
@@ -149,6 +168,7 @@ export async function startApiHouse(): Promise<ApiHouse> {
     async close() {
       await settlement.settler.close()
       await api.close()
+      await engine?.close()
       await jobs.stop()
       await house.close()
       await rm(directory, { recursive: true, force: true })
@@ -209,7 +229,10 @@ function createScriptedServing(
     if (!known.includes(word)) known.push(word)
     return known.indexOf(word)
   }
-  const tokenizer = { decode: (ids: readonly number[]) => ids.map((id) => known[id]).join('') }
+  const tokenizer = {
+    decode: (ids: readonly number[]) => ids.map((id) => known[id]).join(''),
+    bytes: (id: number) => new TextEncoder().encode(known[id]),
+  }
   return {
     tokenizer,
     metrics: async () => METRICS,
@@ -220,6 +243,7 @@ function createScriptedServing(
     },
     unpin: (name) => pinned.delete(name),
     async prepare(request) {
+      if (request.form !== undefined) grammarOf(request.form)
       const promptText =
         typeof request.prompt === 'string'
           ? request.prompt
@@ -231,7 +255,7 @@ function createScriptedServing(
         promptIds,
         promptText,
         model: undefined,
-        sampling: undefined as never,
+        sampling: { seed: 1 } as never,
         outputTokensMax: Math.min(request.outputTokensMax ?? 256, room),
       }
     },

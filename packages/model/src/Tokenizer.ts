@@ -2,9 +2,23 @@ import { Template } from '@huggingface/jinja'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { BaseError } from '@openledger/primitives'
 import * as ByteLevel from './ByteLevel.ts'
+import { asFunction, plainMessages, templateMessages } from './ToolText.ts'
 
 /** One message of a conversation. */
-export type Message = { readonly role: string; readonly content: string }
+export type Message = {
+  readonly role: string
+  readonly content: string
+  /** Calls that an assistant's message made; `arguments` is the text of a JSON object. */
+  readonly toolCalls?: readonly { readonly name: string; readonly arguments: string }[]
+}
+
+/** A function that the model may ask to be called. */
+export type Tool = {
+  readonly name: string
+  readonly description?: string
+  /** JSON Schema of its arguments. */
+  readonly parameters?: Readonly<Record<string, unknown>>
+}
 
 /** A token's part of the decoded text, in UTF-16 units; `end` is exclusive. */
 export type Offset = { readonly start: number; readonly end: number }
@@ -17,8 +31,11 @@ export type Tokenizer = {
   readonly encode: (text: string) => number[]
   /** Decodes ids; special tokens are left out, broken UTF-8 becomes U+FFFD. */
   readonly decode: (ids: readonly number[]) => string
-  /** Writes a conversation as the prompt text that the model continues, by the checkpoint's chat template. */
-  readonly chat: (messages: readonly Message[]) => string
+  /**
+   * Writes a conversation as the prompt text that the model continues, by the checkpoint's chat template; where that knows
+   * no tools, they are told in words.
+   */
+  readonly chat: (messages: readonly Message[], tools?: readonly Tool[]) => string
   /** Gives each id its part of `decode(ids)`; a character made by several tokens belongs to the last of them. */
   readonly offsets: (ids: readonly number[]) => Offset[]
   /** Bytes that a token stands for; none for special tokens. Not to be changed. */
@@ -73,9 +90,9 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
     return id
   }
   const eosId = idOf('eos_token')
-  const template = new Template(
-    typeof config.chat_template === 'string' ? config.chat_template : plainTemplate,
-  )
+  const templateText = typeof config.chat_template === 'string' ? config.chat_template : plainTemplate
+  const template = new Template(templateText)
+  const knowsTools = /\btools\b/.test(templateText)
 
   const bytesOf = (id: number): Uint8Array => (special.has(id) ? noBytes : (pieces[id] ?? noBytes))
   const walk = (ids: readonly number[], visit: (text: string) => void): void => {
@@ -95,9 +112,10 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
       })
       return text
     },
-    chat: (messages) =>
+    chat: (messages, tools = []) =>
       template.render({
-        messages: messages.map(({ role, content }) => ({ role, content })),
+        messages: knowsTools ? templateMessages(messages) : plainMessages(messages, tools),
+        ...(knowsTools && tools.length > 0 ? { tools: tools.map(asFunction) } : {}),
         bos_token: '',
         eos_token: added.find(({ id }) => id === eosId)!.content,
         add_generation_prompt: true,

@@ -48,7 +48,14 @@ export {
   type TextOptions,
   TokenRangeError,
 } from './Sequence.ts'
-export { createTokenizer, type Message, type Offset, plainTemplate, type Tokenizer } from './Tokenizer.ts'
+export {
+  createTokenizer,
+  type Message,
+  type Offset,
+  plainTemplate,
+  type Tokenizer,
+  type Tool,
+} from './Tokenizer.ts'
 export { trainTokenizer } from './TokenizerTrainer.ts'
 export {
   type Batch,

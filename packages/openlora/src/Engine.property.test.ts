@@ -6,6 +6,7 @@ import { createDecoder, type Decoder } from '@openledger/model/Decoder'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAdapterCache } from './AdapterCache.ts'
+import type { AnswerForm } from './AnswerForm.ts'
 import { createEngine, type EngineEvent, type EngineLimits, type EngineRequest } from './Engine.ts'
 import { GREEDY } from './Sampler.ts'
 import { share, view } from './SharedAdapter.ts'
@@ -59,6 +60,25 @@ afterAll(async () => {
   await single.release()
 })
 
+/** Each token is one character, so that text and tokens are one to one; the first is the end. */
+const ALPHABET = '~^{}[]",:.-0123456789abcdefghijklmnopqrstuvwxyz|'
+const tokenizer = {
+  decode: (ids: readonly number[]) => ids.map((id) => ALPHABET[id]).join(''),
+  encode: (text: string) => [...text].map((character) => ALPHABET.indexOf(character)),
+  bytes: (id: number) => (id === 0 ? new Uint8Array() : Uint8Array.of(ALPHABET.charCodeAt(id))),
+  eosId: config.eosId,
+}
+const schema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['kind', 'list'],
+  properties: {
+    kind: { enum: ['one', 'other'] },
+    list: { type: 'array', items: { type: 'integer', minimum: -9, maximum: 40 }, maxItems: 3 },
+  },
+}
+const forms: readonly AnswerForm[] = [{ json: { isStrict: true, schema } }, { json: { isStrict: false } }]
+
 type Plan = { readonly request: EngineRequest; readonly delay: number; readonly cancelAt: number | undefined }
 
 /** Carries out a plan; a request is submitted, or cancelled, when so many tokens of all were made. */
@@ -72,7 +92,7 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
     const engine = createEngine(
       {
         decoder,
-        tokenizer: { decode: (ids) => String.fromCharCode(...ids.map((id) => 64 + id)), eosId: config.eosId },
+        tokenizer,
         adapters: { acquire: async (one) => view(await cache.acquire(one)), release: cache.release },
         clock: { nowMs: () => 0 },
         emit: (events) => {
@@ -119,8 +139,9 @@ const plan = fc.record({
   own: fc.array(fc.integer({ min: 1, max: 47 }), { minLength: 1, maxLength: 30 }),
   repeats: fc.integer({ min: 1, max: 2 }),
   adapter: fc.option(fc.integer({ min: 0, max: adapters.length - 1 })),
-  outputTokensMax: fc.integer({ min: 1, max: 24 }),
+  outputTokensMax: fc.integer({ min: 1, max: 40 }),
   isSampled: fc.boolean(),
+  form: fc.option(fc.integer({ min: 0, max: forms.length - 1 }), { nil: undefined }),
   delay: fc.integer({ min: 0, max: 120 }),
   cancelAt: fc.option(fc.integer({ min: 1, max: 12 }), { freq: 4, nil: undefined }),
 })
@@ -130,7 +151,7 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, evic
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { minLength: 4, maxLength: 14 }), async (drawn) => {
       const plans = drawn.map(
-        ({ system, own, repeats, adapter, outputTokensMax, isSampled, delay, cancelAt }, id): Plan => ({
+        ({ system, own, repeats, adapter, outputTokensMax, isSampled, form, delay, cancelAt }, id): Plan => ({
           delay,
           cancelAt,
           request: {
@@ -141,6 +162,8 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, evic
             outputTokensMax,
             promptIds: [...systemPrompts[system]!, ...Array.from({ length: repeats }, () => own).flat()],
             adapter: adapter === null ? undefined : { cid: String(adapter), hash: adapters[adapter]!.hash },
+            ...(form === undefined ? {} : { form: forms[form]! }),
+            isShared: true,
             sampling: isSampled ? { ...GREEDY, temperature: 1, topP: 0.95, seed: id } : GREEDY,
           },
         }),

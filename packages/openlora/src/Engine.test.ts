@@ -54,6 +54,8 @@ const reference = (cid: string) => ({ cid, hash: adapters.get(cid)!.hash })
 /** Tokens 0 to 63 as characters from `@` on, so that text and tokens are one to one. */
 const tokenizer = {
   decode: (ids: readonly number[]) => String.fromCharCode(...ids.map((id) => 64 + id)),
+  encode: (text: string) => [...text].map((character) => character.charCodeAt(0) - 64),
+  bytes: (id: number) => Uint8Array.of(64 + id),
   eosId: config.eosId,
 }
 const limits: EngineLimits = {

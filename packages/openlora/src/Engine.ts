@@ -1,9 +1,11 @@
-import type { Adapter } from '@openledger/model'
+import type { Adapter, Tokenizer } from '@openledger/model'
 import { type Decoder, RowError } from '@openledger/model/Decoder'
 import type { PrefixSnapshot } from '@openledger/model/DecoderCache'
 import { BaseError, type Clock } from '@openledger/primitives'
 import type { AdapterReference } from './AdapterCache.ts'
 import type { AdapterSource } from './AdapterLease.ts'
+import { type AnswerForm, createFormMatchers } from './AnswerForm.ts'
+import type { GrammarMatcher, Place } from './GrammarMatcher.ts'
 import { createHistogram, type HistogramState } from './Histogram.ts'
 import { createPrefixCache, type PrefixCacheState } from './PrefixCache.ts'
 import { guessNext } from './PromptLookup.ts'
@@ -23,6 +25,10 @@ export type EngineRequest = {
   readonly stop: readonly string[]
   readonly sampling: SamplingOptions
   readonly topLogprobs: number
+  /** What the answer is held to. */
+  readonly form?: AnswerForm
+  /** Others ask the same at the same time: whoever comes later waits until the prompt is read. */
+  readonly isShared?: boolean
 }
 
 /** One token of an answer, or (`tokenId` null) text that was held back until the end. */
@@ -94,7 +100,7 @@ export type Engine = {
 
 export type EngineDependencies = {
   readonly decoder: Decoder
-  readonly tokenizer: { readonly decode: (ids: readonly number[]) => string; readonly eosId: number }
+  readonly tokenizer: Pick<Tokenizer, 'decode' | 'encode' | 'bytes' | 'eosId'>
   readonly adapters: AdapterSource
   readonly clock: Clock
   /** Takes what happened since the last call, in order. */
@@ -113,6 +119,8 @@ type Running = {
   readonly row: number
   readonly sampler: Sampler
   readonly stream: TextStream
+  /** The form of the answer and where it stands in it. */
+  readonly form: { readonly matcher: GrammarMatcher; place: Place } | undefined
   readonly answerIds: number[]
   readonly startedMs: number
   /** Prompt tokens that the row holds. */
@@ -125,6 +133,9 @@ type Running = {
 
 /** Pauses between wrong guesses double up to this. */
 const GUESS_PAUSE_MAX = 64
+/** Text that a form leaves no choice about, looked at ahead of the model. */
+const FORCED_BYTES_MAX = 64
+const forcedText = new TextDecoder()
 
 /**
  * Creates the continuous-batching loop: requests wait, get a row, read their prompt, and then decode together, each
@@ -143,6 +154,7 @@ export function createEngine(
     prefixBytesMax,
     ({ keys, values }) => keys.byteLength + values.byteLength,
   )
+  const matcherOf = createFormMatchers(tokenizer, decoder.vocabularySize)
   const cancelled = new Set<number>()
   const known = new Map<number, Entry>()
   let events: EngineEvent[] = []
@@ -203,8 +215,15 @@ export function createEngine(
   }
 
   function accept(state: Running, logits: Float32Array): void {
-    const { entry, sampler, stream, answerIds } = state
-    const choice = sampler.next(logits)
+    const { entry, sampler, stream, form, answerIds } = state
+    let choice: Choice
+    try {
+      choice = sampler.next(logits, form?.matcher.mask(form.place))
+      if (form !== undefined) form.place = form.matcher.advance(form.place, choice.tokenId)
+    } catch (error) {
+      fail(entry, error)
+      return
+    }
     if (state.firstMs === undefined) {
       state.firstMs = clock.nowMs()
       histograms.timeToFirstToken.observe((state.firstMs - entry.submittedMs) / 1_000)
@@ -222,6 +241,7 @@ export function createEngine(
     events.push({ kind: 'token', id: entry.id, delta: { ...choice, text } })
     const isFull = entry.promptIds.length + answerIds.length >= decoder.context
     if (isStopped) finish(entry, 'stop')
+    else if (form?.place.mustEnd) end(state, 'stop')
     else if (answerIds.length >= entry.outputTokensMax || isFull) end(state, 'length')
   }
 
@@ -244,9 +264,19 @@ export function createEngine(
     cancelled.clear()
   }
 
-  const isReady = (entry: Entry): boolean => entry.resident !== undefined
-
   const scopeOf = ({ adapter }: Entry): string => adapter?.hash ?? 'base'
+
+  const isSame = (a: Entry, b: Entry): boolean =>
+    scopeOf(a) === scopeOf(b) &&
+    a.promptIds.length === b.promptIds.length &&
+    a.promptIds.every((id, i) => id === b.promptIds[i])
+
+  const isReady = (entry: Entry): boolean =>
+    entry.resident !== undefined &&
+    !(
+      entry.isShared &&
+      [...reading.values()].some((other) => other.entry.isShared && isSame(other.entry, entry))
+    )
 
   /** Gives rows to those who wait, as long as the prompts that are being read leave budget. */
   function admit(): void {
@@ -263,6 +293,7 @@ export function createEngine(
           throw new RowError(row, `1 to ${decoder.context} tokens`, `${promptIds.length}`)
         }
         const startedMs = clock.nowMs()
+        const matcher = entry.form && matcherOf(entry.form)
         const state: Running = {
           entry,
           row,
@@ -273,6 +304,7 @@ export function createEngine(
           nextGuessPause: 1,
           sampler: createSampler(entry.sampling, promptIds, entry.topLogprobs),
           stream: createTextStream(tokenizer.decode, entry.stop),
+          form: matcher && { matcher, place: matcher.start },
           readTokens: 0,
         }
         decoder.setAdapter(row, entry.resident ?? undefined)
@@ -319,7 +351,8 @@ export function createEngine(
         running.set(entry.id, state)
         const isSound = Number.isFinite(logits[i]![0])
         if (isSound && prefixBytesMax > 0) {
-          prefixes.remember(scopeOf(entry), entry.promptIds, (tokens) => decoder.snapshot(row, tokens))
+          const copy = (tokens: number): PrefixSnapshot => decoder.snapshot(row, tokens)
+          prefixes.remember(scopeOf(entry), entry.promptIds, copy, { isShared: entry.isShared ?? false })
         }
         accept(state, logits[i]!)
       }
@@ -338,6 +371,12 @@ export function createEngine(
     const { entry, answerIds } = state
     const room = decoder.context - entry.promptIds.length - answerIds.length
     const wanted = entry.outputTokensMax - answerIds.length - 1
+    const forced = state.form?.matcher.forced(state.form.place, FORCED_BYTES_MAX)
+    if (forced !== undefined && forced.length > 0) {
+      return tokenizer
+        .encode(forcedText.decode(forced))
+        .slice(0, Math.max(0, Math.min(countMax, room, wanted)))
+    }
     return guessNext([...entry.promptIds, ...answerIds], Math.min(countMax, room, wanted))
   }
 

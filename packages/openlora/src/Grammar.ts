@@ -33,7 +33,10 @@ export const choice = (...options: readonly Grammar[]): Grammar =>
   options.length === 1 ? options[0]! : { kind: 'choice', options }
 
 export const repeat = (item: Grammar, min = 0, max = Number.POSITIVE_INFINITY): Grammar => ({
-  ...{ kind: 'repeat', item, min, max },
+  kind: 'repeat',
+  item,
+  min,
+  max,
 })
 
 export const optional = (item: Grammar): Grammar => repeat(item, 0, 1)

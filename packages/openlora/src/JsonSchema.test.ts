@@ -19,7 +19,11 @@ const matcherOf = (schema: JsonSchema, isStrict = true): GrammarMatcher =>
   createGrammarMatcher(jsonSchema(schema, { isStrict }), trie, tokenizer)
 
 const object = (properties: Record<string, unknown>, more: Record<string, unknown> = {}): JsonSchema => ({
-  ...{ type: 'object', properties, required: Object.keys(properties), additionalProperties: false, ...more },
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+  additionalProperties: false,
+  ...more,
 })
 
 /** Whether a text goes through token by token, each in the mask of its place, up to an end. */

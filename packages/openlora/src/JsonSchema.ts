@@ -102,12 +102,16 @@ const UNDERSTOOD = new Set([...COMMON, ...ANNOTATIONS, ...Object.values(KEYWORDS
  * Reads a JSON Schema as the grammar of the values it allows, written without white space and with properties in the order
  * of the schema.
  *
+ * @param path - Where the schema stands, for errors.
  * @param isStrict - OpenAI's rules for `strict: true`: the root is an object, every object says `additionalProperties: false`
  * and requires all its properties, and the limits hold. Without it, objects have the properties named and no others.
  * @throws {SchemaError} that names the place and what is not understood there, rather than to ignore it.
  * @see OpenAI, "Structured outputs", supported schemas.
  */
-export function jsonSchema(root: JsonSchema, { isStrict }: { readonly isStrict: boolean }): Grammar {
+export function jsonSchema(
+  root: JsonSchema,
+  { isStrict, path: at = 'schema' }: { readonly isStrict: boolean; readonly path?: string },
+): Grammar {
   const counts = { properties: 0, characters: 0, enumValues: 0 }
   const rules = new Map<unknown, Grammar>()
 
@@ -139,7 +143,7 @@ export function jsonSchema(root: JsonSchema, { isStrict }: { readonly isStrict: 
       found = isRecord(found) && Object.hasOwn(found, name) ? found[name] : undefined
     }
     if (!isRecord(found)) throw new SchemaError(path, 'a $ref to a schema that is there', reference)
-    return named(found, reference, 1)
+    return named(found, `${at}${reference.slice(1).replaceAll('/', '.')}`, 1)
   }
 
   function read(schema: unknown, path: string, depth: number): Grammar {
@@ -286,19 +290,19 @@ export function jsonSchema(root: JsonSchema, { isStrict }: { readonly isStrict: 
   }
 
   if (isStrict && (root.type !== 'object' || root.anyOf !== undefined)) {
-    throw new SchemaError('schema', 'an object at the root', root.anyOf ? 'anyOf' : String(root.type))
+    throw new SchemaError(at, 'an object at the root', root.anyOf ? 'anyOf' : String(root.type))
   }
-  const grammar = named(root, 'schema', 1)
-  for (const own of rules.values()) assertGrowing(own, new Set())
+  const grammar = named(root, at, 1)
+  for (const own of rules.values()) assertGrowing(own, at, new Set())
   return grammar
 }
 
 /** Refuses a schema that is nothing but itself, which allows no value. */
-function assertGrowing(grammar: Grammar, above: ReadonlySet<Grammar>): void {
-  if (above.has(grammar)) throw new SchemaError('$ref', 'a schema besides itself', 'a circle of $ref')
+function assertGrowing(grammar: Grammar, path: string, above: ReadonlySet<Grammar>): void {
+  if (above.has(grammar)) throw new SchemaError(path, 'a schema besides itself', 'a circle of $ref')
   const within = new Set([...above, grammar])
-  if (grammar.kind === 'rule') assertGrowing(grammar.body(), within)
-  if (grammar.kind === 'choice') for (const option of grammar.options) assertGrowing(option, within)
+  if (grammar.kind === 'rule') assertGrowing(grammar.body(), path, within)
+  if (grammar.kind === 'choice') for (const option of grammar.options) assertGrowing(option, path, within)
 }
 
 function bounds(schema: JsonSchema, least: string, most: string, path: string): readonly [number, number] {
@@ -324,7 +328,7 @@ export class SchemaError extends BaseError {
     super({
       code: 'openlora.schema',
       message: `Expected ${expected} at ${path.slice(0, 200)}, got ${got.slice(0, 200)}. Change the schema.`,
-      context: { path: path.slice(0, 200), expected, got: got.slice(0, 200) },
+      context: { param: path.slice(0, 200), expected, got: got.slice(0, 200) },
     })
   }
 }

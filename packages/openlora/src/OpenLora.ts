@@ -1,9 +1,10 @@
-import { CheckpointFolder, type Message, type Tokenizer } from '@openledger/model'
+import { CheckpointFolder, type Message, type Tokenizer, type Tool } from '@openledger/model'
 import type { DecoderPrecision } from '@openledger/model/DecoderGraph'
 import { BaseError, type Hex } from '@openledger/primitives'
 import { type AdapterReference, createAdapterCache } from './AdapterCache.ts'
 import { createAdapterLease } from './AdapterLease.ts'
 import type { AdapterMethods, AdapterWorkerData } from './AdapterWorker.ts'
+import { type AnswerForm, grammarOf } from './AnswerForm.ts'
 import type { AttributionReference } from './AttributionIndex.ts'
 import type {
   AttributionHostMethods,
@@ -47,6 +48,12 @@ export type GenerateRequest = {
   readonly sampling?: Partial<SamplingOptions>
   /** Alternatives reported with each token. */
   readonly topLogprobs?: number
+  /** Functions that a conversation tells the model about; `form` says whether and how it may call them. */
+  readonly tools?: readonly Tool[]
+  /** What the answer is held to. */
+  readonly form?: AnswerForm
+  /** Others ask the same at the same time, so that the prompt is read once. */
+  readonly isShared?: boolean
 }
 
 /** A request whose price can be told: checked, tokenised, its model found. */
@@ -64,6 +71,7 @@ export type OpenLora = {
   /**
    * Checks and tokenises a request without running it.
    * @throws {ModelNotFoundError} @throws {BaseMismatchError} @throws {PromptError} @throws {GenerationOptionError}
+   * @throws {SchemaError}
    */
   readonly prepare: (request: GenerateRequest) => Promise<Prepared>
   /**
@@ -235,7 +243,7 @@ export async function createOpenLora(
     }
   }
 
-  function readPrompt(prompt: GenerateRequest['prompt']): {
+  function readPrompt({ prompt, tools }: GenerateRequest): {
     promptText: string
     promptIds: readonly number[]
   } {
@@ -245,7 +253,8 @@ export async function createOpenLora(
       if (bad !== undefined) throw new PromptError(`token ids below ${ready.vocabularySize}`, `${bad}`)
       return { promptText: tokenizer.decode(promptIds), promptIds }
     }
-    const promptText = typeof prompt === 'string' ? prompt : tokenizer.chat(prompt as readonly Message[])
+    const promptText =
+      typeof prompt === 'string' ? prompt : tokenizer.chat(prompt as readonly Message[], tools)
     const charactersMax = ready.context * CHARACTERS_PER_TOKEN_MAX
     if (promptText.length > charactersMax) {
       throw new PromptError(`at most ${charactersMax} characters`, `${promptText.length}`)
@@ -276,7 +285,7 @@ export async function createOpenLora(
       if (model?.baseHash !== undefined && model.baseHash !== ready.baseHash) {
         throw new BaseMismatchError(request.model, model.baseHash, ready.baseHash)
       }
-      const { promptText, promptIds } = readPrompt(request.prompt)
+      const { promptText, promptIds } = readPrompt(request)
       const room = ready.context - promptIds.length
       if (promptIds.length === 0 || promptText === '') throw new PromptError('at least one token', 'none')
       if (room < 1) throw new PromptError(`at most ${ready.context - 1} tokens`, `${promptIds.length}`)
@@ -288,6 +297,8 @@ export async function createOpenLora(
         const expected = `at most ${STOP_COUNT_MAX} texts of 1 to ${STOP_LENGTH_MAX} characters`
         throw new GenerationOptionError('stop', expected, JSON.stringify(stop).slice(0, 100))
       }
+      // before anyone pays: what cannot be held to is refused here
+      if (request.form !== undefined) grammarOf(request.form)
       return {
         request,
         model,
@@ -321,6 +332,8 @@ export async function createOpenLora(
             adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
             stop: request.stop ?? [],
             topLogprobs: request.topLogprobs ?? 0,
+            ...(request.form === undefined ? {} : { form: request.form }),
+            isShared: request.isShared ?? false,
           })
           if (signal?.aborted) cancel()
         },

@@ -20,8 +20,14 @@ export type PrefixCache<S> = {
    * Remembers a prompt that was read. What it shares with an earlier one of its scope is kept, so that a prompt that
    * never comes again costs no memory.
    * @param copy - Copies the first tokens of the row that holds the prompt.
+   * @param isShared - Whether it is known already that the whole prompt comes again.
    */
-  readonly remember: (scope: string, ids: readonly number[], copy: (tokens: number) => S) => void
+  readonly remember: (
+    scope: string,
+    ids: readonly number[],
+    copy: (tokens: number) => S,
+    options?: { readonly isShared: boolean },
+  ) => void
   readonly state: () => PrefixCacheState
 }
 
@@ -85,10 +91,10 @@ export function createPrefixCache<S>(sizeBytesMax: number, sizeOf: (snapshot: S)
       }
       return undefined
     },
-    remember(scope, ids, copy) {
+    remember(scope, ids, copy, { isShared } = { isShared: false }) {
       const starts = startsOf(scope, ids, ids.length)
       let shared = starts.length
-      while (shared > 0 && !seen.has(starts[shared - 1]!)) shared--
+      while (!isShared && shared > 0 && !seen.has(starts[shared - 1]!)) shared--
       for (const start of starts.slice(shared)) see(start)
       if (shared === 0 || byStart.has(starts[shared - 1]!)) return
       const tokens = shared * PREFIX_BLOCK_TOKENS

@@ -9,6 +9,8 @@ export type Backend = {
   readonly generate: (prepared: Prepared, options?: { readonly signal?: AbortSignal }) => Generation
   /** Whether it would take a request now. */
   readonly isHealthy: () => Promise<boolean>
+  /** Whether it can make this answer at all; undefined for any. */
+  readonly canMake?: (prepared: Prepared) => boolean
 }
 
 export type RouterOptions = {
@@ -91,14 +93,16 @@ export function createRouter(backends: readonly Backend[], options: RouterOption
     .sort((a, b) => a.at - b.at)
 
   /** Gives the members in the order in which a key asks them, those with room first. */
-  function orderFor(key: string): Member[] {
+  function orderFor(key: string, prepared: Prepared): Member[] {
     const at = hash(key)
     const first = ring.findIndex((point) => point.at >= at)
     const order = new Set<Member>()
     for (let i = 0; i < ring.length && order.size < members.length; i++) {
       order.add(ring[(Math.max(0, first) + i) % ring.length]!.member)
     }
-    const able = [...order].filter(({ isUp, isDraining }) => isUp && !isDraining)
+    const able = [...order].filter(
+      ({ backend, isUp, isDraining }) => isUp && !isDraining && (backend.canMake?.(prepared) ?? true),
+    )
     const running = able.reduce((sum, member) => sum + member.running, 0)
     const bound = Math.ceil((loadFactor * (running + 1)) / able.length)
     return [
@@ -131,7 +135,7 @@ export function createRouter(backends: readonly Backend[], options: RouterOption
     const tried = new Set<Member>()
     let failure: Error = new NoBackendError(members.length)
     while (tried.size < attemptsMax) {
-      const member = orderFor(key).find((one) => !tried.has(one))
+      const member = orderFor(key, prepared).find((one) => !tried.has(one))
       if (member === undefined) break
       tried.add(member)
       member.requests++

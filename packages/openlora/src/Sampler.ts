@@ -1,5 +1,6 @@
 import { createRandom } from '@openledger/model'
 import { BaseError } from '@openledger/primitives'
+import { isAllowed, type TokenMask } from './GrammarMatcher.ts'
 
 /** How the next token is chosen. Names and meanings are those of the OpenAI and vLLM interfaces. */
 export type SamplingOptions = {
@@ -42,8 +43,11 @@ export type Choice = {
 }
 
 export type Sampler = {
-  /** Chooses a token from `[vocabulary]` logits (left unchanged) and remembers it for the penalties. */
-  readonly next: (logits: Float32Array) => Choice
+  /**
+   * Chooses a token from `[vocabulary]` logits (left unchanged) and remembers it for the penalties.
+   * @param mask - Tokens that may be chosen; at least one. Undefined allows all.
+   */
+  readonly next: (logits: Float32Array, mask?: TokenMask) => Choice
 }
 
 const BINS = 512
@@ -84,8 +88,8 @@ export function createSampler(
   }
 
   return {
-    next(logits) {
-      const adjusted = penalised(logits)
+    next(logits, mask) {
+      const adjusted = mask === undefined ? penalised(logits) : masked(penalised(logits), logits, mask)
       const tokenId = options.temperature === 0 ? argmax(adjusted) : draw(adjusted, options, random)
       countInAnswer.set(tokenId, (countInAnswer.get(tokenId) ?? 0) + 1)
       const logTotal = logSumExp(logits)
@@ -93,6 +97,13 @@ export function createSampler(
       return { tokenId, logprob: logits[tokenId]! - logTotal, top }
     },
   }
+}
+
+/** Takes away what the mask does not allow. @param original - Left unchanged. */
+function masked(values: Float32Array, original: Float32Array, mask: TokenMask): Float32Array {
+  const left = values === original ? values.slice() : values
+  for (let id = 0; id < left.length; id++) if (!isAllowed(mask, id)) left[id] = Number.NEGATIVE_INFINITY
+  return left
 }
 
 /** Gives the index of the largest value, the lowest on a tie. */

@@ -44,7 +44,11 @@ export function createTokenTrie(vocabularySize: number, bytesOf: (tokenId: numbe
   }
   const cut = <T extends Uint8Array | Int32Array>(array: T): T => array.slice(0, count) as T
   return {
-    ...{ vocabularySize, same },
-    ...{ byte: cut(byte), child: cut(child), sibling: cut(sibling), token: cut(token) },
+    vocabularySize,
+    same,
+    byte: cut(byte),
+    child: cut(child),
+    sibling: cut(sibling),
+    token: cut(token),
   }
 }

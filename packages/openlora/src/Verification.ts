@@ -69,7 +69,8 @@ export function verify(
   const found = firstDifference([
     ['promptHash', hashText(promptText), receipt.promptHash],
     ['answerHash', hashText(text), receipt.answerHash],
-    ['inputTokens', promptIds.length, receipt.inputTokens],
+    // of several answers to one prompt, the first is charged for reading it
+    ['inputTokens', receipt.inputTokens === 0 ? 0 : promptIds.length, receipt.inputTokens],
     ['outputTokens', answerIds.length, receipt.outputTokens],
     ...commonLines(receipt, drawn, evidence),
     ['attribution.shares', drawn.shares.length, attribution.shares.length],

@@ -1,5 +1,6 @@
 export type { AdapterReference } from './AdapterCache.ts'
 export { AdapterHashMismatchError } from './AdapterCache.ts'
+export { type AnswerForm, grammarOf } from './AnswerForm.ts'
 export { AttributionIndexError, type AttributionReference } from './AttributionIndex.ts'
 export {
   type AttributedAnswer,
@@ -13,6 +14,7 @@ export { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment
 export { AdapterOutputError, type FinishReason, type TokenDelta } from './Engine.ts'
 export { EvidenceError } from './Evidence.ts'
 export type { Generation, GenerationResult } from './Generation.ts'
+export { type JsonSchema, SchemaError } from './JsonSchema.ts'
 export {
   BaseMismatchError,
   createOpenLora,
@@ -40,6 +42,7 @@ export {
 } from './Router.ts'
 export { GREEDY, SamplingOptionError, type SamplingOptions } from './Sampler.ts'
 export { QueueFullError } from './Scheduler.ts'
+export { type CallEvent, createToolCallReader } from './ToolCalls.ts'
 export {
   type AnswerInputs,
   type ComputedReceipt,
