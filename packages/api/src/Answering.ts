@@ -20,7 +20,7 @@ export type AnsweringModel = {
 }
 
 /** What makes answers and says what shaped them. */
-export type Serving = Pick<OpenLora, 'prepare' | 'generate' | 'attribute'> & {
+export type Serving = Pick<OpenLora, 'prepare' | 'generate' | 'attribute' | 'embed'> & {
   readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode' | 'bytes'>
 }
 
@@ -57,6 +57,30 @@ export type Answering = {
    * before anything was delivered costs nothing. Iterate to the end.
    */
   readonly answer: (quote: Quote, payer: Payer, options: AnswerOptions) => AsyncGenerator<AnswerEvent>
+  /** @throws what `quote` throws. */
+  readonly quoteEmbeddings: (
+    model: string,
+    inputs: readonly GenerateRequest['prompt'][],
+  ) => Promise<EmbeddingQuote>
+  /**
+   * Embeds texts and charges for their tokens, in one receipt.
+   *
+   * No estimator measures which records shaped a vector, so that the contributors' part goes to the commons.
+   */
+  readonly embed: (quote: EmbeddingQuote, payer: Payer) => Promise<Embeddings>
+}
+
+/** Texts to embed with their price. */
+export type EmbeddingQuote = Pick<Quote, 'model' | 'terms' | 'maxWei'> & {
+  readonly prepared: readonly Prepared[]
+}
+
+/** Vectors in the order of the texts. */
+export type Embeddings = {
+  readonly vectors: readonly Float32Array[]
+  readonly receipt: Http.SignedReceipt
+  /** What `answerHash` is of. */
+  readonly answer: string
 }
 
 /** The policy that is signed: the agreement counts only where it was measured. */
@@ -91,7 +115,11 @@ export function createAnswering(deps: {
     return rows.map((row) => row.id as Hex)
   }
 
-  async function charge(quote: Quote, hold: Hold, result: GenerationResult) {
+  async function charge(
+    quote: Pick<Quote, 'model' | 'terms' | 'inputTokens'>,
+    hold: Hold,
+    result: Pick<GenerationResult, 'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens'>,
+  ) {
     const { model, terms } = quote
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
     const { promptIds, answerIds, text } = result
@@ -123,16 +151,47 @@ export function createAnswering(deps: {
     })
   }
 
+  async function termsOf(name: string): Promise<Pick<Quote, 'model' | 'terms'>> {
+    const model = await findModel(name)
+    if (model === undefined) throw new PublishedModelNotFoundError(name)
+    const terms = await settlement.contract.modelTerms(model.modelId)
+    if (terms.isRetired) throw new ModelRetiredError(model.modelId)
+    return { model, terms }
+  }
+
   return {
     async quote(request) {
-      const model = await findModel(request.model)
-      if (model === undefined) throw new PublishedModelNotFoundError(request.model)
-      const [prepared, terms] = await Promise.all([
-        serving.prepare(request),
-        settlement.contract.modelTerms(model.modelId),
-      ])
-      if (terms.isRetired) throw new ModelRetiredError(model.modelId)
+      const { model, terms } = await termsOf(request.model)
+      const prepared = await serving.prepare(request)
       return priced({ prepared, model, terms, inputTokens: prepared.promptIds.length })
+    },
+    async quoteEmbeddings(name, inputs) {
+      const { model, terms } = await termsOf(name)
+      const prepared = await Promise.all(
+        inputs.map((prompt) => serving.prepare({ model: name, caller: '', prompt, outputTokensMax: 1 })),
+      )
+      const inputTokens = prepared.reduce((sum, { promptIds }) => sum + promptIds.length, 0)
+      return { prepared, model, terms, maxWei: BigInt(inputTokens) * terms.inputPriceWei }
+    },
+    async embed(quote, payer) {
+      const { prepared, maxWei } = quote
+      const hold = await settlement.accounts.hold({ ...payer, amountWei: maxWei })
+      try {
+        const vectors = await serving.embed(prepared)
+        const answer = JSON.stringify(vectors.map(toBase64))
+        const promptIds = prepared.flatMap((one) => one.promptIds)
+        const receipt = await charge({ ...quote, inputTokens: promptIds.length }, hold, {
+          promptIds,
+          promptText: JSON.stringify(prepared.map(({ promptText }) => promptText)),
+          answerIds: [],
+          text: answer,
+          outputTokens: 0,
+        })
+        return { vectors, receipt, answer }
+      } finally {
+        // does nothing once it is charged
+        await settlement.accounts.release(hold.id)
+      }
     },
     async *answer(quote, payer, { signal, isStreamed }) {
       const hold = await settlement.accounts.hold({ ...payer, amountWei: quote.maxWei })
@@ -171,6 +230,10 @@ export function createAnswering(deps: {
     },
   }
 }
+
+/** Writes a vector as OpenAI does: float32, little-endian, in base64. */
+export const toBase64 = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('base64')
 
 function priced(quote: Omit<Quote, 'maxWei'>): Quote {
   const { prepared, terms, inputTokens } = quote

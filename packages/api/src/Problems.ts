@@ -177,15 +177,6 @@ export class BodyTooLargeError extends BaseError {
   }
 }
 
-export class UnsupportedRequestError extends BaseError {
-  constructor(what: string, instead: string) {
-    super({
-      code: 'request.unsupported',
-      message: `Expected a request that this server carries out, but ${what}. ${instead}`,
-    })
-  }
-}
-
 export class RouteNotFoundError extends BaseError {
   constructor(method: string, path: string) {
     super({

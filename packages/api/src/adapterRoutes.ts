@@ -5,7 +5,6 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import type { AnsweringModel } from './Answering.ts'
 import { ApiKeyUnknownError } from './Paywall.ts'
-import { UnsupportedRequestError } from './Problems.ts'
 import type { Routes } from './Routes.ts'
 
 /**
@@ -67,20 +66,6 @@ export function addAdapterRoutes(
       await assertOwner(context, body.lora_name)
       if (!serving.unpin(body.lora_name)) throw new AdapterNotLoadedError(body.lora_name)
       return { message: `LoRA adapter '${body.lora_name}' removed successfully.` }
-    },
-  )
-  routes.post(
-    '/v1/embeddings',
-    {
-      tag: 'OpenAI',
-      summary: 'Always refused: the models are made to write, not to compare.',
-      response: z.looseObject({}),
-    },
-    () => {
-      throw new UnsupportedRequestError(
-        'embeddings are not served: models that were trained to write give poor ones',
-        'Use a server with an embedding model.',
-      )
     },
   )
 }

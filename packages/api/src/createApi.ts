@@ -7,6 +7,7 @@ import { type Answering, type AnsweringModel, createAnswering, type Serving } fr
 import { addAdapterRoutes } from './adapterRoutes.ts'
 import { type ApiRouteDependencies, addApiRoutes } from './apiRoutes.ts'
 import { addCompletionRoutes } from './completionRoutes.ts'
+import { addEmbeddingRoutes } from './embeddingRoutes.ts'
 import { createMcp } from './Mcp.ts'
 import { createMetrics } from './Metrics.ts'
 import { createPaywall, PaymentRequiredError } from './Paywall.ts'
@@ -97,6 +98,7 @@ export function createApi(deps: ApiDependencies): Api {
       if (statusOf(error) >= 500) report(error, { path: '/v1' })
     },
   })
+  addEmbeddingRoutes(routes, { answering, paywall })
   addModelRoutes(routes, deps)
   addAdapterRoutes(routes, {
     serving,
@@ -164,7 +166,7 @@ function addModelRoutes(routes: ReturnType<typeof createRoutes>, { modelFactory 
 
 /** Counts what is sold on the way to whoever bought it. */
 const counted = (answering: Answering, metrics: ReturnType<typeof createMetrics>): Answering => ({
-  quote: answering.quote,
+  ...answering,
   async *answer(...request) {
     for await (const event of answering.answer(...request)) {
       metrics.count(event)

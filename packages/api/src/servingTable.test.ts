@@ -63,6 +63,7 @@ const expected = (verdict: string, field: string) =>
 describe('what docs/serving.md says of the fields', () => {
   const chats = rowsOf('Fields of a chat')
   const completions = rowsOf('Fields of a completion')
+  const embeddings = rowsOf('Fields of an embedding')
   test('covers the interface', () => {
     expect(chats.length).toBeGreaterThan(40)
     expect(completions.length).toBeGreaterThan(8)
@@ -82,11 +83,14 @@ describe('what docs/serving.md says of the fields', () => {
       expect(await outcomeOf(asked)).toEqual(expected(verdict, field))
     },
   )
-})
 
-test('embeddings are refused in words', async () => {
-  const asked = openai.embeddings.create({ model, input: 'a' })
-  await expect(asked).rejects.toMatchObject({ status: 400, code: 'request.unsupported' })
+  test.for(embeddings)(
+    'of an embedding holds: $field $example is $verdict',
+    async ({ field, example, verdict }) => {
+      const asked = openai.embeddings.create({ model, input: 'a', [field]: example })
+      expect(await outcomeOf(asked)).toEqual(expected(verdict, field))
+    },
+  )
 })
 
 describe("vLLM's routes", () => {

@@ -1,9 +1,9 @@
 import { type Hex, Open } from '@openledger/primitives'
-import { Abi, DevelopmentKeys } from '@openledger/protocol'
+import { Abi, DevelopmentKeys, type Http } from '@openledger/protocol'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type ApiHouse, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
+import { type ApiHouse, INPUT_PRICE_WEI, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
 
 const model = 'solidity-1'
 let house: ApiHouse
@@ -149,5 +149,20 @@ describe('the official client gets from a real model', () => {
     const biased = await openai.chat.completions.create({ ...request, logit_bias: { [wanted]: 100 } })
     const { answerTokenIds } = (biased as unknown as { openledger: { answerTokenIds: number[] } }).openledger
     expect(answerTokenIds).toEqual([wanted, wanted, wanted, wanted])
+  })
+
+  test('vectors that are nearer for texts that are alike, charged by the token', async () => {
+    const input = ['contract Token is ERC20', 'contract Coin is ERC20', 'the sky was blue that evening']
+    const { data, usage, ...rest } = await openai.embeddings.create({ model, input })
+    const [a, b, c] = data.map(({ embedding }) => embedding) as [number[], number[], number[]]
+    const dot = (x: number[], y: number[]): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0)
+    expect(dot(a, a)).toBeCloseTo(1, 5)
+    expect(dot(a, b)).toBeGreaterThan(dot(a, c))
+    const { receipt } = (rest as unknown as { openledger: { receipt: Http.SignedReceipt } }).openledger
+    expect(receipt).toMatchObject({ inputTokens: usage.prompt_tokens, outputTokens: 0 })
+    expect(BigInt(receipt.feeWei)).toBe(BigInt(usage.prompt_tokens) * INPUT_PRICE_WEI)
+    // one at a time it is the same vector
+    const alone = await openai.embeddings.create({ model, input: input[1]!, encoding_format: 'float' })
+    expect(dot(alone.data[0]!.embedding, b)).toBeCloseTo(1, 5)
   })
 })

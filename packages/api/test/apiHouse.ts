@@ -292,6 +292,7 @@ function createScriptedServing(
       }
       return { [Symbol.asyncIterator]: read, result }
     },
+    embed: async (prepared) => prepared.map(() => Float32Array.of(0.6, 0.8)),
     async attribute({ answerIds, text, excludedContributions }) {
       const [contributionId] = contributionIds.filter((id) => !excludedContributions.includes(id))
       const reason = {

@@ -1,4 +1,4 @@
-import { type Graph, Op } from '@openledger/tensor'
+import { type Graph, Op, type Tensor } from '@openledger/tensor'
 import { type Adapter, linearsOf } from './Adapter.ts'
 import type { Checkpoint } from './Checkpoint.ts'
 import { linearName, weightShapes } from './Config.ts'
@@ -9,6 +9,8 @@ import { createSessionCache, sessionOptions } from './SessionCache.ts'
 export type Scorer = {
   /** Gives `log p(token | tokens before it)` of each token in nats; the first is 0. */
   readonly logProbabilities: (ids: Int32Array) => Promise<Float32Array>
+  /** Gives the mean over all tokens of the last hidden state, `[hidden]`, of length 1. */
+  readonly embedding: (ids: Int32Array) => Promise<Float32Array>
   /** Gives the scores of another adapter (or of the base alone), sharing compiled graphs where the shapes agree. */
   readonly withAdapter: (adapter: Adapter | undefined) => Scorer
   readonly release: () => Promise<void>
@@ -26,7 +28,11 @@ export function createScorer(
   const shapes = weightShapes(config)
   const sessions = createSessionCache(sessionsMax, sessionOptions(options))
 
-  const build = (own: Adapter | undefined, tokens: number) => {
+  const build = (
+    own: Adapter | undefined,
+    tokens: number,
+    wanted: 'scores' | 'hidden',
+  ): Record<string, Tensor> => {
     const pairsIn = (graph: Graph) => {
       const pairs = new Map<string, Llama.LoraPair>()
       for (const { name, input, output } of own ? linearsOf(config, own.targets) : []) {
@@ -48,6 +54,7 @@ export function createScorer(
         return (layer, target) => pairs.get(linearName(layer, target))
       },
     )
+    if (wanted === 'hidden') return { hidden }
     const labels = graph.input('labels', 'int64', [tokens])
     const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), labels)
     return { logProbability: Op.negate(loss) }
@@ -60,19 +67,37 @@ export function createScorer(
       feeds[`${name}.b`] = b
     }
     const key = own ? `${own.rank} ${own.alpha} ${own.targets}` : 'base'
+    const run = async (ids: Int32Array, wanted: 'scores' | 'hidden') => {
+      const batch = collate(config, [{ ids, lossMask: new Float32Array(ids.length) }])
+      const session = await sessions.get(`${wanted} ${key} ${batch.tokens}`, () =>
+        build(own, batch.tokens, wanted),
+      )
+      const labels = wanted === 'scores' ? { labels: batch.labels } : {}
+      return session.run({ ...feeds, ids: batch.ids, ...labels })
+    }
     return {
       logProbabilities: async (ids) => {
         const scores = new Float32Array(ids.length)
         if (ids.length < 2) return scores
-        const batch = collate(config, [{ ids, lossMask: new Float32Array(ids.length) }])
-        const session = await sessions.get(`${key} ${batch.tokens}`, () => build(own, batch.tokens))
-        const results = await session.run({ ...feeds, ids: batch.ids, labels: batch.labels })
+        const results = await run(ids, 'scores')
         scores.set((results.logProbability!.data as Float32Array).subarray(0, ids.length - 1), 1)
         return scores
+      },
+      embedding: async (ids) => {
+        const results = await run(ids, 'hidden')
+        return direction(results.hidden!.data as Float32Array, ids.length, config.hiddenSize)
       },
       withAdapter: forAdapter,
       release: sessions.release,
     }
   }
   return forAdapter(adapter)
+}
+
+/** Adds up the first `tokens` rows of `[tokens, width]` and scales the sum to length 1. */
+function direction(rows: Float32Array, tokens: number, width: number): Float32Array {
+  const sum = new Float64Array(width)
+  for (let i = 0; i < tokens * width; i++) sum[i % width]! += rows[i]!
+  const length = Math.hypot(...sum)
+  return Float32Array.from(sum, (value) => (length === 0 ? 0 : value / length))
 }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { Adapter, CheckpointFolder, createGradients, loraTargets } from '@openledger/model'
+import { Adapter, CheckpointFolder, createGradients, createScorer, loraTargets } from '@openledger/model'
 import { createDecoder } from '@openledger/model/Decoder'
+import type { AdapterReference } from './AdapterCache.ts'
 import { type AdapterHostMethods, createAdapterSource } from './AdapterLease.ts'
 import { type AttributionIndex, type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
 import {
@@ -26,6 +27,14 @@ export type AttributionWorkerData = {
 /** What the attribution thread can do. */
 export type AttributionMethods = {
   readonly attribute: { readonly in: AttributionRequest; readonly out: AttributedAnswer }
+  /** Gives the direction of each text's hidden states under an adapter. */
+  readonly embed: {
+    readonly in: {
+      readonly adapter: AdapterReference | undefined
+      readonly inputs: readonly (readonly number[])[]
+    }
+    readonly out: readonly Float32Array[]
+  }
   /** Loads a model's indexes before they are needed. */
   readonly prefetch: { readonly in: AttributionReference; readonly out: unknown }
   readonly indexes: { readonly in: undefined; readonly out: ByteCacheState }
@@ -39,7 +48,7 @@ export type AttributionHostMethods = AdapterHostMethods & {
 async function start(
   data: AttributionWorkerData,
   link: WorkerLink<AttributionHostMethods & StartMethods<undefined>>,
-): Promise<Attributor> {
+): Promise<{ readonly attributor: Attributor; readonly embed: Embed }> {
   const checkpoint = await CheckpointFolder.read(data.baseDirectory)
   const tokenizer = await CheckpointFolder.readTokenizer(data.baseDirectory)
   const { config } = checkpoint
@@ -49,15 +58,33 @@ async function start(
   // only its shapes count: each answer brings its own adapter
   const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
   const gradients = createGradients(checkpoint, shape, { batchSize: 1, threads })
-  return createAttributor({
+  const adapters = createAdapterSource(link)
+  const attributor = createAttributor({
     checkpoint,
     tokenizer,
     decoder,
     gradients,
-    adapters: createAdapterSource(link),
+    adapters,
     indexes: { acquire: acquireIndex, release: releaseIndex },
   })
+  const scorer = createScorer(checkpoint, undefined, { threads })
+  return {
+    attributor,
+    async embed({ adapter: reference, inputs }) {
+      const adapter = reference && (await adapters.acquire(reference))
+      try {
+        const own = scorer.withAdapter(adapter)
+        const found: Float32Array[] = []
+        for (const ids of inputs) found.push(await own.embedding(Int32Array.from(ids)))
+        return found
+      } finally {
+        if (reference !== undefined) adapters.release(reference)
+      }
+    },
+  }
 }
+
+type Embed = (request: AttributionMethods['embed']['in']) => Promise<readonly Float32Array[]>
 
 const keyOf = ({ influenceCid, spansCid, recordsCid, attributionRoot }: AttributionReference): string =>
   [influenceCid, spansCid, recordsCid, attributionRoot].join('/')
@@ -69,17 +96,19 @@ const releaseIndex = (reference: AttributionReference): void => indexes.release(
 
 const data = workerData as AttributionWorkerData
 const indexes = createByteCache<AttributionIndex>(data.indexBytesMax)
-let attributor: Attributor | undefined
+let started: Awaited<ReturnType<typeof start>> | undefined
 let last: Promise<unknown> = Promise.resolve()
+/** One at a time: each uses all threads, and the rows of the one decoder. */
+const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+  const turn = last.then(work)
+  last = turn.catch(() => {})
+  return turn
+}
 const link = createWorkerLink<AttributionMethods, AttributionHostMethods & StartMethods<undefined>>(
   parentPort as unknown as Port,
   {
-    // one at a time: each uses all threads, and the rows of the one decoder
-    attribute: (request) => {
-      const turn = last.then(() => attributor!.attribute(request))
-      last = turn.catch(() => {})
-      return turn
-    },
+    attribute: (request) => inTurn(() => started!.attributor.attribute(request)),
+    embed: (request) => inTurn(() => started!.embed(request)),
     prefetch: (reference) =>
       acquireIndex(reference).then(
         () => releaseIndex(reference),
@@ -90,8 +119,8 @@ const link = createWorkerLink<AttributionMethods, AttributionHostMethods & Start
   },
 )
 start(data, link).then(
-  (started) => {
-    attributor = started
+  (ready) => {
+    started = ready
     link.send('ready', undefined)
   },
   (error: unknown) => link.send('startFailed', toPlainError(error)),

@@ -19,7 +19,7 @@ import type { AdapterSource } from './AdapterLease.ts'
 import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
 import { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
 import * as Evidence from './Evidence.ts'
-import { replay } from './Inference.ts'
+import { type Replay, replay } from './Inference.ts'
 
 /** Named in every attribution: whoever recomputes one needs these rules. */
 export const ENGINE_VERSION = 'openledger-attribution/2'
@@ -115,7 +115,8 @@ export function createAttributor({
       try {
         const index = await indexes.acquire(model.index)
         try {
-          const seen = await replay(decoder, adapter, promptIds, answerIds)
+          // nothing was chosen, so nothing has to be read again; embeddings are sold this way
+          const seen = answerIds.length === 0 ? NOTHING : await replay(decoder, adapter, promptIds, answerIds)
           const evidence: Evidence.Evidence = {
             queryCode:
               answerIds.length === 0
@@ -181,6 +182,12 @@ export function draw(
     excluded: excludedContributions,
   })
   return toDraft(statement, spans, request, tokenizer, cidOf(Evidence.encode(evidence)))
+}
+
+const NOTHING: Replay = {
+  logProbabilities: new Float64Array(),
+  baseLogProbabilities: new Float64Array(),
+  logits: new Float32Array(),
 }
 
 const toMilli = (nats: number): number => Math.round(nats * 1e3)

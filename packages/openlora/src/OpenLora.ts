@@ -85,6 +85,11 @@ export type OpenLora = {
    */
   readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
   /**
+   * Gives each prepared text a vector of length 1: the mean of its last hidden states under its model, for comparing texts.
+   * @param prepared - Of one model.
+   */
+  readonly embed: (prepared: readonly Prepared[]) => Promise<readonly Float32Array[]>
+  /**
    * Brings a published model's adapter into memory and keeps it there until `unpin`.
    * @returns False when it was kept already.
    * @throws {ModelNotFoundError} {PinsFullError} {AdapterHashMismatchError}
@@ -342,6 +347,13 @@ export async function createOpenLora(
       return feed.generation
     },
     attribute,
+    async embed(prepared) {
+      const model = prepared[0]?.model
+      return (await attributing.live()).link.call('embed', {
+        adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
+        inputs: prepared.map(({ promptIds }) => promptIds),
+      })
+    },
     async pin(name) {
       if (pins.has(name)) return false
       const model = name === baseName ? undefined : await lookup(name)
