@@ -1,7 +1,8 @@
 import { createAgent, PaymentRefusedError, provisionAgent } from '@openledger/agent'
 import { Open } from '@openledger/primitives'
-import { Abi, DevelopmentKeys } from '@openledger/protocol'
+import { Abi, createSender, DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { openledger, succeed } from './CommandLine.ts'
 import { lower, type Visit, visit } from './People.ts'
 
 const owner = DevelopmentKeys.account('agentOwner')
@@ -16,7 +17,7 @@ describe('an agent with a wallet of its own', () => {
     const { timestamp } = await house.l2.getBlock()
     const provisioned = await provisionAgent({
       publicClient: house.l2,
-      owner: house.l2Wallet(owner),
+      owner: createSender({ publicClient: house.l2, walletClient: house.l2Wallet(owner) }),
       deployment: house.deployment,
       name: 'end-to-end',
       description: 'Asks one question.',
@@ -107,6 +108,43 @@ describe('an agent with a wallet of its own', () => {
     const hash = await l2Wallet(owner).writeContract({ ...call, gas: 500_000n })
     expect((await l2.waitForTransactionReceipt({ hash })).status).toBe('reverted')
     expect(await l2.getBalance({ address: wallet })).toBe(before)
+  })
+
+  test('is made, asked, stopped and emptied by the command line', async () => {
+    const environment = { OPENLEDGER_URL: house.url }
+    const asOwner = (...words: string[]) => succeed(['--as', 'agentOwner', ...words], environment)
+    const made = await asOwner(
+      'create-agent',
+      'made-by-hand',
+      '--total',
+      '0.3',
+      '--fund',
+      '0.5',
+      '--days',
+      '1',
+    )
+    const [, id] = /agent (\d+), made-by-hand/.exec(made)!
+    const [, key, itsWallet] = /KEY=(0x[0-9a-f]{64}) .* agent-ask (0x[0-9a-fA-F]{40})/.exec(made)!
+    const asAgent = () =>
+      openledger(['agent-ask', itsWallet!, 'solidity-1', 'contract Agent is', '--max-tokens', '8'], {
+        ...environment,
+        OPENLEDGER_PRIVATE_KEY: key!,
+      })
+    expect(await asAgent()).toMatchObject({
+      status: 0,
+      output: expect.stringMatching(/receipt \d+: 0\.\d+ OPEN/),
+    })
+
+    await asOwner('top-up-agent', id!, '0.25')
+    await asOwner('revoke-agent', id!)
+    expect(await asAgent()).toMatchObject({
+      status: 1,
+      output: expect.stringMatching(/SessionUnknown|refused/),
+    })
+    expect(await openledger(['--as', 'caller', 'empty-agent', id!], environment)).toMatchObject({ status: 1 })
+    await asOwner('empty-agent', id!)
+    const agent = (await house.client.agents()).find((each) => each.id === id)
+    expect(agent).toMatchObject({ walletWei: '0', sessions: [{ revoked: true }] })
   })
 
   const sessionOf = () =>

@@ -171,6 +171,22 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
     await picture(page, 'governance')
   })
 
+  test('puts an agent on chain, gives it money and ends its key', async () => {
+    await connectWallet(page, 'Development: caller')
+    await page.getByRole('link', { name: 'Agents', exact: true }).click()
+    await page.getByRole('button', { name: 'New agent' }).click()
+    await page.getByLabel('Name').fill('made in the page')
+    await page.getByRole('button', { name: 'Create on chain' }).click()
+    await page.getByText('shown once').waitFor({ timeout: 60_000 })
+    await page.getByRole('button', { name: 'I have kept it' }).click()
+    const card = page.getByRole('article', { name: 'made in the page' })
+    await card.getByRole('button', { name: 'Give it more' }).click()
+    await card.getByText('Done, on chain:').waitFor({ timeout: 60_000 })
+    await card.getByRole('button', { name: 'End its keys' }).click()
+    await card.getByText('revoked by its owner').waitFor({ timeout: 60_000 })
+    await picture(page, 'agent')
+  })
+
   test('finds the blocks and transactions of all that, and the agents', async () => {
     await page.getByRole('link', { name: 'Explorer', exact: true }).click()
     await page.getByRole('heading', { name: 'Blocks' }).waitFor()

@@ -14,7 +14,7 @@ export function buildPage(): void {
   const inputs = globSync(
     [
       'apps/web/{index.html,*.ts,src/**/*}',
-      'packages/{sdk,protocol,primitives}/src/**/*.ts',
+      'packages/{agent,sdk,protocol,primitives}/src/**/*.ts',
       'package-lock.json',
     ],
     {

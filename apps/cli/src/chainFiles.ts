@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { NetworkRole } from '@openledger/node/deployment/NetworkFolder'
 import { BaseError } from '@openledger/primitives'
-import { isAddress } from 'viem'
+import { addressOf } from './Arguments.ts'
 import { table } from './Output.ts'
 
 /** What can be exported, by the word on the command line. */
@@ -32,14 +32,11 @@ export async function makeNetwork(folder: string, { owner, chainId, name }: Netw
   const { createNetworkFolder, L1_ROLES, NETWORK_ROLES } = await import(
     '@openledger/node/deployment/NetworkFolder'
   )
-  if (!isAddress(owner)) {
-    throw new BaseError({
-      code: 'cli.owner',
-      message: `Expected --owner to be an address with a right checksum, got ${owner}.`,
-      context: { owner },
-    })
-  }
-  const { accounts } = createNetworkFolder(folder, { name, l2ChainId: Number(chainId), owner })
+  const { accounts } = createNetworkFolder(folder, {
+    name,
+    l2ChainId: Number(chainId),
+    owner: addressOf(owner),
+  })
   table([
     ['role', 'address', 'what it does', 'needs on L1'],
     ...Object.entries(accounts).map(([role, { address }]) => [

@@ -1,5 +1,6 @@
 import { BaseError } from '@openledger/primitives'
 import { Command } from 'commander'
+import { addAgentCommands } from './commands/agent.ts'
 import { addChainCommands } from './commands/chain.ts'
 import { addDatanetCommands } from './commands/datanet.ts'
 import { addGovernanceCommands } from './commands/governance.ts'
@@ -33,6 +34,7 @@ addMoneyCommands(program, session)
 addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)
+addAgentCommands(program, session)
 addChainCommands(program, () => ({ privateKey: process.env['OPENLEDGER_PRIVATE_KEY'], as: options().as }))
 
 try {

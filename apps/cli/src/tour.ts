@@ -7,6 +7,7 @@ import { ask, openAccess, settled } from './asking.ts'
 import { withdrawToL1 } from './bridging.ts'
 import { type Connection, connect } from './Connection.ts'
 import { bold, cyan, dim, green, open, percent } from './Output.ts'
+import { senderOf } from './Session.ts'
 import { nextContribution } from './tourData.ts'
 import { trainAndPublish } from './training.ts'
 import { verifyReceipt } from './verifying.ts'
@@ -221,7 +222,7 @@ async function vote(connection: Connection, model: string): Promise<void> {
 }
 
 async function sendAgent(connection: Connection): Promise<void> {
-  const { l2, l2Wallet, network, url, client } = connection
+  const { l2, network, url, client } = connection
   const sessionAccount = DevelopmentKeys.account('agentSession')
   const { timestamp } = await l2.getBlock()
   const session = {
@@ -231,7 +232,7 @@ async function sendAgent(connection: Connection): Promise<void> {
   }
   const agent = await provisionAgent({
     publicClient: l2,
-    owner: l2Wallet(DevelopmentKeys.account('agentOwner')),
+    owner: senderOf(connection, DevelopmentKeys.account('agentOwner')),
     deployment: network.deployment,
     name: 'reviewer',
     description: 'Reads Solidity and asks a model what comes next.',

@@ -1,114 +1,81 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
-import { Abi, type Deployment } from '@openledger/protocol'
-import {
-  type Account,
-  type Chain,
-  encodeFunctionData,
-  keccak256,
-  type PublicClient,
-  parseEventLogs,
-  type Transport,
-  toBytes,
-  type WalletClient,
-} from 'viem'
-
-/** A wallet client with its account and chain bound in. */
-export type Wallet = WalletClient<Transport, Chain, Account>
-
-/** What a session key may do: pay one payee, so much at once and in all, until a time. */
-export type SessionLimits = {
-  readonly limitPerPaymentWei: bigint
-  readonly limitTotalWei: bigint
-  /** Unix seconds. */
-  readonly expiresAt: bigint
-}
+import type { Deployment, Sender } from '@openledger/protocol'
+import { agentIdentityAbi } from '@openledger/protocol/abi/agentIdentity'
+import { agentWalletAbi } from '@openledger/protocol/abi/agentWallet'
+import { agentWalletFactoryAbi } from '@openledger/protocol/abi/agentWalletFactory'
+import { encodeFunctionData, keccak256, type PublicClient, parseEventLogs, toBytes } from 'viem'
+import { grantSession, type SessionLimits } from './WalletCalls.ts'
 
 /** An agent on chain: its ERC-8004 identity, and the wallet that owns the identity and pays. */
 export type ProvisionedAgent = { readonly agentId: bigint; readonly wallet: Hex }
 
+/** What putting an agent on chain consists of, in order. */
+export type ProvisionStep = 'wallet' | 'identity' | 'session'
+
 export type ProvisionOptions = {
   readonly publicClient: PublicClient
-  /** The person or firm that answers for the agent. */
-  readonly owner: Wallet
+  /** Sends for the person or firm that answers for the agent. */
+  readonly owner: Pick<Sender, 'account' | 'send'>
   readonly deployment: Deployment
+  /** An owner has one agent of a name. */
   readonly name: string
   readonly description: string
   /** Address of the key that the agent's process holds. */
   readonly sessionKey: Hex
   readonly session: SessionLimits
-  /** What the wallet is to hold at least, in wei. */
+  /** What a new wallet is given, in wei. */
   readonly fundWei: bigint
   /** Where the agent finds models. */
   readonly serverUrl: string
+  /** Told before each step that is not done yet. */
+  readonly onStep?: (step: ProvisionStep) => void
 }
 
 /**
  * Puts an agent on chain: a wallet that only its owner commands, an identity that the wallet holds, money, and a session
  * key that can pay `Settlement` within its limits and do nothing else. Steps already done are not done again.
  *
- * @throws {AgentTransactionError} when a step fails on chain.
+ * @throws what `owner.send` throws when a step fails on chain; nothing after it was done, and calling again goes on.
  * @see ERC-8004 for the registration file that the identity's URI carries.
  */
 export async function provisionAgent(options: ProvisionOptions): Promise<ProvisionedAgent> {
-  const { publicClient, owner, deployment, name, sessionKey, session, fundWei } = options
+  const { publicClient, owner, deployment, name, sessionKey, session, onStep = () => {} } = options
   const { l2 } = deployment
   const salt = keccak256(toBytes(`agent ${name}`))
-  const factory = { address: l2.agentWalletFactory, abi: Abi.agentWalletFactoryAbi } as const
-  const send = async (what: string, hash: Hex) => {
-    const receipt = await publicClient.waitForTransactionReceipt({ hash, pollingInterval: 250 })
-    if (receipt.status !== 'success') throw new AgentTransactionError(what, hash)
-    return receipt
-  }
-
-  const wallet = await publicClient.readContract({
-    ...factory,
-    functionName: 'walletOf',
-    args: [owner.account.address, salt],
-  })
+  const factory = {
+    address: l2.agentWalletFactory,
+    abi: agentWalletFactoryAbi,
+    args: [owner.account, salt],
+  } as const
+  const wallet = await publicClient.readContract({ ...factory, functionName: 'walletOf' })
   if ((await publicClient.getCode({ address: wallet })) === undefined) {
-    const hash = await owner.writeContract({
-      ...factory,
-      functionName: 'createWallet',
-      args: [owner.account.address, salt],
-    })
-    await send('creating the wallet', hash)
+    onStep('wallet')
+    await owner.send({ ...factory, functionName: 'createWallet' })
   }
-
-  const heldWei = await publicClient.getBalance({ address: wallet })
-  if (heldWei < fundWei) {
-    await send('funding the wallet', await owner.sendTransaction({ to: wallet, value: fundWei - heldWei }))
-  }
-
-  const agentId = await identityOf(options, wallet, send)
+  const agentId = await identityOf(options, wallet)
   const granted = await publicClient.readContract({
     address: wallet,
-    abi: Abi.agentWalletAbi,
+    abi: agentWalletAbi,
     functionName: 'sessionOf',
     args: [sessionKey],
   })
-  const sameLimits =
+  const isGranted =
     granted.limitPerPaymentWei === session.limitPerPaymentWei &&
     granted.limitTotalWei === session.limitTotalWei &&
     granted.expiresAt === session.expiresAt
-  if (!sameLimits) {
-    const hash = await owner.writeContract({
-      address: wallet,
-      abi: Abi.agentWalletAbi,
-      functionName: 'grantSession',
-      args: [sessionKey, l2.settlement, session.limitPerPaymentWei, session.limitTotalWei, session.expiresAt],
-    })
-    await send('granting the session', hash)
+  if (!isGranted) {
+    onStep('session')
+    await owner.send(grantSession(wallet, l2.settlement, sessionKey, session))
   }
   return { agentId, wallet: wallet.toLowerCase() as Hex }
 }
 
-/** Finds the identity that the wallet holds, or has the wallet register one. */
+/** Finds the identity that the wallet holds, or has the wallet register one; the money comes with the registration. */
 async function identityOf(
-  { publicClient, owner, deployment, name, description, serverUrl }: ProvisionOptions,
+  { publicClient, owner, deployment, name, description, fundWei, serverUrl, onStep }: ProvisionOptions,
   wallet: Hex,
-  send: (what: string, hash: Hex) => Promise<{ logs: Parameters<typeof parseEventLogs>[0]['logs'] }>,
 ): Promise<bigint> {
-  const registry = { address: deployment.l2.agentIdentity, abi: Abi.agentIdentityAbi } as const
+  const registry = { address: deployment.l2.agentIdentity, abi: agentIdentityAbi } as const
   const [registered] = await publicClient.getContractEvents({
     ...registry,
     eventName: 'Registered',
@@ -116,17 +83,18 @@ async function identityOf(
     fromBlock: BigInt(deployment.l2StartBlock),
   })
   if (registered?.args.agentId !== undefined) return registered.args.agentId
+  onStep?.('identity')
   const uri = registrationUri({ name, description, wallet, serverUrl, chainId: deployment.l2ChainId })
-  const data = encodeFunctionData({ abi: Abi.agentIdentityAbi, functionName: 'register', args: [uri] })
-  const hash = await owner.writeContract({
+  const data = encodeFunctionData({ abi: agentIdentityAbi, functionName: 'register', args: [uri] })
+  const { logs, transactionHash } = await owner.send({
     address: wallet,
-    abi: Abi.agentWalletAbi,
+    abi: agentWalletAbi,
     functionName: 'execute',
     args: [registry.address, 0n, data],
+    valueWei: fundWei,
   })
-  const { logs } = await send('registering the identity', hash)
-  const [event] = parseEventLogs({ abi: Abi.agentIdentityAbi, eventName: 'Registered', logs })
-  if (event === undefined) throw new AgentTransactionError('registering the identity', hash)
+  const [event] = parseEventLogs({ abi: agentIdentityAbi, eventName: 'Registered', logs })
+  if (event === undefined) throw new AgentUnregisteredError(wallet, transactionHash)
   return event.args.agentId
 }
 
@@ -154,12 +122,12 @@ function registrationUri(agent: {
   return `data:application/json;base64,${btoa(binary)}`
 }
 
-export class AgentTransactionError extends BaseError {
-  constructor(what: string, hash: Hex) {
+export class AgentUnregisteredError extends BaseError {
+  constructor(wallet: Hex, transactionHash: Hex) {
     super({
-      code: 'agent.transaction_failed',
-      message: `Expected ${what} to succeed, but transaction ${hash} failed on chain. Nothing after it was done; call again to go on.`,
-      context: { what, hash },
+      code: 'agent.unregistered',
+      message: `Expected ${wallet} to be registered as an agent by transaction ${transactionHash}, but it says nothing of it: the deployment names another registry than the chain has.`,
+      context: { wallet, transactionHash },
     })
   }
 }

@@ -7,9 +7,10 @@ export {
   PaymentRefusedError,
 } from './Agent.ts'
 export {
-  AgentTransactionError,
+  AgentUnregisteredError,
   type ProvisionedAgent,
   type ProvisionOptions,
+  type ProvisionStep,
   provisionAgent,
-  type SessionLimits,
 } from './Provisioning.ts'
+export * as WalletCalls from './WalletCalls.ts'

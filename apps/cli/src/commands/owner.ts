@@ -1,9 +1,9 @@
-import { BaseError, CanonicalJson, type Hex, Open } from '@openledger/primitives'
+import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { modelsAbi } from '@openledger/protocol/abi/models'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
-import { getAddress } from 'viem'
+import { addressOf } from '../Arguments.ts'
 import type { Connection } from '../Connection.ts'
 import { green } from '../Output.ts'
 import { type Session, senderOf } from '../Session.ts'
@@ -96,20 +96,6 @@ export function addOwnerCommands(program: Command, session: Session): void {
     .description('takes a model of yours out of service for good')
     .argument('<model>')
     .action((model: string) => onModel(model, (id) => ({ functionName: 'retire', args: [id] })))
-}
-
-/** @throws {BaseError} when the text is no address, or one with a wrong checksum. */
-function addressOf(text: string): Hex {
-  try {
-    return getAddress(text)
-  } catch (cause) {
-    throw new BaseError({
-      code: 'cli.not_an_address',
-      message: `Expected an address of 0x and 40 hexadecimal digits, got ${text}. Nothing was sent.`,
-      context: { text },
-      cause,
-    })
-  }
 }
 
 /** Models are numbers on chain and names everywhere else. */

@@ -1,6 +1,7 @@
 import { Card, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
+import { useConnection } from 'wagmi'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
@@ -8,6 +9,8 @@ import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { Command } from '../components/Command.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { AgentOwnerPanel } from './AgentOwnerPanel.tsx'
+import { CreateAgent } from './CreateAgent.tsx'
 
 /** Agents with an identity on chain, and what each of their keys may still spend. */
 export function AgentsPage() {
@@ -18,14 +21,18 @@ export function AgentsPage() {
         Programs with an identity and a wallet of their own. They pay for answers by themselves, and a
         contract stops them at the limits that their owner set.
       </PageTitle>
+      <div>
+        <CreateAgent />
+      </div>
       <AsyncView
         query={agents}
         empty={{
           when: (list) => list.length === 0,
           view: (
             <Card withBorder>
-              <Empty title="No agent yet">The tour makes one and lets it pay up to its limit:</Empty>
-              <Command>npm run tour</Command>
+              <Empty title="No agent yet">
+                Make one with the button above: its key pays for answers, up to the limits that you set.
+              </Empty>
             </Card>
           ),
         }}
@@ -52,6 +59,9 @@ export function AgentsPage() {
 }
 
 function AgentCard({ agent }: { agent: Http.Agent }) {
+  const { address } = useConnection()
+  const network = useQuery(queries.network)
+  const isOwn = address !== undefined && address.toLowerCase() === agent.owner
   return (
     <Card withBorder component="article" aria-label={agent.name}>
       <Title order={2} size="h4" mb="xs" style={{ overflowWrap: 'anywhere' }}>
@@ -79,6 +89,9 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
             <Session key={session.key} session={session} />
           ))}
         </Stack>
+      )}
+      {isOwn && network.data !== undefined && (
+        <AgentOwnerPanel agent={agent} wopen={network.data.deployment.l2.wopen} />
       )}
     </Card>
   )

@@ -50,7 +50,7 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Figure label="Per token">
           <Amount wei={model.outputPriceWei} />
         </Figure>
-        <Figure label="Fees so far">
+        <Figure label="Paid to contributors">
           <Amount wei={model.earnedWei} />
         </Figure>
         <Figure label="Staked behind it">
