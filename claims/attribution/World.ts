@@ -18,6 +18,7 @@ import { loadAttributionIndex } from '@openledger/openlora/AttributionIndex'
 import { draw } from '@openledger/openlora/Attributor'
 import { replay } from '@openledger/openlora/Inference'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
 import { dot } from './Estimators.ts'
 import { sequenceOf } from './Gradients.ts'
 
@@ -52,7 +53,7 @@ type Reading = {
 }
 const readings = new WeakMap<Answer, Map<string, Reading>>()
 
-const CONFIG = {
+const CONFIG = Http.trainingConfigSchema.parse({
   rank: 4,
   alpha: 16,
   epochs: 4,
@@ -62,7 +63,7 @@ const CONFIG = {
   seed: 1,
   agreementRetrainings: 0,
   patience: 0,
-}
+})
 const baseDirectory = join(import.meta.dirname, '..', '..', 'assets', 'base')
 const commons: Hex = `0x${'c0'.repeat(20)}`
 

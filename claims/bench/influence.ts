@@ -9,6 +9,7 @@ import {
   rankCorrelation,
 } from '@openledger/attribution/Agreement'
 import { createRandom } from '@openledger/model'
+import { Http } from '@openledger/protocol'
 import { type Bank, openBank, type Setup } from '../attribution/Bank.ts'
 import * as Estimators from '../attribution/Estimators.ts'
 import { gradientsOf, logra, type Material, oddsGradientsOf } from '../attribution/Gradients.ts'
@@ -30,17 +31,10 @@ const GOALS = { exact: [0.65, 0.55], stored: [0.6, 0.52] } as const
 const setupOf = (corpus: Setup['corpus'], recordsEach: number, epochs: number): Setup => ({
   corpus,
   size: { contributors: 32, recordsEach, tokens: 32 },
-  config: {
-    rank: 4,
-    alpha: 16,
-    epochs,
-    batchSize: 32,
-    sequenceTokens: 64,
-    learningRate: 6e-3,
-    seed: 1,
-    agreementRetrainings: 0,
-    patience: 0,
-  },
+  config: Http.trainingConfigSchema.parse({
+    ...{ rank: 4, alpha: 16, epochs, batchSize: 32, sequenceTokens: 64 },
+    ...{ learningRate: 6e-3, seed: 1, patience: 0 },
+  }),
   generatedCount: 16,
 })
 const FULL: readonly Plan[] = [

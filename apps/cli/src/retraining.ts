@@ -61,7 +61,7 @@ export async function retrain(
 
   const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
   const { adapter } = await trainAdapter(
-    { checkpoint, tokenizer, records: joinRecords(versions), config, workers },
+    { checkpoint, tokenizer, records: joinRecords(versions, config.mixture), config, workers },
     {
       onStart: async ({ stepCount }) => onProgress(`${stepCount} steps`),
       onMetric: async ({ step, stepCount, trainingLoss }) =>

@@ -128,7 +128,7 @@ describe('every route', () => {
     const records = Http.versionRecordSchema.array().parse(await get('/api/datanets/1/versions/1/records'))
     expect(records).toHaveLength(datanet!.recordCount)
     const estimate = Http.trainingEstimateSchema.parse(
-      await get('/api/training-estimate?datanetId=1&version=1&epochs=2&batchSize=2'),
+      await get('/api/training-estimate?datanets=1:1&epochs=2&batchSize=2'),
     )
     expect(estimate.recordCount).toBe(records.length)
     expect(estimate.samples[0]!.tokens.map(({ text }) => text).join('')).toContain(

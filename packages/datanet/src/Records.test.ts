@@ -118,8 +118,8 @@ describe('JSON Lines', () => {
     const text = lines.map((line) => JSON.stringify(line)).join('\n\n')
     expect(splitIntoRecords({ name: 'data.jsonl', text })).toEqual([
       'plain',
-      'a question\nan answer',
-      'user: hello\nassistant: good day',
+      '{"completion":"an answer","prompt":"a question"}',
+      '{"messages":[{"content":"hello","role":"user"},{"content":"good day","role":"assistant"}]}',
       'a bare string',
     ])
   })

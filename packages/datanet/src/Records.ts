@@ -1,4 +1,5 @@
 import { BaseError, Bytes } from '@openledger/primitives'
+import { Contribution, RecordForm } from '@openledger/protocol'
 import { splitMarkdown } from './MarkdownRecords.ts'
 import { splitSolidity } from './SolidityRecords.ts'
 import { pack, splitAfter } from './TextPieces.ts'
@@ -46,7 +47,10 @@ export function splitIntoRecords({ name, text }: SourceFile): string[] {
   }
 }
 
-/** Takes the text that a line's object carries under the names in use for training data. */
+/**
+ * Takes what a line's object carries under the names in use for training data: a text, or one of the other forms of a record,
+ * which is kept whole.
+ */
 function splitJsonLines(name: string, text: string): string[] {
   return text.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return []
@@ -56,12 +60,23 @@ function splitJsonLines(name: string, text: string): string[] {
     } catch {
       throw new JsonLineError(name, index + 1, 'is not JSON')
     }
+    const form = RecordForm.fromValue(value)
+    if (form !== undefined) {
+      const written = RecordForm.write(form)
+      const sizeBytes = Bytes.fromUtf8(written).length
+      if (sizeBytes <= Contribution.RECORD_BYTES_MAX) return [written]
+      throw new JsonLineError(
+        name,
+        index + 1,
+        `has ${sizeBytes} bytes, and a record at most ${Contribution.RECORD_BYTES_MAX}: shorten or split it`,
+      )
+    }
     const record = textOf(value)
     if (record === undefined || record.trim() === '') {
       throw new JsonLineError(
         name,
         index + 1,
-        'has no "text", no "prompt" with "completion", and no "messages"',
+        'has no "text", no "prompt" with "completion" or with "chosen" and "rejected", and no "messages"',
       )
     }
     return pack([record], { min: 0, max: RECORD_CHARACTERS_MAX })
@@ -71,16 +86,8 @@ function splitJsonLines(name: string, text: string): string[] {
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null) return undefined
-  const { text, prompt, completion, messages } = value as Record<string, unknown>
-  if (typeof text === 'string') return text
-  if (typeof prompt === 'string' && typeof completion === 'string') return `${prompt}\n${completion}`
-  if (!Array.isArray(messages)) return undefined
-  const lines = messages.map((message: { role?: unknown; content?: unknown } | null) =>
-    typeof message?.role === 'string' && typeof message.content === 'string'
-      ? `${message.role}: ${message.content}`
-      : undefined,
-  )
-  return lines.includes(undefined) ? undefined : lines.join('\n')
+  const { text } = value as Record<string, unknown>
+  return typeof text === 'string' ? text : undefined
 }
 
 export class FileEmptyError extends BaseError {

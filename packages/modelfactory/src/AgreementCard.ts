@@ -7,12 +7,12 @@ import {
   createGradients,
   createRandom,
   createScorer,
-  fromText,
   type Sequence,
   type Tokenizer,
 } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
 import { createRetrainer } from './Retraining.ts'
+import { sequencesOf as sequencesOfRecord } from './TrainingData.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
 
 /** Part of the records that each retraining goes without. */
@@ -48,7 +48,7 @@ export async function measureAgreement(
   const { checkpoint, tokenizer, adapter, training, heldOut, config, influence } = input
   const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
   const sequencesOf = (list: readonly TrainingRecord[]): Sequence[][] =>
-    list.map(({ text }) => fromText(tokenizer, text, options))
+    list.map(({ text }) => sequencesOfRecord(tokenizer, text, options))
   const ofRecords = sequencesOf(training)
   const queries = sequencesOf(heldOut.slice(0, QUERIES_MAX)).map(([first]) => first!)
   const numbers = ofRecords.map((sequences) => sequences.length)
@@ -73,7 +73,12 @@ export async function measureAgreement(
     bm25: queries.map(({ ids }) => bm25({ tokens: ids, gradient: new Float32Array(0) })),
   }
 
-  const retrainer = createRetrainer(checkpoint, ofRecords.flat(), config)
+  const retrainer = createRetrainer(
+    checkpoint,
+    ofRecords.flat(),
+    config,
+    training.flatMap(({ weight = 1 }, i) => new Array<number>(numbers[i]!).fill(weight)),
+  )
   const scorer = createScorer(checkpoint, adapter)
   const likelihoods: number[][] = []
   try {

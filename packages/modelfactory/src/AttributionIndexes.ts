@@ -4,13 +4,13 @@ import {
   type Adapter,
   type Checkpoint,
   createGradients,
-  fromText,
   type Gradients,
   type Sequence,
   type Tokenizer,
 } from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
-import { RecordTable } from '@openledger/protocol'
+import { RecordForm, RecordTable } from '@openledger/protocol'
+import { sequencesOf } from './TrainingData.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
 
 /** Everything that answers of a model are attributed with, as bytes, and what commits to them. */
@@ -43,7 +43,10 @@ export async function buildIndexes(
   { onProgress, signal }: { readonly onProgress: (done: number) => void; readonly signal: AbortSignal },
 ): Promise<AttributionIndexes> {
   const { checkpoint, tokenizer, adapter, records, seed } = input
-  const rows = records.map((record) => ({ ...record, tokens: tokenizer.encode(record.text) }))
+  const rows = records.map((record) => ({
+    ...record,
+    tokens: tokenizer.encode(RecordForm.plainText(record.text)),
+  }))
   const table = RecordTable.encode({ records: rows })
   const spans = buildSpanIndex({ documents: rows, vocabularySize: tokenizer.vocabularySize })
 
@@ -51,7 +54,7 @@ export async function buildIndexes(
   const gradients = createGradients(checkpoint, adapter, { batchSize: GRADIENT_BATCH, sessionsMax: 2 })
   try {
     const options = { tokensMax: checkpoint.config.contextMax }
-    const sequences = records.map(({ text }) => fromText(tokenizer, text, options))
+    const sequences = records.map(({ text }) => sequencesOf(tokenizer, text, options))
     // records of like length share a batch, so that little of it is padding
     const byLength = records
       .map((_, index) => index)

@@ -8,7 +8,7 @@ import type { z } from 'zod'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { estimate } from './TrainingEstimate.ts'
-import type { TrainingRecord } from './TrainingPlan.ts'
+import { joinRecords, type TrainingRecord } from './TrainingPlan.ts'
 import { type QueueLimits, queueLimits } from './TrainingQueue.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
 import { recordsOf } from './VersionRecords.ts'
@@ -218,8 +218,12 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       await worker.call(run.id)
       return run
     },
-    async estimate({ datanetId, version, ...settings }) {
-      const records = await recordsOf(deps, { datanetId, version })
+    async estimate({ datanets, ...settings }) {
+      const versions = await Promise.all(datanets.map((each) => recordsOf(deps, each)))
+      const records = joinRecords(
+        versions,
+        datanets.map(({ weight }) => weight),
+      )
       base ??= readBase(deps.baseDirectory)
       const known = await base
       const config = Http.trainingConfigSchema.parse(settings)

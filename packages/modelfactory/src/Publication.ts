@@ -7,10 +7,10 @@ import type { RunRow, Runs } from './Runs.ts'
 const { models, trainingRuns } = schema
 
 /** Written into the configuration that goes on chain: a re-run needs the engine it ran on. */
-export const ENGINE_VERSION = 'openledger-training/2'
+export const ENGINE_VERSION = 'openledger-training/3'
 
 /** Hashes what a re-run needs besides base and data. */
-export const configHashOf = (config: Readonly<Record<string, number>>): Hex =>
+export const configHashOf = (config: Readonly<Record<string, unknown>>): Hex =>
   CanonicalJson.hash({ engineVersion: ENGINE_VERSION, ...config })
 
 const publishModel = Abi.modelsAbi.find((item) => item.type === 'function' && item.name === 'publishModel')!

@@ -1,13 +1,6 @@
-import {
-  Adapter,
-  type Checkpoint,
-  createTrainer,
-  loraTargets,
-  type Sequence,
-  type Trainer,
-} from '@openledger/model'
+import { type Adapter, type Checkpoint, createTrainer, type Sequence, type Trainer } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
-import { rateAt } from './Training.ts'
+import { rateAt, trainerOptionsOf } from './Training.ts'
 import { planBatches } from './TrainingPlan.ts'
 
 export type Retrainer = {
@@ -24,19 +17,18 @@ export type Retrainer = {
   readonly release: () => Promise<void>
 }
 
-/** Prepares to repeat a training over the same sequences, as `trainAdapter` does it with the same configuration. */
+/**
+ * Prepares to repeat a training over the same sequences, as `trainAdapter` does it with the same configuration.
+ * @param weights - How often an epoch sees each sequence.
+ */
 export function createRetrainer(
   checkpoint: Checkpoint,
   sequences: readonly Sequence[],
   config: Http.TrainingConfig,
+  weights: readonly number[] = sequences.map(() => 1),
 ): Retrainer {
-  const { rank, alpha, seed, batchSize } = config
-  const plan = planBatches(sequences.length, config)
-  const trainer: Trainer = createTrainer(checkpoint, {
-    mode: 'lora',
-    adapter: Adapter.create(checkpoint.config, { rank, alpha, targets: loraTargets, seed }),
-    rowsMax: batchSize,
-  })
+  const plan = planBatches(weights, config)
+  const trainer: Trainer = createTrainer(checkpoint, trainerOptionsOf(checkpoint, config))
   const start = trainer.state()
   const blank = sequences.map(({ lossMask }) => new Float32Array(lossMask.length))
   return {

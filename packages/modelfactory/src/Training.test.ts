@@ -8,7 +8,7 @@ import {
   type Tokenizer,
 } from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
-import { Http, RecordTable } from '@openledger/protocol'
+import { Http, RecordForm, RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
@@ -67,14 +67,18 @@ describe('training an adapter', () => {
     )
   })
 
-  async function train(resume?: TrainingCheckpoint, changes: Partial<Http.TrainingConfig> = {}) {
+  async function train(
+    resume?: TrainingCheckpoint,
+    changes: Partial<Http.TrainingConfig> = {},
+    learned: readonly TrainingRecord[] = records,
+  ) {
     const checkpoints: TrainingCheckpoint[] = []
     const metrics: TrainingProgress[] = []
     const result = await trainAdapter(
       {
         checkpoint,
         tokenizer,
-        records,
+        records: learned,
         workers: 0,
         config: { ...config, ...changes },
         ...(resume === undefined ? {} : { resume }),
@@ -117,6 +121,72 @@ describe('training an adapter', () => {
       expect(again).toMatchObject({ stepCount: result.stepCount, validationLoss: result.validationLoss })
       expect(again.adapter.hash).toBe(result.adapter.hash)
     }
+  })
+
+  const formed = (form: RecordForm.RecordForm, index: number): TrainingRecord => {
+    const text = RecordForm.write(form)
+    return { ...records[index]!, recordId: hash(text), clusterId: hash(text), text }
+  }
+  const preferences = records.map((_, i) =>
+    formed(
+      {
+        kind: 'preference',
+        prompt: `Vault ${i}? `,
+        chosen: 'It is closed now.',
+        rejected: 'Open it, quick!',
+      },
+      i,
+    ),
+  )
+  const mixed = records.map((record, i) => {
+    const forms: RecordForm.RecordForm[] = [
+      { kind: 'text', text: record.text },
+      { kind: 'completion', prompt: `Vault ${i} opens on day`, completion: ` ${i}.` },
+      {
+        kind: 'chat',
+        messages: [
+          { role: 'user', content: `When does vault ${i} open?` },
+          { role: 'assistant', content: `On day ${i}.` },
+        ],
+      },
+    ]
+    return { ...formed(forms[i % 3]!, i), weight: i % 2 === 0 ? 1 : 1.5 }
+  })
+  test.for([
+    ['a 4-bit base with dropout', { method: 'qlora', dropout: 0.1, isRankStabilised: true }, records],
+    ['preferences', { objective: 'preference', learningRate: 2e-3 }, preferences],
+    ['texts, completions and conversations in a mixture', {}, mixed],
+  ] as const)('%s: learns, and goes on to the bit', async ([, changes, learned]) => {
+    const { result, checkpoints } = await train(undefined, changes, learned)
+    expect(result.validationLoss).toBeLessThan(result.baseValidationLoss)
+    const again = await train(checkpoints[0], changes, learned)
+    expect(again.result.adapter.hash).toBe(result.adapter.hash)
+    const hooks = { onProgress: () => {}, signal: new AbortController().signal }
+    const input = { checkpoint, tokenizer, adapter: result.adapter, records: result.training, seed: 1 }
+    const influence = InfluenceIndex.decode((await buildIndexes(input, hooks)).influence)
+    expect(influence.recordIds).toHaveLength(result.training.length)
+  })
+
+  test('says that there are no preferences to learn', async () => {
+    await expect(train(undefined, { objective: 'preference' })).rejects.toThrow('none of 60 is one')
+  })
+
+  test('goes on from where it was stopped, not from the checkpoint before', async () => {
+    const { result } = await train()
+    const controller = new AbortController()
+    const kept: TrainingCheckpoint[] = []
+    const input = { checkpoint, tokenizer, records, config, workers: 0 }
+    const hooks = {
+      onStart: async () => {},
+      onMetric: async ({ step }: TrainingProgress) => {
+        if (step === 15) controller.abort()
+      },
+      onCheckpoint: async (each: TrainingCheckpoint) => void kept.push(each),
+      nowMs: () => 0,
+    }
+    await expect(trainAdapter(input, { ...hooks, signal: controller.signal })).rejects.toThrow('abort')
+    expect(kept.map(({ step }) => step)).toEqual([15])
+    expect((await train(kept[0])).result.adapter.hash).toBe(result.adapter.hash)
   })
 
   test('indexes exactly what it was trained on, and again to the same root', async () => {

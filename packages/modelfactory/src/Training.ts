@@ -2,14 +2,14 @@ import {
   Adapter,
   type Checkpoint,
   createTrainer,
-  fromText,
   learningRateAt,
   loraTargets,
-  type Sequence,
   type Tokenizer,
-  type Trainer,
+  type TrainerOptions,
 } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
+import { createLearner } from './Learner.ts'
+import { recordsFor } from './TrainingData.ts'
 import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
 /** A training to go on with: the trainer's state after `step` steps, and the best that was measured until then. */
@@ -59,8 +59,6 @@ export type TrainingResult = {
 const METRIC_STEPS = 5
 const CHECKPOINT_STEPS = 40
 const VALIDATION_COUNT = 6
-/** Records measured on at most: enough for two digits. */
-const HELD_OUT_SEQUENCES_MAX = 64
 
 /**
  * Trains a LoRA adapter on records and measures it on records kept out.
@@ -70,29 +68,17 @@ const HELD_OUT_SEQUENCES_MAX = 64
  * records kept out, and training stops after `patience` measurements without a better one.
  *
  * @throws {DOMException} `AbortError` when `hooks.signal` aborts.
+ * @throws {PreferencesMissingError} {NotFiniteError}
  */
 export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): Promise<TrainingResult> {
   const { checkpoint, tokenizer, records, config, workers, resume } = input
-  const { training, heldOut } = partRecords(records)
-  const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
-  const sequencesOf = (list: readonly TrainingRecord[]) =>
-    list.flatMap(({ text }) => fromText(tokenizer, text, options))
-  const sequences = sequencesOf(training)
-  const measured = sequencesOf(heldOut).slice(0, HELD_OUT_SEQUENCES_MAX)
-  const plan = planBatches(sequences.length, config)
-  const trainer = createTrainer(checkpoint, {
-    mode: 'lora',
-    adapter: Adapter.create(checkpoint.config, {
-      rank: config.rank,
-      alpha: config.alpha,
-      targets: loraTargets,
-      seed: config.seed,
-    }),
-    workers,
-  })
+  const { training, heldOut } = partRecords(recordsFor(config.objective, records))
+  const trainer = createTrainer(checkpoint, { ...trainerOptionsOf(checkpoint, config), workers })
   try {
+    const learner = await createLearner(trainer, { tokenizer, training, heldOut, config, checkpoint })
+    const plan = planBatches(learner.weights, config)
     // the adapter starts as a change of nothing, so this is the base's own loss
-    const baseValidationLoss = await measure(trainer, measured, config.batchSize)
+    const baseValidationLoss = await learner.measure()
     await hooks.onStart({ stepCount: plan.length, baseValidationLoss })
     if (resume !== undefined) trainer.restore(resume.state)
     const validateEvery = Math.max(1, Math.ceil(plan.length / VALIDATION_COUNT))
@@ -105,13 +91,12 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
         if (step > (resume?.step ?? 0)) await hooks.onCheckpoint({ step, state: trainer.state(), best })
         hooks.signal.throwIfAborted()
       }
-      const batch = toBatch(plan[step]!.map((index) => sequences[index]!))
-      const result = await trainer.step(batch, rateAt(config, step, plan.length))
+      const result = await learner.step(plan[step]!, rateAt(config, step, plan.length))
       since = { ...since, tokens: since.tokens + result.tokens }
       const done = step + 1
       const isLast = done === plan.length
       const validates = done % validateEvery === 0 || isLast
-      const measuredLoss = validates ? await measure(trainer, measured, config.batchSize) : null
+      const measuredLoss = validates ? await learner.measure() : null
       if (measuredLoss !== null) {
         best =
           best === undefined || measuredLoss < best.loss
@@ -146,6 +131,24 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
   }
 }
 
+/** The trainer that a configuration asks for, with the adapter's start. */
+export const trainerOptionsOf = (
+  checkpoint: Checkpoint,
+  config: Http.TrainingConfig,
+): TrainerOptions & { readonly mode: 'lora' } => ({
+  mode: 'lora',
+  adapter: Adapter.create(checkpoint.config, {
+    rank: config.rank,
+    // an adapter divides its alpha by its rank
+    alpha: config.isRankStabilised ? config.alpha * Math.sqrt(config.rank) : config.alpha,
+    targets: loraTargets,
+    seed: config.seed,
+  }),
+  isQuantised: config.method === 'qlora',
+  dropout: config.dropout,
+  seed: config.seed,
+})
+
 /** Gives the learning rate of a step, from 0: a short rise, then half a cosine. */
 export const rateAt = (
   { learningRate }: Pick<Http.TrainingConfig, 'learningRate'>,
@@ -158,20 +161,3 @@ export const rateAt = (
     stepsTotal,
     warmUpSteps: Math.min(20, Math.ceil(stepsTotal / 10)),
   })
-
-const toBatch = (sequences: readonly Sequence[]) => ({
-  ids: sequences.map(({ ids }) => ids),
-  lossMask: sequences.map(({ lossMask }) => lossMask),
-})
-
-/** Mean loss over all counted tokens, in nats. */
-async function measure(trainer: Trainer, sequences: readonly Sequence[], batchSize: number): Promise<number> {
-  let lossSum = 0
-  let tokenSum = 0
-  for (let start = 0; start < sequences.length; start += batchSize) {
-    const { loss, tokens } = await trainer.evaluate(toBatch(sequences.slice(start, start + batchSize)))
-    lossSum += loss * tokens
-    tokenSum += tokens
-  }
-  return lossSum / Math.max(1, tokenSum)
-}

@@ -1,13 +1,14 @@
-import { fromText, type LlamaConfig, type Tokenizer, trainingBytes } from '@openledger/model'
-import type { Http } from '@openledger/protocol'
+import { type LlamaConfig, type Tokenizer, trainingBytes } from '@openledger/model'
+import { type Http, RecordForm } from '@openledger/protocol'
 import { type Database, desc, gt, schema } from '@openledger/store'
+import { pairsOf, recordsFor, sequencesOf } from './TrainingData.ts'
 import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
 const { trainingMetrics } = schema
 /** Measurements of recent runs that the speed is the median of. */
 const SPEEDS_MAX = 20
 const SAMPLES_MAX = 3
-const SAMPLE_TOKENS_MAX = 48
+const SAMPLE_TOKENS_MAX = 160
 /** Attribution takes about two passes over the records after training. */
 const INDEX_PASSES = 2
 
@@ -22,11 +23,23 @@ export async function estimate(
   config: Http.TrainingConfig,
 ): Promise<Http.TrainingEstimate> {
   const { tokenizer } = model
-  const { training, heldOut } = partRecords(records)
+  const { training, heldOut } = partRecords(recordsFor(config.objective, records))
   const options = { tokensMax: Math.min(config.sequenceTokens, model.config.contextMax) }
-  const sequences = training.map(({ text }) => fromText(tokenizer, text, options))
+  const forms = { text: 0, completion: 0, chat: 0, preference: 0 }
+  for (const { text } of records) forms[RecordForm.read(text).kind]++
+  const isPreference = config.objective === 'preference'
+  // a preference is read twice a step: once to see how wrong the model is about it, once to learn
+  const pairs = isPreference ? pairsOf(tokenizer, training, options) : []
+  const sequences = isPreference
+    ? pairs.map(({ chosen, rejected }) => [chosen, rejected])
+    : training.map(({ text }) => sequencesOf(tokenizer, text, options))
   const all = sequences.flat()
+  const weights = isPreference
+    ? pairs.map(() => 1)
+    : sequences.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1))
   const tokens = all.reduce((sum, { ids }) => sum + ids.length, 0)
+  // one of each form first, so that a mixed version shows how each is read
+  const shown = [...training].sort((a, b) => firstOfForm(training, a) - firstOfForm(training, b))
   const speeds = (
     await orm
       .select({ speed: trainingMetrics.tokensPerSecond })
@@ -42,20 +55,29 @@ export async function estimate(
     recordCount: records.length,
     heldOutCount: heldOut === training ? 0 : heldOut.length,
     tokenCount: tokens,
-    stepCount: planBatches(all.length, config).length,
+    stepCount: planBatches(weights, config).length,
     seconds: speed === undefined ? null : Math.ceil((tokens * (config.epochs + INDEX_PASSES)) / speed),
     memoryBytes: trainingBytes(model.config, { rank: config.rank, workers: model.workers }),
-    samples: sequences.slice(0, SAMPLES_MAX).flatMap(([first], i) => {
+    forms,
+    samples: shown.slice(0, SAMPLES_MAX).flatMap((record) => {
+      const [first] = sequencesOf(tokenizer, record.text, options)
       if (first === undefined) return []
       const ids = [...first.ids.subarray(0, SAMPLE_TOKENS_MAX)]
       return [
         {
-          recordId: training[i]!.recordId,
+          recordId: record.recordId,
+          form: RecordForm.read(record.text).kind,
           tokens: ids.map((id, t) => ({ text: markOf(tokenizer, id), isLearned: first.lossMask[t]! > 0 })),
         },
       ]
     }),
   }
+}
+
+/** 0 for the first record of its form, 1 for every other. */
+function firstOfForm(records: readonly TrainingRecord[], record: TrainingRecord): number {
+  const { kind } = RecordForm.read(record.text)
+  return records.find(({ text }) => RecordForm.read(text).kind === kind) === record ? 0 : 1
 }
 
 /** A token as a person sees it; marks that no text has are named. */

@@ -38,13 +38,15 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
   }
   const set = (values: Partial<typeof trainingRuns.$inferInsert>) => update(values)
   try {
-    const list = joinRecords(await Promise.all(run.datanets.map((each) => recordsOf(deps, each))))
+    const config = Http.trainingConfigSchema.parse(run.config)
+    const versions = await Promise.all(run.datanets.map((each) => recordsOf(deps, each)))
+    const list = joinRecords(versions, config.mixture)
     const resume = run.checkpointCid === null ? undefined : unpack(await blobs.get(run.checkpointCid))
     const outcome = await runTraining(
       {
         baseDirectory,
         records: list,
-        config: Http.trainingConfigSchema.parse(run.config),
+        config,
         workers,
         ...(resume === undefined ? {} : { resume }),
       },

@@ -48,7 +48,8 @@ describe('planning batches', () => {
         fc.integer({ min: 1, max: 9 }),
         fc.nat(1_000),
         (count, epochs, batchSize, seed) => {
-          const plan = planBatches(count, { epochs, batchSize, seed })
+          const weights = new Array<number>(count).fill(1)
+          const plan = planBatches(weights, { epochs, batchSize, seed })
           const perEpoch = Math.ceil(count / batchSize)
           expect(plan).toHaveLength(perEpoch * epochs)
           for (let epoch = 0; epoch < epochs; epoch++) {
@@ -57,14 +58,41 @@ describe('planning batches', () => {
               Array.from({ length: count }, (_, index) => index),
             )
           }
-          expect(planBatches(count, { epochs, batchSize, seed })).toEqual(plan)
+          expect(planBatches(weights, { epochs, batchSize, seed })).toEqual(plan)
         },
       ),
     )
   })
 })
 
+test('an epoch shows a sequence as often as its weight says, on average', () => {
+  const plan = planBatches([1, 2, 0.25, 1.5], { epochs: 400, batchSize: 4, seed: 3 }).flat()
+  const seen = [0, 1, 2, 3].map((index) => plan.filter((each) => each === index).length)
+  expect(seen.slice(0, 2)).toEqual([400, 800])
+  expect(Math.abs(seen[2]! - 100)).toBeLessThan(30)
+  expect(Math.abs(seen[3]! - 600)).toBeLessThan(40)
+})
+
 describe('versions of several Datanets', () => {
+  test('keep near duplicates of each other on one side, whatever validation called them', () => {
+    const sentence = (i: number, last: string) =>
+      `The keeper of lighthouse ${i} writes down the wind, the tide, the hour and the names of ships that pass before ${last}.`
+    const ofFirst = Array.from({ length: 300 }, (_, i) => recordOf(sentence(i * 7919, 'dawn')))
+    const ofSecond = Array.from({ length: 300 }, (_, i) => recordOf(sentence(i * 7919, 'noon')))
+    const { training, heldOut } = partRecords(joinRecords([ofFirst, ofSecond]))
+    const keeperOf = ({ text }: TrainingRecord) => text.split(' ')[4]
+    const kept = new Set(heldOut.map(keeperOf))
+    expect(kept.size).toBeGreaterThan(3)
+    expect(heldOut.length).toBe(2 * kept.size)
+    expect(training.filter((record) => kept.has(keeperOf(record)))).toEqual([])
+  })
+
+  test('count as often as the mixture says', () => {
+    const [first, second] = [recordOf('a first record'), recordOf('a second record')]
+    const joined = joinRecords([[first], [first, second]], [1, 0.5])
+    expect(joined.map(({ weight = 1 }) => weight)).toEqual([1, 0.5])
+  })
+
   test('are joined in their order, and what more than one holds is taken once', () => {
     const record = (id: number): TrainingRecord => ({
       recordId: `0x${id}`,

@@ -1,6 +1,7 @@
+import { clusterRecords } from '@openledger/attribution'
 import { createRandom } from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
-import type { Http } from '@openledger/protocol'
+import { type Http, RecordForm } from '@openledger/protocol'
 
 /** A record to train on, as its Datanet version holds it. */
 export type TrainingRecord = {
@@ -8,12 +9,24 @@ export type TrainingRecord = {
   readonly contributionId: Hex
   readonly clusterId: Hex
   readonly text: string
+  /** How often an epoch sees it; 1 where nothing is said. */
+  readonly weight?: number
 }
 
-/** Joins the records of several versions in their order; what more than one holds is taken once. */
-export function joinRecords(versions: readonly (readonly TrainingRecord[])[]): TrainingRecord[] {
+/**
+ * Joins the records of several versions in their order; what more than one holds is taken once, from the first.
+ * @param mixture - How often an epoch sees each record of each version.
+ */
+export function joinRecords(
+  versions: readonly (readonly TrainingRecord[])[],
+  mixture: readonly number[] = [],
+): TrainingRecord[] {
   const seen = new Map<Hex, TrainingRecord>()
-  for (const record of versions.flat()) if (!seen.has(record.recordId)) seen.set(record.recordId, record)
+  for (const [i, records] of versions.entries()) {
+    const weight = mixture[i] ?? 1
+    for (const record of records)
+      if (!seen.has(record.recordId)) seen.set(record.recordId, weight === 1 ? record : { ...record, weight })
+  }
   return [...seen.values()]
 }
 
@@ -23,35 +36,71 @@ const HELD_OUT_IN = 20n
 /**
  * Parts records into those to train on and those to measure on.
  *
- * The hash of a record's cluster decides, so near duplicates never straddle and a record stays on its side in every
- * version. A set too small to spare any is measured on itself, and says so by returning the same records.
+ * The hash of a record's lineage decides, so near duplicates never straddle, in whatever Datanets they are, and a record stays
+ * on its side in every version. A set too small to spare any is measured on itself, and says so by returning the same records.
  */
 export function partRecords(records: readonly TrainingRecord[]): {
   readonly training: readonly TrainingRecord[]
   readonly heldOut: readonly TrainingRecord[]
 } {
-  const isHeldOut = ({ clusterId }: TrainingRecord) =>
-    Bytes.toUint(Bytes.fromHex(clusterId).subarray(24)) % HELD_OUT_IN === 0n
-  const heldOut = records.filter(isHeldOut)
-  const training = records.filter((record) => !isHeldOut(record))
+  const isHeldOut = lineagesOf(records).map(
+    (lineage) => Bytes.toUint(Bytes.fromHex(lineage).subarray(24)) % HELD_OUT_IN === 0n,
+  )
+  const heldOut = records.filter((_, i) => isHeldOut[i])
+  const training = records.filter((_, i) => !isHeldOut[i])
   return heldOut.length === 0 || training.length === 0
     ? { training: records, heldOut: records }
     : { training, heldOut }
 }
 
 /**
+ * Names for each record the lineage that it belongs to: records that are near duplicates of each other, in whatever Datanet,
+ * have one name, that of the first of them.
+ *
+ * Computed from the texts, so that who trains again needs to believe nobody; what validation found besides is kept.
+ */
+export function lineagesOf(records: readonly TrainingRecord[]): Hex[] {
+  const parents = records.map((_, i) => i)
+  const rootOf = (i: number): number => {
+    let at = i
+    while (parents[at] !== at) at = parents[at]!
+    parents[i] = at
+    return at
+  }
+  const join = (a: number, b: number): void => {
+    const [first, second] = [rootOf(a), rootOf(b)].sort((x, y) => x - y) as [number, number]
+    parents[second] = first
+  }
+  const byCluster = new Map<string, number>()
+  const candidates = records.map(({ text }, i) => ({ recordId: String(i), text: RecordForm.plainText(text) }))
+  for (const [i, { clusterId }] of clusterRecords(candidates).entries()) join(i, Number(clusterId))
+  for (const [i, { clusterId, recordId }] of records.entries()) {
+    for (const name of [clusterId, recordId]) {
+      const known = byCluster.get(name)
+      if (known === undefined) byCluster.set(name, i)
+      else join(i, known)
+    }
+  }
+  return records.map((_, i) => records[rootOf(i)]!.clusterId)
+}
+
+/**
  * Orders the sequences of every epoch: a fresh shuffle each, decided by the seed alone, cut into batches.
- * @param sequenceCount - How many sequences one epoch has.
+ * @param weights - How often an epoch sees each sequence; what is left of a whole number is drawn by chance.
  * @returns Indices of sequences, step by step over all epochs.
  */
 export function planBatches(
-  sequenceCount: number,
+  weights: readonly number[],
   { epochs, batchSize, seed }: Pick<Http.TrainingConfig, 'epochs' | 'batchSize' | 'seed'>,
 ): number[][] {
   const random = createRandom(seed)
   const batches: number[][] = []
   for (let epoch = 0; epoch < epochs; epoch++) {
-    const order = Array.from({ length: sequenceCount }, (_, index) => index)
+    const order = weights.flatMap((weight, index) => {
+      const whole = Math.floor(weight)
+      const isOnceMore = weight > whole && random.next() < weight - whole
+      return new Array<number>(whole + (isOnceMore ? 1 : 0)).fill(index)
+    })
     for (let last = order.length - 1; last > 0; last--) {
       const other = Math.floor(random.next() * (last + 1))
       ;[order[last], order[other]] = [order[other]!, order[last]!]

@@ -59,7 +59,7 @@ try {
   )
   const { training, heldOut } = result
   const agreement =
-    task.config.agreementRetrainings === 0
+    task.config.agreementRetrainings === 0 || task.config.objective === 'preference'
       ? undefined
       : await measureAgreement(
           {

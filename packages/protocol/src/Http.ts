@@ -188,6 +188,18 @@ export const trainingConfigSchema = z.object({
   agreementRetrainings: z.number().int().min(0).max(128).default(0),
   /** Measurements on held-out records without a better one before training stops; 0 never stops early. */
   patience: z.number().int().min(0).max(6).default(2),
+  /** Whether the base is kept in 4 bits while it is trained over (QLoRA). */
+  method: z.enum(['lora', 'qlora']).default('lora'),
+  /** What is learned: what records say, or which of two answers people prefer (DPO). */
+  objective: z.enum(['likelihood', 'preference']).default('likelihood'),
+  /** How closely preferences are held to the base; more is closer. */
+  preferenceBeta: z.number().min(0.01).max(2).default(0.1),
+  /** Part of the channels that the adapter does not see of a token in training. */
+  dropout: z.number().min(0).max(0.5).default(0),
+  /** Whether alpha is divided by the square root of the rank instead of the rank (rsLoRA). */
+  isRankStabilised: z.boolean().default(false),
+  /** How often an epoch sees each record of each Datanet version, in their order; 1 where nothing is said. */
+  mixture: z.array(z.number().min(0.01).max(100)).max(8).default([]),
 })
 /** How well what the index says of records agrees with training again without them; the ceiling is 1,000,000. */
 export const agreementSchema = z.object({
@@ -221,12 +233,21 @@ export const createTrainingRunSchema = signedSchema(
 )
 // GET /api/training-estimate: what a run would do, before anyone signs
 export const trainingEstimateQuerySchema = z.object({
-  datanetId: z.string().regex(/^\d{1,20}$/),
-  version: z.coerce.number().int().positive(),
+  /** `1:3,2:1:0.5`: version 3 of Datanet 1, and version 1 of Datanet 2 half as often. */
+  datanets: z
+    .string()
+    .regex(/^\d{1,20}:\d{1,9}(:\d{1,3}(\.\d{1,4})?)?(,\d{1,20}:\d{1,9}(:\d{1,3}(\.\d{1,4})?)?){0,7}$/)
+    .transform((list) =>
+      list.split(',').map((each) => {
+        const [datanetId, version, weight = '1'] = each.split(':') as [string, string, string?]
+        return { datanetId, version: Number(version), weight: Number(weight) }
+      }),
+    ),
   epochs: z.coerce.number().int().min(1).max(50).default(8),
   batchSize: z.coerce.number().int().min(1).max(64).default(8),
   sequenceTokens: z.coerce.number().int().min(32).max(512).default(256),
   rank: z.coerce.number().int().min(1).max(64).default(8),
+  objective: z.enum(['likelihood', 'preference']).default('likelihood'),
 })
 export const trainingEstimateSchema = z.object({
   recordCount: z.number().int(),
@@ -237,10 +258,13 @@ export const trainingEstimateSchema = z.object({
   /** Null until this server has trained once. */
   seconds: z.number().int().nullable(),
   memoryBytes: z.number(),
+  /** How many records are plain text, prompts with completions, conversations and preferences. */
+  forms: z.record(z.enum(['text', 'completion', 'chat', 'preference']), z.number().int()),
   /** The first records as the model reads them; what is not learned is context. */
   samples: z.array(
     z.object({
       recordId: hashSchema,
+      form: z.enum(['text', 'completion', 'chat', 'preference']),
       tokens: z.array(z.object({ text: z.string(), isLearned: z.boolean() })),
     }),
   ),

@@ -111,7 +111,7 @@ export const trainingRuns = pgTable(
     owner: text('owner').notNull(),
     /** `{datanetId, version}[]` */
     datanets: jsonb('datanets').$type<{ datanetId: string; version: number }[]>().notNull(),
-    config: jsonb('config').$type<Record<string, number>>().notNull(),
+    config: jsonb('config').$type<Record<string, unknown>>().notNull(),
     inputPriceWei: wei('input_price_wei').notNull(),
     outputPriceWei: wei('output_price_wei').notNull(),
     influenceBps: integer('influence_bps').notNull(),

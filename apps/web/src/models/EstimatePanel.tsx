@@ -31,7 +31,9 @@ export function EstimatePanel({ of }: { of: EstimateOf }) {
         <Figure label="Steps">{data.stepCount.toLocaleString('en')}</Figure>
         <Figure label="Tokens a pass">{data.tokenCount.toLocaleString('en')}</Figure>
       </Figures>
-      <Text size="sm">{splitWords(data)}</Text>
+      <Text size="sm">
+        {splitWords(data)} {formWords(data)}
+      </Text>
       <UnstyledButton onClick={toggle} aria-expanded={opened}>
         <Text size="sm" td="underline">
           {opened ? 'Hide' : 'Show'} how the model reads the first records
@@ -41,6 +43,9 @@ export function EstimatePanel({ of }: { of: EstimateOf }) {
         <Stack gap="sm">
           {data.samples.map((sample) => (
             <Group gap={4} key={sample.recordId} aria-label="Tokens of a record">
+              <Text size="xs" c="dimmed" w="100%">
+                {FORMS[sample.form]}
+              </Text>
               {sample.tokens.map(({ text, isLearned }, i) => (
                 // tokens repeat, and a record never changes
                 // biome-ignore lint/suspicious/noArrayIndexKey: the place is the identity
@@ -63,6 +68,22 @@ const splitWords = ({ recordCount, heldOutCount }: Http.TrainingEstimate): strin
   heldOutCount === 0
     ? `All ${recordCount} records are learned: too few to keep any out, so the loss will say what it remembers, not what it understood.`
     : `${recordCount - heldOutCount} records are learned; ${heldOutCount} are kept out, so that the loss says what it understood, not what it remembers.`
+
+const FORMS = {
+  text: 'Text: all of it is learned.',
+  completion: 'Prompt with completion: the completion is learned.',
+  chat: 'Conversation: what the assistant says is learned.',
+  preference: 'Preference: the chosen answer, against the rejected one.',
+} as const
+
+/** Says what else than plain text there is; nothing when there is nothing else. */
+const formWords = ({ forms }: Http.TrainingEstimate): string => {
+  const names = { completion: 'prompts with completions', chat: 'conversations', preference: 'preferences' }
+  const parts = (['completion', 'chat', 'preference'] as const).flatMap((kind) =>
+    forms[kind] ? [`${forms[kind]} ${names[kind]}`] : [],
+  )
+  return parts.length === 0 ? '' : `Among them are ${parts.join(', ')}.`
+}
 
 /** Line ends and spaces as signs, so that no token looks empty. */
 const visible = (text: string): string =>

@@ -4,6 +4,7 @@ import {
   Button,
   Card,
   Group,
+  MultiSelect,
   NumberInput,
   Select,
   Slider,
@@ -32,13 +33,17 @@ export function TrainForm() {
   const navigate = useNavigate()
   const ready = datanets.data?.filter((datanet) => datanet.version > 0) ?? []
   const form = useForm({
-    initialValues: { modelName: '', datanetId: '', price: '0.001', influencePercent: 50, ...defaults },
+    initialValues: {
+      ...{ modelName: '', datanetIds: [] as string[], times: {} as Record<string, number> },
+      ...{ price: '0.001', influencePercent: 50 },
+      ...defaults,
+    },
     validate: {
       modelName: (value) =>
         Http.modelSchema.shape.name.safeParse(value).success
           ? null
           : 'Use 2 to 63 of a-z, 0-9, full stop and hyphen',
-      datanetId: (value) => (value === '' ? 'Choose what it learns from' : null),
+      datanetIds: (value) => (value.length === 0 ? 'Choose what it learns from' : null),
       price: (value) => {
         try {
           Open.parse(String(value))
@@ -49,20 +54,20 @@ export function TrainForm() {
       },
     },
   })
-  const chosen = ready.find((each) => each.id === form.values.datanetId)
+  const chosen = form.values.datanetIds.flatMap((id) => ready.find((each) => each.id === id) ?? [])
+  const timesOf = (id: string): number => form.values.times[id] ?? 1
   // an estimate waits until a number is typed to its end
   const [settings] = useDebouncedValue(form.values, 400)
   const train = useMutation({
     mutationFn: async (values: typeof form.values) => {
       if (signer === undefined) throw new Error('Connect a wallet first.')
-      const datanet = ready.find((each) => each.id === values.datanetId)
-      if (datanet === undefined) throw new Error('That Datanet has no version to train on yet.')
-      const { modelName, price, influencePercent, datanetId: _, ...config } = values
+      const { modelName, price, influencePercent, datanetIds: _, times: __, ...settings } = values
+      const config = { ...settings, mixture: chosen.map(({ id }) => timesOf(id)) }
       const priceWei = Open.parse(String(price)).toString()
       return client.createTrainingRun(
         {
           modelName,
-          datanets: [{ datanetId: datanet.id, version: datanet.version }],
+          datanets: chosen.map(({ id, version }) => ({ datanetId: id, version })),
           config,
           inputPriceWei: priceWei,
           outputPriceWei: priceWei,
@@ -87,15 +92,22 @@ export function TrainForm() {
               description="Callers write it in the model field"
               {...form.getInputProps('modelName')}
             />
-            <Select
-              label="Datanet"
-              description="The newest version is used and stays on record"
-              placeholder={ready.length === 0 ? 'None has a version yet' : 'Choose one'}
+            <MultiSelect
+              label="Datanets"
+              description="The newest versions are used and stay on record"
+              placeholder={
+                ready.length === 0
+                  ? 'None has a version yet'
+                  : chosen.length === 0
+                    ? 'Choose one or more'
+                    : ''
+              }
+              maxValues={8}
               data={ready.map((datanet) => ({
                 value: datanet.id,
                 label: `${datanet.name}, version ${datanet.version} (${datanet.recordCount} records)`,
               }))}
-              {...form.getInputProps('datanetId')}
+              {...form.getInputProps('datanetIds')}
             />
             <TextInput
               label="Price per token"
@@ -103,6 +115,23 @@ export function TrainForm() {
               {...form.getInputProps('price')}
             />
           </Group>
+          {chosen.length > 1 && (
+            <Group align="flex-end">
+              {chosen.map(({ id, name }) => (
+                <NumberInput
+                  key={id}
+                  label={`${name}: times an epoch`}
+                  min={0.01}
+                  max={100}
+                  step={0.5}
+                  decimalScale={2}
+                  w={180}
+                  value={timesOf(id)}
+                  onChange={(value) => form.setFieldValue(`times.${id}`, Number(value) || 1)}
+                />
+              ))}
+            </Group>
+          )}
           <div>
             <Text size="sm" fw={500}>
               Pay contributors {form.values.influencePercent} % by influence,{' '}
@@ -122,6 +151,37 @@ export function TrainForm() {
             <Accordion.Item value="settings">
               <Accordion.Control>Settings (the defaults suit a small Datanet)</Accordion.Control>
               <Accordion.Panel>
+                <Group grow preventGrowOverflow={false} align="flex-start" mb="sm">
+                  <Select
+                    label="It learns"
+                    description="Preferences need records with two answers"
+                    allowDeselect={false}
+                    data={[
+                      { value: 'likelihood', label: 'to say what records say' },
+                      { value: 'preference', label: 'which of two answers is better (DPO)' },
+                    ]}
+                    {...form.getInputProps('objective')}
+                  />
+                  <Select
+                    label="Base in memory"
+                    description="4 bits take an eighth, and are a little slower"
+                    allowDeselect={false}
+                    data={[
+                      { value: 'lora', label: 'as it is (LoRA)' },
+                      { value: 'qlora', label: 'in 4 bits (QLoRA)' },
+                    ]}
+                    {...form.getInputProps('method')}
+                  />
+                  <NumberInput
+                    label="Dropout"
+                    description="Helps small Datanets not to be learned by heart"
+                    min={0}
+                    max={0.5}
+                    step={0.05}
+                    decimalScale={2}
+                    {...form.getInputProps('dropout')}
+                  />
+                </Group>
                 <Group grow preventGrowOverflow={false} align="flex-start">
                   <NumberInput
                     label="Rank"
@@ -170,11 +230,11 @@ export function TrainForm() {
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
-          {chosen !== undefined && (
+          {chosen.length > 0 && (
             <EstimatePanel
               of={{
-                datanetId: chosen.id,
-                version: chosen.version,
+                datanets: chosen.map(({ id, version }) => `${id}:${version}:${timesOf(id)}`).join(','),
+                objective: settings.objective,
                 rank: settings.rank,
                 epochs: settings.epochs,
                 batchSize: settings.batchSize,

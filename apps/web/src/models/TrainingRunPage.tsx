@@ -80,11 +80,11 @@ function Run({ run }: { run: Http.TrainingRun }) {
       )}
       <Actions run={run} />
       <SimpleGrid cols={{ base: 2, md: 4 }}>
-        <Figure label="Perplexity before">
-          {run.baseValidationLoss === null ? undefined : perplexity(run.baseValidationLoss)}
+        <Figure label={`${measureName(run.config)} before`}>
+          {run.baseValidationLoss === null ? undefined : measured(run.config, run.baseValidationLoss)}
         </Figure>
-        <Figure label="Perplexity now">
-          {run.validationLoss === null ? undefined : perplexity(run.validationLoss)}
+        <Figure label={`${measureName(run.config)} now`}>
+          {run.validationLoss === null ? undefined : measured(run.config, run.validationLoss)}
         </Figure>
         <Figure label="Speed">{last && `${Math.round(last.tokensPerSecond)} tokens/s`}</Figure>
         <Figure label="Trained on">
@@ -131,8 +131,19 @@ function Run({ run }: { run: Http.TrainingRun }) {
             <Address value={run.owner} />
           </Row>
           <Row label="Method">
-            LoRA of rank {run.config.rank}, alpha {run.config.alpha}
+            {run.config.method === 'qlora' ? 'QLoRA (base in 4 bits)' : 'LoRA'} of rank {run.config.rank},
+            alpha {run.config.alpha}
+            {run.config.isRankStabilised && ', rank-stabilised'}
+            {run.config.dropout > 0 && `, dropout ${run.config.dropout}`}
           </Row>
+          <Row label="It learns">
+            {run.config.objective === 'preference'
+              ? `which of two answers is better (DPO, beta ${run.config.preferenceBeta})`
+              : 'to say what records say'}
+          </Row>
+          {run.config.mixture.some((times) => times !== 1) && (
+            <Row label="Times an epoch">{run.config.mixture.join(', ')}</Row>
+          )}
           <Row label="Epochs">{run.config.epochs}</Row>
           <Row label="Batch">
             {run.config.batchSize} records of up to {run.config.sequenceTokens} tokens
@@ -144,6 +155,11 @@ function Run({ run }: { run: Http.TrainingRun }) {
     </Stack>
   )
 }
+
+const measureName = ({ objective }: Http.TrainingConfig): string =>
+  objective === 'preference' ? 'Preference loss' : 'Perplexity'
+const measured = ({ objective }: Http.TrainingConfig, loss: number): string =>
+  objective === 'preference' ? loss.toFixed(3) : perplexity(loss)
 
 /** What its owner can do with a run, and anyone with what it became. */
 function Actions({ run }: { run: Http.TrainingRun }) {

@@ -1,0 +1,96 @@
+import {
+  type Checkpoint,
+  createPreferenceTrainer,
+  type Sequence,
+  type Tokenizer,
+  type Trainer,
+} from '@openledger/model'
+import type { Http } from '@openledger/protocol'
+import { pairsOf, sequencesOf } from './TrainingData.ts'
+import type { TrainingRecord } from './TrainingPlan.ts'
+
+/** What a run learns from, cut into the things that a step takes some of. */
+export type Learner = {
+  /** How often an epoch sees each thing. */
+  readonly weights: readonly number[]
+  readonly step: (
+    indices: readonly number[],
+    learningRate: number,
+  ) => Promise<{ readonly loss: number; readonly tokens: number }>
+  /** The mean loss on what is kept out, in nats: of a counted token, or of a pair. */
+  readonly measure: () => Promise<number>
+}
+
+/** Sequences or pairs measured on at most: enough for two digits. */
+const HELD_OUT_MAX = 64
+
+/**
+ * Prepares records for the objective of a configuration; the trainer must not have taken a step yet, because preferences are
+ * held against where it starts.
+ */
+export async function createLearner(
+  trainer: Trainer,
+  {
+    tokenizer,
+    training,
+    heldOut,
+    config,
+    checkpoint,
+  }: {
+    readonly tokenizer: Tokenizer
+    readonly training: readonly TrainingRecord[]
+    readonly heldOut: readonly TrainingRecord[]
+    readonly config: Http.TrainingConfig
+    readonly checkpoint: Checkpoint
+  },
+): Promise<Learner> {
+  const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
+  if (config.objective === 'preference') {
+    const pairs = pairsOf(tokenizer, training, options)
+    const measured = pairsOf(tokenizer, heldOut, options).slice(0, HELD_OUT_MAX)
+    const preferences = createPreferenceTrainer(trainer, config.preferenceBeta)
+    const references = await preferences.margins(pairs)
+    const measuredReferences = await preferences.margins(measured)
+    return {
+      weights: pairs.map(() => 1),
+      step: async (indices, learningRate) => {
+        const batch = indices.map((index) => pairs[index]!)
+        const { loss } = await preferences.step(
+          batch,
+          Float64Array.from(indices, (index) => references[index]!),
+          learningRate,
+        )
+        const tokens = batch.reduce(
+          (sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length,
+          0,
+        )
+        return { loss, tokens }
+      },
+      measure: async () => (await preferences.evaluate(measured, measuredReferences)).loss,
+    }
+  }
+  const parts = training.map(({ text }) => sequencesOf(tokenizer, text, options))
+  const sequences = parts.flat()
+  const measured = heldOut.flatMap(({ text }) => sequencesOf(tokenizer, text, options)).slice(0, HELD_OUT_MAX)
+  return {
+    weights: parts.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1)),
+    step: (indices, learningRate) =>
+      trainer.step(toBatch(indices.map((index) => sequences[index]!)), learningRate),
+    async measure() {
+      let lossSum = 0
+      let tokenSum = 0
+      for (let start = 0; start < measured.length; start += config.batchSize) {
+        const batch = toBatch(measured.slice(start, start + config.batchSize))
+        const { loss, tokens } = await trainer.evaluate(batch)
+        lossSum += loss * tokens
+        tokenSum += tokens
+      }
+      return lossSum / Math.max(1, tokenSum)
+    },
+  }
+}
+
+const toBatch = (sequences: readonly Sequence[]) => ({
+  ids: sequences.map(({ ids }) => ids),
+  lossMask: sequences.map(({ lossMask }) => lossMask),
+})
