@@ -82,6 +82,16 @@ abstract contract Predeploys is Base {
         vm.assertTrue(succeeded, "setL1BlockValuesIsthmus");
     }
 
+    function setJovian(uint32 operatorFeeScalar, uint64 operatorFeeConstant, uint16 daFootprintGasScalar) internal {
+        bytes memory data = abi.encodePacked(
+            bytes4(0x3db6be2b), ecotone(usual()), operatorFeeScalar, operatorFeeConstant, daFootprintGasScalar
+        );
+        vm.assertEq(data.length, 178);
+        vm.prank(DEPOSITOR);
+        (bool succeeded,) = L1_BLOCK.call(data);
+        vm.assertTrue(succeeded, "setL1BlockValuesJovian");
+    }
+
     /// @dev Mainnet-like figures.
     function usual() internal pure returns (Attributes memory) {
         return Attributes({
@@ -102,6 +112,7 @@ contract L1Block_Test is Predeploys {
     function test_setL1BlockValuesIsthmus_selector_isTheSpecifications() public pure {
         vm.assertEq(bytes32(IL1Block.setL1BlockValuesIsthmus.selector), bytes32(bytes4(0x098999be)));
         vm.assertEq(bytes32(IL1Block.setL1BlockValuesEcotone.selector), bytes32(bytes4(0x440a5e20)));
+        vm.assertEq(bytes32(IL1Block.setL1BlockValuesJovian.selector), bytes32(bytes4(0x3db6be2b)));
     }
 
     function testFuzz_setL1BlockValuesIsthmus_depositor_setsEveryValue(
@@ -238,9 +249,28 @@ contract GasPriceOracle_Test is Predeploys {
         vm.assertEq(oracle.getOperatorFee(gasUsed), uint256(gasUsed) * scalar / 1e6 + constant_);
     }
 
+    function testFuzz_getOperatorFee_sinceJovian_isTheSpecifications(
+        uint32 scalar,
+        uint64 constant_,
+        uint16 daFootprintGasScalar,
+        uint64 gasUsed
+    ) public {
+        vm.assume(daFootprintGasScalar != 0);
+        setJovian(scalar, constant_, daFootprintGasScalar);
+        vm.assertTrue(oracle.isJovian());
+        vm.assertEq(oracle.getOperatorFee(gasUsed), uint256(gasUsed) * scalar * 100 + constant_);
+        // slot 8 as op-geth reads it: the scalar of Jovian above the two of Isthmus
+        vm.assertEq(
+            uint256(vm.load(L1_BLOCK, bytes32(uint256(8)))),
+            uint256(daFootprintGasScalar) << 96 | uint256(scalar) << 64 | constant_
+        );
+    }
+
     function test_getOperatorFee_absurdGas_saturates() public {
         setIsthmus(usual(), 2, 5);
         vm.assertEq(oracle.getOperatorFee(type(uint256).max), type(uint256).max / 1e6 + 5);
+        setJovian(2, 5, 400);
+        vm.assertEq(oracle.getOperatorFee(type(uint256).max), type(uint256).max);
     }
 
     function test_getters_always_mirrorTheBlock() public {

@@ -59,6 +59,6 @@ interface IGasPriceOracle {
     /// @notice True.
     function isIsthmus() external pure returns (bool);
 
-    /// @notice False.
-    function isJovian() external pure returns (bool);
+    /// @notice Whether the block is of Jovian, as its L1 attributes tell.
+    function isJovian() external view returns (bool);
 }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title IL1Block
 /// @notice Predeploy 0x4200000000000000000000000000000000000015: what L2 knows of L1, set by the first transaction of every
-///         L2 block. Storage and call data are those of the OP Stack at Isthmus; the gas token is OPEN.
+///         L2 block. Storage and call data are those of the OP Stack at Isthmus and Jovian; the gas token is OPEN.
 interface IL1Block {
     error NotDepositor();
 
@@ -17,6 +17,10 @@ interface IL1Block {
     /// @notice Sets the values of an Isthmus block from packed call data (176 bytes with the selector 0x098999be): those of
     ///         Ecotone, then operatorFeeScalar u32, operatorFeeConstant u64. Depositor only.
     function setL1BlockValuesIsthmus() external;
+
+    /// @notice Sets the values of a Jovian block from packed call data (178 bytes with the selector 0x3db6be2b): those of
+    ///         Isthmus, then daFootprintGasScalar u16, which is never zero. Depositor only.
+    function setL1BlockValuesJovian() external;
 
     /// @notice Sets the gas token as the portal's deposit says. Depositor only.
     function setGasPayingToken(address token, uint8 decimals, bytes32 name, bytes32 symbol) external;
@@ -54,8 +58,11 @@ interface IL1Block {
     /// @notice Flat part of the operator fee, in wei.
     function operatorFeeConstant() external view returns (uint64);
 
-    /// @notice Part of the operator fee per gas, in millionths of a wei.
+    /// @notice Part of the operator fee per gas: in millionths of a wei, and from Jovian on in hundreds of wei.
     function operatorFeeScalar() external view returns (uint32);
+
+    /// @notice Gas that a byte of published data counts for against the block's limit; zero before Jovian.
+    function daFootprintGasScalar() external view returns (uint16);
 
     /// @notice Address on L1 of the token that pays for gas, and its decimals.
     function gasPayingToken() external view returns (address token, uint8 decimals);

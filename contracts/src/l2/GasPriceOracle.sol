@@ -19,6 +19,7 @@ contract GasPriceOracle is IGasPriceOracle {
     int256 private constant MIN_TRANSACTION_SIZE = 100e6;
     uint256 private constant SIGNATURE_BYTES = 68;
     uint256 private constant CALLDATA_GAS = 16;
+    uint256 private constant JOVIAN_OPERATOR_FEE_FACTOR = 100;
 
     /// @inheritdoc IGasPriceOracle
     function getL1Fee(bytes calldata unsignedTx) external view returns (uint256) {
@@ -40,8 +41,12 @@ contract GasPriceOracle is IGasPriceOracle {
     function getOperatorFee(uint256 gasUsed) external view returns (uint256) {
         (bool fits, uint256 scaled) = _tryMultiply(gasUsed, L1_BLOCK.operatorFeeScalar());
         // saturates where the specification does
-        uint256 variablePart = (fits ? scaled : type(uint256).max) / 10 ** DECIMALS;
-        return variablePart + L1_BLOCK.operatorFeeConstant();
+        if (!fits) scaled = type(uint256).max;
+        uint256 constantPart = L1_BLOCK.operatorFeeConstant();
+        if (!isJovian()) return scaled / 10 ** DECIMALS + constantPart;
+        (fits, scaled) = _tryMultiply(scaled, JOVIAN_OPERATOR_FEE_FACTOR);
+        if (!fits || scaled > type(uint256).max - constantPart) return type(uint256).max;
+        return scaled + constantPart;
     }
 
     /// @inheritdoc IGasPriceOracle
@@ -105,13 +110,13 @@ contract GasPriceOracle is IGasPriceOracle {
     }
 
     /// @inheritdoc IGasPriceOracle
-    function isJovian() external pure returns (bool) {
-        return false;
+    function isJovian() public view returns (bool) {
+        return L1_BLOCK.daFootprintGasScalar() != 0;
     }
 
     /// @notice Release of the OP Stack interface that this contract answers to.
     function version() external pure returns (string memory) {
-        return "1.4.0+openledger";
+        return "1.6.0+openledger";
     }
 
     function _l1Cost(uint256 fastLzSize) private view returns (uint256) {

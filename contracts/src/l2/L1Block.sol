@@ -29,6 +29,7 @@ contract L1Block is IL1Block {
     uint256 public blobBaseFee;
     uint64 public operatorFeeConstant;
     uint32 public operatorFeeScalar;
+    uint16 public daFootprintGasScalar;
 
     /// @dev Slots of the gas token as OP's custom gas token release has them.
     bytes32 private constant TOKEN_SLOT = bytes32(uint256(keccak256("opstack.gaspayingtoken")) - 1);
@@ -51,9 +52,13 @@ contract L1Block is IL1Block {
 
     /// @inheritdoc IL1Block
     function setL1BlockValuesIsthmus() external onlyDepositor {
-        _setEcotone();
-        operatorFeeScalar = uint32(_word(164, 4));
-        operatorFeeConstant = uint64(_word(168, 8));
+        _setIsthmus();
+    }
+
+    /// @inheritdoc IL1Block
+    function setL1BlockValuesJovian() external onlyDepositor {
+        _setIsthmus();
+        daFootprintGasScalar = uint16(_word(176, 2));
     }
 
     /// @inheritdoc IL1Block
@@ -87,13 +92,19 @@ contract L1Block is IL1Block {
 
     /// @notice Release of the OP Stack interface that this contract answers to.
     function version() external pure returns (string memory) {
-        return "1.6.0+openledger";
+        return "1.7.0+openledger";
     }
 
     /// @inheritdoc IL1Block
     // forge-lint: disable-next-line(mixed-case-function)
     function DEPOSITOR_ACCOUNT() public pure returns (address) {
         return 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
+    }
+
+    function _setIsthmus() private {
+        _setEcotone();
+        operatorFeeScalar = uint32(_word(164, 4));
+        operatorFeeConstant = uint64(_word(168, 8));
     }
 
     function _setEcotone() private {

@@ -4,14 +4,19 @@ import { Bytes, type Hex } from '@openledger/primitives'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { plainCrypto } from './Crypto.ts'
 import { createEvm, type Evm, type MessageResult } from './Evm.ts'
-import { rulesOf } from './Fork.ts'
+import { type Fork, rulesOf } from './Fork.ts'
 import { createJournaledState } from './JournaledState.ts'
 
 let evm: Evm
 beforeAll(async () => {
   evm = await createEvm({ chainId: 10, crypto: plainCrypto })
 })
-const call = async (id: number, data: Uint8Array, gas = 10_000_000n): Promise<MessageResult> => {
+const call = async (
+  id: number,
+  data: Uint8Array,
+  gas = 10_000_000n,
+  fork: Fork = 'isthmus',
+): Promise<MessageResult> => {
   const state = createJournaledState({
     account: () => undefined,
     storage: () => new Uint8Array(),
@@ -22,7 +27,7 @@ const call = async (id: number, data: Uint8Array, gas = 10_000_000n): Promise<Me
   return evm.run(
     state,
     {
-      rules: rulesOf('isthmus'),
+      rules: rulesOf(fork),
       number: 1n,
       timestamp: 1n,
       feeRecipient: zero,
@@ -62,6 +67,8 @@ describe('the precompiles of the OP Stack', () => {
       failure: undefined,
     })
     expect((await call(0x100, input, 3449n)).failure).toBe('out of gas')
+    // EIP-7951's price, from Karst on
+    expect(await call(0x100, input, 10_000n, 'karst')).toMatchObject({ gasUsed: 6900n })
   })
 
   test('check a KZG proof as EIP-4844’s published example, and refuse it when anything differs', async () => {
@@ -99,6 +106,20 @@ describe('the precompiles of the OP Stack', () => {
     ] as const) {
       const result = await call(id, new Uint8Array(sizeBytesMax + 1), 100_000_000n)
       expect(result, `${id}`).toMatchObject({ failure: expect.any(String), gasUsed: 100_000_000n })
+    }
+    // each fork's own, at the bound and beyond it
+    for (const [fork, id, sizeBytes, step] of [
+      ['jovian', 0x08, 81_984, 192],
+      ['karst', 0x08, 57_600, 192],
+      ['jovian', 0x0f, 156_672, 384],
+      ['karst', 0x0f, 156_672, 384],
+    ] as const) {
+      const enough = 100_000_000n
+      expect(
+        (await call(id, new Uint8Array(sizeBytes), enough, fork)).failure,
+        `${fork} ${id}`,
+      ).toBeUndefined()
+      expect((await call(id, new Uint8Array(sizeBytes + step), enough, fork)).failure).toBeDefined()
     }
     // one empty pair is a valid pairing product
     expect((await call(0x08, new Uint8Array(192))).failure).toBeUndefined()

@@ -62,6 +62,9 @@ export const chainOpConfig = {
   eip1559DenominatorCanyon: 250,
 } as const
 
+/** When forks after Isthmus begin, in seconds of the L2's time; what is absent never does, 0 is from genesis. */
+export type LaterForks = { readonly jovianTime?: number; readonly karstTime?: number }
+
 export type RollupConfigInput = {
   readonly l1ChainId: number
   readonly l2ChainId: number
@@ -73,9 +76,10 @@ export type RollupConfigInput = {
   readonly origin: { readonly number: number; readonly hash: Hex; readonly timestamp: number }
   readonly l2GenesisHash: Hex
   readonly initial: SystemConfig
+  readonly forks?: LaterForks
 }
 
-/** Describes the rollup with every fork up to Isthmus active from its first block. */
+/** Describes the rollup with every fork up to Isthmus active from its first block, and later ones at their times. */
 export function createRollupConfig(input: RollupConfigInput): RollupConfig {
   const { origin, initial } = input
   return {
@@ -110,6 +114,8 @@ export function createRollupConfig(input: RollupConfigInput): RollupConfig {
     granite_time: 0,
     holocene_time: 0,
     isthmus_time: 0,
+    ...(input.forks?.jovianTime === undefined ? {} : { jovian_time: input.forks.jovianTime }),
+    ...(input.forks?.karstTime === undefined ? {} : { karst_time: input.forks.karstTime }),
     batch_inbox_address: input.batchInbox,
     deposit_contract_address: input.portal,
     l1_system_config_address: input.systemConfig,

@@ -1,4 +1,5 @@
 import { gasPriceOracleDeployedBytecode, l1BlockDeployedBytecode } from '@openledger/protocol/abi/index'
+import * as BaseFee from '@openledger/rollup/BaseFee'
 import type { Genesis, GenesisAccount } from '@openledger/rollup/Genesis'
 import * as Predeploys from '@openledger/rollup/Predeploys'
 import {
@@ -13,7 +14,7 @@ import {
   stringToHex,
 } from 'viem'
 import { artifact, preinstalls, withImmutables } from './Bedrock.ts'
-import { chainOpConfig } from './RollupConfig.ts'
+import { chainOpConfig, type LaterForks } from './RollupConfig.ts'
 
 export type GenesisOptions = {
   readonly l2ChainId: number
@@ -24,6 +25,7 @@ export type GenesisOptions = {
   readonly open: Address
   /** Receives on L2 what the fee vaults gather. */
   readonly treasury: Address
+  readonly forks?: LaterForks
 }
 
 const PROXY_ADMIN: Address = '0x4200000000000000000000000000000000000018'
@@ -88,18 +90,20 @@ export function createGenesis(options: GenesisOptions): Genesis {
       chainId: options.l2ChainId,
       ...activeFromBlock0(BLOCK_FORKS),
       ...activeFromBlock0(TIME_FORKS),
+      ...options.forks,
+      // Karst brings Osaka's rules, which other clients look for under their own name
+      ...(options.forks?.karstTime === undefined ? {} : { osakaTime: options.forks.karstTime }),
       terminalTotalDifficulty: 0,
       terminalTotalDifficultyPassed: true,
       optimism: chainOpConfig,
     },
     nonce: '0x0',
     timestamp: numberToHex(options.timestamp),
-    // Holocene: version 0, then denominator and elasticity
-    extraData: concat([
-      '0x00',
-      numberToHex(chainOpConfig.eip1559DenominatorCanyon, { size: 4 }),
-      numberToHex(chainOpConfig.eip1559Elasticity, { size: 4 }),
-    ]),
+    extraData: BaseFee.encodeExtraData(
+      '0x0000000000000000',
+      chainOpConfig,
+      isJovian(options) ? 0n : undefined,
+    ),
     gasLimit: numberToHex(options.gasLimit),
     difficulty: '0x0',
     mixHash: numberToHex(0, { size: 32 }),
@@ -108,6 +112,9 @@ export function createGenesis(options: GenesisOptions): Genesis {
     alloc,
   }
 }
+
+const isJovian = ({ forks, timestamp }: GenesisOptions): boolean =>
+  forks?.jovianTime !== undefined && forks.jovianTime <= timestamp
 
 const BLOCK_FORKS = [
   'homestead',

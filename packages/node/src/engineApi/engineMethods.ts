@@ -175,6 +175,8 @@ export function createEngineMethods(dependencies: EngineMethodsDependencies): Me
     engine_getPayloadV2: refuseOldGet,
     engine_getPayloadV3: refuseOldGet,
     engine_getPayloadV4: getPayload,
+    // what consensus clients ask from Karst on; without blobs it answers the same
+    engine_getPayloadV5: getPayload,
     engine_getPayloadBodiesByHashV1: ([hashes]) => {
       const wanted = Params.array(hashes, 'hashes', 10_000)
       if (wanted.length > Number(BODIES_MAX)) throw tooLarge()

@@ -10,7 +10,7 @@ import { createChallenger } from '../challenger/createChallenger.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
 import { type Beneficiaries, deployL1, type L1Deployment } from '../deployment/deployL1.ts'
 import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
-import { createRollupConfig, type RollupConfig } from '../deployment/RollupConfig.ts'
+import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
 import { createKzgService } from '../l1/Blobs.ts'
@@ -81,6 +81,8 @@ export type NodeOptions = {
     readonly batchIntervalSeconds?: number
     /** How blocks are put into batches; `span` by default. */
     readonly batches?: 'span' | 'singular'
+    /** Read at the first start: what genesis says later counts. Karst after Jovian; both at genesis, or with upgrades of one's own. */
+    readonly forks?: LaterForks
     /** Where batches go on L1; `calldata` by default. The development L1 forgets blobs when it is started again. */
     readonly batchData?: BatchData
   }
@@ -143,7 +145,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     beneficiaries: keys.beneficiaries,
     logger,
   })
-  const genesis = readOrMakeGenesis(directory, l2ChainId, l1Deployment, keys.treasury)
+  const genesis = readOrMakeGenesis(directory, l2ChainId, l1Deployment, keys.treasury, l2.forks)
   const engine = await createEmbeddedEngine({
     directory: join(directory, 'l2'),
     genesis,
@@ -162,6 +164,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     origin: l1Deployment.origin,
     l2GenesisHash: engine.block(0n)!.hash,
     initial: l1Deployment.initial,
+    forks: genesis.config as LaterForks,
   })
   DurableFile.writeJson(join(directory, 'rollup.json'), rollupConfig)
 
@@ -302,6 +305,7 @@ function readOrMakeGenesis(
   l2ChainId: number,
   { open, origin, initial }: L1Deployment,
   treasury: Address,
+  forks: LaterForks | undefined,
 ): Genesis {
   const path = join(directory, 'genesis.json')
   const stored = DurableFile.readJson(path)
@@ -312,6 +316,7 @@ function readOrMakeGenesis(
     gasLimit: initial.gasLimit,
     open,
     treasury,
+    ...(forks === undefined ? {} : { forks }),
   })
   DurableFile.writeJson(path, genesis)
   return genesis
