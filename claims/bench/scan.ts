@@ -8,6 +8,8 @@ import { replay } from '@openledger/openlora/Inference'
 import { type Claim, type Finding, table } from '../Claim.ts'
 
 const WIDTH = 512
+/** The code that indexes are held to agree with retraining by. */
+const SHORT_WIDTH = 256
 const ANSWER_TOKENS = 96
 const PROMPT_TOKENS = 32
 const RECORDS = 10_000
@@ -29,11 +31,15 @@ export const claim: Claim = {
   says: 'A million records of 512 bytes are scanned in 25 ms on one core, and an answer is attributed within 50 ms at 10,000 records.',
   async run({ isQuick, say }): Promise<Finding> {
     const rowCount = isQuick ? 200_000 : 1_000_000
-    const kernels = ScanKernels.create({ rowCount, width: WIDTH, directions: 2, gradientWidth: 64 })
-    for (let i = 0; i < kernels.codes.length; i++) kernels.codes[i] = ((i * 31) % 255) - 127
-    const query = Int8Array.from({ length: WIDTH }, (_, i) => ((i * 7) % 255) - 127)
+    const short = filled(rowCount, SHORT_WIDTH)
+    const shortMs = await best(() => short.kernels.scan(short.query))
+    const { kernels, query } = filled(rowCount, WIDTH)
     const scanMs = await best(() => kernels.scan(query))
-    const perMillion = (scanMs * 1e6) / rowCount
+    // no code is -128, so all of them are read; the C library does it as fast as the machine can
+    const bytes = Buffer.from(kernels.codes.buffer, kernels.codes.byteOffset, kernels.codes.length)
+    const readMs = await best(() => bytes.indexOf(0x80))
+    const toMillion = (ms: number) => (ms * 1e6) / rowCount
+    const perMillion = toMillion(scanMs)
     say(`${rowCount} records: ${scanMs.toFixed(1)} ms`)
     const floatRows = 50_000
     const floats = Float32Array.from(kernels.codes.subarray(0, floatRows * WIDTH))
@@ -62,10 +68,17 @@ export const claim: Claim = {
       sense: 'at most',
       failures,
       report: `${table([
-        ['scan of 1,000,000 records of 512 bytes', 'ms', 'ratio'],
-        ['8-bit codes, WebAssembly SIMD, one thread', perMillion.toFixed(1), 1],
-        ['32-bit floats, plain loop', floatPerMillion.toFixed(0), (floatPerMillion / perMillion).toFixed(1)],
+        ['scan of 1,000,000 records', 'ms', 'GB/s'],
+        [`codes of ${WIDTH} bytes, WebAssembly SIMD, one thread`, ...rate(perMillion, WIDTH)],
+        [`codes of ${SHORT_WIDTH} bytes`, ...rate(toMillion(shortMs), SHORT_WIDTH)],
+        [
+          `reading ${WIDTH} bytes each and nothing else (memchr of the C library)`,
+          ...rate(toMillion(readMs), WIDTH),
+        ],
+        [`${WIDTH} 32-bit floats, plain loop`, ...rate(floatPerMillion, 4 * WIDTH)],
       ])}
+
+Whoever reads a million records of ${WIDTH} bytes needs the third line's time at least: what is missing to the goal below it no kernel can give on this machine. Codes of ${SHORT_WIDTH} bytes meet it.
 
 ${table([
   [
@@ -77,6 +90,15 @@ ${table([
 ])}`,
     }
   },
+}
+
+const rate = (ms: number, bytes: number): [string, string] => [ms.toFixed(1), (bytes / ms).toFixed(1)]
+
+/** An index of made-up codes, and a query. */
+function filled(rowCount: number, width: number) {
+  const kernels = ScanKernels.create({ rowCount, width, directions: 2, gradientWidth: 64 })
+  for (let i = 0; i < kernels.codes.length; i++) kernels.codes[i] = ((i * 31) % 255) - 127
+  return { kernels, query: Int8Array.from({ length: width }, (_, i) => ((i * 7) % 255) - 127) }
 }
 
 async function answerParts(say: (line: string) => void): Promise<[string, number][]> {

@@ -24,7 +24,7 @@ export type ScanKernels = {
 
 /** Neighbouring gradient entries that share one scale. */
 export const GROUP = 64
-/** Rows that share the loads of the query. */
+/** Rows whose sums are added up together. */
 const ROWS = 4
 /** Columns in one turn of the scan's loop, at fixed offsets from its addresses. */
 const TURN = 32
@@ -96,45 +96,36 @@ const scanKernel: Wasm.Kernel = {
     const k = e.local('i32')
     const zero = e.local('i32')
     const queryAt = e.local('i32')
+    const codeAt = e.local('i32')
     const outAt = e.local('i32')
-    const rowAt = Array.from({ length: ROWS }, () => e.local('i32'))
     const sums = Array.from({ length: ROWS }, () => e.local('v128'))
-    const queryPart = e.local('v128')
+    e.get(codes)
+    e.set(codeAt)
     e.repeat(row, rowCount, ROWS, () => {
-      for (const [r, at] of rowAt.entries()) {
-        e.get(codes)
-        e.get(row)
-        e.constant(r)
-        e.i32('add')
-        e.get(width)
-        e.i32('multiply')
-        e.i32('add')
-        e.set(at)
+      // one row after the other: rows side by side are read from as many places as there are rows, which the memory does not
+      // fetch ahead (2.4 times the time at 512 columns)
+      for (const sum of sums) {
         e.zero()
-        e.set(sums[r]!)
-      }
-      e.get(query)
-      e.set(queryAt)
-      e.get(zero)
-      e.set(k)
-      e.repeat(k, width, TURN, () => {
-        for (let column = 0; column < TURN; column += 8) {
-          e.get(queryAt)
-          e.load('vector', 2 * column)
-          e.set(queryPart)
-          for (const [r, at] of rowAt.entries()) {
-            e.get(sums[r]!)
-            e.get(at)
+        e.set(sum)
+        e.get(query)
+        e.set(queryAt)
+        e.get(zero)
+        e.set(k)
+        e.repeat(k, width, TURN, () => {
+          for (let column = 0; column < TURN; column += 8) {
+            e.get(sum)
+            e.get(codeAt)
             e.load('signed8To16', column)
-            e.get(queryPart)
+            e.get(queryAt)
+            e.load('vector', 2 * column)
             e.simd('i32Dot16')
             e.simd('i32Add')
-            e.set(sums[r]!)
+            e.set(sum)
           }
-        }
-        advance(e, queryAt, 2 * TURN)
-        for (const at of rowAt) advance(e, at, TURN)
-      })
+          advance(e, queryAt, 2 * TURN)
+          advance(e, codeAt, TURN)
+        })
+      }
       e.address(outAt, products, row, 4)
       e.get(outAt)
       foldPairs(e, sums[0]!, sums[1]!)
