@@ -45,12 +45,13 @@ export async function gradientsOf(bank: Bank, fisherPasses: number): Promise<Mat
   const { bosId } = checkpoint.config
   const sequences = corpus.records.map(({ tokens }) => sequenceOf(bosId, tokens))
   const asked = queries.map(({ tokens, prompt }) => sequenceOf(bosId, tokens, prompt))
-  const take = async (list: readonly Sequence[], labels: 'data' | 'sampled' = 'data', seed = 0) =>
-    (await gradients.perExample(list, labels, seed)).map(({ gradient }) => gradient)
+  const take = async (list: readonly Sequence[], labels: 'data' | 'sampled' = 'data', pass = 0) => {
+    const seeds = list.map((_, i) => pass * list.length + i)
+    return (await gradients.perExample(list, labels, seeds)).map(({ gradient }) => gradient)
+  }
   try {
     const fisher: Float32Array[] = []
-    for (let pass = 0; pass < fisherPasses; pass++)
-      fisher.push(...(await take(sequences, 'sampled', 100 + pass)))
+    for (let pass = 0; pass < fisherPasses; pass++) fisher.push(...(await take(sequences, 'sampled', pass)))
     return { blocks: gradients.blocks, records: await take(sequences), queries: await take(asked), fisher }
   } finally {
     await gradients.release()

@@ -28,6 +28,8 @@ export function learn(source: {
   readonly blocks: readonly Whitening.GradientBlock[]
   readonly rows: readonly Float32Array[]
   readonly fisher: readonly Float32Array[]
+  /** Rows that the directions are learned from; left out, all. */
+  readonly originals?: readonly number[]
   /** A power of two, 64 or more; left out, the shortest that keeps enough energy. */
   readonly dimension?: number
 }): {
@@ -37,7 +39,7 @@ export function learn(source: {
   readonly kernels: ScanKernels.ScanKernels
 } {
   const { blocks, fisher } = source
-  const { order, landmarkCount } = chooseLandmarks(source.rows.length)
+  const { order, landmarkCount } = chooseLandmarks(source.rows.length, source.originals)
   const rows = order.map((i) => source.rows[i]!)
   const { gram, normsSquared, factors } = Whitening.relate({ blocks, rows, fisher, landmarkCount })
   const inverseNorms = invertNorms(normsSquared)
@@ -161,14 +163,20 @@ function quantizeGroups(
   }
 }
 
-/** Puts evenly spaced landmarks first. */
-function chooseLandmarks(rowCount: number): { order: number[]; landmarkCount: number } {
-  const landmarkCount = Math.min(rowCount, LANDMARKS_MAX)
-  const landmarks = Array.from({ length: landmarkCount }, (_, i) =>
-    Math.floor((i * rowCount) / landmarkCount),
+/** Puts landmarks first, evenly spaced among the originals. */
+function chooseLandmarks(
+  rowCount: number,
+  originals?: readonly number[],
+): { order: number[]; landmarkCount: number } {
+  const every = Array.from({ length: rowCount }, (_, i) => i)
+  const candidates = originals ?? every
+  const landmarkCount = Math.min(candidates.length, LANDMARKS_MAX)
+  const landmarks = Array.from(
+    { length: landmarkCount },
+    (_, i) => candidates[Math.floor((i * candidates.length) / landmarkCount)]!,
   )
   const chosen = new Set(landmarks)
-  const others = Array.from({ length: rowCount }, (_, i) => i).filter((i) => !chosen.has(i))
+  const others = every.filter((i) => !chosen.has(i))
   return { order: [...landmarks, ...others], landmarkCount }
 }
 

@@ -118,6 +118,21 @@ describe('the scores of an influence index', () => {
     }
   })
 
+  test('do not change when copies are registered, if directions are learned from originals alone', () => {
+    const [query] = gradients(4, 1)
+    const copies = Array.from({ length: 20 }, (_, i) => rows[i % 3]!)
+    const more = InfluenceIndex.build({
+      ...{ blocks, fisher },
+      rows: [...rows, ...copies],
+      recordIds: names(80),
+      originals: rows.map((_, i) => i),
+    })
+    expect(InfluenceIndex.score(more, query!).subarray(0, 60)).toEqual(InfluenceIndex.score(index, query!))
+    expect(() => InfluenceIndex.build({ blocks, fisher, rows, recordIds: names(60), originals: [] })).toThrow(
+      InfluenceIndex.GradientShapeError,
+    )
+  })
+
   test('are whole numbers and the same every time', () => {
     const [query] = gradients(4, 1)
     const scores = InfluenceIndex.score(index, query!)

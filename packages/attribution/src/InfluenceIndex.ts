@@ -37,6 +37,8 @@ const VERSION = 1
  * @param rows - One gradient of the token-mean loss for each record, `[parameters]`.
  * @param fisher - Gradients of the same loss with labels sampled from the model; a few hundred suffice.
  * @param recordIds - Names of the rows, in the order of registration.
+ * @param originals - Numbers of the rows that the codes' directions are learned from, such as those that are no duplicates, so
+ *   that a copy changes no other row's code; left out, all.
  * @param dimension - Length of the codes, a power of two of 64 or more; left out, as short as keeps the energy.
  * @throws {GradientShapeError} @throws {GradientValueError}
  * @see Grosse et al. 2023 for the damped Gauss-Newton form; EOGP (Heo et al. 2026) for whitened principal directions.
@@ -46,19 +48,26 @@ export function build({
   rows,
   fisher,
   recordIds,
+  originals,
   dimension: wanted,
 }: {
   readonly blocks: readonly GradientBlock[]
   readonly rows: readonly Float32Array[]
   readonly fisher: readonly Float32Array[]
   readonly recordIds: readonly string[]
+  readonly originals?: readonly number[]
   readonly dimension?: number
 }): InfluenceIndex {
   const parameterCount = blocks.reduce((sum, { size }) => sum + size, 0)
-  if (rows.length !== recordIds.length || rows.length === 0 || fisher.length === 0) {
+  if (
+    rows.length !== recordIds.length ||
+    rows.length === 0 ||
+    fisher.length === 0 ||
+    originals?.length === 0
+  ) {
     throw new GradientShapeError({
-      expected: 'one row for each of one or more records, and one or more Fisher rows',
-      got: `${rows.length} rows, ${recordIds.length} records, ${fisher.length} Fisher rows`,
+      expected: 'one row for each of one or more records, and one or more Fisher rows and originals',
+      got: `${rows.length} rows, ${recordIds.length} records, ${fisher.length} Fisher rows, ${originals?.length ?? 'all'} originals`,
     })
   }
   for (const [i, row] of rows.entries()) assertGradient(row, parameterCount, `record ${recordIds[i]}`)
@@ -67,6 +76,7 @@ export function build({
     blocks,
     rows,
     fisher,
+    ...(originals === undefined ? {} : { originals }),
     ...(wanted === undefined ? {} : { dimension: wanted }),
   })
   return commit({ blocks, recordIds, dimension, energyPpm, scales, kernels })

@@ -40,12 +40,13 @@ export type Gradients = {
   /**
    * Computes the gradient of each example by itself, in batches.
    * @param labels - `data`: the sequence's own tokens. `sampled`: drawn from the model at each position, for the Fisher
-   *   matrix; `seed` decides the draw.
+   *   matrix.
+   * @param seeds - Of each sequence's draw, which does not depend on what else is computed; 0, 1, 2, ... when left out.
    */
   readonly perExample: (
     sequences: readonly Sequence[],
     labels?: 'data' | 'sampled',
-    seed?: number,
+    seeds?: readonly number[],
   ) => Promise<ExampleGradient[]>
   readonly blocks: readonly GradientBlock[]
   /** Gives the gradients of another adapter over the same base, sharing compiled graphs where the shapes agree. */
@@ -122,7 +123,11 @@ export function createGradients(
     }
     const key = `${own.rank} ${own.alpha} ${own.targets}`
 
-    const runPart = async (part: readonly Sequence[], labels: 'data' | 'sampled', uniform: () => number) => {
+    const runPart = async (
+      part: readonly Sequence[],
+      labels: 'data' | 'sampled',
+      seeds: readonly number[],
+    ) => {
       // rows are rounded up to a power of two, so that few graphs serve all batch sizes
       const rows = Math.min(options.batchSize, 2 ** Math.ceil(Math.log2(part.length)))
       const padded = [...part, ...Array.from({ length: rows - part.length }, () => blank(part[0]!))]
@@ -136,7 +141,7 @@ export function createGradients(
         mask: batch.mask,
         ...(labels === 'data'
           ? { labels: batch.labels }
-          : { uniform: Float32Array.from(batch.mask, () => Math.fround(uniform())) }),
+          : { uniform: drawEach(seeds, batch.mask.length, batch.tokens) }),
       })
       return part.map((_, row): ExampleGradient => {
         const gradient = new Float32Array(size)
@@ -152,8 +157,7 @@ export function createGradients(
 
     return {
       blocks,
-      perExample: async (sequences, labels = 'data', seed = 0) => {
-        const { next } = createRandom(seed)
+      perExample: async (sequences, labels = 'data', seeds = sequences.map((_, i) => i)) => {
         // like lengths together, so that little is padding
         const order = sequences
           .map((_, i) => i)
@@ -164,7 +168,7 @@ export function createGradients(
           const results = await runPart(
             part.map((i) => sequences[i]!),
             labels,
-            next,
+            part.map((i) => seeds[i]!),
           )
           part.forEach((i, row) => {
             found[i] = results[row]!
@@ -185,6 +189,16 @@ function blocksOf({ config }: Checkpoint, { targets, rank }: Adapter): GradientB
     { name: `${name}.a`, size: input * rank, rows: input, columns: rank },
     { name: `${name}.b`, size: rank * output, rows: rank, columns: output },
   ])
+}
+
+/** Draws uniform numbers for the tokens of each row from the row's own stream; padding rows have none. */
+function drawEach(seeds: readonly number[], size: number, tokens: number): Float32Array {
+  const uniform = new Float32Array(size)
+  for (const [row, seed] of seeds.entries()) {
+    const { next } = createRandom(seed)
+    for (let at = row * tokens; at < (row + 1) * tokens; at++) uniform[at] = Math.fround(next())
+  }
+  return uniform
 }
 
 const blank = ({ ids }: Sequence): Sequence => ({ ids, lossMask: new Float32Array(ids.length) })

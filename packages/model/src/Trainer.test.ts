@@ -228,11 +228,16 @@ describe('per-example gradients', () => {
   test('sampled labels follow the seed, and their score averages to zero as a score function must', async () => {
     const engine = createGradients(base, adapter, { batchSize: 32 })
     const copies = Array.from({ length: 32 }, () => sequences[0]!)
-    const first = await engine.perExample(copies, 'sampled', 1)
-    expect(await engine.perExample(copies, 'sampled', 1)).toEqual(first)
+    const seedsOf = (pass: number) => copies.map((_, i) => 1_000 * pass + i)
+    const first = await engine.perExample(copies, 'sampled', seedsOf(1))
+    expect(await engine.perExample(copies, 'sampled', seedsOf(1))).toEqual(first)
+    // whoever is computed beside it changes no sequence's draw
+    const [beside] = await engine.perExample(copies.slice(0, 2).reverse(), 'sampled', [1_001, 1_000])
+    const close = beside!.gradient.every((value, i) => Math.abs(value - first[1]!.gradient[i]!) < 1e-4)
+    expect(close).toBe(true)
     let draws = [...first]
     for (let seed = 2; seed <= 16; seed++)
-      draws = [...draws, ...(await engine.perExample(copies, 'sampled', seed))]
+      draws = [...draws, ...(await engine.perExample(copies, 'sampled', seedsOf(seed)))]
     const size = draws[0]!.gradient.length
     const mean = new Float64Array(size)
     let energy = 0

@@ -23,6 +23,8 @@ export type AttributionIndexes = {
 
 /** Sampled-label gradients that the curvature is estimated from; 128 agree 0.03 less with retraining, 768 a hundredth more. */
 const FISHER_ROWS_MAX = 512
+/** Labels are drawn so often for one record at most, where records are few. */
+const FISHER_DRAWS_MAX = 4
 const GRADIENT_BATCH = 8
 const TOKENS_PER_RUN = 1_024
 
@@ -59,7 +61,8 @@ export async function buildIndexes(
     const byLength = records
       .map((_, index) => index)
       .sort((a, b) => rows[a]!.tokens.length - rows[b]!.tokens.length)
-    const stride = Math.max(1, Math.floor(records.length / FISHER_ROWS_MAX))
+    const originals = originalsOf(records)
+    const sampled = sampleOf(originals.map((index) => records[index]!))
     const measured = new Array<Float32Array>(records.length)
     const fisher: Float32Array[] = []
     for (let start = 0, next = 0; start < byLength.length; start = next) {
@@ -71,14 +74,14 @@ export async function buildIndexes(
       while (next < byLength.length && fits(next + 1 - start)) next++
       const chunk = byLength.slice(start, next)
       const parts = chunk.map((index) => sequences[index]!)
-      const means = await meanGradients(gradients, parts, 'data', 0)
+      const means = await meanGradients(gradients, parts)
       for (const [i, index] of chunk.entries()) measured[index] = means[i]!
-      // records spread over all lengths stand for the curvature of the whole set
-      const sampled = parts
-        .filter((_, i) => (start + i) % stride === 0)
-        .slice(0, FISHER_ROWS_MAX - fisher.length)
-      if (sampled.length > 0)
-        fisher.push(...(await meanGradients(gradients, sampled, 'sampled', seed + start)))
+      const drawn = chunk.filter((index) => sampled.recordIds.has(records[index]!.recordId))
+      for (let draw = 0; draw < sampled.draws && drawn.length > 0; draw++) {
+        const seeds = drawn.map((index) => seedOf(records[index]!.recordId, seed + draw))
+        const parts = drawn.map((index) => sequences[index]!)
+        fisher.push(...(await meanGradients(gradients, parts, seeds)))
+      }
       onProgress(start + chunk.length)
     }
     const influence = InfluenceIndex.build({
@@ -86,6 +89,7 @@ export async function buildIndexes(
       rows: measured,
       fisher,
       recordIds: records.map(({ recordId }) => recordId),
+      originals,
     })
     return {
       records: table,
@@ -102,14 +106,51 @@ export async function buildIndexes(
   }
 }
 
-/** Gives each record's gradient of its mean log-likelihood per token, over all its sequences. */
+/** Numbers of the records that are the first of their cluster: what repeats them must not change how anything is measured. */
+function originalsOf(records: readonly TrainingRecord[]): number[] {
+  const seen = new Set<Hex>()
+  return records.flatMap(({ clusterId }, index) => {
+    if (seen.has(clusterId)) return []
+    seen.add(clusterId)
+    return [index]
+  })
+}
+
+/** Chooses by their hashes the records that labels are drawn for: whoever registers more changes nothing for the others. */
+function sampleOf(originals: readonly TrainingRecord[]): {
+  readonly recordIds: ReadonlySet<Hex>
+  readonly draws: number
+} {
+  const recordIds = new Set(
+    originals
+      .map(({ recordId }) => recordId)
+      .sort()
+      .slice(0, FISHER_ROWS_MAX),
+  )
+  const draws = Math.max(1, Math.min(FISHER_DRAWS_MAX, Math.floor(FISHER_ROWS_MAX / recordIds.size)))
+  return { recordIds, draws }
+}
+
+const seedOf = (recordId: Hex, seed: number): number =>
+  Number.parseInt(recordId.slice(2, 10), 16) ^ Math.imul(seed + 1, 0x9e3779b1)
+
+/**
+ * Gives each record's gradient of its mean log-likelihood per token, over all its sequences.
+ * @param seeds - One for each record: labels are drawn from the model instead of taken from the text.
+ */
 async function meanGradients(
   gradients: Gradients,
   records: readonly (readonly Sequence[])[],
-  labels: 'data' | 'sampled',
-  seed: number,
+  seeds?: readonly number[],
 ): Promise<Float32Array[]> {
-  const parts = await gradients.perExample(records.flat(), labels, seed)
+  const parts =
+    seeds === undefined
+      ? await gradients.perExample(records.flat())
+      : await gradients.perExample(
+          records.flat(),
+          'sampled',
+          records.flatMap((sequences, i) => sequences.map((_, part) => seeds[i]! + part)),
+        )
   let next = 0
   return records.map((sequences) => {
     const counted = sequences.reduce((sum, { lossMask }) => sum + lossMask.reduce((a, b) => a + b, 0), 0)

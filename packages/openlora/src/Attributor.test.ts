@@ -131,7 +131,7 @@ describe('createAttributor', () => {
     const gradients = createGradients(checkpoint, adapter, { batchSize: 8 })
     const sequences = records.map(({ text }) => fromText(tokenizer, text, { tokensMax: 96 })[0]!)
     const rows = (await gradients.perExample(sequences)).map(({ gradient }) => gradient)
-    const fisher = (await gradients.perExample(sequences, 'sampled', 1)).map(({ gradient }) => gradient)
+    const fisher = (await gradients.perExample(sequences, 'sampled')).map(({ gradient }) => gradient)
     const recordIds = records.map(({ recordId }) => recordId)
     const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher, recordIds })
     await gradients.release()
