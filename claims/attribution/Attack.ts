@@ -1,13 +1,25 @@
 import { createRandom } from '@openledger/model'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
-import { readCorpus } from './Corpus.ts'
-import { type Answer, type Author, createWorld, openBase, type Pay, type World } from './World.ts'
+import { type Corpus, readCorpus } from './Corpus.ts'
+import {
+  type Answer,
+  type Author,
+  createWorld,
+  openBase,
+  type Pay,
+  type World,
+  withoutEchoes,
+} from './World.ts'
 
 /** Honest authors over the modules of OpenZeppelin Contracts, answers to pay for, and the world before the attack. */
 export type Scene = {
   readonly honest: readonly Author[]
   readonly before: World
   readonly answers: readonly Answer[]
+  /** Those of them that the model itself gave, before the attacker comes. */
+  readonly given: readonly Answer[]
+  /** Records of authors who come later and have never asked the model anything. */
+  readonly newcomers: readonly string[]
   /** What the answers pay before the attack. */
   readonly payBefore: Pay
   readonly naiveBefore: Pay
@@ -38,14 +50,17 @@ function sceneOf(options: ClaimOptions): Promise<Scene> {
 
 async function setScene({ isQuick, say }: ClaimOptions): Promise<Scene> {
   const { checkpoint, tokenizer } = await openBase()
-  const size = { contributors: isQuick ? 12 : 20, recordsEach: 6, tokens: RECORD_TOKENS }
+  const count = isQuick ? 12 : 20
+  const size = { contributors: count, recordsEach: 6, tokens: RECORD_TOKENS }
   const corpus = readCorpus('code', tokenizer, size)
+  const textsOf = ({ records }: Corpus, contributor: number) =>
+    records.filter((piece) => piece.contributor === contributor).map(({ tokens }) => tokenizer.decode(tokens))
   const honest = corpus.contributors.map((name, contributor) => ({
     name,
-    texts: corpus.records
-      .filter((piece) => piece.contributor === contributor)
-      .map(({ tokens }) => tokenizer.decode(tokens)),
+    texts: textsOf(corpus, contributor),
   }))
+  const later = readCorpus('code', tokenizer, { ...size, contributors: 2 * count })
+  const newcomers = later.contributors.flatMap((_, i) => (i < count ? [] : textsOf(later, i)))
   const before = await createWorld(honest, { say })
   const { bosId } = checkpoint.config
   const held = corpus.heldOut.map(({ tokens }) => ({
@@ -56,27 +71,40 @@ async function setScene({ isQuick, say }: ClaimOptions): Promise<Scene> {
   const prompts = corpus.records
     .filter((_, i) => i % (isQuick ? 6 : 5) === 2)
     .map(({ tokens }) => [bosId, ...tokens.slice(0, PROMPT_TOKENS)])
-  const answers = [...held, ...(await before.ask(prompts, RECORD_TOKENS - PROMPT_TOKENS))]
+  const given = await before.ask(prompts, RECORD_TOKENS - PROMPT_TOKENS)
+  const answers = [...held, ...given]
   say(`${answers.length} answers of ${RECORD_TOKENS - PROMPT_TOKENS} tokens`)
   const payBefore = await before.pay(answers)
   const naiveBefore = await before.naivePay(answers)
-  return { honest, before, answers, payBefore, naiveBefore, say }
+  return { honest, before, answers, given, newcomers, payBefore, naiveBefore, say }
 }
 
-/** Has an attacker register after everybody else, trains again, and compares its pay with an average author's. */
+/**
+ * Has an attacker register after everybody else, trains again, and compares its pay with an average author's.
+ *
+ * What it earns without defences is measured with all that it sent; with them, with what validation leaves of it.
+ */
 export async function asNewcomer(scene: Scene, what: string, texts: readonly string[]): Promise<Row> {
-  const { honest, answers, say } = scene
+  const { honest, answers, before, say } = scene
   const everybody = [...honest, { name: 'attacker', texts }]
-  const after = await createWorld(everybody, { say })
-  // the same model as if it had not registered: what training on its records did to the model is no matter of paying
-  const control = await createWorld(honest, { say, trainedAs: everybody })
-  const pay = await after.pay(answers)
-  const naive = await after.naivePay(answers)
+  const admitted = withoutEchoes(texts, {
+    earlier: honest.flatMap((author) => author.texts),
+    answers: scene.given.map(({ answerIds }) => before.tokenizer.decode(answerIds)),
+  })
+  const open = await createWorld(everybody, { say })
+  const naive = await open.naivePay(answers)
   const honestPay = (map: Pay) => sumOf(map) - (map.get('attacker') ?? 0)
+  const row = { what, naive: naive.get('attacker')! / (honestPay(naive) / honest.length) }
+  if (admitted.length === 0) return { ...row, gain: 0, honestLoss: 0 }
+  const isWhole = admitted.length === texts.length && admitted.every((text, i) => text === texts[i])
+  const guarded = [...honest, { name: 'attacker', texts: admitted }]
+  const after = isWhole ? open : await createWorld(guarded, { say })
+  // the same model as if it had not registered: what training on its records did to the model is no matter of paying
+  const control = await createWorld(honest, { say, trainedAs: guarded })
+  const pay = await after.pay(answers)
   const fair = honestPay(await control.pay(answers))
   return {
-    what,
-    naive: naive.get('attacker')! / (honestPay(naive) / honest.length),
+    ...row,
     gain: pay.get('attacker')! / (fair / honest.length),
     honestLoss: 1 - honestPay(pay) / fair,
   }

@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clusterRecords, InfluenceIndex } from '@openledger/attribution'
+import { ECHO_SHARE_PPM_MAX, findEchoes } from '@openledger/datanet/Echoes'
+import { createSimilarityIndex, sequencesOf } from '@openledger/datanet/Similarity'
 import {
   Adapter,
   type Checkpoint,
@@ -14,6 +16,7 @@ import {
 import { createDecoder } from '@openledger/model/Decoder'
 import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { createRetrainer } from '@openledger/modelfactory/Retraining'
+import { withoutRanges } from '@openledger/modelfactory/VersionRecords'
 import { loadAttributionIndex } from '@openledger/openlora/AttributionIndex'
 import { draw } from '@openledger/openlora/Attributor'
 import { replay } from '@openledger/openlora/Inference'
@@ -38,8 +41,8 @@ export type World = {
   readonly pay: (answers: readonly Answer[], excluded?: readonly string[]) => Promise<Pay>
   /** Without any defence: products of gradients, clipped at zero, every record for itself. */
   readonly naivePay: (answers: readonly Answer[]) => Promise<Pay>
-  /** Has the model continue prompts. */
-  readonly ask: (prompts: readonly (readonly number[])[], tokens: number) => Promise<Answer[]>
+  /** Has the model continue prompts; another seed draws other answers. */
+  readonly ask: (prompts: readonly (readonly number[])[], tokens: number, seed?: number) => Promise<Answer[]>
   /** Scores texts as a record's raw gradient would be for these answers: what a shadow model tells an attacker. */
   readonly rate: (texts: readonly string[], answers: readonly Answer[]) => Promise<number[]>
   readonly tokenizer: Tokenizer
@@ -71,6 +74,23 @@ export const openBase = async (): Promise<{ checkpoint: Checkpoint; tokenizer: T
   checkpoint: await CheckpointFolder.read(baseDirectory),
   tokenizer: await CheckpointFolder.readTokenizer(baseDirectory),
 })
+
+/**
+ * What validation leaves of texts that come after others were registered and answers were given: nothing of a text that mostly
+ * repeats answers, the rest of one that repeats a passage.
+ */
+export function withoutEchoes(
+  texts: readonly string[],
+  { earlier, answers }: { readonly earlier: readonly string[]; readonly answers: readonly string[] },
+): string[] {
+  const registered = createSimilarityIndex()
+  for (const [i, text] of earlier.entries()) registered.add(String(i), text)
+  const answered = new Set(answers.flatMap(sequencesOf))
+  return texts.flatMap((text) => {
+    const { ranges, sharePpm } = findEchoes(text, (sequence) => answered.has(sequence), registered.has)
+    return sharePpm > ECHO_SHARE_PPM_MAX ? [] : [withoutRanges(text, ranges)]
+  })
+}
 
 /**
  * Trains on the authors' records, indexes them and stands ready to pay.
@@ -187,8 +207,8 @@ export async function createWorld(
       }
       return sums
     },
-    async ask(prompts, tokens) {
-      const random = createRandom(11)
+    async ask(prompts, tokens, seed = 11) {
+      const random = createRandom(seed)
       const answers: Answer[] = []
       for (const promptIds of prompts) {
         decoder.setAdapter(0, adapter)

@@ -7,7 +7,7 @@ import { CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
 import { createOpenLora } from '@openledger/openlora'
-import { BaseError, type Hex, systemClock } from '@openledger/primitives'
+import { BaseError, Bytes, type Hex, systemClock } from '@openledger/primitives'
 import { createSender } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createJobs } from '@openledger/store'
@@ -76,6 +76,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     relayer: operator,
     validator,
     clock: systemClock,
+    answerKey: await answerKeyOf(network.operator),
   })
   const factory = createModelFactory({
     database,
@@ -208,6 +209,12 @@ function listen(fetch: (request: Request) => Response | Promise<Response>, { hos
 function announce(path: string, facts: Record<string, string | number>): void {
   writeFileSync(`${path}.new`, `${JSON.stringify(facts, null, 2)}\n`)
   renameSync(`${path}.new`, path)
+}
+
+/** Derives a secret that every server of one operator has, from a signature that no other program asks for. */
+async function answerKeyOf(operator: LocalAccount): Promise<Uint8Array> {
+  const signature = await operator.signMessage({ message: 'OpenLedger: key of the memory of answers' })
+  return Bytes.keccak256(Bytes.fromHex(signature))
 }
 
 const lower = (address: string): Hex => address.toLowerCase() as Hex

@@ -1,5 +1,5 @@
 import type { GenerateRequest, GenerationResult, OpenLora, Prepared, TokenDelta } from '@openledger/openlora'
-import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import { BaseError, Bytes, type Clock, type Hex } from '@openledger/primitives'
 import { FeeSplit, type Http } from '@openledger/protocol'
 import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
 import { type Blobs, type Database, eq, or, schema } from '@openledger/store'
@@ -101,8 +101,11 @@ export function createAnswering(deps: {
   readonly blobs: Pick<Blobs, 'put'>
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
   readonly followBeneficiaries: () => Promise<void>
+  /** Keeps what was answered from being contributed as something new. */
+  readonly rememberAnswer: (answer: { promptText: string; text: string; startedAt: Date }) => Promise<void>
+  readonly clock: Clock
 }): Answering {
-  const { database, settlement, serving, blobs, findModel, followBeneficiaries } = deps
+  const { database, settlement, serving, blobs, findModel, followBeneficiaries, rememberAnswer, clock } = deps
 
   /** Who pays for an answer does not earn from it: asking oneself would otherwise turn fees into rewards. */
   async function ownContributions(account: Hex): Promise<Hex[]> {
@@ -195,10 +198,16 @@ export function createAnswering(deps: {
     },
     async *answer(quote, payer, { signal, isStreamed }) {
       const hold = await settlement.accounts.hold({ ...payer, amountWei: quote.maxWei })
+      const startedAt = new Date(clock.nowMs())
       let isOver = false
       const seen: TokenDelta[] = []
       try {
         const generation = serving.generate(quote.prepared, { signal })
+        // as soon as it is whole: a caller who reads slowly must not be the first to register it
+        const remembered = generation.result.then(({ promptText, text }) =>
+          rememberAnswer({ promptText, text, startedAt }),
+        )
+        remembered.catch(() => {})
         for await (const delta of generation) {
           const before = seen.at(-1)
           seen.push(delta)
@@ -207,6 +216,7 @@ export function createAnswering(deps: {
         const result = await generation.result
         const isDelivered = result.finishReason !== 'cancelled' || (isStreamed && result.outputTokens > 0)
         if (!isDelivered) return
+        await remembered
         const receipt = await charge(quote, hold, result)
         isOver = true
         const last = seen.at(-1)
@@ -216,6 +226,7 @@ export function createAnswering(deps: {
         // the last delta never left; what came before it was delivered and is charged for if that still works
         const delivered = isStreamed && !isOver ? partOf(quote, seen.slice(0, -1)) : undefined
         if (delivered !== undefined) {
+          await rememberAnswer({ ...delivered, startedAt }).catch(() => {})
           await charge(quote, hold, delivered).then(
             () => {
               isOver = true

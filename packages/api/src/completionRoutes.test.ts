@@ -57,6 +57,22 @@ describe('the official OpenAI client', () => {
     await expect(openai.models.retrieve('nobody')).rejects.toBeInstanceOf(OpenAI.NotFoundError)
   })
 
+  test('gets an answer that nobody can contribute as something new afterwards', async () => {
+    const said =
+      'Keel blocks are laid in a straight line before the first frame of a ship is raised upon them, and no sooner.'
+    house.script.words = said.split(/(?<= )/)
+    await openai.completions.create({ model, prompt: 'when is a keel laid', max_tokens: 40 })
+    const response = await house.fetch(`${URL_BASE}/api/contributions/prepare`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ datanetId: '1', licence: 'MIT', records: [said] }),
+    })
+    const { warnings } = (await response.json()) as Http.PreparedContribution
+    expect(warnings).toEqual([
+      'Record 0 would be rejected. 100 % of its words repeat what models here had answered before it came, and no earlier record says them; contribute what is not from an answer.',
+    ])
+  })
+
   test('gets a completion, charged by the token, with its receipt', async () => {
     const before = await money()
     const completion = await openai.completions.create({ model, prompt: 'write a token', max_tokens: 16 })

@@ -59,6 +59,8 @@ export function createApi(deps: ApiDependencies): Api {
       blobs: deps.blobs,
       findModel: deps.findModel,
       followBeneficiaries: deps.datanets.followBeneficiaries,
+      rememberAnswer: deps.datanets.rememberAnswer,
+      clock,
     }),
     metrics,
   )

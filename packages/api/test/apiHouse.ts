@@ -66,6 +66,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
     ...shared,
     relayer: house.sender,
     validator: senderOf('validator'),
+    answerKey: Uint8Array.of(1),
   })
   const factory = createModelFactory({
     ...shared,

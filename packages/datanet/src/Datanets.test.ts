@@ -35,6 +35,7 @@ let datanets: Datanets
 let directory: string
 const onError = vi.fn()
 
+const answerKey = Uint8Array.of(1)
 const SUMMARY = 'Solidity, well written'
 const ada = DevelopmentKeys.contributor(0)
 const ben = DevelopmentKeys.contributor(1)
@@ -47,7 +48,7 @@ beforeAll(async () => {
   database = await createDatabase({ memory: true })
   blobs = createDiskBlobs(join(directory, 'blobs'))
   jobs = await createJobs(database, { onError })
-  datanets = createDatanets({ ...chain, database, blobs, jobs, clock: systemClock })
+  datanets = createDatanets({ ...chain, database, blobs, jobs, clock: systemClock, answerKey })
   await datanets.work()
   await datanets.register({
     transactionHash: await chain.createDatanet('solidity', SUMMARY),
@@ -515,6 +516,51 @@ test('the first modules are accepted whole, though they share a style and boiler
   }
 })
 
+test('what a model answered before is neither accepted as new nor trained on, whoever contributes it', async () => {
+  const answer =
+    'A harbour pilot boards every arriving vessel beyond the outer buoy and hands the tide tables to her captain before turning north.'
+  const own =
+    'Our museum keeps seven brass sextants from old whaling ships, and each of them still finds noon within half a minute.'
+  const startedAt = new Date(Date.now() - 1_000)
+  await datanets.rememberAnswer({ promptText: 'Who boards a ship?', text: answer, startedAt })
+  const paraphrase = answer.replace('outer', 'second').replace('captain', 'master')
+  const titled = await contribute(ben, 'said before', [
+    answer,
+    paraphrase,
+    `${own} ${own.replaceAll('seven', 'nine')} ${answer.slice(0, 66)}`,
+    own.toUpperCase().replace('BRASS', 'COPPER').replace('HALF', 'A QUARTER OF'),
+  ])
+  await settled(titled.id)
+  const { records } = await datanets.contribution(titled.id)
+  expect(records.map(({ verdict }) => verdict)).toEqual(['rejected', 'rejected', 'accepted', 'accepted'])
+  expect(records[1]!.reason).toMatch(/^\d+ % of its words repeat what models here had answered/)
+  const rows = await database.orm
+    .select()
+    .from(schema.records)
+    .where(eq(schema.records.contributionId, titled.id))
+    .orderBy(schema.records.index)
+  expect(rows.map(({ text, echoes }) => echoes.map(([start, end]) => text.slice(start, end)))).toEqual([
+    [],
+    [],
+    [answer.slice(0, 66)],
+    [],
+  ])
+})
+
+test('what was contributed before it was answered, and what the prompt said itself, repeats nothing', async () => {
+  const early =
+    'Lichens on the northern granite grow a millimetre in a year, so a hand wide patch is older than the oldest parish book.'
+  const prompted =
+    'Repeat after me that copper roofs turn green because rain, salt and soot leave a patina which then protects the metal.'
+  const contributed = await contribute(ben, 'said first', [early])
+  await datanets.rememberAnswer({ promptText: '', text: early, startedAt: new Date(Date.now() + 60_000) })
+  await datanets.rememberAnswer({ promptText: prompted, text: prompted.slice(16), startedAt: new Date(0) })
+  await settled(contributed.id)
+  expect((await datanets.contribution(contributed.id)).acceptedCount).toBe(1)
+  const { warnings } = await datanets.prepare({ datanetId: '1', licence: 'MIT', records: [prompted] })
+  expect(warnings).toEqual([])
+})
+
 test('no acknowledged contribution is lost to kill -9, and what was half done is finished', async () => {
   const home = await mkdtemp(join(tmpdir(), 'openledger-datanet-killed-'))
   try {
@@ -531,6 +577,7 @@ test('no acknowledged contribution is lost to kill -9, and what was half done is
       },
       blobs,
       clock: systemClock,
+      answerKey,
     })
     await first.register({ transactionHash: await own.createDatanet('killed', SUMMARY), summary: SUMMARY })
     await setUp.close()
@@ -556,6 +603,7 @@ test('no acknowledged contribution is lost to kill -9, and what was half done is
       jobs: again,
       blobs: createDiskBlobs(`${home}/blobs`),
       clock: systemClock,
+      answerKey,
     })
     await last.work()
     await vi.waitFor(

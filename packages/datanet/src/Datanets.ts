@@ -2,6 +2,7 @@ import { BaseError, CanonicalJson, type Clock, type Hex } from '@openledger/prim
 import { Contribution, type Deployment, type Http, type Sender } from '@openledger/protocol'
 import { type Blobs, type Database, type Jobs, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
+import { createAnswerMemory, type GivenAnswer } from './AnswerMemory.ts'
 import { createBeneficiaries } from './Beneficiaries.ts'
 import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
 import { createQueries, type Queries } from './Queries.ts'
@@ -31,6 +32,8 @@ export type Datanets = Queries & {
    * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
    */
   readonly changeBeneficiary: (id: Hex, change: Http.BeneficiaryChange) => Promise<Http.ContributionDetail>
+  /** Remembers what a model answered: whoever contributes it afterwards contributes nothing new. */
+  readonly rememberAnswer: (answer: GivenAnswer) => Promise<void>
   /** Takes validation jobs in this process, beginning with what a process before it left undone. */
   readonly work: () => Promise<void>
 }
@@ -46,6 +49,8 @@ export type DatanetsDependencies = {
   /** Must be named a validator of a Datanet by its owner. */
   readonly validator: Sender
   readonly clock: Clock
+  /** Keeps what answers said unreadable in the database; servers that share one share it. */
+  readonly answerKey: Uint8Array
 }
 
 const VALIDATION_QUEUE = 'datanet.validation'
@@ -59,13 +64,18 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const queries = createQueries(database, registry)
   const beneficiaries = createBeneficiaries(dependencies)
   const contributions = createContributions({ ...dependencies, registry })
-  const validation = createValidation({ ...dependencies, registry, register: contributions.register })
+  const answers = createAnswerMemory(database, { key: dependencies.answerKey })
+  const validation = createValidation({
+    ...dependencies,
+    ...{ registry, answers, register: contributions.register },
+  })
   // one at a time everywhere, so that of two who say the same the first is judged first
   const requestValidation = () => jobs.enqueue(VALIDATION_QUEUE, {}, { singletonKey: 'all' })
 
   return {
     ...queries,
     followBeneficiaries: beneficiaries.follow,
+    rememberAnswer: answers.remember,
     async register({ transactionHash, summary }) {
       const created = await registry.createdBy(transactionHash)
       if (created === undefined) throw new NotADatanetError(transactionHash)
@@ -124,7 +134,14 @@ function toWarnings(verdicts: readonly Verdict[]): string[] {
     .slice(0, WARNING_COUNT_MAX)
     .map(({ index, reason }) => `Record ${index} would be rejected. ${reason}`)
   const rest = rejected.length - lines.length
-  return rest > 0 ? [...lines, `${rest} more of ${verdicts.length} records would be rejected.`] : lines
+  const echoing = verdicts.filter(({ echoes }) => echoes.length > 0).map(({ index }) => index)
+  return [
+    ...lines,
+    ...(rest > 0 ? [`${rest} more of ${verdicts.length} records would be rejected.`] : []),
+    ...(echoing.length > 0
+      ? [`Passages that models here have answered before would be left out of records ${echoing.join(', ')}.`]
+      : []),
+  ]
 }
 
 export class NotADatanetError extends BaseError {

@@ -11,6 +11,8 @@ export type SimilarityIndex = {
   readonly add: (id: string, text: string) => void
   /** Gives the record that accounts for most of the text, or nothing when the text is its own. */
   readonly find: (text: string) => Similar | undefined
+  /** Whether a record says these words in a row; they come as `sequencesOf` gives them. */
+  readonly has: (sequence: string) => boolean
 }
 
 export type SimilarityOptions = {
@@ -18,8 +20,11 @@ export type SimilarityOptions = {
   readonly sharePpmMin?: number
 }
 
+/** A word of a text in its plainest form, and where it stands in characters. */
+export type Word = { readonly word: string; readonly start: number; readonly end: number }
+
 /** Words in a row that count as one thing said; five are rarely the same by chance. */
-const SHINGLE_WORDS = 5
+export const SHINGLE_WORDS = 5
 const SHARE_PPM_MIN = 800_000
 /** Little that is new counts as nothing new when the rest, at least this share, is one earlier record's. */
 const SHORT_ADDITION_SHARE_PPM_MIN = 600_000
@@ -51,20 +56,18 @@ export function createSimilarityIndex({
   return {
     add(id, text) {
       const record = ids.push(id) - 1
-      const words = wordsOf(text)
-      const whole = words.join(' ')
+      const whole = wholeOf(text)
       if (!wholes.has(whole)) wholes.set(whole, record)
-      for (const shingle of shinglesOf(words)) {
+      for (const shingle of shinglesOf(text)) {
         const records = postings.get(shingle)
         if (records === undefined) postings.set(shingle, [record])
         else if (records.length < BOILERPLATE_RECORD_COUNT) records.push(record)
       }
     },
     find(text) {
-      const words = wordsOf(text)
-      const same = wholes.get(words.join(' '))
+      const same = wholes.get(wholeOf(text))
       if (same !== undefined) return { id: ids[same]!, similarityPpm: 1_000_000 }
-      const shingles = [...shinglesOf(words)]
+      const shingles = [...shinglesOf(text)]
         .map((shingle) => postings.get(shingle) ?? [])
         .filter((records) => records.length < BOILERPLATE_RECORD_COUNT)
       if (shingles.length < SHINGLE_COUNT_MIN) return undefined
@@ -83,22 +86,36 @@ export function createSimilarityIndex({
       if (ppm(known.length) < STITCHED_SHARE_PPM_MIN) return undefined
       return { id: ids[best[0]]!, similarityPpm: ppm(known.length) }
     },
+    has: (sequence) => postings.has(hashOf(sequence)),
   }
 }
 
-const wordsOf = (text: string): string[] => text.normalize('NFKC').toLowerCase().match(WORD) ?? []
+/** Gives the words of a text in order; spacing, letter case and punctuation do not matter. */
+export const wordsOf = (text: string): Word[] =>
+  Array.from(text.matchAll(WORD), ({ 0: word, index }) => ({
+    word: word.normalize('NFKC').toLowerCase(),
+    start: index,
+    end: index + word.length,
+  }))
 
-/** 32-bit FNV-1a of every five words in a row; a chance collision makes one sequence of many look known. */
-function shinglesOf(words: readonly string[]): Set<number> {
-  const shingles = new Set<number>()
-  for (let start = 0; start + SHINGLE_WORDS <= words.length; start++) {
-    let hash = 0x811c9dc5
-    for (let i = start; i < start + SHINGLE_WORDS; i++) {
-      const word = words[i]!
-      for (let at = 0; at < word.length; at++) hash = Math.imul(hash ^ word.charCodeAt(at), 0x01000193)
-      hash = Math.imul(hash ^ 0x20, 0x01000193)
-    }
-    shingles.add(hash)
-  }
-  return shingles
+/** Gives every five words in a row, in order. */
+export function sequencesOf(text: string): string[] {
+  const words = wordsOf(text).map(({ word }) => word)
+  return Array.from({ length: Math.max(0, words.length - SHINGLE_WORDS + 1) }, (_, i) =>
+    words.slice(i, i + SHINGLE_WORDS).join(' '),
+  )
+}
+
+const wholeOf = (text: string): string =>
+  wordsOf(text)
+    .map(({ word }) => word)
+    .join(' ')
+
+const shinglesOf = (text: string): Set<number> => new Set(sequencesOf(text).map(hashOf))
+
+/** 32-bit FNV-1a; a chance collision makes one sequence of many look known. */
+function hashOf(sequence: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < sequence.length; at++) hash = Math.imul(hash ^ sequence.charCodeAt(at), 0x01000193)
+  return hash
 }

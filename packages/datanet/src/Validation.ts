@@ -13,9 +13,11 @@ import {
   notInArray,
   schema,
 } from '@openledger/store'
+import type { AnswerMemory } from './AnswerMemory.ts'
 import { findFault } from './Checks.ts'
+import { ECHO_SHARE_PPM_MAX, findEchoes, type TextRange } from './Echoes.ts'
 import type { Registry } from './Registry.ts'
-import { createSimilarityIndex } from './Similarity.ts'
+import { createSimilarityIndex, sequencesOf } from './Similarity.ts'
 
 const { contributions, datanetVersions, records } = schema
 
@@ -32,11 +34,20 @@ export type Verdict = {
   /** The earlier record that this one repeats, also when it is accepted (a contributor may repeat themselves). */
   readonly duplicateOf: Hex | null
   readonly similarityPpm: number | null
+  /** Parts of an accepted record that repeat answers of models here; they are neither trained on nor paid. */
+  readonly echoes: readonly TextRange[]
 }
 
 export type Validation = {
-  /** What would become of records if they were contributed now. */
-  readonly judge: (contributionId: Hex, texts: readonly { id: Hex; text: string }[]) => Promise<Verdict[]>
+  /**
+   * What would become of records if they were contributed now.
+   * @param arrivedAt - When they came, if they have: what was answered later they do not repeat.
+   */
+  readonly judge: (
+    contributionId: Hex,
+    texts: readonly { id: Hex; text: string }[],
+    arrivedAt?: Date,
+  ) => Promise<Verdict[]>
   /**
    * Takes every contribution that waits, in order of arrival, gives its verdict, and publishes a version of each Datanet
    * that has gained.
@@ -56,11 +67,13 @@ export function createValidation({
   database,
   blobs,
   registry,
+  answers,
   register,
 }: {
   readonly database: Database
   readonly blobs: Blobs
   readonly registry: Registry
+  readonly answers: Pick<AnswerMemory, 'answered'>
   readonly register: (id: Hex) => Promise<void>
 }): Validation {
   const { orm } = database
@@ -116,8 +129,12 @@ export function createValidation({
     return new Map(rows.map((row) => [row.id, nameOf(row)]))
   }
 
-  const judge: Validation['judge'] = async (contributionId, texts) => {
+  const judge: Validation['judge'] = async (contributionId, texts, arrivedAt) => {
     await remember()
+    const answered = await answers.answered(
+      texts.flatMap(({ text }) => sequencesOf(text)),
+      arrivedAt,
+    )
     const elsewhere = await acceptedElsewhere(
       contributionId,
       texts.map(({ id }) => id),
@@ -126,11 +143,15 @@ export function createValidation({
     const seen = new Map<Hex, number>()
     const verdicts: Verdict[] = []
     for (const [index, { id: recordId, text }] of texts.entries()) {
-      const base = { index, recordId, verdict: 'rejected', duplicateOf: null, similarityPpm: null } as const
+      const base = {
+        ...{ index, recordId, duplicateOf: null, similarityPpm: null, echoes: [] },
+        verdict: 'rejected' as const,
+      }
       const fault = findFault(text)
       const twin = seen.get(recordId)
       const same = elsewhere.get(recordId)
       const similar = same === undefined ? accepted.find(text) : { id: same, similarityPpm: 1_000_000 }
+      const echoes = findEchoes(text, (sequence) => answered.has(sequence), accepted.has)
       if (fault !== undefined) {
         verdicts.push({ ...base, reason: fault })
       } else if (twin !== undefined) {
@@ -143,10 +164,15 @@ export function createValidation({
           similarityPpm === 1_000_000 ? 'The same text' : `${Math.floor(similarityPpm / 10_000)} % of it`
         const reason = `${share} was contributed first in "${title}" by ${contributor}, who is paid for it.`
         verdicts.push({ ...base, reason, duplicateOf: record.id as Hex, similarityPpm })
+      } else if (echoes.sharePpm > ECHO_SHARE_PPM_MAX) {
+        const share = `${Math.floor(echoes.sharePpm / 10_000)} % of its words`
+        const reason = `${share} repeat what models here had answered before it came, and no earlier record says them; contribute what is not from an answer.`
+        verdicts.push({ ...base, reason })
       } else {
-        const echo = own.find(text)
+        const repeated = own.find(text)
         // a copy of a copy names the original
-        const original = echo && (verdicts[Number(echo.id)]!.duplicateOf ?? texts[Number(echo.id)]!.id)
+        const original =
+          repeated && (verdicts[Number(repeated.id)]!.duplicateOf ?? texts[Number(repeated.id)]!.id)
         own.add(String(index), text)
         seen.set(recordId, index)
         verdicts.push({
@@ -154,7 +180,8 @@ export function createValidation({
           verdict: 'accepted',
           reason: '',
           duplicateOf: original ?? null,
-          similarityPpm: echo?.similarityPpm ?? null,
+          similarityPpm: repeated?.similarityPpm ?? null,
+          echoes: echoes.ranges,
         })
       }
     }
@@ -171,6 +198,7 @@ export function createValidation({
     const verdicts = await judge(
       id,
       rows.map((row) => ({ id: row.id as Hex, text: row.text })),
+      contribution.createdAt,
     )
     const root = rootOf(rows.filter((row) => verdicts[row.index]!.verdict === 'accepted'))
     const acceptedCount = verdicts.filter(({ verdict }) => verdict === 'accepted').length
@@ -181,10 +209,10 @@ export function createValidation({
       await registry.recordVerdict(id, root, acceptedCount, digestOf(reasons))
     }
     await database.transaction(async (inner) => {
-      for (const { index, verdict, reason, duplicateOf, similarityPpm } of verdicts) {
+      for (const { index, verdict, reason, duplicateOf, similarityPpm, echoes } of verdicts) {
         await inner
           .update(records)
-          .set({ verdict, reason, duplicateOf, similarityPpm })
+          .set({ verdict, reason, duplicateOf, similarityPpm, echoes })
           .where(and(eq(records.contributionId, id), eq(records.index, index)))
       }
       await inner

@@ -19,6 +19,7 @@ const datanets = createDatanets({
   relayer: senderOf('operator'),
   validator: senderOf('validator'),
   clock: systemClock,
+  answerKey: Uint8Array.of(1),
 })
 await datanets.work()
 const account = DevelopmentKeys.contributor(3)

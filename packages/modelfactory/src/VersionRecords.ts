@@ -7,7 +7,8 @@ import type { TrainingRecord } from './TrainingPlan.ts'
 const { records } = schema
 
 /**
- * Reads the records of one Datanet version in their order, each with the cluster of near duplicates it belongs to.
+ * Reads the records of one Datanet version in their order, each with the cluster of near duplicates it belongs to and without
+ * what it repeats of answers.
  * @throws {VersionNotFoundError}
  */
 export async function recordsOf(
@@ -25,13 +26,25 @@ export async function recordsOf(
           index: records.index,
           text: records.text,
           duplicateOf: records.duplicateOf,
+          echoes: records.echoes,
         })
         .from(records)
         .where(inArray(records.contributionId, [...new Set(entries.map((entry) => entry.contributionId))]))
     ).map((each) => [keyOf(each.contributionId, each.index), each]),
   )
   return entries.map(({ contributionId, index, recordId }) => {
-    const { text, duplicateOf } = rows.get(keyOf(contributionId, index))!
-    return { recordId, contributionId, clusterId: (duplicateOf ?? recordId) as Hex, text }
+    const { text, duplicateOf, echoes } = rows.get(keyOf(contributionId, index))!
+    return {
+      recordId,
+      contributionId,
+      clusterId: (duplicateOf ?? recordId) as Hex,
+      text: withoutRanges(text, echoes),
+    }
   })
+}
+
+/** Gives what is left of a text to train on; a line end stands for each range that is left out. */
+export function withoutRanges(text: string, ranges: readonly (readonly [number, number])[]): string {
+  const starts = [0, ...ranges.map(([, end]) => end)]
+  return starts.map((start, i) => text.slice(start, ranges[i]?.[0])).join('\n')
 }

@@ -80,8 +80,20 @@ export const records = pgTable(
     reason: text('reason').notNull().default(''),
     duplicateOf: text('duplicate_of'),
     similarityPpm: integer('similarity_ppm'),
+    /** Ranges of characters that repeat answers given before; they are not trained on. */
+    echoes: jsonb('echoes').$type<readonly (readonly [number, number])[]>().notNull().default([]),
   },
   (table) => [primaryKey({ columns: [table.contributionId, table.index] }), index().on(table.id)],
+)
+
+/** What models have answered: a keyed hash of every five words in a row, and when it could be read first. */
+export const answerMarks = pgTable(
+  'answer_marks',
+  {
+    mark: bigint('mark', { mode: 'bigint' }).primaryKey(),
+    answeredAt: timestamp('answered_at', { withTimezone: true }).notNull(),
+  },
+  (table) => [index().on(table.answeredAt)],
 )
 
 /** An immutable version: the accepted records of a Datanet at one moment. */

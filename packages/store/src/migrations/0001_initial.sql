@@ -41,9 +41,16 @@ CREATE TABLE records (
   reason text NOT NULL DEFAULT '',
   duplicate_of text,
   similarity_ppm integer,
+  echoes jsonb NOT NULL DEFAULT '[]',
   PRIMARY KEY (contribution_id, index)
 );
 CREATE INDEX ON records (id);
+
+CREATE TABLE answer_marks (
+  mark bigint PRIMARY KEY,
+  answered_at timestamp with time zone NOT NULL
+);
+CREATE INDEX ON answer_marks (answered_at);
 
 CREATE TABLE datanet_versions (
   datanet_id bigint NOT NULL REFERENCES datanets,
