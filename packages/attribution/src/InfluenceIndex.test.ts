@@ -122,7 +122,8 @@ describe('the scores of an influence index', () => {
     const [query] = gradients(4, 1)
     const copies = Array.from({ length: 20 }, (_, i) => rows[i % 3]!)
     const more = InfluenceIndex.build({
-      ...{ blocks, fisher },
+      blocks,
+      fisher,
       rows: [...rows, ...copies],
       recordIds: names(80),
       originals: rows.map((_, i) => i),

@@ -67,7 +67,9 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const answers = createAnswerMemory(database, { key: dependencies.answerKey })
   const validation = createValidation({
     ...dependencies,
-    ...{ registry, answers, register: contributions.register },
+    registry,
+    answers,
+    register: contributions.register,
   })
   // one at a time everywhere, so that of two who say the same the first is judged first
   const requestValidation = () => jobs.enqueue(VALIDATION_QUEUE, {}, { singletonKey: 'all' })

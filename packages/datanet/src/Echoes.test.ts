@@ -25,7 +25,7 @@ describe('echoes', () => {
   })
 
   test('of a few words count for the share, but nothing is cut out for them', () => {
-    const few = `${answer.split(' ').slice(3, 9).join(' ')} and then something else that nobody said before`
-    expect(findEchoes(few, isAnswered, never)).toEqual({ ranges: [], sharePpm: 428_571 })
+    const few = `${answer.split(' ').slice(3, 8).join(' ')} and then something else that nobody said before`
+    expect(findEchoes(few, isAnswered, never)).toEqual({ ranges: [], sharePpm: 384_615 })
   })
 })

@@ -11,8 +11,8 @@ export type Echoes = {
   readonly sharePpm: number
 }
 
-/** Fewer words in a row than this may be common language; a copy with every tenth word changed has runs of nine. */
-const RUN_WORDS_MIN = 8
+/** Fewer words in a row than this may be common language; six are two remembered sequences that overlap. */
+const RUN_WORDS_MIN = 6
 /** A text of which so much is repeated is the answer again, whatever was changed in it. */
 export const ECHO_SHARE_PPM_MAX = 500_000
 

@@ -144,8 +144,12 @@ export function createValidation({
     const verdicts: Verdict[] = []
     for (const [index, { id: recordId, text }] of texts.entries()) {
       const base = {
-        ...{ index, recordId, duplicateOf: null, similarityPpm: null, echoes: [] },
+        index,
+        recordId,
         verdict: 'rejected' as const,
+        duplicateOf: null,
+        similarityPpm: null,
+        echoes: [],
       }
       const fault = findFault(text)
       const twin = seen.get(recordId)
