@@ -4,9 +4,17 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Adapter, type Checkpoint, CheckpointFolder, createRandom, type Tokenizer } from '@openledger/model'
 import { createDecoder } from '@openledger/model/Decoder'
+import { createRetrainer } from '@openledger/modelfactory/Retraining'
 import { CanonicalJson } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
-import { type Corpus, type CorpusName, type CorpusSize, type Piece, readCorpus } from './Corpus.ts'
+import {
+  type Corpus,
+  type CorpusName,
+  type CorpusSize,
+  type Piece,
+  readCorpus,
+  sequenceOf,
+} from './Corpus.ts'
 
 /** A training to attribute, small enough to be repeated many times. */
 export type Setup = {
@@ -50,6 +58,8 @@ export type Bank = {
    * Equal retrainings always give equal numbers.
    */
   readonly likelihoods: (retrainings: readonly Retraining[]) => Promise<number[][]>
+  /** Gives the adapters at so many points of the reference training, at even distances; the last is `adapter`. */
+  readonly along: (count: number) => Promise<Adapter.Adapter[]>
   readonly directory: string
 }
 
@@ -103,6 +113,21 @@ export async function openBank(
     adapter,
     queries,
     directory,
+    async along(count) {
+      const paths = Array.from({ length: count }, (_, i) =>
+        join(directory, `along-${i + 1}-of-${count}.safetensors`),
+      )
+      if (!paths.every((path) => existsSync(path))) {
+        say(`training again for the adapters at ${count} points of the way`)
+        const { bosId } = checkpoint.config
+        const sequences = corpus.records.map(({ tokens }) => sequenceOf(bosId, tokens))
+        const retrainer = createRetrainer(checkpoint, sequences, setup.config)
+        const adapters = await retrainer.along(count)
+        await retrainer.release()
+        for (const [i, found] of adapters.entries()) writeFileSync(paths[i]!, Adapter.encode(found))
+      }
+      return paths.map((path) => Adapter.decode(checkpoint.config, readFileSync(path)))
+    },
     async likelihoods(retrainings) {
       const known = new Map<string, number[]>()
       for (const line of existsSync(lossesPath) ? readFileSync(lossesPath, 'utf8').split('\n') : []) {

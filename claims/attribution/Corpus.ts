@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Tokenizer } from '@openledger/model'
+import type { Sequence, Tokenizer } from '@openledger/model'
 
 /** A piece of a contributor's text, as tokens. */
 export type Piece = { readonly contributor: number; readonly tokens: readonly number[] }
@@ -59,6 +59,12 @@ export function readCorpus(name: CorpusName, tokenizer: Tokenizer, size: CorpusS
   }
   return { contributors: found.map((file) => file.name), records, heldOut }
 }
+
+/** Makes what is trained on: every token behind the begin mark counts as one. */
+export const sequenceOf = (bosId: number, tokens: readonly number[]): Sequence => ({
+  ids: Int32Array.of(bosId, ...tokens),
+  lossMask: Float32Array.from({ length: tokens.length + 1 }, (_, i) => (i > 0 ? 1 : 0)),
+})
 
 function sources(): { name: string; text: string }[] {
   const root = join(modules, '@openzeppelin', 'contracts')

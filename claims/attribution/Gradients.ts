@@ -59,6 +59,31 @@ export async function gradientsOf(bank: Bank, fisherPasses: number): Promise<Mat
 }
 
 /**
+ * Takes each record's gradient at several points of the training and gives their mean: what the record did on the whole way,
+ * where it is usually fitted long before the end.
+ */
+export async function meanGradientsAlong(bank: Bank, points: number): Promise<Float32Array[]> {
+  const { checkpoint, corpus } = bank
+  const adapters = await bank.along(points)
+  const gradients = createGradients(checkpoint, adapters[0]!, { batchSize: 16, sessionsMax: 4 })
+  const sequences = corpus.records.map(({ tokens }) => sequenceOf(checkpoint.config.bosId, tokens))
+  const sums: Float32Array[] = []
+  try {
+    for (const adapter of adapters) {
+      for (const [i, { gradient }] of (
+        await gradients.withAdapter(adapter).perExample(sequences)
+      ).entries()) {
+        sums[i] ??= new Float32Array(gradient.length)
+        for (let at = 0; at < gradient.length; at++) sums[i]![at]! += gradient[at]! / points
+      }
+    }
+  } finally {
+    await gradients.release()
+  }
+  return sums
+}
+
+/**
  * Takes the gradients of log-odds instead of log-likelihoods, with the mean chance of a miss, as TRAK does.
  * @see Park et al. 2023, section 3.
  */

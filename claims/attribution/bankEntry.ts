@@ -1,14 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { Adapter, CheckpointFolder, createScorer, loraTargets, type Sequence } from '@openledger/model'
+import { Adapter, CheckpointFolder, createScorer, loraTargets } from '@openledger/model'
 import { createRetrainer, type Retrainer } from '@openledger/modelfactory/Retraining'
 import type { BankTask, Query } from './Bank.ts'
-import { readCorpus } from './Corpus.ts'
-
-/** Makes a sequence whose tokens after the prompt count, behind the begin mark. */
-const sequenceOf = (bosId: number, tokens: readonly number[], prompt = 0): Sequence => ({
-  ids: Int32Array.of(bosId, ...tokens),
-  lossMask: Float32Array.from({ length: tokens.length + 1 }, (_, i) => (i > prompt ? 1 : 0)),
-})
+import { readCorpus, sequenceOf } from './Corpus.ts'
 
 const task = workerData as BankTask
 const checkpoint = await CheckpointFolder.read(task.baseDirectory)

@@ -12,7 +12,13 @@ import { createRandom } from '@openledger/model'
 import { Http } from '@openledger/protocol'
 import { type Bank, openBank, type Setup } from '../attribution/Bank.ts'
 import * as Estimators from '../attribution/Estimators.ts'
-import { gradientsOf, logra, type Material, oddsGradientsOf } from '../attribution/Gradients.ts'
+import {
+  gradientsOf,
+  logra,
+  type Material,
+  meanGradientsAlong,
+  oddsGradientsOf,
+} from '../attribution/Gradients.ts'
 import { dropSubsets, halfSubsets } from '../attribution/Subsets.ts'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 
@@ -22,6 +28,8 @@ type Plan = { readonly setup: Setup; readonly drops: number; readonly halves: nu
 const SEEDS = [11, 12]
 /** Draws of labels for each record, for the curvature. */
 const FISHER_PASSES = 2
+/** Points of the training whose gradients are averaged. */
+const POINTS = 6
 const BOOTSTRAP_ROUNDS = 400
 /** Bytes of the code that is held to the goals: fewer than records, so that it has to leave something out. */
 const STORED = 256
@@ -248,7 +256,7 @@ async function scoresOf(bank: Bank, { isQuick, words, say }: ClaimOptions): Prom
     return kept
   }
   await scoreRivals(bank, material, score, isQuick)
-  await scoreOurs(material, score, isQuick, 4 * parametersOf(bank))
+  await scoreOurs(bank, material, score, isQuick)
   return list
 }
 
@@ -301,16 +309,30 @@ async function scoreRivals(
 }
 
 async function scoreOurs(
+  bank: Bank,
   material: () => Promise<Material>,
   score: Score,
   isQuick: boolean,
-  width: number,
 ): Promise<void> {
+  const width = 4 * parametersOf(bank)
+  const points = isQuick ? 2 : POINTS
+  let averaged: Promise<Float32Array[]> | undefined
+  const along = async (): Promise<Material> => {
+    averaged ??= meanGradientsAlong(bank, points)
+    return { ...(await material()), records: await averaged }
+  }
+  const settings = { damping: 0.3, unitRows: true }
   const exact = async (skip: number) => {
     const all = await material()
     const fisher = all.fisher.filter((_, i) => i % skip === 0)
-    return Estimators.exactBlocks({ ...all, fisher }, { damping: 0.3, unitRows: true })
+    return Estimators.exactBlocks({ ...all, fisher }, settings)
   }
+  await score(
+    `exact Gauss-Newton blocks, rows from ${points} points of the training`,
+    width,
+    async () => Estimators.exactBlocks(await along(), settings),
+    true,
+  )
   await score('exact Gauss-Newton blocks', width, () => exact(1), true)
   if (!isQuick) await score('the same from a sixth of the Fisher rows', width, () => exact(6), true)
   for (const dimension of isQuick ? [128] : [64, 128, 256, 512]) {
@@ -321,4 +343,11 @@ async function scoreOurs(
       true,
     )
   }
+  if (isQuick) return
+  await score(
+    `stored code of ${STORED}, rows from ${points} points of the training`,
+    STORED + 2,
+    async () => Estimators.storedCodes(await along(), STORED),
+    true,
+  )
 }

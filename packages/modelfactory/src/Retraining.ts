@@ -14,6 +14,8 @@ export type Retrainer = {
    * @throws {DOMException} `AbortError` when the signal aborts.
    */
   readonly without: (leftOut: ReadonlySet<number>, signal?: AbortSignal) => Promise<Adapter.Adapter>
+  /** Trains again with everything and gives the adapters at so many points of the way, at even distances; the last is its end. */
+  readonly along: (count: number) => Promise<Adapter.Adapter[]>
   readonly release: () => Promise<void>
 }
 
@@ -31,24 +33,38 @@ export function createRetrainer(
   const trainer: Trainer = createTrainer(checkpoint, trainerOptionsOf(checkpoint, config))
   const start = trainer.state()
   const blank = sequences.map(({ lossMask }) => new Float32Array(lossMask.length))
+  const repeat = async (
+    leftOut: ReadonlySet<number>,
+    onStep: (steps: number) => void,
+    signal?: AbortSignal,
+  ): Promise<Adapter.Adapter> => {
+    trainer.restore(start)
+    for (const [step, indices] of plan.entries()) {
+      signal?.throwIfAborted()
+      const divisor = indices.reduce((sum, index) => sum + countOf(sequences[index]!), 0)
+      await trainer.step(
+        {
+          ids: indices.map((index) => sequences[index]!.ids),
+          lossMask: indices.map((index) => (leftOut.has(index) ? blank[index]! : sequences[index]!.lossMask)),
+          divisor,
+        },
+        rateAt(config, step, plan.length),
+      )
+      onStep(step + 1)
+    }
+    return trainer.adapter()
+  }
   return {
-    async without(leftOut, signal) {
-      trainer.restore(start)
-      for (const [step, indices] of plan.entries()) {
-        signal?.throwIfAborted()
-        const divisor = indices.reduce((sum, index) => sum + countOf(sequences[index]!), 0)
-        await trainer.step(
-          {
-            ids: indices.map((index) => sequences[index]!.ids),
-            lossMask: indices.map((index) =>
-              leftOut.has(index) ? blank[index]! : sequences[index]!.lossMask,
-            ),
-            divisor,
-          },
-          rateAt(config, step, plan.length),
-        )
-      }
-      return trainer.adapter()
+    without: (leftOut, signal) => repeat(leftOut, () => {}, signal),
+    async along(count) {
+      const stops = new Set(
+        Array.from({ length: count }, (_, i) => Math.round(((i + 1) * plan.length) / count)),
+      )
+      const adapters: Adapter.Adapter[] = []
+      await repeat(new Set(), (steps) => {
+        if (stops.has(steps)) adapters.push(trainer.adapter())
+      })
+      return adapters
     },
     release: trainer.release,
   }
