@@ -1,3 +1,4 @@
+export * as ContextPool from './ContextPool.ts'
 export {
   clusterRecords,
   type DuplicateCandidate,
