@@ -23,7 +23,6 @@ import { replay } from '@openledger/openlora/Inference'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { dot } from './Estimators.ts'
-import { sequenceOf } from './Gradients.ts'
 
 /** Who registered which texts; authors and their texts come in the order of registration. */
 export type Author = { readonly name: string; readonly texts: readonly string[] }
@@ -139,7 +138,7 @@ export async function createWorld(
   }
   const { value: index } = await loadAttributionIndex(reference, async (cid) => files[cid]!)
   const rank = CONFIG.rank
-  const decoder = await createDecoder(checkpoint, { rows: 2, context: config.contextMax, rankMax: rank })
+  const decoder = await createDecoder(checkpoint, { rows: 1, context: config.contextMax, rankMax: rank })
   const gradients = createGradients(checkpoint, adapter, { batchSize: 1 })
   const nameOf = new Map(authors.map(({ name }) => [hashOf(name), name]))
   /** Read once for each adapter, whatever index it is paid by. */
@@ -147,10 +146,9 @@ export async function createWorld(
     const { promptIds, answerIds } = answer
     const known = readings.get(answer)?.get(adapter.hash)
     if (known !== undefined) return known
-    const seen = await replay(decoder, adapter, promptIds, answerIds)
-    const sequence = sequenceOf(promptIds[0]!, [...promptIds.slice(1), ...answerIds], promptIds.length - 1)
+    const seen = await replay({ decoder, gradients }, adapter, promptIds, answerIds)
     const reading = {
-      gradient: (await gradients.perExample([sequence]))[0]!.gradient,
+      gradient: seen.gradient,
       liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
         Math.round(1e3 * (nats - seen.baseLogProbabilities[i]!)),
       ),

@@ -111,12 +111,8 @@ async function answerParts(say: (line: string) => void): Promise<[string, number
     Array.from({ length: count }, () => 3 + random.below(config.vocabularySize - 3))
   const promptIds = draw(PROMPT_TOKENS)
   const answerIds = draw(ANSWER_TOKENS)
-  const decoder = await createDecoder(checkpoint, { rows: 2, context: config.contextMax, rankMax: 8 })
+  const decoder = await createDecoder(checkpoint, { rows: 1, context: config.contextMax, rankMax: 8 })
   const gradients = createGradients(checkpoint, adapter, { batchSize: 1 })
-  const sequence = {
-    ids: Int32Array.from([...promptIds, ...answerIds]),
-    lossMask: new Float32Array(PROMPT_TOKENS + ANSWER_TOKENS).fill(1 / ANSWER_TOKENS, PROMPT_TOKENS),
-  }
   const gradientWidth = gradients.blocks.reduce((sum, { size }) => sum + Math.ceil(size / 64) * 64, 0)
   const kernels = ScanKernels.create({ rowCount: RECORDS, width: WIDTH, directions: WIDTH, gradientWidth })
   kernels.transform.fill(3)
@@ -133,8 +129,10 @@ async function answerParts(say: (line: string) => void): Promise<[string, number
   say('measuring the parts of an answer')
   try {
     return [
-      ['reading it under adapter and base', await best(() => replay(decoder, adapter, promptIds, answerIds))],
-      ['its gradient', await best(() => gradients.perExample([sequence]))],
+      [
+        'reading it under adapter and base, and its gradient',
+        await best(() => replay({ decoder, gradients }, adapter, promptIds, answerIds)),
+      ],
       ['the gradient’s code', await best(() => kernels.project(steps, groupScales))],
       ['scan', await best(() => kernels.scan(query))],
       ['spans', await best(() => trace(spans, answerIds))],

@@ -48,6 +48,11 @@ export type Gradients = {
     labels?: 'data' | 'sampled',
     seeds?: readonly number[],
   ) => Promise<ExampleGradient[]>
+  /**
+   * Computes one example's gradient in the same pass that reads it.
+   * @returns Also `logits`, `[tokens, vocabulary]`: row `i` is what token `i + 1` of the sequence was chosen from.
+   */
+  readonly read: (sequence: Sequence) => Promise<ExampleGradient & { readonly logits: Float32Array }>
   readonly blocks: readonly GradientBlock[]
   /** Gives the gradients of another adapter over the same base, sharing compiled graphs where the shapes agree. */
   readonly withAdapter: (adapter: Adapter) => Gradients
@@ -72,7 +77,7 @@ export function createGradients(
   const sessions = createSessionCache(options.sessionsMax ?? sessionsMaxDefault, sessionOptions(options))
   const tokensMax = Math.min(config.contextMax, (options.sequenceMax ?? config.contextMax + 1) - 1)
 
-  const build = (own: Adapter, rows: number, tokens: number, labels: 'data' | 'sampled') => {
+  const build = (own: Adapter, rows: number, tokens: number, labels: 'data' | 'sampled' | 'read') => {
     const { rank, alpha } = own
     const copies: Tensor[] = []
     const copy = (graph: Graph, name: string, shape: readonly [number, number]): Tensor => {
@@ -100,15 +105,16 @@ export function createGradients(
     )
     const mask = graph.input('mask', 'float32', [rows * tokens, 1])
     const chosen =
-      labels === 'data'
+      labels !== 'sampled'
         ? graph.input('labels', 'int64', [rows * tokens])
         : (probabilities: Tensor) =>
             Llama.sample(probabilities, graph.input('uniform', 'float32', [rows * tokens, 1]))
-    const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), chosen)
+    const { loss, logits } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), chosen)
     const likelihood = Op.negate(Op.sum(Op.reshape(Op.multiply(loss, mask), [rows, tokens]), [1]))
     const slopes = gradients(likelihood, copies)
     return Object.fromEntries([
       ['logLikelihood', likelihood],
+      ...(labels === 'read' ? [['logits', logits] as const] : []),
       ...slopes.map((slope, i) => [`gradient.${i}`, slope]),
     ])
   }
@@ -125,7 +131,7 @@ export function createGradients(
 
     const runPart = async (
       part: readonly Sequence[],
-      labels: 'data' | 'sampled',
+      labels: 'data' | 'sampled' | 'read',
       seeds: readonly number[],
     ) => {
       // rows are rounded up to a power of two, so that few graphs serve all batch sizes
@@ -139,11 +145,12 @@ export function createGradients(
         ...feedsOfAdapter,
         ids: batch.ids,
         mask: batch.mask,
-        ...(labels === 'data'
+        ...(labels !== 'sampled'
           ? { labels: batch.labels }
           : { uniform: drawEach(seeds, batch.mask.length, batch.tokens) }),
       })
-      return part.map((_, row): ExampleGradient => {
+      const logits = results.logits?.data as Float32Array | undefined
+      const examples = part.map((_, row): ExampleGradient => {
         const gradient = new Float32Array(size)
         let offset = 0
         blocks.forEach((block, i) => {
@@ -153,6 +160,7 @@ export function createGradients(
         })
         return { gradient, logLikelihood: results.logLikelihood!.data[row] as number }
       })
+      return { examples, logits }
     }
 
     return {
@@ -165,16 +173,20 @@ export function createGradients(
         const found = new Array<ExampleGradient>(sequences.length)
         for (let from = 0; from < order.length; from += options.batchSize) {
           const part = order.slice(from, from + options.batchSize)
-          const results = await runPart(
+          const { examples } = await runPart(
             part.map((i) => sequences[i]!),
             labels,
             part.map((i) => seeds[i]!),
           )
           part.forEach((i, row) => {
-            found[i] = results[row]!
+            found[i] = examples[row]!
           })
         }
         return found
+      },
+      read: async (sequence) => {
+        const { examples, logits } = await runPart([sequence], 'read', [])
+        return { ...examples[0]!, logits: logits! }
       },
       withAdapter: forAdapter,
       release: sessions.release,

@@ -347,13 +347,13 @@ function gated(gate: Tensor, up: Tensor): Tensor {
  * @param hidden - `[N, C]`.
  * @param table - `[V, C]`.
  * @param labels - `[N]` int64, or a function that makes them from the probabilities.
- * @returns `[N, 1]` in nats, and the probabilities `[N, V]`.
+ * @returns `[N, 1]` in nats, and the probabilities and logits `[N, V]`.
  */
 export function crossEntropy(
   hidden: Tensor,
   table: Tensor,
   labels: Tensor | ((probabilities: Tensor) => Tensor),
-): { loss: Tensor; probabilities: Tensor } {
+): { loss: Tensor; probabilities: Tensor; logits: Tensor } {
   const logits = Op.matmul(hidden, table, { transposeB: true })
   const probabilities = Op.softmax(logits)
   // log-sum-exp from the largest entry: its probability is at least 1/V, so its logarithm is safe
@@ -370,7 +370,7 @@ export function crossEntropy(
     )
     return [forHidden, forTable]
   })
-  return { loss: wrapped, probabilities }
+  return { loss: wrapped, probabilities, logits }
 }
 
 /**

@@ -54,7 +54,7 @@ async function start(
   const { config } = checkpoint
   const context = Math.min(data.context, config.contextMax)
   const { rankMax, threads } = data
-  const decoder = await createDecoder(checkpoint, { rows: 2, context, rankMax, threads })
+  const decoder = await createDecoder(checkpoint, { rows: 1, context, rankMax, threads })
   // only its shapes count: each answer brings its own adapter
   const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
   const gradients = createGradients(checkpoint, shape, { batchSize: 1, threads })

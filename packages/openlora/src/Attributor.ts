@@ -75,7 +75,7 @@ export type Attributor = {
 export type AttributorDependencies = {
   readonly checkpoint: Checkpoint
   readonly tokenizer: Tokenizer
-  /** Of two rows or more, used by nobody else. */
+  /** Used by nobody else. */
   readonly decoder: Decoder
   readonly gradients: Gradients
   readonly adapters: AdapterSource
@@ -86,8 +86,8 @@ export type AttributorDependencies = {
 }
 
 /**
- * Creates the attributor: one pass over the answer under adapter and base for the lift, one backward pass for the
- * influence of the training records, one trace of the records that the answer repeats.
+ * Creates the attributor: one pass over the answer under the adapter, forwards and backwards, and one under the base, for the
+ * lift and for the influence of the training records, one trace of the records that the answer repeats.
  */
 export function createAttributor({
   checkpoint,
@@ -97,17 +97,6 @@ export function createAttributor({
   adapters,
   indexes,
 }: AttributorDependencies): Attributor {
-  async function gradientOf(
-    adapter: Parameters<Gradients['withAdapter']>[0],
-    { promptIds, answerIds }: AttributionRequest,
-  ): Promise<Float32Array> {
-    const ids = Int32Array.from([...promptIds, ...answerIds])
-    const lossMask = new Float32Array(ids.length)
-    lossMask.fill(1 / answerIds.length, promptIds.length)
-    const [example] = await gradients.withAdapter(adapter).perExample([{ ids, lossMask }])
-    return example!.gradient
-  }
-
   return {
     async attribute(request) {
       const { model, promptIds, answerIds } = request
@@ -116,12 +105,13 @@ export function createAttributor({
         const index = await indexes.acquire(model.index)
         try {
           // nothing was chosen, so nothing has to be read again; embeddings are sold this way
-          const seen = answerIds.length === 0 ? NOTHING : await replay(decoder, adapter, promptIds, answerIds)
+          const seen =
+            answerIds.length === 0
+              ? NOTHING
+              : await replay({ decoder, gradients }, adapter, promptIds, answerIds)
           const evidence: Evidence.Evidence = {
             queryCode:
-              answerIds.length === 0
-                ? []
-                : [...InfluenceIndex.queryCode(index.influence, await gradientOf(adapter, request))],
+              answerIds.length === 0 ? [] : [...InfluenceIndex.queryCode(index.influence, seen.gradient)],
             liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
               toMilli(nats - seen.baseLogProbabilities[i]!),
             ),
@@ -188,6 +178,7 @@ const NOTHING: Replay = {
   logProbabilities: new Float64Array(),
   baseLogProbabilities: new Float64Array(),
   logits: new Float32Array(),
+  gradient: new Float32Array(),
 }
 
 const toMilli = (nats: number): number => Math.round(nats * 1e3)

@@ -73,7 +73,7 @@ export function createAuditor(deps: {
         tokenizer,
         gradients,
         decoder: await createDecoder(checkpoint, {
-          rows: 2,
+          rows: 1,
           context: config.contextMax,
           rankMax: adapter.rank,
         }),

@@ -1,4 +1,4 @@
-import type { Adapter } from '@openledger/model'
+import type { Adapter, Gradients } from '@openledger/model'
 import type { Decoder } from '@openledger/model/Decoder'
 import { logSumExp } from './Sampler.ts'
 
@@ -10,38 +10,45 @@ export type Replay = {
   readonly baseLogProbabilities: Float64Array
   /** `[answer, vocabulary]`: the scores that each answer token was chosen from. */
   readonly logits: Float32Array
+  /** `[parameters]` of the answer's mean log-likelihood, with respect to the adapter. */
+  readonly gradient: Float32Array
 }
 
 /**
- * Reads a prompt and its answer in one pass under the adapter and under the base: a batch of two, always of the same
- * shape for the same answer, so that the numbers do not depend on what else was served.
+ * Reads a prompt and its answer once under the adapter, backwards as well, and once under the base: each alone, so that the
+ * numbers do not depend on what else was served.
  *
- * @param decoder - Of at least two rows, both empty; empty again afterwards.
+ * @param answerIds - At least one.
+ * @param decoder - Of one row or more, all empty; empty again afterwards.
+ * @param gradients - Of any adapter over the same base.
  */
 export async function replay(
-  decoder: Decoder,
+  { decoder, gradients }: { readonly decoder: Decoder; readonly gradients: Gradients },
   adapter: Adapter.Adapter,
   promptIds: readonly number[],
   answerIds: readonly number[],
 ): Promise<Replay> {
   const { vocabularySize } = decoder
-  const ids = [...promptIds, ...answerIds.slice(0, -1)]
-  const logitsFrom = promptIds.length - 1
+  const score = (logits: Float32Array): Float64Array =>
+    Float64Array.from(answerIds, (id, i) => {
+      const row = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
+      return row[id]! - logSumExp(row)
+    })
+  const ids = Int32Array.from([...promptIds, ...answerIds])
+  const lossMask = new Float32Array(ids.length).fill(1 / answerIds.length, promptIds.length)
+  const { gradient, logits } = await gradients.withAdapter(adapter).read({ ids, lossMask })
+  const first = promptIds.length - 1
+  const adapted = logits.slice(first * vocabularySize, (first + answerIds.length) * vocabularySize)
   try {
-    decoder.setAdapter(0, adapter)
-    decoder.setAdapter(1, undefined)
-    const [adapted, base] = await decoder.extend([
-      { row: 0, ids, logitsFrom },
-      { row: 1, ids, logitsFrom },
-    ])
-    const score = (logits: Float32Array): Float64Array =>
-      Float64Array.from(answerIds, (id, i) => {
-        const row = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
-        return row[id]! - logSumExp(row)
-      })
-    return { logProbabilities: score(adapted!), baseLogProbabilities: score(base!), logits: adapted! }
+    decoder.setAdapter(0, undefined)
+    const [base] = await decoder.extend([{ row: 0, ids: [...ids.subarray(0, -1)], logitsFrom: first }])
+    return {
+      logProbabilities: score(adapted),
+      baseLogProbabilities: score(base!),
+      logits: adapted,
+      gradient,
+    }
   } finally {
     decoder.free(0)
-    decoder.free(1)
   }
 }
