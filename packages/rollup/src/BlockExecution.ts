@@ -187,6 +187,8 @@ export function beginBlock(
       const common = { evm: environment.evm, crypto, block: context }
       let result: TransactionResult
       let ownFootprint = 0n
+      // what is refused before it begins must undo nothing: the journal still holds the transaction before it
+      journal.beginTransaction()
       try {
         if (transaction.type === 0x7e) {
           if (transaction.gas > attributes.gasLimit - gasUsed) throw new BlockGasError(transaction.gas)

@@ -456,6 +456,19 @@ describe('the pool', () => {
     expect((await next(engine)).transactions.map((transaction) => transaction.hash)).toEqual([filler, gapped])
   })
 
+  test('keeps what a block took when the next transaction does not fit into it', async () => {
+    const engine = await openEngine()
+    const taken = await send(engine, { to: BOB, value: 5n, gas: 20_000_000n, tip: 2_000_000_000n })
+    const waiting = await send(engine, { to: BOB, value: 7n, gas: 29_999_999n }, carol)
+    const block = await next(engine)
+    expect(block.transactions.map(({ hash }) => hash)).toEqual([taken])
+    // a refused transaction once undid the one before it, whose receipt stayed
+    expect(engine.account(BOB).balance).toBe(5n)
+    expect(engine.account(ALICE).nonce).toBe(1n)
+    expect((await next(engine)).transactions.map(({ hash }) => hash)).toEqual([waiting])
+    expect(engine.account(BOB).balance).toBe(12n)
+  })
+
   test('survives a restart', async () => {
     const directory = newDirectory()
     const engine = await createEmbeddedEngine({ directory, genesis })
