@@ -18,6 +18,7 @@ import {
   deployL2,
   derivationConfigOf,
   developmentParameters,
+  GUARDIAN_TIMES,
   genesisHash,
   Jwt,
   type L1Deployment,
@@ -225,6 +226,7 @@ async function begin(stack: AsyncDisposableStack, folder: string): Promise<Begun
     submissionInterval: 5,
     finalizationPeriodSeconds: 8,
     challengeBondWei: 10n ** 17n,
+    guardian: GUARDIAN_TIMES,
     gasLimit: 30_000_000n,
     beneficiaries: {
       community: address('treasury'),

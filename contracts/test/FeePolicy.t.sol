@@ -48,6 +48,36 @@ contract FeePolicy_Test is World {
         feePolicy.setSplit(split);
     }
 
+    function test_setBounds_owner_bindLaterSplits() public {
+        IFeePolicy.Bounds memory tight = IFeePolicy.Bounds(1000, 2000, 2000, 5000);
+        vm.expectEmit(address(feePolicy));
+        emit IFeePolicy.BoundsChanged(tight);
+        vm.startPrank(governance.addr);
+        feePolicy.setBounds(tight);
+        vm.assertEq(feePolicy.bounds().platformBpsMax, 1000);
+        vm.expectPartialRevert(IFeePolicy.FeePolicyInvalidSplit.selector);
+        feePolicy.setSplit(_split(1100, 2000, 1900, 5000));
+        feePolicy.setSplit(_split(900, 2000, 2000, 5100));
+        vm.stopPrank();
+    }
+
+    function test_setBounds_beyondTheLimitsOrTheSplit_reverts() public {
+        vm.startPrank(governance.addr);
+        vm.expectPartialRevert(IFeePolicy.FeePolicyInvalidBounds.selector);
+        feePolicy.setBounds(IFeePolicy.Bounds(2001, 4000, 3000, 3000));
+        vm.expectPartialRevert(IFeePolicy.FeePolicyInvalidBounds.selector);
+        feePolicy.setBounds(IFeePolicy.Bounds(2000, 4000, 3000, 2999));
+        vm.expectPartialRevert(IFeePolicy.FeePolicyInvalidBounds.selector);
+        feePolicy.setBounds(IFeePolicy.Bounds(2000, 4000, 3000, 10_001));
+        // the split in force gives the platform 1000
+        vm.expectPartialRevert(IFeePolicy.FeePolicyInvalidSplit.selector);
+        feePolicy.setBounds(IFeePolicy.Bounds(999, 4000, 3000, 3000));
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, stranger.addr));
+        vm.prank(stranger.addr);
+        feePolicy.setBounds(IFeePolicy.Bounds(2000, 4000, 3000, 3000));
+    }
+
     function test_setTreasury_owner_changesIt() public {
         vm.prank(governance.addr);
         feePolicy.setTreasury(stranger.addr);

@@ -5,6 +5,7 @@ import { GenesisAllocation } from "../src/l1/GenesisAllocation.sol";
 import { Open } from "../src/l1/Open.sol";
 import { VestingVault } from "../src/l1/VestingVault.sol";
 import { IGenesisAllocation } from "../src/interfaces/IGenesisAllocation.sol";
+import { Allocation } from "../src/libraries/Allocation.sol";
 import { Base } from "./Base.t.sol";
 
 contract GenesisAllocation_Test is Base {
@@ -52,6 +53,22 @@ contract GenesisAllocation_Test is Base {
         uint256 float = open.balanceOf(community.addr) + open.balanceOf(liquidity.addr);
         vm.assertEq(float * 10_000 / open.totalSupply(), 2155);
         vm.assertEq(float, 215_500_000 ether);
+    }
+
+    /// @dev Oracle: the vaults themselves.
+    function testFuzz_freeAt_anyTime_isTheFloatAndWhatVaultsVested(uint32 elapsed) public view {
+        uint256 at = NOON + bound(elapsed, 0, 50 * MONTH);
+        VestingVault[4] memory vaults = [
+            allocation.COMMUNITY_VAULT(),
+            allocation.ECOSYSTEM_VAULT(),
+            allocation.INVESTORS_VAULT(),
+            allocation.TEAM_VAULT()
+        ];
+        uint256 free = 215_500_000 ether;
+        for (uint256 i; i < vaults.length; ++i) {
+            free += vaults[i].vestedAmount(address(open), uint64(at));
+        }
+        vm.assertEq(Allocation.freeAt(NOON, at), free);
     }
 
     function test_constructor_withoutLiquidity_reverts() public {

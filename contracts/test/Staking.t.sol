@@ -291,6 +291,74 @@ contract Staking_unstake_Test is StakingTest {
         vm.stopPrank();
     }
 
+    /// @dev The inflation attack, carried out on this contract: come first with the least, force money on the contract,
+    ///      have a reward land, and wait for a victim. There is no share price to move.
+    function testFuzz_stake_inflationAttack_takesNothing(uint256 forced, uint256 victimWei) public {
+        forced = bound(forced, 0, 1_000_000 ether);
+        victimWei = bound(victimWei, 1 ether, 1_000_000 ether);
+        uint256 second = publishModel("solidity-2");
+        stake(stranger, second, 1 ether);
+        vm.deal(address(staking), address(staking).balance + forced);
+        Actor memory victim = actor("victim");
+        stake(victim, second, victimWei);
+        vm.assertEq(staking.stakeOf(second, victim.addr), victimWei);
+        vm.assertEq(staking.pendingRewards(second, stranger.addr), 0);
+        vm.startPrank(victim.addr);
+        uint256 id = staking.requestUnstake(second, victimWei);
+        vm.warp(NOON + UNBONDING);
+        staking.unstake(id);
+        vm.stopPrank();
+        vm.assertEq(victim.addr.balance, victimWei);
+    }
+
+    /// @dev Every role does its worst between the request and the exit.
+    function test_unstake_everyRoleTriesToFreezeIt_comesOnTime() public {
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 10 ether);
+
+        vm.startPrank(governance.addr);
+        staking.setUnbonding(30 days);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.StakingUnbondingTooLong.selector, 30 days + 1, uint64(30 days)));
+        staking.setUnbonding(30 days + 1);
+        settlement.setOperator(stranger.addr);
+        feePolicy.setTreasury(stranger.addr);
+        settlement.renounceOwnership();
+        vm.stopPrank();
+        vm.prank(builder.addr);
+        models.retire(modelId);
+        Actor[5] memory others = [operator, builder, treasury, validator, stranger];
+        for (uint256 i; i < others.length; ++i) {
+            vm.startPrank(others[i].addr);
+            vm.expectRevert(abi.encodeWithSelector(IStaking.StakingNotGovernance.selector, others[i].addr));
+            staking.setUnbonding(30 days);
+            vm.expectPartialRevert(IStaking.StakingNotAccount.selector);
+            staking.unstake(1);
+            vm.expectPartialRevert(IStaking.StakingInsufficientStake.selector);
+            staking.requestUnstake(modelId, 10 ether);
+            vm.stopPrank();
+        }
+
+        vm.warp(NOON + UNBONDING);
+        uint256 before = backer.addr.balance;
+        vm.prank(backer.addr);
+        staking.unstake(1);
+        vm.assertEq(backer.addr.balance, before + 10 ether);
+    }
+
+    function test_setUnbonding_governance_holdsForLaterRequestsOnly() public {
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 1 ether);
+        vm.expectEmit(address(staking));
+        emit IStaking.UnbondingChanged(30 days);
+        vm.prank(governance.addr);
+        staking.setUnbonding(30 days);
+        vm.assertEq(staking.unbondingSeconds(), 30 days);
+        vm.prank(backer.addr);
+        staking.requestUnstake(modelId, 1 ether);
+        vm.assertEq(staking.unstakingOf(1).readyAt, NOON + UNBONDING);
+        vm.assertEq(staking.unstakingOf(2).readyAt, NOON + 30 days);
+    }
+
     function test_unstake_retiredModel_stillPaysBack() public {
         vm.prank(builder.addr);
         models.retire(modelId);

@@ -5,8 +5,10 @@ pragma solidity 0.8.37;
 /// @notice Stake behind a model earns the stakers' part of that model's fees, in proportion and from nothing else: every
 ///         reward arrives as value from {ISettlement}. Each change of the stake behind a model begins a new version; an
 ///         answer pays those who staked in the version in which it was made, so coming or leaving before it is settled
-///         changes nothing. Stake leaves after an unbonding time that is fixed at deployment.
-///         No account can pause, freeze or redirect an exit.
+///         changes nothing. Stake leaves after an unbonding time that governance sets for later
+///         requests, up to a limit in the code. No account can pause, freeze or redirect an exit.
+///         There are no shares to be priced, because rewards are paid out beside the stake and never join it: a stake is
+///         worth what was put in, whoever came first and whatever is sent here otherwise.
 interface IStaking {
     struct Unstaking {
         address account;
@@ -21,6 +23,8 @@ interface IStaking {
     error StakingNotUnbonded(uint256 unstakingId, uint64 readyAt);
     error StakingNotAccount(address account, address caller);
     error StakingNotSettlement(address caller);
+    error StakingNotGovernance(address caller);
+    error StakingUnbondingTooLong(uint64 unbondingSeconds, uint64 mostSeconds);
     error StakingNobodyStakes(uint256 modelId);
     error StakingUnknownVersion(uint256 modelId, uint32 version);
     error StakingVersionOver(uint256 modelId, uint32 version, uint32 rewardedVersion);
@@ -32,6 +36,7 @@ interface IStaking {
     );
     event Unstaked(uint256 indexed unstakingId, address indexed account, uint256 amount);
     event Rewarded(uint256 indexed modelId, uint32 indexed version, uint256 amount);
+    event UnbondingChanged(uint64 unbondingSeconds);
     event RewardsClaimed(uint256 indexed modelId, address indexed account, uint256 amount);
 
     /// @notice Puts the value sent along behind a model, on top of what the caller has there. What is left behind a model
@@ -73,8 +78,15 @@ interface IStaking {
     /// @notice Reads a request; all zero once it is paid out.
     function unstakingOf(uint256 unstakingId) external view returns (Unstaking memory);
 
-    /// @notice Seconds between a request and its payment.
-    function UNBONDING_SECONDS() external view returns (uint64);
+    /// @notice Sets the unbonding time of later requests. The owner of {ISettlement} (governance) only, at most
+    ///         {UNBONDING_SECONDS_MAX}.
+    function setUnbonding(uint64 unbondingSeconds) external;
+
+    /// @notice Seconds between a request made now and its payment.
+    function unbondingSeconds() external view returns (uint64);
+
+    /// @notice Longest that governance can make an exit.
+    function UNBONDING_SECONDS_MAX() external view returns (uint64);
 
     /// @notice Least wei that an account may leave behind a model.
     function MINIMUM_STAKE() external view returns (uint256);

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import { IGenesisAllocation } from "../interfaces/IGenesisAllocation.sol";
+import { Allocation } from "../libraries/Allocation.sol";
 import { Open } from "./Open.sol";
 import { VestingVault } from "./VestingVault.sol";
 
@@ -14,19 +15,14 @@ import { VestingVault } from "./VestingVault.sol";
 contract GenesisAllocation is IGenesisAllocation {
     using SafeERC20 for Open;
 
-    uint64 public constant MONTH_SECONDS = 2_629_800;
-    uint64 public constant COMMUNITY_MONTHS = 48;
-    uint64 public constant INSIDERS_CLIFF_MONTHS = 12;
-    uint64 public constant INSIDERS_MONTHS = 36;
-
-    uint256 public constant COMMUNITY = 517_100_000 ether;
-    uint256 public constant ECOSYSTEM = 100_000_000 ether;
-    uint256 public constant INVESTORS = 182_900_000 ether;
-    uint256 public constant TEAM = 150_000_000 ether;
-    uint256 public constant LIQUIDITY = 50_000_000 ether;
+    uint256 public constant COMMUNITY = Allocation.COMMUNITY;
+    uint256 public constant ECOSYSTEM = Allocation.ECOSYSTEM;
+    uint256 public constant INVESTORS = Allocation.INVESTORS;
+    uint256 public constant TEAM = Allocation.TEAM;
+    uint256 public constant LIQUIDITY = Allocation.LIQUIDITY;
     /// @notice 21.55 % of the supply.
-    uint256 public constant FLOAT = 215_500_000 ether;
-    uint256 public constant COMMUNITY_AT_GENESIS = FLOAT - LIQUIDITY;
+    uint256 public constant FLOAT = Allocation.FLOAT;
+    uint256 public constant COMMUNITY_AT_GENESIS = Allocation.COMMUNITY_AT_GENESIS;
 
     Open public immutable OPEN;
     VestingVault public immutable COMMUNITY_VAULT;
@@ -39,9 +35,9 @@ contract GenesisAllocation is IGenesisAllocation {
         if (to.community == address(0) || to.liquidity == address(0)) revert GenesisAllocationZeroAddress();
         OPEN = new Open(address(this));
 
-        uint64 communitySeconds = COMMUNITY_MONTHS * MONTH_SECONDS;
-        uint64 cliffSeconds = INSIDERS_CLIFF_MONTHS * MONTH_SECONDS;
-        uint64 insidersSeconds = INSIDERS_MONTHS * MONTH_SECONDS;
+        uint64 communitySeconds = uint64(Allocation.COMMUNITY_MONTHS * Allocation.MONTH_SECONDS);
+        uint64 cliffSeconds = uint64(Allocation.INSIDERS_CLIFF_MONTHS * Allocation.MONTH_SECONDS);
+        uint64 insidersSeconds = uint64(Allocation.INSIDERS_MONTHS * Allocation.MONTH_SECONDS);
         COMMUNITY_VAULT = new VestingVault(to.community, genesisTimestamp, 0, communitySeconds);
         ECOSYSTEM_VAULT = new VestingVault(to.ecosystem, genesisTimestamp, 0, communitySeconds);
         INVESTORS_VAULT = new VestingVault(to.investors, genesisTimestamp, cliffSeconds, insidersSeconds);

@@ -8,27 +8,36 @@ import { IFeePolicy } from "../interfaces/IFeePolicy.sol";
 /// @title FeePolicy
 /// @notice See {IFeePolicy}. Owned by the timelock.
 ///
-///         Invariants: every version sums to 10,000 and keeps within the bounds below; no version ever changes.
+///         Invariants: every version sums to 10,000 and kept within the bounds when it was set; no version ever changes;
+///         contributors get three tenths of a fee at least, the platform a fifth at most, whatever is voted.
 contract FeePolicy is IFeePolicy, Ownable {
     uint256 public constant BPS = 10_000;
-    uint256 public constant PLATFORM_BPS_MAX = 2000;
-    uint256 public constant OWNER_BPS_MAX = 4000;
-    uint256 public constant STAKERS_BPS_MAX = 3000;
-    uint256 public constant CONTRIBUTORS_BPS_MIN = 3000;
+    /// @notice No vote sets the platform's bound above it.
+    uint256 public constant PLATFORM_BPS_CEILING = 2000;
+    /// @notice No vote sets the contributors' bound below it.
+    uint256 public constant CONTRIBUTORS_BPS_FLOOR = 3000;
 
     uint32 private _currentVersion;
     address private _treasury;
+    Bounds private _bounds;
     mapping(uint32 version => Split) private _splits;
     mapping(uint32 version => uint64) private _supersededAt;
 
     constructor(address owner, address initialTreasury, Split memory initialSplit) Ownable(owner) {
         _setTreasury(initialTreasury);
+        _setBounds(Bounds({ platformBpsMax: 2000, ownerBpsMax: 4000, stakersBpsMax: 3000, contributorsBpsMin: 3000 }));
         _setSplit(initialSplit);
     }
 
     /// @inheritdoc IFeePolicy
     function setSplit(Split calldata split) external onlyOwner returns (uint32 version) {
         return _setSplit(split);
+    }
+
+    /// @inheritdoc IFeePolicy
+    function setBounds(Bounds calldata bounds_) external onlyOwner {
+        _setBounds(bounds_);
+        if (!_isWithin(_splits[_currentVersion])) revert FeePolicyInvalidSplit(_splits[_currentVersion]);
     }
 
     /// @inheritdoc IFeePolicy
@@ -60,21 +69,38 @@ contract FeePolicy is IFeePolicy, Ownable {
     }
 
     /// @inheritdoc IFeePolicy
+    function bounds() external view returns (Bounds memory) {
+        return _bounds;
+    }
+
+    /// @inheritdoc IFeePolicy
     function treasury() external view returns (address) {
         return _treasury;
     }
 
     function _setSplit(Split memory split) private returns (uint32 version) {
         uint256 sum = uint256(split.platformBps) + split.ownerBps + split.stakersBps + split.contributorsBps;
-        if (
-            sum != BPS || split.platformBps > PLATFORM_BPS_MAX || split.ownerBps > OWNER_BPS_MAX
-                || split.stakersBps > STAKERS_BPS_MAX || split.contributorsBps < CONTRIBUTORS_BPS_MIN
-        ) revert FeePolicyInvalidSplit(split);
+        if (sum != BPS || !_isWithin(split)) revert FeePolicyInvalidSplit(split);
 
         _supersededAt[_currentVersion] = uint64(block.timestamp);
         version = ++_currentVersion;
         _splits[version] = split;
         emit SplitChanged(version, split);
+    }
+
+    function _setBounds(Bounds memory bounds_) private {
+        if (
+            bounds_.platformBpsMax > PLATFORM_BPS_CEILING || bounds_.contributorsBpsMin < CONTRIBUTORS_BPS_FLOOR
+                || bounds_.contributorsBpsMin > BPS
+        ) revert FeePolicyInvalidBounds(bounds_);
+        _bounds = bounds_;
+        emit BoundsChanged(bounds_);
+    }
+
+    function _isWithin(Split memory split) private view returns (bool) {
+        Bounds memory bounds_ = _bounds;
+        return split.platformBps <= bounds_.platformBpsMax && split.ownerBps <= bounds_.ownerBpsMax
+            && split.stakersBps <= bounds_.stakersBpsMax && split.contributorsBps >= bounds_.contributorsBpsMin;
     }
 
     function _setTreasury(address newTreasury) private {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { IModels } from "../interfaces/IModels.sol";
@@ -62,21 +63,23 @@ contract Staking is IStaking, ReentrancyGuardTransient {
     uint256 public constant MINIMUM_STAKE = 1 ether;
 
     /// @inheritdoc IStaking
-    uint64 public immutable UNBONDING_SECONDS;
+    uint64 public constant UNBONDING_SECONDS_MAX = 30 days;
+
     /// @notice The only account that rewards.
     address public immutable SETTLEMENT;
     /// @notice Registry of the models that can be staked behind.
     IModels public immutable MODELS;
 
+    uint64 private _unbondingSeconds;
     uint256 private _unstakingCount;
     mapping(uint256 modelId => Pool) private _pools;
     mapping(uint256 modelId => mapping(address account => Position)) private _positions;
     mapping(uint256 unstakingId => Unstaking) private _unstakings;
 
-    constructor(address settlement, IModels models, uint64 unbondingSeconds) {
+    constructor(address settlement, IModels models, uint64 initialUnbondingSeconds) {
         SETTLEMENT = settlement;
         MODELS = models;
-        UNBONDING_SECONDS = unbondingSeconds;
+        _setUnbonding(initialUnbondingSeconds);
     }
 
     /// @inheritdoc IStaking
@@ -103,7 +106,7 @@ contract Staking is IStaking, ReentrancyGuardTransient {
 
         _change(pool, position, _staked(pool) - amount, left);
         unstakingId = ++_unstakingCount;
-        uint64 readyAt = uint64(block.timestamp) + UNBONDING_SECONDS;
+        uint64 readyAt = uint64(block.timestamp) + _unbondingSeconds;
         _unstakings[unstakingId] = Unstaking({ account: msg.sender, readyAt: readyAt, amount: amount });
         emit UnstakeRequested(unstakingId, modelId, msg.sender, amount, readyAt);
     }
@@ -150,6 +153,17 @@ contract Staking is IStaking, ReentrancyGuardTransient {
 
         emit RewardsClaimed(modelId, msg.sender, amount);
         _pay(msg.sender, amount);
+    }
+
+    /// @inheritdoc IStaking
+    function setUnbonding(uint64 newUnbondingSeconds) external {
+        if (msg.sender != Ownable(SETTLEMENT).owner()) revert StakingNotGovernance(msg.sender);
+        _setUnbonding(newUnbondingSeconds);
+    }
+
+    /// @inheritdoc IStaking
+    function unbondingSeconds() external view returns (uint64) {
+        return _unbondingSeconds;
     }
 
     /// @inheritdoc IStaking
@@ -246,6 +260,14 @@ contract Staking is IStaking, ReentrancyGuardTransient {
             else high = middle;
         }
         return low == 0 ? 0 : pool.marks[low - 1].rewardPerStake;
+    }
+
+    function _setUnbonding(uint64 newUnbondingSeconds) private {
+        if (newUnbondingSeconds > UNBONDING_SECONDS_MAX) {
+            revert StakingUnbondingTooLong(newUnbondingSeconds, UNBONDING_SECONDS_MAX);
+        }
+        _unbondingSeconds = newUnbondingSeconds;
+        emit UnbondingChanged(newUnbondingSeconds);
     }
 
     function _pay(address to, uint256 amount) private {

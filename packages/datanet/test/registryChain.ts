@@ -106,11 +106,12 @@ export function deploymentAt(datanets: Hex): Deployment {
       'outputOracle',
       'outputChallenges',
       'superchainConfig',
+      'bridgeGuardian',
       'multicall3',
     ),
     l2: {
       ...none('models', 'feePolicy', 'settlement', 'staking', 'wopen', 'gopen', 'governor', 'timelock'),
-      ...none('agentIdentity', 'agentWalletFactory'),
+      ...none('agentIdentity', 'agentWalletFactory', 'securityStake'),
       datanets,
     },
   }

@@ -1,7 +1,13 @@
 export { type BatcherOptions, createBatcher } from './batcher/createBatcher.ts'
 export { type Challenger, type ChallengerOptions, createChallenger } from './challenger/createChallenger.ts'
 export { createGenesis, type GenesisOptions } from './deployment/createGenesis.ts'
-export { type Beneficiaries, deployL1, type L1Deployment } from './deployment/deployL1.ts'
+export {
+  type Beneficiaries,
+  deployL1,
+  GUARDIAN_TIMES,
+  type GuardianTimes,
+  type L1Deployment,
+} from './deployment/deployL1.ts'
 export {
   deployL2,
   developmentParameters,

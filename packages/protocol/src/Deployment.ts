@@ -15,6 +15,7 @@ export const deploymentSchema = z.object({
     outputOracle: addressSchema,
     outputChallenges: addressSchema,
     superchainConfig: addressSchema,
+    bridgeGuardian: addressSchema,
     multicall3: addressSchema,
   }),
   l2: z.object({
@@ -29,6 +30,7 @@ export const deploymentSchema = z.object({
     timelock: addressSchema,
     agentIdentity: addressSchema,
     agentWalletFactory: addressSchema,
+    securityStake: addressSchema,
   }),
 })
 

@@ -64,13 +64,20 @@ export async function becomeVoter(
   await succeed(publicClient, delegate, 'delegating votes')
 }
 
-/** Reads how many votes one needs to propose and to reach the quorum alone, in wei of gOPEN. */
+/** The quorum grows while OPEN vests: votes are wrapped for a proposal made within so long. */
+const QUORUM_MARGIN_SECONDS = 3_600n
+
+/** Reads how many votes one needs to propose within the hour and to reach the quorum alone, in wei of gOPEN. */
 export async function votesNeeded(publicClient: PublicClient, deployment: Deployment): Promise<bigint> {
   const governor = { address: deployment.l2.governor, abi: openGovernorAbi } as const
   const { timestamp } = await publicClient.getBlock()
   const [threshold, quorum] = await Promise.all([
     publicClient.readContract({ ...governor, functionName: 'proposalThreshold' }),
-    publicClient.readContract({ ...governor, functionName: 'quorum', args: [timestamp - 1n] }),
+    publicClient.readContract({
+      ...governor,
+      functionName: 'quorum',
+      args: [timestamp + QUORUM_MARGIN_SECONDS],
+    }),
   ])
   return threshold > quorum ? threshold : quorum
 }

@@ -88,6 +88,7 @@ export async function startHouse(contributionCount = 3): Promise<House> {
       outputOracle: ZERO,
       outputChallenges: ZERO,
       superchainConfig: ZERO,
+      bridgeGuardian: ZERO,
       multicall3: ZERO,
     },
     l2,
@@ -179,6 +180,7 @@ async function deploy(
     gopen: ZERO,
     governor: ZERO,
     timelock: ZERO,
+    securityStake: ZERO,
   }
 }
 

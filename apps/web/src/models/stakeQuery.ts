@@ -33,7 +33,7 @@ export const stakeQuery = (
       const [stakedWei, rewardsWei, unbondingSeconds, block, requested] = await Promise.all([
         publicClient.readContract({ ...staking, functionName: 'stakeOf', args }),
         publicClient.readContract({ ...staking, functionName: 'pendingRewards', args }),
-        publicClient.readContract({ ...staking, functionName: 'UNBONDING_SECONDS' }),
+        publicClient.readContract({ ...staking, functionName: 'unbondingSeconds' }),
         publicClient.getBlock(),
         publicClient.getContractEvents({
           ...staking,

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DevelopmentKeys } from '@openledger/protocol'
-import { genesisAllocationAbi, openAbi } from '@openledger/protocol/abi/index'
-import { createWalletClient, http, parseAbi, parseEther } from 'viem'
+import { bridgeGuardianAbi, genesisAllocationAbi, openAbi } from '@openledger/protocol/abi/index'
+import { createWalletClient, getAddress, http, parseAbi, parseEther } from 'viem'
 import { foundry } from 'viem/chains'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createDevelopmentL1, type DevelopmentL1, stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
@@ -27,6 +27,7 @@ const optionsFor = (chain: L1): L1DeploymentOptions => ({
   submissionInterval: 5,
   finalizationPeriodSeconds: 8,
   challengeBondWei: 10n ** 17n,
+  guardian: { pauseSeconds: 60, restSeconds: 600, upgradeDelaySeconds: 3_600 },
   gasLimit: 30_000_000n,
   beneficiaries: {
     community: addressOf('treasury'),
@@ -92,6 +93,48 @@ describe('deployL1', () => {
       const admin = await l1.client.getStorageAt({ address: proxy, slot })
       expect(admin?.endsWith(deployment.proxyAdmin.slice(2))).toBe(true)
     }
+  })
+
+  test('lets nobody upgrade the bridge without the delay, and its guardian pause it for a time only', async () => {
+    const { proxyAdmin, upgradeTimelock, superchainConfig, bridgeGuardian, portal } = await deployL1(
+      optionsFor(l1),
+    )
+    const read = (address: `0x${string}`, signature: string) =>
+      l1.client.readContract({
+        address,
+        abi: parseAbi([signature]),
+        functionName: /(\w+)\(/.exec(signature)![1]!,
+      })
+    expect(await read(proxyAdmin, 'function owner() view returns (address)')).toBe(
+      getAddress(upgradeTimelock),
+    )
+    expect(await read(upgradeTimelock, 'function getMinDelay() view returns (uint256)')).toBe(3_600n)
+    expect(await read(superchainConfig, 'function guardian() view returns (address)')).toBe(
+      getAddress(bridgeGuardian),
+    )
+
+    const guardian = createWalletClient({
+      account: DevelopmentKeys.account('deployer'),
+      chain: foundry,
+      transport: http(l1.rpcUrl),
+    })
+    const call = async (functionName: 'pause' | 'unpause') =>
+      l1.client.waitForTransactionReceipt({
+        hash: await guardian.writeContract({ address: bridgeGuardian, abi: bridgeGuardianAbi, functionName }),
+      })
+    await call('pause')
+    expect(await read(portal, 'function paused() view returns (bool)')).toBe(true)
+    const stranger = addressOf('caller')
+    const early = { address: bridgeGuardian, abi: bridgeGuardianAbi, account: stranger } as const
+    await expect(l1.client.simulateContract({ ...early, functionName: 'unpause' })).rejects.toThrow(
+      /BridgeGuardianStillPaused/,
+    )
+    await call('unpause')
+    expect(await read(portal, 'function paused() view returns (bool)')).toBe(false)
+    const again = { ...early, account: addressOf('deployer') } as const
+    await expect(l1.client.simulateContract({ ...again, functionName: 'pause' })).rejects.toThrow(
+      /BridgeGuardianResting/,
+    )
   })
 
   test('refuses a directory that holds the deployment of another key', async () => {

@@ -1,10 +1,14 @@
 import { join } from 'node:path'
 import { BaseError } from '@openledger/primitives'
 import {
+  bridgeGuardianAbi,
+  bridgeGuardianBytecode,
   genesisAllocationAbi,
   genesisAllocationBytecode,
   outputChallengesAbi,
   outputChallengesBytecode,
+  timelockControllerAbi,
+  timelockControllerBytecode,
 } from '@openledger/protocol/abi/index'
 import {
   type Address,
@@ -30,7 +34,7 @@ export type L1DeploymentOptions = {
   readonly l1: L1
   /** Where `l1-deployment.json` remembers what was begun. */
   readonly directory: string
-  /** Pays, owns the SystemConfig and may pause the portal. */
+  /** Pays, owns the SystemConfig, may pause withdrawals for a time ({@link GuardianTimes}) and announce upgrades. */
   readonly deployer: LocalAccount
   readonly batcher: Address
   readonly proposer: Address
@@ -42,9 +46,27 @@ export type L1DeploymentOptions = {
   readonly finalizationPeriodSeconds: number
   /** What the first challenge of an output takes, in wei of L1's currency. */
   readonly challengeBondWei: bigint
+  readonly guardian: GuardianTimes
   readonly gasLimit: bigint
   readonly beneficiaries: Beneficiaries
   readonly logger: Logger
+}
+
+/** What limits those who look after the bridge. */
+export type GuardianTimes = {
+  /** How long a pause of withdrawals lasts at most. */
+  readonly pauseSeconds: number
+  /** How long after a pause there is no other. */
+  readonly restSeconds: number
+  /** How long an upgrade of the bridge's contracts is public before it can be carried out: time to leave. */
+  readonly upgradeDelaySeconds: number
+}
+
+/** A fortnight to leave before an upgrade; a week's pause at most, and then a month without. */
+export const GUARDIAN_TIMES: GuardianTimes = {
+  pauseSeconds: 7 * 86_400,
+  restSeconds: 30 * 86_400,
+  upgradeDelaySeconds: 14 * 86_400,
 }
 
 /** Who receives OPEN at genesis and from the vesting vaults. */
@@ -61,8 +83,13 @@ export type L1Deployment = {
   /** Deletes outputs at the word of whoever stands behind another with a bond. */
   readonly outputChallenges: Address
   readonly superchainConfig: Address
+  readonly bridgeGuardian: Address
   readonly multicall3: Address
   readonly proxyAdmin: Address
+  /** Owns the proxies' admin: whatever it does was public for a while. */
+  readonly upgradeTimelock: Address
+  /** Start of the vesting schedules. */
+  readonly genesisTimestamp: number
   readonly batchInbox: Address
   /** The L1 block that the L2's genesis stands on. */
   readonly origin: { readonly number: number; readonly hash: Hex; readonly timestamp: number }
@@ -164,11 +191,19 @@ export async function deployL1(options: L1DeploymentOptions): Promise<L1Deployme
   if (standing?.hash !== origin.hash) throw new L1DeploymentStateError(['origin block'])
   await run(plan.oracleSteps(origin.timestamp), firstNonce + plan.steps.length)
 
-  const { proxyAdmin, ...contracts } = plan.addresses
+  const { proxyAdmin, upgradeTimelock, ...contracts } = plan.addresses
   await assertDeployed(client, plan.addresses)
   await assertInitialised(client, plan.addresses, origin.timestamp, options.proposer)
   logger.info({ ...contracts, origin }, 'L1 contracts stand')
-  return { ...contracts, proxyAdmin, batchInbox: batchInboxOf(options.l2ChainId), origin, initial }
+  return {
+    ...contracts,
+    proxyAdmin,
+    upgradeTimelock,
+    genesisTimestamp: record.genesisTimestamp,
+    batchInbox: batchInboxOf(options.l2ChainId),
+    origin,
+    initial,
+  }
 }
 
 function createPlan(
@@ -226,11 +261,33 @@ function createPlan(
   )
   // the allocation's first act is to create the token
   const open = createdAt(genesisAllocation, 1)
-  const proxyAdmin = createBedrock('proxyAdmin', [owner])
+  const upgradeTimelock = create(
+    'upgradeTimelock',
+    encodeDeployData({
+      abi: timelockControllerAbi,
+      bytecode: timelockControllerBytecode,
+      // nobody administers it but itself; what was announced may be carried out by anyone
+      args: [BigInt(options.guardian.upgradeDelaySeconds), [owner], [zeroAddress], zeroAddress],
+    }),
+  )
+  const proxyAdmin = createBedrock('proxyAdmin', [upgradeTimelock])
   const superchainConfig = proxyOf('superchainConfig')
   const systemConfig = proxyOf('systemConfig')
   const portal = proxyOf('portal')
   const outputOracle = proxyOf('outputOracle')
+  const bridgeGuardian = create(
+    'bridgeGuardian',
+    encodeDeployData({
+      abi: bridgeGuardianAbi,
+      bytecode: bridgeGuardianBytecode,
+      args: [
+        superchainConfig,
+        owner,
+        BigInt(options.guardian.pauseSeconds),
+        BigInt(options.guardian.restSeconds),
+      ],
+    }),
+  )
   const implementations = {
     superchainConfig: createBedrock('superchainConfig'),
     systemConfig: createBedrock('systemConfig'),
@@ -248,7 +305,10 @@ function createPlan(
   const multicall3Code = preinstalls(options.l1.chainId).find((one) => one.name === 'MultiCall3')!.code
   const multicall3 = create('multicall3', creationOf(multicall3Code))
   steps.push(
-    initialise('superchainConfig', superchainConfig, implementations.superchainConfig, [owner, false]),
+    initialise('superchainConfig', superchainConfig, implementations.superchainConfig, [
+      bridgeGuardian,
+      false,
+    ]),
     initialise('portal', portal, implementations.portal, [outputOracle, systemConfig, superchainConfig]),
     initialise('systemConfig', systemConfig, implementations.systemConfig, [
       owner,
@@ -297,8 +357,10 @@ function createPlan(
       outputOracle,
       outputChallenges,
       superchainConfig,
+      bridgeGuardian,
       multicall3,
       proxyAdmin,
+      upgradeTimelock,
     },
   }
 }

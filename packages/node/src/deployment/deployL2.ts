@@ -15,6 +15,8 @@ import {
   openAbi,
   openGovernorAbi,
   openGovernorBytecode,
+  securityStakeAbi,
+  securityStakeBytecode,
   settlementAbi,
   settlementBytecode,
   timelockControllerAbi,
@@ -40,7 +42,7 @@ import type { Logger } from '../node/Logger.ts'
 import type { L1Deployment } from './deployL1.ts'
 import { assertDeployed, createdAt, creationGas, runSteps, type Step } from './Steps.ts'
 
-/** What governance starts with; all of it can be changed by a vote, except the three delays of Settlement. */
+/** What governance starts with; all of it can be changed by a vote, except the two delays of Settlement. */
 export type L2Parameters = {
   readonly split: {
     readonly platformBps: number
@@ -58,7 +60,8 @@ export type L2Parameters = {
   readonly votingPeriodSeconds: number
   readonly timelockDelaySeconds: number
   readonly proposalThresholdWei: bigint
-  readonly quorumWei: bigint
+  /** Of the OPEN that is free and outside the treasury, in hundredths of a per cent. */
+  readonly quorumBps: bigint
 }
 
 /** Short enough to see a whole vote within a minute. */
@@ -71,7 +74,7 @@ export const developmentParameters: L2Parameters = {
   votingPeriodSeconds: 10,
   timelockDelaySeconds: 2,
   proposalThresholdWei: parseEther('1000'),
-  quorumWei: parseEther('50000'),
+  quorumBps: 400n,
 }
 
 /** Time enough to notice and to object: for a network whose OPEN is worth something. */
@@ -84,7 +87,7 @@ export const productionParameters: L2Parameters = {
   votingPeriodSeconds: 5 * 86_400,
   timelockDelaySeconds: 2 * 86_400,
   proposalThresholdWei: parseEther('100000'),
-  quorumWei: parseEther('5000000'),
+  quorumBps: 400n,
 }
 
 /** A first payment of OPEN through the portal. */
@@ -168,12 +171,12 @@ export async function deployL2(options: L2DeploymentOptions): Promise<Deployment
     abi: settlementAbi,
     functionName: 'STAKING',
   })
-  const { proxyAdmin: _, batchInbox: __, origin: ___, initial: ____, ...l1Contracts } = l1Deployment
+  // the schema keeps what readers need and drops the rest
   const deployment = deploymentSchema.parse({
     l1ChainId: l1.chainId,
     l2ChainId,
     l2StartBlock: record.startBlock,
-    l1: l1Contracts,
+    l1: l1Deployment,
     l2: { ...addresses, staking },
   })
   DurableFile.writeJson(join(directory, 'deployment.json'), deployment)
@@ -276,10 +279,15 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       args: [
         gopen,
         timelock,
-        parameters.votingDelaySeconds,
-        parameters.votingPeriodSeconds,
-        parameters.proposalThresholdWei,
-        parameters.quorumWei,
+        {
+          votingDelaySeconds: parameters.votingDelaySeconds,
+          votingPeriodSeconds: parameters.votingPeriodSeconds,
+          proposalThresholdWei: parameters.proposalThresholdWei,
+          quorumBps: parameters.quorumBps,
+        },
+        BigInt(options.l1Deployment.genesisTimestamp),
+        // the next contract
+        createdAt(from, next() + 1),
       ],
     }),
   )
@@ -318,6 +326,14 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
     'agentWalletFactory',
     encodeDeployData({ abi: agentWalletFactoryAbi, bytecode: agentWalletFactoryBytecode, args: [wopen] }),
   )
+  const securityStake = create(
+    'securityStake',
+    encodeDeployData({
+      abi: securityStakeAbi,
+      bytecode: securityStakeBytecode,
+      args: [timelock, agentIdentity, BigInt(parameters.unbondingSeconds)],
+    }),
+  )
   return {
     steps,
     addresses: {
@@ -331,6 +347,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       settlement,
       agentIdentity,
       agentWalletFactory,
+      securityStake,
     },
   }
 }

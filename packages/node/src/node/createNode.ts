@@ -8,7 +8,7 @@ import { type Address, createPublicClient, http, type LocalAccount, parseEther }
 import { type BatchData, createBatcher } from '../batcher/createBatcher.ts'
 import { createChallenger } from '../challenger/createChallenger.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
-import { type Beneficiaries, deployL1, type L1Deployment } from '../deployment/deployL1.ts'
+import { type Beneficiaries, deployL1, GUARDIAN_TIMES, type L1Deployment } from '../deployment/deployL1.ts'
 import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
@@ -141,6 +141,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     submissionInterval: l2.submissionInterval ?? 5,
     finalizationPeriodSeconds: l2.finalizationPeriodSeconds ?? 8,
     challengeBondWei: l2.challengeBondWei ?? CHALLENGE_BOND_WEI,
+    guardian: GUARDIAN_TIMES,
     gasLimit: L2_GAS_LIMIT,
     beneficiaries: keys.beneficiaries,
     logger,
@@ -403,7 +404,8 @@ function developmentKeys(l1ChainId: number): NodeKeys {
     agentOwner: '100000',
     agentSession: '10',
     backer: '200000',
-    voter: '200000',
+    // the quorum is a share of all free OPEN, and the development network has one voter
+    voter: '30000000',
     challenger: '10',
   }
   return {
