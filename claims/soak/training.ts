@@ -8,6 +8,8 @@ import { createTrainingHouse } from './TrainingHouse.ts'
 
 const WORKERS = 3
 const SEEDS = 4
+/** Owners take turns, and one whose turn it is may be a moment late. */
+const TURNS_BEHIND_MAX = 2
 /** Long enough for a worker to start and to train something between two kills. */
 const KILL_EVERY_MS = 9_000
 const PATIENCE_MS = 380_000
@@ -67,7 +69,7 @@ export const claim: Claim = {
       if (intact.length < ended.length)
         failures.push(`${ended.length - intact.length} adapters are not those of undisturbed trainings`)
       const unfair = unfairness(rows)
-      if (unfair > WORKERS)
+      if (unfair > TURNS_BEHIND_MAX)
         failures.push(`an owner was ${unfair} turns behind another while both had runs waiting`)
       const resumed = rows.reduce((sum, { claim }) => sum + claim - 1, 0)
       return {

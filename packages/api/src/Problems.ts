@@ -44,7 +44,10 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
 }
 const STATUS_BY_END: readonly (readonly [RegExp, number])[] = [
   [/[._]not_found$|\.unknown_|\.unknown$/, 404],
-  [/[._]taken$|[._]over$|already|duplicate|[._]exists$|[._]not_trained$|[._]not_paused$|too_many$/, 409],
+  [
+    /[._]taken$|[._]over$|already|duplicate|[._]exists$|[._]not_trained$|[._]not_paused$|gate_closed$|too_many$/,
+    409,
+  ],
   [/too_large$|[._]size$/, 413],
   [/not_owner$|not_validator$|forbidden$/, 403],
   [/media_type$/, 415],

@@ -5,6 +5,7 @@ import { Abi, type Deployment, Http, type Sender, SignedRequest } from '@openled
 import { and, type Blobs, type Database, eq, type Jobs, notInArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
+import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { estimate } from './TrainingEstimate.ts'
@@ -21,7 +22,7 @@ type RunRequest = SignedRequest.SignedRequest<{ id: string }>
 export type ModelFactory = {
   /**
    * Queues a run that a wallet asked for.
-   * @throws {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
+   * @throws {CheckError} {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
    */
   readonly request: (
     request: CreateRequest,
@@ -168,6 +169,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
   return {
     async request(request, rawPayload) {
       const { payload, account, deadline } = request
+      payload.config.checks.forEach(createCheck)
       const digest = await verify('createTrainingRun', { ...request, payload: rawPayload })
       const id = randomUUID()
       await database.transaction(async (orm) => {

@@ -1,5 +1,5 @@
 import { BaseError, CanonicalJson, type Hex } from '@openledger/primitives'
-import { Abi, type Deployment, type Sender, TypedData } from '@openledger/protocol'
+import { Abi, type Deployment, Http, type Sender, TypedData } from '@openledger/protocol'
 import { type Blobs, type Database, eq, schema } from '@openledger/store'
 import { encodeAbiParameters, keccak256, type PublicClient, parseEventLogs } from 'viem'
 import type { RunRow, Runs } from './Runs.ts'
@@ -33,7 +33,7 @@ export type ModelInput = {
   readonly agreementPpm: number
 }
 
-/** Puts together what a trained run publishes. @throws {RunNotTrainedError} */
+/** Puts together what a trained run publishes. @throws {RunNotTrainedError} {GateClosedError} */
 export function modelInputOf(run: RunRow): ModelInput {
   const { adapterHash, attributionRoot, baseHash } = run
   if (
@@ -44,6 +44,7 @@ export function modelInputOf(run: RunRow): ModelInput {
   ) {
     throw new RunNotTrainedError(run.id, run.status)
   }
+  requirePassedGate(run)
   return {
     name: run.modelName,
     baseHash: baseHash as Hex,
@@ -53,6 +54,7 @@ export function modelInputOf(run: RunRow): ModelInput {
       baseValidationLoss: run.baseValidationLoss,
       validationLoss: run.validationLoss,
       ...(run.agreement === null ? {} : { agreement: run.agreement }),
+      ...(run.evaluation === null ? {} : { evaluation: run.evaluation as Http.Evaluation }),
     }),
     attributionRoot: attributionRoot as Hex,
     datanetIds: run.datanets.map(({ datanetId }) => BigInt(datanetId)),
@@ -63,6 +65,17 @@ export function modelInputOf(run: RunRow): ModelInput {
     spansBps: 10_000 - run.influenceBps,
     agreementPpm: run.agreement?.['agreementPpm'] ?? 0,
   }
+}
+
+/** Keeps a model from publication that is not better than what its owner named when the run was asked for. */
+function requirePassedGate(run: RunRow): void {
+  const { gate } = Http.trainingConfigSchema.parse(run.config)
+  const previous = (run.evaluation as Http.Evaluation | null)?.previous
+  // without a predecessor, the base is what there was before
+  const bar = gate === 'previous' && previous ? previous.validationLoss : run.baseValidationLoss
+  const loss = run.validationLoss
+  if (gate === 'none' || loss === null || bar === null || loss < bar) return
+  throw new GateClosedError(gate === 'previous' && previous ? previous.name : 'the base', loss, bar)
 }
 
 /** Hashes it as the contract does: `keccak256(abi.encode(input))`. */
@@ -156,6 +169,16 @@ export class RunNotTrainedError extends BaseError {
       code: 'training_run.not_trained',
       message: `Expected a run that is trained, but run ${id} is ${status}. Wait until it is trained; a failed one must be started anew.`,
       context: { id, status },
+    })
+  }
+}
+
+export class GateClosedError extends BaseError {
+  constructor(rival: string, loss: number, bar: number) {
+    super({
+      code: 'training_run.gate_closed',
+      message: `Expected a loss on records kept out below that of ${rival}, ${bar.toFixed(4)}, as this run's gate demands, but it is ${loss.toFixed(4)}. Nothing was published: train again with more or better records, or without a gate.`,
+      context: { rival, loss, bar },
     })
   }
 }

@@ -12,6 +12,7 @@ import { Http, RecordForm, RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
+import { evaluate } from './Evaluation.ts'
 import { createRetrainer } from './Retraining.ts'
 import { type TrainingCheckpoint, type TrainingProgress, trainAdapter } from './Training.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
@@ -165,6 +166,28 @@ describe('training an adapter', () => {
     const input = { checkpoint, tokenizer, adapter: result.adapter, records: result.training, seed: 1 }
     const influence = InfluenceIndex.decode((await buildIndexes(input, hooks)).influence)
     expect(influence.recordIds).toHaveLength(result.training.length)
+  })
+
+  test('has the adapter and the base answer what was kept out, and holds both to the checks', async () => {
+    const checks: Http.Check[] = [
+      { kind: 'matches', pattern: '[0-9]' },
+      { kind: 'contains', text: 'never said' },
+    ]
+    const { result } = await train()
+    const { adapter, training, heldOut } = result
+    const input = { checkpoint, tokenizer, adapter, training, heldOut, config: { ...config, checks } }
+    const { signal } = new AbortController()
+    const found = await evaluate({ ...input, previous: { name: 'before', adapter } }, signal)
+    expect(Http.evaluationSchema.parse(found)).toEqual(found)
+    expect(found.prompts).toBe(heldOut.length)
+    expect(found.ours.rougeLPpm).toBeGreaterThan(found.base.rougeLPpm)
+    expect(found.ours.checksPassedPpm).toBeLessThanOrEqual(500_000)
+    // the same adapter measures the same
+    expect(found.previous).toEqual({
+      name: 'before',
+      validationLoss: expect.closeTo(result.validationLoss, 6),
+    })
+    expect(await evaluate(input, signal)).toEqual({ ...found, previous: null })
   })
 
   test('says that there are no preferences to learn', async () => {

@@ -1,14 +1,14 @@
 import { BaseError, Bytes } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
-import { and, type Blobs, type Database, eq, inArray, schema } from '@openledger/store'
-import type { Runs } from './Runs.ts'
+import { and, type Blobs, type Database, desc, eq, inArray, schema } from '@openledger/store'
+import type { RunRow, Runs } from './Runs.ts'
 import type { TrainingCheckpoint } from './Training.ts'
 import { joinRecords } from './TrainingPlan.ts'
 import { type Claim, holds, TAKEN } from './TrainingQueue.ts'
 import { runTraining, TrainingFailedError } from './TrainingThread.ts'
 import { recordsOf } from './VersionRecords.ts'
 
-const { trainingMetrics, trainingRuns } = schema
+const { models, trainingMetrics, trainingRuns } = schema
 
 export type TrainingJobDeps = {
   readonly database: Database
@@ -41,6 +41,7 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
     const config = Http.trainingConfigSchema.parse(run.config)
     const versions = await Promise.all(run.datanets.map((each) => recordsOf(deps, each)))
     const list = joinRecords(versions, config.mixture)
+    const previous = await previousOf(deps, run)
     const resume = run.checkpointCid === null ? undefined : unpack(await blobs.get(run.checkpointCid))
     const outcome = await runTraining(
       {
@@ -49,6 +50,7 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
         config,
         workers,
         ...(resume === undefined ? {} : { resume }),
+        ...(previous === undefined ? {} : { previous }),
       },
       {
         signal,
@@ -86,15 +88,42 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
       spansCid: await blobs.put(indexes.spans),
       attributionRoot: indexes.root,
       agreement: outcome.agreement ?? null,
+      evaluation: outcome.evaluation,
       baseValidationLoss: outcome.baseValidationLoss,
       validationLoss: outcome.validationLoss,
     })
     return true
   } catch (error) {
-    if (!(error instanceof TrainingFailedError)) throw error
-    await set({ status: 'failed', failure: error.message })
+    const failure = failureOf(error)
+    if (failure === undefined) throw error
+    await set({ status: 'failed', failure: failure.message })
     return false
   }
+}
+
+/** What only a person can change ends a run; anything else may pass by itself. */
+function failureOf(error: unknown): BaseError | undefined {
+  if (error instanceof TrainingFailedError) return error
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new DiskFullError()
+  // a damaged checkpoint or record is not read as if it were whole
+  return error instanceof BaseError && error.severity === 'fatal' ? error : undefined
+}
+
+/** The newest model of the same owner over one of the same Datanets and the same kind of base, with its adapter. */
+async function previousOf(
+  { database: { orm }, blobs }: TrainingJobDeps,
+  run: RunRow,
+): Promise<{ name: string; adapter: Uint8Array } | undefined> {
+  const published = await orm
+    .select({ name: models.name, cid: trainingRuns.adapterCid, datanets: trainingRuns.datanets })
+    .from(models)
+    .innerJoin(trainingRuns, eq(trainingRuns.id, models.trainingRunId))
+    .where(eq(models.owner, run.owner))
+    .orderBy(desc(models.id))
+  const own = new Set(run.datanets.map(({ datanetId }) => datanetId))
+  const found = published.find(({ datanets }) => datanets.some(({ datanetId }) => own.has(datanetId)))
+  return found?.cid ? { name: found.name, adapter: await blobs.get(found.cid) } : undefined
 }
 
 /**
@@ -120,6 +149,16 @@ function unpack(bytes: Uint8Array): TrainingCheckpoint {
   const end = begin + adapterBytes
   const best = measured === null ? undefined : { ...measured, adapter: bytes.slice(begin, end) }
   return { step, state: bytes.slice(end), best }
+}
+
+export class DiskFullError extends BaseError {
+  constructor() {
+    super({
+      code: 'training.disk_full',
+      message:
+        'Expected room for a checkpoint or an adapter, but the disk is full. What was kept before is whole: make room, and let the run go on.',
+    })
+  }
 }
 
 export class ClaimLostError extends BaseError {

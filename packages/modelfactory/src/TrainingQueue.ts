@@ -33,8 +33,8 @@ const lastTurnOfOwner = sql`(SELECT max(other.started_at) FROM training_runs AS 
 /**
  * Takes the run whose turn it is, or none.
  *
- * What was begun goes first: a run whose worker vanished, then one that was paused. Then owners take turns: whoever has the
- * fewest running, and among those who waited longest. Among the runs of one owner the higher priority goes first, then the
+ * What was begun goes first: a run whose worker vanished, then one that was paused. Then owners take turns: whose last turn is
+ * longest ago is next. Among the runs of one owner the higher priority goes first, then the
  * older.
  */
 export async function claimNext(
@@ -47,8 +47,8 @@ export async function claimNext(
       .from(trainingRuns)
       .where(or(isAbandoned, and(eq(trainingRuns.status, 'queued'), lt(runningOfOwner, runningMax))))
       .orderBy(
-        sql`${trainingRuns.status} = 'queued', ${trainingRuns.startedAt} IS NULL, ${runningOfOwner},
-          ${lastTurnOfOwner} NULLS FIRST, ${trainingRuns.priority} DESC, ${trainingRuns.createdAt}, ${trainingRuns.id}`,
+        sql`${trainingRuns.status} = 'queued', ${trainingRuns.startedAt} IS NULL, ${lastTurnOfOwner} NULLS FIRST,
+          ${trainingRuns.priority} DESC, ${trainingRuns.createdAt}, ${trainingRuns.id}`,
       )
       .limit(1)
     if (next === undefined) return undefined

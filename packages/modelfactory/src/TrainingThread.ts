@@ -12,6 +12,8 @@ export type TrainingTask = {
   readonly config: Http.TrainingConfig
   readonly workers: number
   readonly resume?: TrainingCheckpoint
+  /** The owner's newest model on the same Datanets, to be held against. */
+  readonly previous?: { readonly name: string; readonly adapter: Uint8Array }
 }
 
 export type TrainingOutcome = {
@@ -20,6 +22,7 @@ export type TrainingOutcome = {
   readonly indexes: AttributionIndexes
   /** Undefined where the configuration spends no retrainings on it. */
   readonly agreement: Http.Agreement | undefined
+  readonly evaluation: Http.Evaluation
   readonly baseValidationLoss: number
   readonly validationLoss: number
   readonly trainingRecords: number
@@ -68,7 +71,9 @@ export async function runTraining(task: TrainingTask, hooks: ThreadHooks): Promi
   hooks.signal.addEventListener('abort', abort)
   try {
     return await new Promise<TrainingOutcome>((resolve, reject) => {
-      worker.on('error', reject)
+      worker.on('error', (error: NodeJS.ErrnoException) =>
+        reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new TrainingFailedError(OUT_OF_MEMORY) : error),
+      )
       worker.on('exit', (code) => reject(new TrainingFailedError(`its thread ended with code ${code}`)))
       worker.on('message', (message: FromThread) => {
         handle(message, hooks, resolve, reject).then(() => send({ kind: 'kept', id: message.id }), reject)
@@ -99,12 +104,23 @@ async function handle(
       return resolve(message)
     case 'failed':
       return reject(
-        message.aborted ? hooks.signal.reason : new TrainingFailedError(message.message, message.stack),
+        message.aborted
+          ? hooks.signal.reason
+          : new TrainingFailedError(reasonOf(message.message), message.stack),
       )
     default:
       message satisfies never
   }
 }
+
+const OUT_OF_MEMORY =
+  'it ran out of memory. Shorten the sequences, lower the rank, or keep the base in 4 bits; or give the server more memory'
+
+/** What ONNX Runtime and the system say when there is no memory left, in words that help. */
+const reasonOf = (message: string): string =>
+  /bad_alloc|bad allocation|Failed to allocate memory|Array buffer allocation failed/i.test(message)
+    ? OUT_OF_MEMORY
+    : message.replace(/\.$/, '')
 
 export class TrainingFailedError extends BaseError {
   constructor(reason: string, stack?: string) {

@@ -12,6 +12,7 @@ export {
 } from './ModelFactory.ts'
 export {
   configHashOf,
+  GateClosedError,
   type ModelInput,
   modelHashOf,
   modelInputOf,

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Adapter, CheckpointFolder } from '@openledger/model'
 import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
+import { evaluate } from './Evaluation.ts'
 import { trainAdapter } from './Training.ts'
 import type { FromThread, ToThread, TrainingTask } from './TrainingThread.ts'
 
@@ -76,12 +77,24 @@ try {
             signal,
           },
         )
+  const previous = task.previous && {
+    name: task.previous.name,
+    adapter: Adapter.decode(checkpoint.config, task.previous.adapter),
+  }
+  const evaluation = await evaluate(
+    {
+      ...{ checkpoint, tokenizer, adapter: result.adapter, training, heldOut, config: task.config },
+      ...(previous === undefined ? {} : { previous }),
+    },
+    signal,
+  )
   await report({
     kind: 'done',
     adapter: Adapter.encode(result.adapter),
     adapterHash: result.adapter.hash,
     indexes,
     agreement,
+    evaluation,
     baseValidationLoss: result.baseValidationLoss,
     validationLoss: result.validationLoss,
     trainingRecords: result.training.length,

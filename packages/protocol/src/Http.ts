@@ -176,6 +176,12 @@ export const changeBeneficiarySchema = z.object({
 })
 
 // POST /api/training-runs (signed), GET list, GET one, GET :id/metrics, GET :id/events (server-sent events), POST :id/cancel, :id/pause, :id/resume (signed)
+/** What an owner asks of every answer: a text in it, a pattern (linear time: no references back, no looking around), a JSON schema. */
+export const checkSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('contains'), text: z.string().min(1).max(1_000) }),
+  z.object({ kind: z.literal('matches'), pattern: z.string().min(1).max(1_000) }),
+  z.object({ kind: z.literal('json'), schema: z.record(z.string(), z.json()) }),
+])
 export const trainingConfigSchema = z.object({
   rank: z.number().int().min(1).max(64).default(8),
   alpha: z.number().min(1).max(256).default(32),
@@ -200,6 +206,27 @@ export const trainingConfigSchema = z.object({
   isRankStabilised: z.boolean().default(false),
   /** How often an epoch sees each record of each Datanet version, in their order; 1 where nothing is said. */
   mixture: z.array(z.number().min(0.01).max(100)).max(8).default([]),
+  /** Asked of every answer to what was kept out. */
+  checks: z.array(checkSchema).max(16).default([]),
+  /** What the model must be better than on records kept out, or it cannot be published. */
+  gate: z.enum(['none', 'base', 'previous']).default('none'),
+})
+/** Means over prompts, in millionths. */
+export const scoresSchema = z.object({
+  exactMatchPpm: z.number().int(),
+  rouge1Ppm: z.number().int(),
+  rouge2Ppm: z.number().int(),
+  rougeLPpm: z.number().int(),
+  /** Null where no check was asked for. */
+  checksPassedPpm: z.number().int().nullable(),
+})
+/** How the model and the base answer prompts that were kept out of training, always with the likeliest token. */
+export const evaluationSchema = z.object({
+  prompts: z.number().int(),
+  ours: scoresSchema,
+  base: scoresSchema,
+  /** The owner's newest model on the same Datanets, on the same records; null where there is none. */
+  previous: z.object({ name: z.string(), validationLoss: z.number() }).nullable(),
 })
 /** How well what the index says of records agrees with training again without them; the ceiling is 1,000,000. */
 export const agreementSchema = z.object({
@@ -292,6 +319,10 @@ export const trainingRunSchema = z.object({
   trainingLoss: z.number().nullable(),
   validationLoss: z.number().nullable(),
   baseValidationLoss: z.number().nullable(),
+  evaluation: evaluationSchema.nullable(),
+  baseHash: hashSchema.nullable(),
+  adapterHash: hashSchema.nullable(),
+  attributionRoot: hashSchema.nullable(),
   failure: z.string().nullable(),
   modelId: z.string().nullable(),
   createdAt: unixSecondsSchema,
@@ -549,6 +580,9 @@ export type Contribution = z.infer<typeof contributionSchema>
 export type BeneficiaryChange = z.infer<typeof changeBeneficiarySchema>
 export type ContributionDetail = z.infer<typeof contributionDetailSchema>
 export type RecordDetail = z.infer<typeof recordSchema>
+export type Check = z.infer<typeof checkSchema>
+export type Scores = z.infer<typeof scoresSchema>
+export type Evaluation = z.infer<typeof evaluationSchema>
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>
 export type TrainingEstimate = z.infer<typeof trainingEstimateSchema>
 export type VersionRecord = z.infer<typeof versionRecordSchema>

@@ -159,6 +159,8 @@ export const trainingRuns = pgTable(
     metricsCid: text('metrics_cid'),
     /** `Http.agreementSchema`; null where it was not measured. */
     agreement: jsonb('agreement').$type<Record<string, number>>(),
+    /** `Http.evaluationSchema`; null before a run is trained. */
+    evaluation: jsonb('evaluation').$type<Record<string, unknown>>(),
     /** The owner's signature over the publication, kept so that an interrupted one can be finished. */
     publicationSignature: text('publication_signature'),
     publicationDeadline: bigint('publication_deadline', { mode: 'number' }),

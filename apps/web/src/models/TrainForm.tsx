@@ -34,7 +34,7 @@ export function TrainForm() {
   const ready = datanets.data?.filter((datanet) => datanet.version > 0) ?? []
   const form = useForm({
     initialValues: {
-      ...{ modelName: '', datanetIds: [] as string[], times: {} as Record<string, number> },
+      ...{ modelName: '', datanetIds: [] as string[], times: {} as Record<string, number>, pattern: '' },
       ...{ price: '0.001', influencePercent: 50 },
       ...defaults,
     },
@@ -61,8 +61,9 @@ export function TrainForm() {
   const train = useMutation({
     mutationFn: async (values: typeof form.values) => {
       if (signer === undefined) throw new Error('Connect a wallet first.')
-      const { modelName, price, influencePercent, datanetIds: _, times: __, ...settings } = values
-      const config = { ...settings, mixture: chosen.map(({ id }) => timesOf(id)) }
+      const { modelName, price, influencePercent, datanetIds: _, times: __, pattern, ...settings } = values
+      const checks = pattern === '' ? [] : [{ kind: 'matches' as const, pattern }]
+      const config = { ...settings, checks, mixture: chosen.map(({ id }) => timesOf(id)) }
       const priceWei = Open.parse(String(price)).toString()
       return client.createTrainingRun(
         {
@@ -180,6 +181,25 @@ export function TrainForm() {
                     step={0.05}
                     decimalScale={2}
                     {...form.getInputProps('dropout')}
+                  />
+                </Group>
+                <Group grow preventGrowOverflow={false} align="flex-start" mb="sm">
+                  <Select
+                    label="Publish only if"
+                    description="On records kept out of training"
+                    allowDeselect={false}
+                    data={[
+                      { value: 'none', label: 'I say so' },
+                      { value: 'base', label: 'better than the base' },
+                      { value: 'previous', label: 'better than my model before' },
+                    ]}
+                    {...form.getInputProps('gate')}
+                  />
+                  <TextInput
+                    label="Answers should match"
+                    description="A pattern; the part that does is measured"
+                    placeholder="^[0-9]+$"
+                    {...form.getInputProps('pattern')}
                   />
                 </Group>
                 <Group grow preventGrowOverflow={false} align="flex-start">

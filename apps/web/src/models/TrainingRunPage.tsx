@@ -24,6 +24,7 @@ import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
+import { EvaluationTable } from './EvaluationTable.tsx'
 import { perplexity } from './perplexity.ts'
 
 // the charts are larger than all the rest of the page together
@@ -122,6 +123,14 @@ function Run({ run }: { run: Http.TrainingRun }) {
           )}
         </AsyncView>
       </Card>
+      {run.evaluation !== null && (
+        <Card withBorder component="section" aria-labelledby="answers">
+          <Title order={2} size="h4" mb="sm" id="answers">
+            Answers
+          </Title>
+          <EvaluationTable evaluation={run.evaluation} />
+        </Card>
+      )}
       <Card withBorder component="section" aria-labelledby="settings">
         <Title order={2} size="h4" mb="sm" id="settings">
           How it is trained
@@ -150,6 +159,12 @@ function Run({ run }: { run: Http.TrainingRun }) {
           </Row>
           <Row label="Learning rate">{run.config.learningRate}</Row>
           <Row label="Seed">{run.config.seed}</Row>
+          {run.config.gate !== 'none' && (
+            <Row label="Gate">
+              Published only if it is better than{' '}
+              {run.config.gate === 'base' ? 'the base' : "its owner's model before"} on records kept out
+            </Row>
+          )}
         </Rows>
       </Card>
     </Stack>

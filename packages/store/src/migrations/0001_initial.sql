@@ -93,6 +93,7 @@ CREATE TABLE training_runs (
   attribution_root text,
   metrics_cid text,
   agreement jsonb,
+  evaluation jsonb,
   publication_signature text,
   publication_deadline bigint,
   created_at timestamp with time zone NOT NULL DEFAULT now()

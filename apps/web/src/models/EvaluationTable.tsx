@@ -1,0 +1,48 @@
+import { Table, Text } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
+
+const MEASURES = [
+  ['Exact match', 'exactMatchPpm'],
+  ['ROUGE-1', 'rouge1Ppm'],
+  ['ROUGE-2', 'rouge2Ppm'],
+  ['ROUGE-L', 'rougeLPpm'],
+  ["The owner's checks passed", 'checksPassedPpm'],
+] as const
+
+const percent = (ppm: number): string => `${(ppm / 1e4).toFixed(1)} %`
+
+/** How a model and its base answer what was kept out of training. */
+export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation }) {
+  const { prompts, ours, base, previous } = evaluation
+  return (
+    <>
+      <Table>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Answers</Table.Th>
+            <Table.Th ta="right">Model</Table.Th>
+            <Table.Th ta="right">Base</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {MEASURES.flatMap(([label, key]) => {
+            const [own, its] = [ours[key], base[key]]
+            if (own === null || its === null) return []
+            return (
+              <Table.Tr key={key}>
+                <Table.Td>{label}</Table.Td>
+                <Table.Td ta="right">{percent(own)}</Table.Td>
+                <Table.Td ta="right">{percent(its)}</Table.Td>
+              </Table.Tr>
+            )
+          })}
+        </Table.Tbody>
+      </Table>
+      <Text size="sm" c="dimmed" mt="xs">
+        To {prompts} prompts that were kept out of training, always with the likeliest token.
+        {previous !== null &&
+          ` On the same records ${previous.name}, the model before, has a loss of ${previous.validationLoss.toFixed(3)}.`}
+      </Text>
+    </>
+  )
+}

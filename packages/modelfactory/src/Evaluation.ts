@@ -1,0 +1,142 @@
+import { type Adapter, type Checkpoint, createTrainer, type Tokenizer } from '@openledger/model'
+import { createDecoder, type Decoder } from '@openledger/model/Decoder'
+import { type Http, RecordForm } from '@openledger/protocol'
+import { createLearner } from './Learner.ts'
+import { createCheck, isExactMatch, rouge } from './Measures.ts'
+import type { TrainingRecord } from './TrainingPlan.ts'
+
+/** Prompts that are answered at most. */
+const PROMPTS_MAX = 24
+const ANSWER_TOKENS_MAX = 64
+
+type Prompt = { readonly ids: readonly number[]; readonly expected: string; readonly tokensMax: number }
+
+/**
+ * Has the adapter and the base answer prompts that were kept out of training, always with the likeliest token, and compares the
+ * answers with what the records say. A record without a prompt is cut in half: its first half is continued.
+ *
+ * @param previous - The model's predecessor, which is held against the same records.
+ * @throws {CheckError} {DOMException} `AbortError` when the signal aborts.
+ */
+export async function evaluate(
+  input: {
+    readonly checkpoint: Checkpoint
+    readonly tokenizer: Tokenizer
+    readonly adapter: Adapter.Adapter
+    readonly heldOut: readonly TrainingRecord[]
+    readonly training: readonly TrainingRecord[]
+    readonly config: Http.TrainingConfig
+    readonly previous?: { readonly name: string; readonly adapter: Adapter.Adapter }
+  },
+  signal: AbortSignal,
+): Promise<Http.Evaluation> {
+  const { checkpoint, tokenizer, adapter, heldOut, config, previous } = input
+  const contextMax = checkpoint.config.contextMax
+  const prompts = heldOut
+    .flatMap(({ text }) => promptOf(tokenizer, text, contextMax) ?? [])
+    .slice(0, PROMPTS_MAX)
+  const checks = config.checks.map(createCheck)
+  const decoder = await createDecoder(checkpoint, { rows: 1, context: contextMax, rankMax: adapter.rank })
+  try {
+    const scoresOf = async (own: Adapter.Adapter | undefined): Promise<Http.Scores> => {
+      const totals = { exact: 0, one: 0, two: 0, longest: 0, passed: 0 }
+      for (const prompt of prompts) {
+        signal.throwIfAborted()
+        const answer = await answerOf(decoder, tokenizer, own, prompt)
+        const { one, two, longest } = rouge(answer, prompt.expected)
+        if (isExactMatch(answer, prompt.expected)) totals.exact++
+        totals.one += one
+        totals.two += two
+        totals.longest += longest
+        totals.passed += checks.filter((check) => check(answer)).length
+      }
+      const ppm = (sum: number, count: number) => Math.round((1e6 * sum) / Math.max(1, count))
+      return {
+        exactMatchPpm: ppm(totals.exact, prompts.length),
+        rouge1Ppm: ppm(totals.one, prompts.length),
+        rouge2Ppm: ppm(totals.two, prompts.length),
+        rougeLPpm: ppm(totals.longest, prompts.length),
+        checksPassedPpm: checks.length === 0 ? null : ppm(totals.passed, prompts.length * checks.length),
+      }
+    }
+    return {
+      prompts: prompts.length,
+      ours: await scoresOf(adapter),
+      base: await scoresOf(undefined),
+      previous:
+        previous === undefined || config.objective === 'preference'
+          ? null
+          : { name: previous.name, validationLoss: await lossOf(input, previous.adapter) },
+    }
+  } finally {
+    await decoder.release()
+  }
+}
+
+/** Measures another adapter on the same records as the run measured its own. */
+async function lossOf(
+  input: Omit<Parameters<typeof evaluate>[0], 'previous'>,
+  adapter: Adapter.Adapter,
+): Promise<number> {
+  const trainer = createTrainer(input.checkpoint, { mode: 'lora', adapter })
+  try {
+    return await (await createLearner(trainer, input)).measure()
+  } finally {
+    await trainer.release()
+  }
+}
+
+function promptOf(tokenizer: Tokenizer, record: string, contextMax: number): Prompt | undefined {
+  const form = RecordForm.read(record)
+  const ofParts = (prompt: readonly number[], answer: readonly number[]): Prompt | undefined => {
+    const tokensMax = Math.min(ANSWER_TOKENS_MAX, answer.length)
+    const ids = [tokenizer.bosId, ...prompt].slice(-(contextMax - tokensMax))
+    return tokensMax === 0 || prompt.length === 0
+      ? undefined
+      : { ids, expected: tokenizer.decode(answer.slice(0, tokensMax)), tokensMax }
+  }
+  switch (form.kind) {
+    case 'text': {
+      const ids = tokenizer.encode(form.text)
+      const half = Math.floor(ids.length / 2)
+      return ofParts(ids.slice(0, half), ids.slice(half))
+    }
+    case 'completion':
+      return ofParts(tokenizer.encode(form.prompt), tokenizer.encode(form.completion))
+    case 'preference':
+      return ofParts(tokenizer.encode(form.prompt), tokenizer.encode(form.chosen))
+    case 'chat': {
+      const last = form.messages.findLastIndex(({ role }, i) => role === 'assistant' && i > 0)
+      const prompt = tokenizer.chat(form.messages.slice(0, last))
+      return ofParts(tokenizer.encode(prompt), tokenizer.encode(form.messages[last]!.content))
+    }
+    default:
+      return form satisfies never
+  }
+}
+
+async function answerOf(
+  decoder: Decoder,
+  tokenizer: Tokenizer,
+  adapter: Adapter.Adapter | undefined,
+  { ids, tokensMax }: Prompt,
+): Promise<string> {
+  decoder.setAdapter(0, adapter)
+  const answer: number[] = []
+  let logits = await decoder.prefill(0, ids)
+  for (;;) {
+    const next = likeliest(logits)
+    if (next === tokenizer.eosId) break
+    answer.push(next)
+    if (answer.length === tokensMax) break
+    logits = (await decoder.step([next]))[0]!
+  }
+  decoder.free(0)
+  return tokenizer.decode(answer)
+}
+
+function likeliest(logits: Float32Array): number {
+  let best = 0
+  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
+  return best
+}
