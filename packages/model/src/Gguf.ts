@@ -169,9 +169,14 @@ export function vocabularyOf(tokenizerJson: unknown, vocabularySize: number): Gg
     pre_tokenizer: cut,
   } = tokenizerJson as {
     pre_tokenizer?: unknown
-    model?: { vocab?: Record<string, number>; merges?: readonly (string | readonly [string, string])[] }
+    model?: {
+      vocab?: Record<string, number>
+      merges?: readonly (string | readonly [string, string])[]
+      byte_fallback?: boolean
+    }
     added_tokens?: readonly { readonly id: number; readonly content: string; readonly special?: boolean }[]
   }
+  if (model?.byte_fallback) throw new GgufError('a byte-level BPE tokenizer', 'a SentencePiece one')
   const tokens = new Array<string | undefined>(vocabularySize).fill(undefined)
   for (const [token, id] of Object.entries(model?.vocab ?? {})) tokens[id] = token
   for (const { id, content } of added) tokens[id] = content

@@ -2,6 +2,7 @@ import { Template } from '@huggingface/jinja'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { BaseError } from '@openledger/primitives'
 import * as ByteLevel from './ByteLevel.ts'
+import * as SentencePiece from './SentencePiece.ts'
 import { asFunction, plainMessages, templateMessages } from './ToolText.ts'
 
 /** One message of a conversation. */
@@ -53,30 +54,42 @@ type AddedToken = { readonly id: number; readonly content: string }
 
 /**
  * Makes a tokenizer from the content of `tokenizer.json` and `tokenizer_config.json`.
- * @throws {TokenizerError} when it is not byte-level BPE or its special tokens are missing.
+ *
+ * Byte-level BPE (GPT-2, Llama 3, Qwen), and SentencePiece with a piece for every byte: BPE (Llama 2, Mistral, Gemma) or unigram.
+ * @throws {TokenizerError} when it is of another kind, or its special tokens are missing.
  */
 export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
   const json = tokenizerJson as {
-    model?: { type?: string; vocab?: Record<string, number> }
+    model?: {
+      type?: string
+      vocab?: SentencePiece.StoredVocabulary
+      byte_fallback?: boolean
+      unk_id?: number | null
+    }
     added_tokens?: AddedToken[]
     decoder?: { type?: string }
   } | null
   const config = (tokenizerConfig ?? {}) as Record<string, unknown>
   const vocabulary = json?.model?.vocab
-  if (json?.model?.type !== 'BPE' || !vocabulary || json.decoder?.type !== 'ByteLevel') {
-    throw new TokenizerError('it is not byte-level BPE')
+  const { type, byte_fallback: hasBytes, unk_id: unknownId } = json?.model ?? {}
+  const isByteLevel = type === 'BPE' && json?.decoder?.type === 'ByteLevel'
+  if (!json || !vocabulary || !(isByteLevel || (hasBytes && (type === 'BPE' || type === 'Unigram')))) {
+    throw new TokenizerError(`it is ${type ?? 'of no kind'}, with no way to write every byte`)
   }
   const added = json.added_tokens ?? []
-  // without added tokens, text is never read as a special token
+  // without added tokens, and with special pieces that no text has, text is never read as a special token
+  const model = SentencePiece.withoutText(json.model ?? {}, new Set(added.map(({ id }) => id)))
   const library = new HuggingFaceTokenizer(
-    { ...json, added_tokens: [] },
+    { ...json, model, added_tokens: [] },
     { ...config, added_tokens_decoder: {} },
   )
   const pieces: (Uint8Array | undefined)[] = []
-  for (const [token, id] of Object.entries(vocabulary)) pieces[id] = ByteLevel.toBytes(token)
+  const toBytes = isByteLevel ? ByteLevel.toBytes : SentencePiece.toBytes
+  const ids = new Map(SentencePiece.piecesOf(vocabulary))
+  for (const [token, id] of ids) pieces[id] = toBytes(token)
   const special = new Set(
     added.map(({ id, content }) => {
-      pieces[id] = ByteLevel.toBytes(content)
+      pieces[id] = toBytes(content)
       return id
     }),
   )
@@ -95,16 +108,31 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   const knowsTools = /\btools\b/.test(templateText)
 
   const bytesOf = (id: number): Uint8Array => (special.has(id) ? noBytes : (pieces[id] ?? noBytes))
+  const stripsFirst = !isByteLevel && SentencePiece.stripsFirstSpace(json.decoder)
+  const byteIds = Array.from({ length: 256 }, (_, byte) =>
+    ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
+  )
+  if (!isByteLevel && byteIds.includes(undefined)) throw new TokenizerError('it has no piece for every byte')
+  const encode = (text: string): number[] => {
+    const encoded = library.encode(text, { add_special_tokens: false })
+    // the library writes bytes for byte-pair models alone
+    return type === 'Unigram' && typeof unknownId === 'number'
+      ? SentencePiece.withBytes(encoded, unknownId, byteIds as number[])
+      : encoded.ids
+  }
   const walk = (ids: readonly number[], visit: (text: string) => void): void => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    let isStart = stripsFirst
     ids.forEach((id, index) => {
+      const bytes = bytesOf(id)
       const isLast = index === ids.length - 1
-      visit(decoder.decode(bytesOf(id), { stream: !isLast }))
+      visit(decoder.decode(isStart && bytes[0] === 0x20 ? bytes.subarray(1) : bytes, { stream: !isLast }))
+      if (bytes.length > 0) isStart = false
     })
   }
 
   return {
-    encode: (text) => library.encode(text, { add_special_tokens: false }).ids,
+    encode,
     decode: (ids) => {
       let text = ''
       walk(ids, (part) => {
@@ -143,7 +171,7 @@ export class TokenizerError extends BaseError {
   constructor(reason: string) {
     super({
       code: 'tokenizer.unsupported',
-      message: `Expected the tokenizer.json of a byte-level BPE tokenizer, but ${reason}. Use a checkpoint that has one.`,
+      message: `Expected the tokenizer.json of a byte-level BPE tokenizer, or of a SentencePiece one with byte fallback, but ${reason}. Use a checkpoint that has one.`,
     })
   }
 }
