@@ -22,7 +22,7 @@ import {
   type Tokenizer,
   trainTokenizer,
 } from '@openledger/model'
-import { type Corpus, type CorpusFile, gatherCorpus } from './baseCorpus.ts'
+import { type Corpus, type CorpusFile, gatherCorpus, isHeldOut } from './baseCorpus.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -238,11 +238,6 @@ async function prepareTokenizer({ files, sources }: Corpus): Promise<{ tokenizer
     tokenizer: createTokenizer(JSON.parse(text), tokenizerConfig),
     hash: createHash('sha256').update(text).digest('hex'),
   }
-}
-
-/** One document in a hundred, chosen by its name. */
-function isHeldOut({ packageName, path }: CorpusFile): boolean {
-  return createHash('sha256').update(`${packageName}/${path}`).digest()[0]! < 3
 }
 
 /** Encodes the training files once per corpus and tokenizer; a minute's work that a resumed run need not repeat. */
