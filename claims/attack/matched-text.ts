@@ -27,6 +27,14 @@ export const claim = attackClaim(
     const kept = withoutEchoes(newcomers, { earlier: honest.flatMap(({ texts }) => texts), answers })
     const lengthOf = (texts: readonly string[]) => texts.reduce((sum, { length }) => sum + length, 0)
     return [
+      {
+        ...(await asNewcomer(
+          scene,
+          'for comparison: six records of an honest newcomer',
+          newcomers.slice(0, 6),
+        )),
+        isReference: true,
+      },
       await asNewcomer(scene, 'six answers, as they were given', said),
       await asNewcomer(
         scene,

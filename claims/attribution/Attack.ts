@@ -34,6 +34,8 @@ export type Row = {
   readonly gain: number
   /** What all honest authors together lose of what the same model would pay them without the attacker's records. */
   readonly honestLoss?: number
+  /** Nobody attacks: what an honest author would earn and cost the others in the attacker's place; held to no goal. */
+  readonly isReference?: boolean
 }
 
 const RECORD_TOKENS = 64
@@ -126,9 +128,10 @@ export const attackClaim = (
   async run(options): Promise<Finding> {
     const scene = await sceneOf(options)
     const rows = await carryOut(scene)
-    const losers = rows.filter(({ honestLoss = 0 }) => honestLoss > lossMax)
+    const attacks = rows.filter(({ isReference }) => isReference !== true)
+    const losers = attacks.filter(({ honestLoss = 0 }) => honestLoss > lossMax)
     return {
-      figure: Math.max(...rows.map(({ gain }) => gain)),
+      figure: Math.max(...attacks.map(({ gain }) => gain)),
       unit: 'times the honest pay',
       goal,
       sense: 'at most',

@@ -8,7 +8,7 @@ import { create as createDigest } from 'multiformats/hashes/digest'
 
 /** Bytes named by their own hash; a name is a CIDv1 (raw, SHA-256, base32), so anyone can check what they got. */
 export type Blobs = {
-  /** Keeps the bytes durably before it returns; keeping the same bytes again changes nothing. */
+  /** Keeps the bytes durably before it returns; keeping them again changes nothing, unless what is kept was damaged since. */
   readonly put: (bytes: Uint8Array) => Promise<string>
   /**
    * @throws {BlobNotFoundError}
@@ -122,7 +122,9 @@ function createBlobs(shelf: Shelf): Blobs {
   return {
     put: async (bytes) => {
       const cid = cidOf(bytes)
-      if (!(await shelf.exists(cid))) await shelf.write(cid, bytes)
+      const kept = await shelf.read(cid)
+      // a file that a failing disk cut short would otherwise stay for ever
+      if (kept === undefined || Buffer.compare(kept, bytes) !== 0) await shelf.write(cid, bytes)
       return cid
     },
     get: async (cid) => {
