@@ -529,10 +529,17 @@ test('what a model answered before is neither accepted as new nor trained on, wh
     paraphrase,
     `${own} ${own.replaceAll('seven', 'nine')} ${answer.slice(0, 66)}`,
     own.toUpperCase().replace('BRASS', 'COPPER').replace('HALF', 'A QUARTER OF'),
+    JSON.stringify({ prompt: 'Who boards a ship, and where?', completion: answer }),
   ])
   await settled(titled.id)
   const { records } = await datanets.contribution(titled.id)
-  expect(records.map(({ verdict }) => verdict)).toEqual(['rejected', 'rejected', 'accepted', 'accepted'])
+  expect(records.map(({ verdict }) => verdict)).toEqual([
+    'rejected',
+    'rejected',
+    'accepted',
+    'accepted',
+    'rejected',
+  ])
   expect(records[1]!.reason).toMatch(/^\d+ % of its words repeat what models here had answered/)
   const rows = await database.orm
     .select()
@@ -543,6 +550,7 @@ test('what a model answered before is neither accepted as new nor trained on, wh
     [],
     [],
     [answer.slice(0, 66)],
+    [],
     [],
   ])
 })

@@ -1,5 +1,5 @@
 import { BaseError, Bytes, CanonicalJson, type Hex, Merkle } from '@openledger/primitives'
-import { Manifest, Receipt } from '@openledger/protocol'
+import { Manifest, Receipt, RecordForm } from '@openledger/protocol'
 import {
   and,
   asc,
@@ -132,7 +132,7 @@ export function createValidation({
   const judge: Validation['judge'] = async (contributionId, texts, arrivedAt) => {
     await remember()
     const answered = await answers.answered(
-      texts.flatMap(({ text }) => sequencesOf(text)),
+      texts.flatMap(({ text }) => sequencesOf(RecordForm.plainText(text))),
       arrivedAt,
     )
     const elsewhere = await acceptedElsewhere(
@@ -155,7 +155,11 @@ export function createValidation({
       const twin = seen.get(recordId)
       const same = elsewhere.get(recordId)
       const similar = same === undefined ? accepted.find(text) : { id: same, similarityPpm: 1_000_000 }
-      const echoes = findEchoes(text, (sequence) => answered.has(sequence), accepted.has)
+      const echoes = findEchoes(
+        RecordForm.plainText(text),
+        (sequence) => answered.has(sequence),
+        accepted.has,
+      )
       if (fault !== undefined) {
         verdicts.push({ ...base, reason: fault })
       } else if (twin !== undefined) {
@@ -185,7 +189,8 @@ export function createValidation({
           reason: '',
           duplicateOf: original ?? null,
           similarityPpm: repeated?.similarityPpm ?? null,
-          echoes: echoes.ranges,
+          // what has a form would lose it
+          echoes: RecordForm.read(text).kind === 'text' ? echoes.ranges : [],
         })
       }
     }
