@@ -71,6 +71,10 @@ export type ChainStore = {
   pooled(): Uint8Array[]
   addPooled(transactions: Iterable<{ readonly hash: Hex; readonly raw: Uint8Array }>): void
   removePooled(hashes: Iterable<Hex>): void
+  /** The accounts and slots that changes name, as they are now. */
+  current(changes: readonly PendingChange[]): PendingChange[]
+  /** Reads several things of one moment, whatever another writes meanwhile. */
+  snapshot<T>(read: () => T): T
   close(): void
 }
 
@@ -109,12 +113,17 @@ const ANY_LOG: Hex = '0x'
  * The chain is written with a full sync per block; the pool, in its own file, without: it survives the end of the
  * process, and a power cut may cost its last transactions.
  *
+ * @param options.isReadOnly - Another writes it: nothing is created, and what would change it throws.
  * @throws {SchemaVersionError} when the directory was written by a newer version.
  */
-export function openChainStore(directory: string): ChainStore {
-  mkdirSync(directory, { recursive: true })
-  const chain = openDatabase(join(directory, 'chain.sqlite'), 'FULL', CHAIN_SCHEMA)
-  const pool = openDatabase(join(directory, 'pool.sqlite'), 'NORMAL', POOL_SCHEMA)
+export function openChainStore(
+  directory: string,
+  options: { readonly isReadOnly?: boolean } = {},
+): ChainStore {
+  const { isReadOnly = false } = options
+  if (!isReadOnly) mkdirSync(directory, { recursive: true })
+  const chain = openDatabase(join(directory, 'chain.sqlite'), 'FULL', CHAIN_SCHEMA, isReadOnly)
+  const pool = openDatabase(join(directory, 'pool.sqlite'), 'NORMAL', POOL_SCHEMA, isReadOnly)
   const meta = statements(chain, {
     get: 'SELECT value FROM meta WHERE name = ?',
     set: 'INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
@@ -144,6 +153,8 @@ export function openChainStore(directory: string): ChainStore {
     putAccount: 'INSERT INTO account VALUES (?, ?) ON CONFLICT DO UPDATE SET fields = excluded.fields',
     removeAccount: 'DELETE FROM account WHERE address = ?',
     accounts: 'SELECT address, fields FROM account ORDER BY address',
+    account: 'SELECT fields FROM account WHERE address = ?',
+    slot: 'SELECT value FROM slot WHERE address = ? AND slot = ?',
     allSlots: 'SELECT address, slot, value FROM slot ORDER BY address, slot',
     putSlot: 'INSERT INTO slot VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     removeSlots: 'DELETE FROM slot WHERE address = ?',
@@ -319,6 +330,30 @@ export function openChainStore(directory: string): ChainStore {
         for (const hash of hashes) pooled.remove.run(hexToBytes(hash))
       })
     },
+    current: (changes) =>
+      changes.map(({ address, slots }) => {
+        const key = hexToBytes(address)
+        const row = state.account.get(key) as { fields: Uint8Array } | undefined
+        const values = [...slots.keys()].map((slot) => {
+          const found = state.slot.get(key, hexToBytes(slot)) as { value: Uint8Array } | undefined
+          return [slot, found?.value ?? NO_BYTES] as const
+        })
+        return {
+          address,
+          after: row === undefined ? undefined : decodeFields(row.fields),
+          isStorageCleared: false,
+          slots: new Map(values),
+        }
+      }),
+    snapshot(read) {
+      if (chain.isTransaction) return read()
+      chain.exec('BEGIN')
+      try {
+        return read()
+      } finally {
+        chain.exec('COMMIT')
+      }
+    },
     close() {
       chain.close()
       pool.close()
@@ -329,8 +364,17 @@ export function openChainStore(directory: string): ChainStore {
 /** Shared by all accounts without storage, which most are. */
 const NO_SLOTS: ReadonlyMap<Hex, Uint8Array> = new Map()
 
-function openDatabase(path: string, synchronous: 'FULL' | 'NORMAL', schema: string): DatabaseSync {
-  const database = new DatabaseSync(path)
+function openDatabase(
+  path: string,
+  synchronous: 'FULL' | 'NORMAL',
+  schema: string,
+  isReadOnly: boolean,
+): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly: isReadOnly })
+  if (isReadOnly) {
+    database.exec('PRAGMA busy_timeout = 5000;')
+    return database
+  }
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA busy_timeout = 5000;`)
   database.exec(schema)
   return database

@@ -4,25 +4,20 @@ import {
   type BlockEnvironment,
   type BlockExecution,
   beginBlock,
-  bytesToHex,
-  createEvm,
   createStateTrie,
-  EMPTY_CODE_HASH,
   type ExecutedBlock,
   Header,
   L1Cost,
   type L1FeeParameters,
   loadCrypto,
-  outputRoot,
-  padSlot,
   receiptOf,
-  scheduleOf,
   TransactionRejectedError,
   toExecutable,
   type WorldState,
 } from '@openledger/rollup'
 import { createBlockReader } from './BlockReader.ts'
-import { type CallLimits, type CallPlace, createCalls } from './Calls.ts'
+import type { CallLimits } from './Calls.ts'
+import { createChainReads } from './ChainReads.ts'
 import { openChainStore, type StoredBlock } from './ChainStore.ts'
 import type { BlockRecord, Genesis, InspectableEngine, PayloadAttributes } from './Engine.ts'
 import {
@@ -34,10 +29,7 @@ import {
 } from './ForkChoice.ts'
 import { openHead } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
-import { rawBlock } from './Records.ts'
 import { createSenders } from './Senders.ts'
-import { simulate } from './Simulation.ts'
-import { traceBlock } from './Traces.ts'
 import { openTransactionPool } from './TransactionPool.ts'
 import { createWorldHistory } from './WorldHistory.ts'
 
@@ -61,7 +53,6 @@ const BUILD_TIME_MAX_MS = 1500
 /** How long a build holds the thread before others get a turn. */
 const TURN_MS = 20
 const TRANSACTION_GAS_MIN = 21_000n
-const CODES_MAX = 4096
 
 /**
  * Opens the execution engine that runs in this process, with its chain in a directory.
@@ -83,33 +74,18 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   let head = blocks.required(opened.number)
   let total = opened.total
 
-  const codes = new Map<Hex, Uint8Array>()
-  const code = (codeHash: Hex): Uint8Array => {
-    if (codeHash === EMPTY_CODE_HASH) return NO_BYTES
-    const known = codes.get(codeHash)
-    if (known !== undefined) return known
-    const read = store.code(codeHash)
-    if (read === undefined) throw new MissingCodeError(codeHash)
-    if (codes.size >= CODES_MAX) codes.clear()
-    codes.set(codeHash, read)
-    return read
-  }
-  const schedule = scheduleOf(genesis.config)
-  const newEvm = () => createEvm({ chainId, crypto })
-  const calls = createCalls(
-    { clock, crypto, trie, schedule, createEvm: newEvm, code, blockHash: blocks.hash },
-    options.callLimits,
-  )
-  const environment: BlockEnvironment = {
-    evm: await newEvm(),
-    crypto,
+  const { reads, environment } = await createChainReads({
+    genesis,
+    store,
     trie,
-    chainId: BigInt(chainId),
-    schedule,
-    optimism: genesis.config.optimism,
-    code,
-    blockHash: blocks.hash,
-  }
+    crypto,
+    blocks,
+    history,
+    head: () => head,
+    clock,
+    callLimits: options.callLimits,
+  })
+  const { schedule, code } = environment
 
   let priced: { readonly state: WorldState; readonly parameters: L1FeeParameters } | undefined
   const l1Parameters = (state: WorldState): L1FeeParameters => {
@@ -266,15 +242,6 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     building = changed.catch(() => {})
     return changed
   }
-  const stateAt = (number: bigint | undefined): WorldState =>
-    number === undefined ? history.head() : history.at(number)
-  const accountAt = (address: Hex, number: bigint | undefined) =>
-    trie.account(stateAt(number), lower(address))
-  const placeAt = (number: bigint | undefined): CallPlace => ({
-    header: number === undefined ? head.header : blocks.required(number).header,
-    state: stateAt(number),
-  })
-
   const forkChoice = createForkChoice({
     crypto,
     canonical(hash) {
@@ -302,73 +269,9 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   })
 
   return {
-    chainId,
+    ...reads,
     forkChoice,
-    head: () => head.record,
-    block(numberOrHash) {
-      const number = typeof numberOrHash === 'bigint' ? numberOrHash : blocks.number(numberOrHash)
-      return number === undefined ? undefined : blocks.view(number)?.record
-    },
-    transaction: (hash) => blocks.transaction(hash) ?? pool.transaction(lower(hash)),
-    receipt: blocks.receipt,
-    receipts: (number) => blocks.required(number).receipts,
-    logs: blocks.logs,
-    account(address, blockNumber) {
-      const account = accountAt(address, blockNumber)
-      return {
-        nonce: account?.nonce ?? 0n,
-        balance: account?.balance ?? 0n,
-        codeHash: account?.codeHash ?? EMPTY_CODE_HASH,
-        storageRoot: trie.storageRoot(account),
-      }
-    },
-    code(address, blockNumber) {
-      const account = accountAt(address, blockNumber)
-      return account === undefined ? NO_BYTES : code(account.codeHash)
-    },
-    storage: (address, slot, blockNumber) =>
-      padSlot(bytesToHex(trie.storage(accountAt(address, blockNumber), padSlot(slot)))),
-    proof(address, slots, blockNumber) {
-      const state = history.at(blockNumber)
-      const account = trie.account(state, lower(address))
-      return {
-        address: lower(address),
-        accountProof: trie.accountProof(state, lower(address)).map((node) => bytesToHex(node)),
-        balance: account?.balance ?? 0n,
-        codeHash: account?.codeHash ?? EMPTY_CODE_HASH,
-        nonce: account?.nonce ?? 0n,
-        storageHash: trie.storageRoot(account),
-        storageProof: slots.map((slot) => ({
-          key: slot,
-          value: BigInt(padSlot(bytesToHex(trie.storage(account, padSlot(slot))))),
-          proof: trie.storageProof(account, padSlot(slot)).map((node) => bytesToHex(node)),
-        })),
-      }
-    },
-    call: async (request, blockNumber, overrides, blockOverrides) =>
-      calls.call(placeAt(blockNumber), request, overrides, blockOverrides),
-    estimateGas: async (request, blockNumber, overrides) =>
-      calls.estimateGas(placeAt(blockNumber), request, overrides),
-    traceBlock: async (number, options, index) =>
-      traceBlock(number, options, index, { blocks, calls, clock, environment, stateAt: history.at }),
-    traceCall: async (request, options, blockNumber, overrides, blockOverrides) =>
-      calls.trace(placeAt(blockNumber), request, options, overrides, blockOverrides),
-    async simulate(request, blockNumber) {
-      const { header, state } = placeAt(blockNumber)
-      const { hash } = blocks.required(header.number).record
-      const { optimism } = genesis.config
-      return simulate(request, { ...header, hash }, state, {
-        calls,
-        crypto,
-        trie,
-        clock,
-        schedule,
-        chainId: BigInt(chainId),
-        optimism,
-        blockHash: blocks.hash,
-      })
-    },
-    rawBlock: (number) => rawBlock(number, store, crypto),
+    transaction: (hash) => reads.transaction(hash) ?? pool.transaction(lower(hash)),
     async submit(raw) {
       const hash = await pool.submit(raw)
       for (const listener of pendingListeners) tell(() => listener(hash))
@@ -381,21 +284,9 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     }),
     build: (attributes) => enqueue(() => build(attributes)),
     rewind: (number) => enqueue(() => rewind(number)),
-    outputRoot(blockNumber) {
-      const { record } = blocks.required(blockNumber)
-      const proof = {
-        stateRoot: record.stateRoot,
-        // in an Isthmus header the withdrawals root is the storage root of the message passer
-        messagePasserStorageRoot: record.withdrawalsRoot,
-        blockHash: record.hash,
-      }
-      return { ...proof, outputRoot: outputRoot(proof, crypto) }
-    },
     totalBalance: () => total,
     setSafe: (number) => store.setMark('safe', blocks.required(number).record.number),
     setFinalized: (number) => store.setMark('finalized', blocks.required(number).record.number),
-    safe: () => blocks.required(store.mark('safe')).record,
-    finalized: () => blocks.required(store.mark('finalized')).record,
     onBlock(listener) {
       blockListeners.add(listener)
       return () => blockListeners.delete(listener)
@@ -413,7 +304,6 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   }
 }
 
-const NO_BYTES = new Uint8Array()
 const lower = (hex: Hex): Hex => hex.toLowerCase() as Hex
 
 const storedOf = (executed: ExecutedBlock): StoredBlock => ({
@@ -427,16 +317,6 @@ const storedOf = (executed: ExecutedBlock): StoredBlock => ({
 
 const changeCount = (executed: ExecutedBlock): number =>
   executed.changes.reduce((sum, { slots }) => sum + 1 + slots.size, 0)
-
-export class MissingCodeError extends BaseError {
-  constructor(codeHash: Hex) {
-    super({
-      code: 'engine.missing_code',
-      message: `Expected the code with hash ${codeHash} in the chain's database, found none. Restore the directory from a backup.`,
-      context: { codeHash },
-    })
-  }
-}
 
 export class FinalizedBlockError extends BaseError {
   constructor(number: bigint, finalized: bigint) {

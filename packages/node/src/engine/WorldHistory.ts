@@ -40,8 +40,8 @@ export function createWorldHistory(
       if (wanted < 0n || wanted > head.number) throw new UnknownBlockError(wanted)
       const known = rebuilt.get(wanted)
       if (known !== undefined || rebuilt.has(wanted)) return known
-      // start from the nearest newer state there is
-      let nearest = recent.keys().next().value!
+      // start from the nearest newer state there is; who follows another's chain has gaps among the recent ones
+      let nearest = [...recent.keys()].find((candidate) => candidate > wanted)!
       let from = recent.get(nearest)!.state
       for (const [candidate, candidateState] of rebuilt) {
         if (candidate > wanted && candidate < nearest) {

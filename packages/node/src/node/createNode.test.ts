@@ -21,6 +21,7 @@ import {
   walletActionsL2,
 } from 'viem/op-stack'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import * as Jwt from '../engineApi/Jwt.ts'
 import { stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { createNode, type Node } from './createNode.ts'
 import { l1OriginOf } from './L1Origin.ts'
@@ -29,7 +30,13 @@ const directory = mkdtempSync(join(tmpdir(), 'openledger-node-'))
 const options = {
   directory,
   l1: { blockTimeSeconds: 1 },
-  l2: { blockTimeSeconds: 1, submissionInterval: 3, finalizationPeriodSeconds: 2, batchIntervalSeconds: 1 },
+  l2: {
+    blockTimeSeconds: 1,
+    submissionInterval: 3,
+    finalizationPeriodSeconds: 2,
+    batchIntervalSeconds: 1,
+    admin: { port: 0 },
+  },
 } as const
 let node: Node
 
@@ -222,6 +229,31 @@ describe('createNode', () => {
     expect(node.engine.block(before.number)).toEqual(before)
     expect((await node.l1.client.getBlock({ blockNumber: origin.number })).hash).toBe(origin.hash)
     await vi.waitFor(() => expect(node.problems()).toEqual({}), 10_000)
+  })
+
+  test('hands leadership over to who has the secret, at the block that both agree on', async () => {
+    const secret = Jwt.readSecret(join(directory, 'admin.hex'))
+    const ask = async (method: string, params: unknown[] = [], withToken = true) => {
+      const response = await fetch(node.adminUrl!, {
+        method: 'POST',
+        headers: withToken ? { authorization: `Bearer ${Jwt.sign(secret, Date.now() / 1_000)}` } : {},
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+      })
+      if (!response.ok) return response.status
+      return (await response.json()) as { result?: unknown; error?: { message: string } }
+    }
+    expect(await ask('admin_sequencerActive', [], false)).toBe(401)
+    expect(await ask('admin_sequencerActive')).toMatchObject({ result: true })
+    const stopped = (await ask('admin_stopSequencer')) as { result: string }
+    expect(stopped.result).toBe(node.engine.head().hash)
+    expect(await ask('admin_stopSequencer')).toMatchObject({ error: { message: 'sequencer not running' } })
+    expect(await ask('admin_startSequencer', [`0x${'00'.repeat(32)}`])).toMatchObject({
+      error: { message: expect.stringContaining('does not match') },
+    })
+    expect(node.engine.head().hash).toBe(stopped.result)
+    expect(await ask('admin_startSequencer', [stopped.result])).toMatchObject({ result: null })
+    const { number } = node.engine.head()
+    await vi.waitFor(() => expect(node.engine.head().number).toBeGreaterThan(number), 20_000)
   })
 
   test('tells rollup nodes what they ask', async () => {

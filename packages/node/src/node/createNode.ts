@@ -13,11 +13,15 @@ import { deployL2, developmentParameters, type Funding, type L2Parameters } from
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
+import * as Jwt from '../engineApi/Jwt.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
 import { createProposer } from '../proposer/createProposer.ts'
+import { createAdminMethods } from '../rpc/adminMethods.ts'
+import { createRpcServer } from '../rpc/createRpcServer.ts'
+import type { RateLimit } from '../rpc/RateLimit.ts'
 import { createSequencer } from '../sequencer/Sequencer.ts'
 import { derivationConfigOf } from '../verifier/derivationConfig.ts'
 import type { Verifier } from '../verifier/Verifier.ts'
@@ -70,6 +74,17 @@ export type NodeOptions = {
     readonly rpcPort?: number
     readonly rpcHost?: string
     readonly blockTimeSeconds?: number
+    /** Threads that answer what takes long, each with the state in its own memory; 1 by default, 0 for none. */
+    readonly readThreads?: number
+    /** How much one address may ask of JSON-RPC; by default callers elsewhere get {@link RATE_LIMIT}. */
+    readonly rateLimit?: RateLimit
+    /** Serves op-node's `admin_` methods on loopback to who has the token's secret. */
+    readonly admin?: {
+      /** 0 takes a free one. */
+      readonly port: number
+      /** A file of 64 hexadecimal digits, made when missing. Default `admin.hex` in the directory. */
+      readonly jwtSecretPath?: string
+    }
     /** An output root every so many blocks. */
     readonly submissionInterval?: number
     readonly finalizationPeriodSeconds?: number
@@ -99,6 +114,8 @@ export type Node = AsyncDisposable & {
   readonly l1RpcUrl: string
   readonly l2RpcUrl: string
   readonly l2WebSocketUrl: string
+  /** Where `admin_` methods are, if they are served. */
+  readonly adminUrl?: string
   readonly engine: Engine
   readonly l1: L1
   /** What does not work at the moment, by service; empty when all is well. */
@@ -176,6 +193,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     rollupConfig,
     port: l2.rpcPort ?? 0,
     ...(l2.rpcHost === undefined ? {} : { host: l2.rpcHost }),
+    readThreads: { directory: join(directory, 'l2'), count: l2.readThreads ?? 1 },
+    rateLimit: l2.rateLimit ?? RATE_LIMIT,
     clock,
     logger,
   })
@@ -214,6 +233,19 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   })
   sequencer.start()
   stack.defer(() => sequencer.stop())
+  let adminUrl: string | undefined
+  if (l2.admin !== undefined) {
+    const secret = Jwt.readSecret(l2.admin.jwtSecretPath ?? join(directory, 'admin.hex'))
+    const admin = await createRpcServer({
+      engine,
+      methods: createAdminMethods({ engine, sequencer, exclusively, crypto: await loadCrypto() }),
+      port: l2.admin.port,
+      refusalOf: (authorization) => Jwt.refusalOf(authorization, secret, clock.nowMs() / 1_000),
+      logger,
+    })
+    stack.use(admin)
+    adminUrl = admin.url
+  }
   const runs = (service: 'batcher' | 'proposer' | 'challenger'): boolean =>
     l2.without?.includes(service) !== true
   const services: Record<string, Loop> = { sequencer, verifier }
@@ -292,6 +324,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     l1RpcUrl: l1.rpcUrl,
     l2RpcUrl: rpc.url,
     l2WebSocketUrl: rpc.webSocketUrl,
+    ...(adminUrl === undefined ? {} : { adminUrl }),
     engine,
     l1,
     problems: () => problemsOf(services),
@@ -323,6 +356,8 @@ function readOrMakeGenesis(
   return genesis
 }
 
+/** For one address elsewhere: a wallet's page loads in one burst, and a busy indexer keeps within the rate. */
+export const RATE_LIMIT: RateLimit = { unitsPerSecond: 500, burstUnits: 5_000 }
 /** A head so many blocks behind the clock counts as up to date. */
 const BEHIND_BLOCKS_MAX = 5
 const CATCH_UP_STALL_MS = 60_000

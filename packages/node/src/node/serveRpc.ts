@@ -10,6 +10,8 @@ import { createFilterMethods } from '../rpc/filterMethods.ts'
 import type { Methods } from '../rpc/Methods.ts'
 import { createNodeMethods } from '../rpc/nodeMethods.ts'
 import { createOptimismMethods } from '../rpc/optimismMethods.ts'
+import type { RateLimit } from '../rpc/RateLimit.ts'
+import { createReadThreads } from '../rpc/ReadThreads.ts'
 import { createSimulateMethods } from '../rpc/simulateMethods.ts'
 import { createStateMethods } from '../rpc/stateMethods.ts'
 import type { Logger } from './Logger.ts'
@@ -25,6 +27,9 @@ export type ServeRpcOptions = {
   readonly host?: string
   /** Methods that this role answers otherwise. */
   readonly overrides?: Methods
+  /** Where the engine's chain lies, and how many threads read it for what takes long; without it the engine answers all. */
+  readonly readThreads?: { readonly directory: string; readonly count: number }
+  readonly rateLimit?: RateLimit
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -33,6 +38,11 @@ export type ServeRpcOptions = {
 export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
   const { engine, l1, genesis, rollupConfig, port = 0, host, overrides = {}, clock, logger } = options
   const filters = createFilterMethods(engine, clock)
+  const { readThreads, rateLimit } = options
+  const threads =
+    readThreads === undefined || readThreads.count === 0
+      ? undefined
+      : createReadThreads({ ...readThreads, genesis, logger })
   try {
     const server = await createRpcServer({
       engine,
@@ -49,14 +59,18 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
         ...filters.methods,
         ...overrides,
       },
+      ...(rateLimit === undefined ? {} : { rateLimit }),
+      ...(threads === undefined ? {} : { reading: threads.answer }),
     })
     const close = async (): Promise<void> => {
       await server.close()
       filters.close()
+      await threads?.close()
     }
     return { ...server, close, [Symbol.asyncDispose]: close }
   } catch (error) {
     filters.close()
+    await threads?.close()
     throw error
   }
 }

@@ -1,5 +1,7 @@
 import type { Logger } from '../node/Logger.ts'
+import { isForReading } from './heavyMethods.ts'
 import type { Methods } from './Methods.ts'
+import type { RateLimiter } from './RateLimit.ts'
 import { Codes, RpcError, toRpcError } from './RpcError.ts'
 
 export type RpcId = string | number | null
@@ -11,26 +13,43 @@ export type RpcResponse = { readonly jsonrpc: '2.0'; readonly id: RpcId } & (
 
 /** Calls in one batch; more must come in several. */
 export const BATCH_MAX = 1_000
+/** How long a batch holds the thread before others get a turn. */
+const TURN_MS = 5
 
 export type Dispatcher = {
   /**
    * Answers the text of a request or batch.
    * @param own - Methods that only this connection has.
+   * @param address - Who asks, for the limit on the rate.
    * @returns the text of the answer, or `undefined` when nothing asked for one.
    */
-  readonly handle: (text: string, own?: Methods) => Promise<string | undefined>
+  readonly handle: (text: string, own?: Methods, address?: string) => Promise<string | undefined>
+}
+
+export type DispatcherOptions = {
+  readonly limiter?: RateLimiter
+  /** Answers what {@link isForReading} names elsewhere. */
+  readonly reading?: (text: string) => Promise<string | undefined>
 }
 
 /**
  * Speaks JSON-RPC 2.0: parses, finds methods, and turns what they throw into error answers.
  * @see https://www.jsonrpc.org/specification
  */
-export function createDispatcher(methods: Methods, logger: Logger): Dispatcher {
+export function createDispatcher(
+  methods: Methods,
+  logger: Logger,
+  { limiter, reading }: DispatcherOptions = {},
+): Dispatcher {
   // own properties only: `constructor` is not a method of the node
   const find = (table: Methods | undefined, name: string) =>
     table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined
 
-  async function answer(request: unknown, own: Methods | undefined): Promise<RpcResponse | undefined> {
+  async function answer(
+    request: unknown,
+    own: Methods | undefined,
+    address: string | undefined,
+  ): Promise<RpcResponse | undefined> {
     if (typeof request !== 'object' || request === null || Array.isArray(request)) {
       return failure(null, invalidRequest('an object'))
     }
@@ -59,6 +78,7 @@ export function createDispatcher(methods: Methods, logger: Logger): Dispatcher {
       return id === undefined ? undefined : failure(answerId, error)
     }
     try {
+      limit(address, method)
       const result = await implementation(params ?? [])
       return id === undefined ? undefined : { jsonrpc: '2.0', id: answerId, result }
     } catch (error) {
@@ -69,8 +89,38 @@ export function createDispatcher(methods: Methods, logger: Logger): Dispatcher {
     }
   }
 
+  /** @throws {RpcError} when an address asks too often. */
+  function limit(address: string | undefined, method: string): void {
+    const waitMs = limiter?.take(address, method)
+    if (waitMs === undefined) return
+    throw new RpcError({
+      rpcCode: Codes.limitExceeded,
+      message: `rate limit exceeded: expected fewer requests from one address, try again in ${waitMs} ms`,
+      data: { retryAfterMs: waitMs },
+    })
+  }
+
+  async function answerElsewhere(
+    text: string,
+    parsed: unknown,
+    address: string | undefined,
+    ask: NonNullable<typeof reading>,
+  ): Promise<string | undefined> {
+    const requests = [parsed].flat() as { readonly id?: RpcId; readonly method: string }[]
+    try {
+      for (const { method } of requests) limit(address, method)
+      return await ask(text)
+    } catch (error) {
+      const known = toRpcError(error)
+      if (known === undefined) logger.error({ error: describe(error) }, 'a reading thread failed')
+      const shown = known ?? new RpcError({ rpcCode: Codes.internal, message: 'internal error' })
+      const refusals = requests.map(({ id = null }) => encode(failure(id, shown)))
+      return Array.isArray(parsed) ? `[${refusals.join(',')}]` : refusals[0]
+    }
+  }
+
   return {
-    async handle(text, own) {
+    async handle(text, own, address) {
       let parsed: unknown
       try {
         parsed = JSON.parse(text)
@@ -79,23 +129,31 @@ export function createDispatcher(methods: Methods, logger: Logger): Dispatcher {
           failure(null, new RpcError({ rpcCode: Codes.parse, message: 'parse error: expected JSON' })),
         )
       }
+      if (Array.isArray(parsed) && parsed.length > BATCH_MAX) {
+        return encode(failure(null, invalidRequest(`a batch of at most ${BATCH_MAX} requests`)))
+      }
+      if (reading !== undefined && isForReading(parsed))
+        return answerElsewhere(text, parsed, address, reading)
       if (!Array.isArray(parsed)) {
-        const response = await answer(parsed, own)
+        const response = await answer(parsed, own, address)
         return response === undefined ? undefined : encode(response)
       }
       if (parsed.length === 0) return encode(failure(null, invalidRequest('a batch of at least one request')))
-      if (parsed.length > BATCH_MAX) {
-        return encode(failure(null, invalidRequest(`a batch of at most ${BATCH_MAX} requests`)))
-      }
       const answers: (RpcResponse | undefined)[] = []
       const submissions: Promise<unknown>[] = []
+      let turnMs = performance.now()
       for (const [i, request] of parsed.entries()) {
-        const answering = answer(request, own).then((response) => {
+        const answering = answer(request, own, address).then((response) => {
           answers[i] = response
         })
         // transactions in a row enter the pool in their order and are made durable together
         if (isSubmission(request)) submissions.push(answering)
         else await Promise.all([...submissions.splice(0), answering])
+        // a block that is due does not wait for the end of a batch
+        if (performance.now() - turnMs > TURN_MS) {
+          await new Promise(setImmediate)
+          turnMs = performance.now()
+        }
       }
       await Promise.all(submissions)
       const responses = answers.flatMap((response) => (response === undefined ? [] : [encode(response)]))

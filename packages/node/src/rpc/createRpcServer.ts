@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
-import { serve } from '@hono/node-server'
-import { BaseError } from '@openledger/primitives'
+import { type HttpBindings, serve } from '@hono/node-server'
+import { BaseError, systemClock } from '@openledger/primitives'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
@@ -9,6 +9,7 @@ import type { Engine } from '../engine/Engine.ts'
 import type { Logger } from '../node/Logger.ts'
 import { createDispatcher } from './Dispatcher.ts'
 import type { Methods } from './Methods.ts'
+import { createRateLimiter, type RateLimit } from './RateLimit.ts'
 import { createSubscriptions } from './Subscriptions.ts'
 
 /** Bytes of one request; a batch of full transactions fits. */
@@ -36,6 +37,10 @@ export type RpcServerOptions = {
   readonly refusalOf?: (authorization: string | undefined) => string | undefined
   /** Bytes of one request. */
   readonly bodyBytesMax?: number
+  /** How much one address may ask; without it as much as it likes. */
+  readonly rateLimit?: RateLimit
+  /** Answers elsewhere what takes long. */
+  readonly reading?: (text: string) => Promise<string | undefined>
   readonly logger: Logger
 }
 
@@ -46,9 +51,14 @@ export type RpcServerOptions = {
 export async function createRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { engine, methods, port: wantedPort, host = '127.0.0.1', refusalOf, logger } = options
   const { bodyBytesMax = BODY_BYTES_MAX } = options
-  const dispatcher = createDispatcher(methods, logger)
+  const limiter = createRateLimiter(options.rateLimit, systemClock)
+  const { reading } = options
+  const dispatcher = createDispatcher(methods, logger, {
+    limiter,
+    ...(reading === undefined ? {} : { reading }),
+  })
 
-  const app = new Hono()
+  const app = new Hono<{ Bindings: HttpBindings }>()
   if (refusalOf === undefined) {
     // any page may talk to a node: there are no cookies, and transactions carry their own authority
     app.use(
@@ -75,7 +85,8 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
         ),
     }),
     async (context) => {
-      const answer = await dispatcher.handle(await context.req.text())
+      const { remoteAddress } = context.env.incoming.socket
+      const answer = await dispatcher.handle(await context.req.text(), undefined, remoteAddress)
       if (answer === undefined) return context.body(null, 204)
       return context.body(answer, 200, { 'content-type': 'application/json' })
     },
@@ -100,7 +111,8 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
       refusalOf?.(req.headers.authorization) === undefined,
   })
   const alive = new WeakSet<WebSocket>()
-  sockets.on('connection', (socket) => {
+  sockets.on('connection', (socket, request) => {
+    const { remoteAddress } = request.socket
     if (sockets.clients.size > CONNECTIONS_MAX) {
       socket.close(1013, 'too many connections')
       return
@@ -117,7 +129,7 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
       const text = isBinary ? '' : data.toString()
       queue = queue
         .then(async () => {
-          const answer = await dispatcher.handle(text, subscriptions.methods)
+          const answer = await dispatcher.handle(text, subscriptions.methods, remoteAddress)
           if (answer !== undefined) send(answer)
         })
         .catch((error: unknown) => logger.error({ error: String(error) }, 'socket request failed'))

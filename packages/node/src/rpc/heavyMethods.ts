@@ -1,0 +1,68 @@
+import type { OptimismConfig } from '@openledger/rollup'
+import type { InspectableEngine } from '../engine/Engine.ts'
+import { createDebugMethods } from './debugMethods.ts'
+import { createFeeMethods } from './feeMethods.ts'
+import type { Methods } from './Methods.ts'
+import { createSimulateMethods } from './simulateMethods.ts'
+import { createStateMethods } from './stateMethods.ts'
+
+/** Methods that may take long, for which no block should wait: they execute code, or read many blocks or nodes. */
+export const HEAVY_METHODS = [
+  'eth_call',
+  'eth_estimateGas',
+  'eth_createAccessList',
+  'eth_simulateV1',
+  'eth_getLogs',
+  'eth_getProof',
+  'eth_getStorageValues',
+  'eth_getBlockReceipts',
+  'eth_feeHistory',
+  'debug_traceTransaction',
+  'debug_traceBlockByNumber',
+  'debug_traceBlockByHash',
+  'debug_traceCall',
+  'debug_getRawBlock',
+  'debug_getRawReceipts',
+] as const
+
+const HEAVY: ReadonlySet<string> = new Set(HEAVY_METHODS)
+
+export const isHeavy = (method: string): boolean => HEAVY.has(method)
+
+/** Methods that a reading thread can answer as well as the engine: the heavy ones, and what long batches are made of. */
+const READABLE: ReadonlySet<string> = new Set([
+  ...HEAVY_METHODS,
+  'eth_getBlockByNumber',
+  'eth_getBlockByHash',
+  'eth_getBlockTransactionCountByNumber',
+  'eth_getBlockTransactionCountByHash',
+  'eth_getTransactionByBlockNumberAndIndex',
+  'eth_getTransactionByBlockHashAndIndex',
+  'eth_getTransactionReceipt',
+  'eth_getBalance',
+  'eth_getCode',
+  'eth_getStorageAt',
+])
+/** A batch of more requests is left to a reading thread where that can answer them all. */
+const BATCH_HERE_MAX = 20
+
+/** Tells whether a parsed request or batch is for a reading thread. */
+export function isForReading(parsed: unknown): boolean {
+  const methodOf = (request: unknown): unknown => (request as { readonly method?: unknown } | null)?.method
+  if (!Array.isArray(parsed)) return HEAVY.has(String(methodOf(parsed)))
+  return parsed.length > BATCH_HERE_MAX && parsed.every((request) => READABLE.has(String(methodOf(request))))
+}
+
+/** The methods of a reading thread, over an engine that is only read. */
+export function createReadableMethods(
+  engine: InspectableEngine,
+  optimism: OptimismConfig | undefined,
+): Methods {
+  const all: Methods = {
+    ...createStateMethods(engine),
+    ...createSimulateMethods(engine),
+    ...createDebugMethods(engine),
+    ...createFeeMethods(engine, optimism),
+  }
+  return Object.fromEntries([...READABLE].map((name) => [name, all[name]!]))
+}
