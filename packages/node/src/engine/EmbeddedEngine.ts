@@ -53,6 +53,12 @@ const BUILD_TIME_MAX_MS = 1500
 /** How long a build holds the thread before others get a turn. */
 const TURN_MS = 20
 const TRANSACTION_GAS_MIN = 21_000n
+/** Refusals of a block that say nothing about the next one. */
+const FITS_LATER: ReadonlySet<string> = new Set([
+  'gas_limit_exceeded',
+  'da_footprint_exceeded',
+  'underpriced',
+])
 
 /**
  * Opens the execution engine that runs in this process, with its chain in a directory.
@@ -157,7 +163,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
         if (!(error instanceof TransactionRejectedError)) {
           warn({ hash: next.hash, error }, 'a pooled transaction broke the executor and was dropped')
           dropped.push(next.hash)
-        } else if (error.reason !== 'gas_limit_exceeded' && error.reason !== 'underpriced') {
+        } else if (!FITS_LATER.has(error.reason)) {
           dropped.push(next.hash)
         }
       }
