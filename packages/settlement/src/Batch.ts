@@ -192,6 +192,31 @@ function segmentsOf(
 
 const [batchInput, , groupsInput] = getAbiItem({ abi: Abi.settlementAbi, name: 'settle' }).inputs
 
+/** Most bytes that a credit takes: its tag, then a gap or the new account, then the amount. */
+const KNOWN_CREDIT_BYTES = 1 + 4 + 12
+const NEW_CREDIT_BYTES = 1 + 20 + 12
+
+/**
+ * Gives the sequence of the first receipt whose payees' credits, with those of all receipts before it, could take more
+ * than so many bytes; infinity when all fit.
+ */
+export function firstBeyond(
+  payments: readonly PaymentLine[],
+  ledger: Pick<Credits.Lines, 'indexOf'>,
+  bytesMax: number,
+): number {
+  const accounts = new Set<Hex>()
+  let bytes = 0
+  const bySequence = [...payments].sort((a, b) => Number(a.sequence - b.sequence))
+  for (const { account, sequence } of bySequence) {
+    if (accounts.has(account)) continue
+    accounts.add(account)
+    bytes += ledger.indexOf.has(account) ? KNOWN_CREDIT_BYTES : NEW_CREDIT_BYTES
+    if (bytes > bytesMax) return Number(sequence)
+  }
+  return Number.POSITIVE_INFINITY
+}
+
 /** Hash of all that a batch posts besides the ledger; what `BatchSettled` calls `bodyHash`. */
 export function bodyHash({ header, debits, groups, segments }: Posted): Hex {
   const segmentsHash =

@@ -322,6 +322,23 @@ describe('the settler', () => {
     expect(await pendingWei()).toBe(stakersWei)
   })
 
+  test('divides credits that one transaction could not carry over several batches', async () => {
+    const before = await settlement.contract.state()
+    for (const shares of [
+      [500_000, 0, 0],
+      [0, 500_000, 0],
+      [0, 0, 500_000],
+    ]) {
+      await answer(shares)
+    }
+    // room for the credits of one answer, its contributor's and the commons'
+    await createSettlement(house, { creditBytesMax: 2 * 17 }).settler.settle()
+    const after = await settlement.contract.state()
+    expect(after.lastSequence).toBe(before.lastSequence + 3)
+    expect(after.batchCount).toBe(before.batchCount + 3)
+    expect((await audit()).book.tree.root().sum).toBe(after.ledgerSumWei)
+  })
+
   test('gathers credits for many accounts, and credits them all at once when it is time', async () => {
     await settlement.settler.settle()
     const before = await audit()

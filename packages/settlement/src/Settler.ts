@@ -47,6 +47,11 @@ export type SettlerOptions = {
   /** Gathers the receipts of this long into one batch before the first is sent. */
   readonly gatherMs?: number
   readonly receiptCountMax?: number
+  /**
+   * Most bytes of credits in one batch. Credits that wait are posted, and the batch ends before the receipt that would
+   * exceed them: pools refuse transactions above 128 KiB, and a batch that is refused is refused for ever.
+   */
+  readonly creditBytesMax?: number
   /** A batch credits at once when it is for at most so many accounts; else credits are gathered, to be fewer. */
   readonly creditCountAtOnce?: number
   /** How long credits are gathered at most; the contract bears a day. */
@@ -78,7 +83,7 @@ export function createSettler(
 ): Settler {
   const { database, contract, publicClient, sender, deployment } = deps
   const { intervalMs = 2_000, gatherMs = 200, receiptCountMax = 500, onError = () => {} } = options
-  const { creditCountAtOnce = 1_024, ledgerIntervalMs = 3_600_000 } = options
+  const { creditCountAtOnce = 1_024, ledgerIntervalMs = 3_600_000, creditBytesMax = 96_000 } = options
   let status: SettlerStatus = { state: 'idle', lastSequence: 0, batchNumber: 0, failure: null }
   let last: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
@@ -127,21 +132,26 @@ export function createSettler(
   async function prepare(): Promise<Batch | undefined> {
     try {
       return await database.transaction(async (orm) => {
-        const rows = await orm
+        const waiting = await orm
           .select()
           .from(receipts)
           .where(isNull(receipts.batch))
           .orderBy(asc(receipts.sequence))
           .limit(receiptCountMax)
-        const firstSequence = rows[0]?.sequence
-        const lastSequence = rows.at(-1)?.sequence
-        if (firstSequence === undefined || lastSequence === undefined) return undefined
+        const firstSequence = waiting[0]?.sequence
+        if (firstSequence === undefined) return undefined
         const [previous] = await orm.select().from(batches).orderBy(desc(batches.number)).limit(1)
         const number = (previous?.number ?? 0) + 1
-        const payments = await uncredited(orm, lastSequence)
-        const accounts = new Set(payments.map(({ account }) => account))
-        const isCredited = accounts.size <= creditCountAtOnce || (await isLedgerDue(orm))
         const { lines } = await bookAfter(orm, number - 1)
+        const owed = await uncredited(orm, waiting.at(-1)!.sequence)
+        const fullFrom = SettlementBatch.firstBeyond(owed, lines, creditBytesMax)
+        // one receipt at least, or nothing would ever move
+        const rows = waiting.filter(({ sequence }, at) => at === 0 || sequence < fullFrom)
+        const lastSequence = rows.at(-1)!.sequence
+        const payments = owed.filter(({ sequence }) => sequence <= lastSequence)
+        const accounts = new Set(payments.map(({ account }) => account))
+        const isCredited =
+          rows.length < waiting.length || accounts.size <= creditCountAtOnce || (await isLedgerDue(orm))
         const { posted, changed } = SettlementBatch.make(
           rows.map(toSettled),
           isCredited ? payments : [],

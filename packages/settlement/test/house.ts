@@ -184,10 +184,10 @@ async function deploy(
   }
 }
 
-type Known = Pick<House, 'database' | 'publicClient' | 'deployment' | 'senderOf'>
+export type Known = Pick<House, 'database' | 'publicClient' | 'deployment' | 'senderOf'>
 
 /** Creates Datanet 1, one contribution of two records for each contributor, and its version 1. */
-async function contribute({ database, deployment, senderOf }: Known, count: number): Promise<Hex[]> {
+export async function contribute({ database, deployment, senderOf }: Known, count: number): Promise<Hex[]> {
   const { datanets } = deployment.l2
   const registry = { address: datanets, abi: Abi.datanetsAbi } as const
   const builder = senderOf('builder')
@@ -205,8 +205,7 @@ async function contribute({ database, deployment, senderOf }: Known, count: numb
     commons: builder.account,
     transactionHash,
   })
-  const ids: Hex[] = []
-  for (let i = 0; i < count; i++) {
+  const one = async (i: number): Promise<Hex> => {
     const account = DevelopmentKeys.contributor(i)
     const contributor = lower(account.address)
     const records = [`contract Module${i} {}`, `library Module${i}Lib {}`]
@@ -226,7 +225,6 @@ async function contribute({ database, deployment, senderOf }: Known, count: numb
       args: [input, contributor, deadline, signature],
     })
     const id = Contribution.id(1n, recordsRoot)
-    ids.push(id)
     await database.orm.insert(schema.contributions).values({
       id,
       datanetId: 1n,
@@ -252,7 +250,10 @@ async function contribute({ database, deployment, senderOf }: Known, count: numb
         verdict: 'accepted' as const,
       })),
     )
+    return id
   }
+  // together, so that a chain with slow blocks takes many into each
+  const ids = await Promise.all(Array.from({ length: count }, (_, i) => one(i)))
   const root = keccak256('0x01')
   const version = await builder.send({
     ...registry,

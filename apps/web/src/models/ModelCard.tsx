@@ -86,7 +86,7 @@ export function ModelCard({ model }: { model: Http.Model }) {
       <Collapse expanded={opened}>{opened && <StakePanel model={model} />}</Collapse>
       <Collapse expanded={isOwner && isOwning}>
         {isOwner && isOwning && network.data !== undefined && (
-          <OwnerPanel model={model} models={network.data.deployment.l2.models} />
+          <OwnerPanel model={model} account={address} deployment={network.data.deployment} />
         )}
       </Collapse>
     </Card>

@@ -9,16 +9,21 @@ import { OpenInput } from '../components/OpenInput.tsx'
 import { weiOf } from '../components/weiOf.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
+import { useL2Client } from '../wallet/useWallet.ts'
+import { OwnerPart } from './OwnerPart.tsx'
 
-/** What a model's owner decides: its prices, whose it is, and when it ends. */
-export function OwnerPanel({ model, models }: { model: Http.Model; models: Hex }) {
+type Props = { model: Http.Model; account: Hex; deployment: Http.Network['deployment'] }
+
+/** What a model's owner earns and decides: its prices, whose it is, and when it ends. */
+export function OwnerPanel({ model, account, deployment }: Props) {
   const transact = useTransact()
+  const publicClient = useL2Client()
   const [input, setInput] = useState(Open.format(BigInt(model.inputPriceWei)))
   const [output, setOutput] = useState(Open.format(BigInt(model.outputPriceWei)))
   const [to, setTo] = useState('')
   const [isRetiring, setRetiring] = useState(false)
   const [inputWei, outputWei] = [weiOf(input), weiOf(output)]
-  const contract = { address: models, abi: modelsAbi } as const
+  const contract = { address: deployment.l2.models, abi: modelsAbi } as const
   const id = BigInt(model.id)
   return (
     <Stack gap="sm" mt="sm">
@@ -26,6 +31,9 @@ export function OwnerPanel({ model, models }: { model: Http.Model; models: Hex }
         This model is yours. New prices hold for answers asked for afterwards; what was earned before a change
         of hands stays yours.
       </Text>
+      {publicClient !== undefined && (
+        <OwnerPart account={account} deployment={deployment} publicClient={publicClient} />
+      )}
       <Group align="flex-end" gap="xs">
         <OpenInput label="OPEN per token read" value={input} onChange={setInput} w={150} />
         <OpenInput label="OPEN per token written" value={output} onChange={setOutput} w={160} />

@@ -1,0 +1,278 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { createNode, type Node } from '@openledger/node'
+import { Bytes, type Hex, Open, systemClock } from '@openledger/primitives'
+import { Abi, createSender, DevelopmentKeys, FeeSplit } from '@openledger/protocol'
+import {
+  type AttributionDraft,
+  Credits,
+  createSettlement,
+  emptyBook,
+  rebuildLedger,
+  type Settlement,
+} from '@openledger/settlement'
+import { createDatabase } from '@openledger/store'
+import { createPublicClient, createWalletClient, defineChain, http, keccak256, toHex } from 'viem'
+import {
+  contribute,
+  INPUT_PRICE_WEI,
+  OUTPUT_PRICE_WEI,
+  publishModel,
+} from '../../packages/settlement/test/house.ts'
+import { type Claim, table } from '../Claim.ts'
+
+/**
+ * A million answers that pay fifty contributors each, at a reduced scale and through everything that a network runs: L1,
+ * deposits, sequencer, batcher, the contracts, the database on disk, receipts, settler and ledger. Only the model is left out,
+ * because it is not what is measured. `npm run bench -- simulation 400` takes
+ * another number of answers.
+ */
+
+const ANSWERS = 1_000_000
+const PAYEES = 50
+const SETTLE_EVERY = 100
+/** The payments of a million answers in a day. */
+const PAYMENTS_A_SECOND_GOAL = (ANSWERS * PAYEES) / 86_400
+const TOKENS = { inputTokens: 100, outputTokens: 100 }
+
+type Quarter = { readonly answers: number; readonly receiptMs: number; readonly settleMs: number }
+
+/** Fifty of the contributions, at random but the same in every run, with shares that sum to four fifths. */
+function draftOf(answer: number, contributionIds: readonly Hex[], commons: Hex): AttributionDraft {
+  const digest = Bytes.keccak256(Bytes.fromUtf8(`answer ${answer}`))
+  const start = Number(Bytes.toUint(digest.subarray(0, 4)))
+  const sharePpm = 800_000 / PAYEES
+  return {
+    engineVersion: 'simulation',
+    policy: { influenceBps: 5_000, spansBps: 5_000 },
+    liftMilliNats: 1_000,
+    shares: Array.from({ length: PAYEES }, (_, i) => ({
+      contributionId: contributionIds[(start + i) % contributionIds.length]!,
+      sharePpm,
+      reasons: [{ kind: 'influence', recordId: keccak256(toHex(i)), milliZ: 3_000, sharePpm }],
+    })),
+    commons: { sharePpm: 200_000, beneficiary: commons, reason: 'What no record explains.' },
+  }
+}
+
+/** A market on the chain of a node: a Datanet with contributions, a model, a caller with money, and a serving node. */
+async function open(node: Node, directory: string, contributionCount: number) {
+  const { deployment } = node
+  const chain = defineChain({
+    id: deployment.l2ChainId,
+    name: 'OpenLedger',
+    nativeCurrency: { name: 'OPEN', symbol: 'OPEN', decimals: 18 },
+    rpcUrls: { default: { http: [node.l2RpcUrl] } },
+  })
+  const transport = http()
+  const publicClient = createPublicClient({ chain, transport, pollingInterval: 50, cacheTime: 0 })
+  const senders = new Map<DevelopmentKeys.Role, ReturnType<typeof createSender>>()
+  const senderOf = (role: DevelopmentKeys.Role) => {
+    const account = DevelopmentKeys.account(role)
+    const sender =
+      senders.get(role) ??
+      createSender({ walletClient: createWalletClient({ account, chain, transport }), publicClient })
+    senders.set(role, sender)
+    return sender
+  }
+  const database = await createDatabase({ directory: join(directory, 'database') })
+  const known = { database, publicClient, deployment, senderOf }
+  const contributionIds = await contribute(known, contributionCount)
+  const modelId = await publishModel(known, 'simulation-1')
+  await senderOf('caller').send({
+    address: deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    functionName: 'deposit',
+    args: [senderOf('caller').account],
+    valueWei: Open.parse('90000'),
+  })
+  const settlement = createSettlement({
+    database,
+    publicClient,
+    sender: senderOf('operator'),
+    operator: DevelopmentKeys.account('operator'),
+    deployment,
+    clock: systemClock,
+  })
+  return { database, publicClient, contributionIds, modelId, settlement, caller: senderOf('caller').account }
+}
+
+type Market = Awaited<ReturnType<typeof open>>
+
+async function serve(market: Market, answer: number): Promise<void> {
+  const { settlement, modelId, contributionIds, caller } = market
+  const commons = DevelopmentKeys.account('builder').address.toLowerCase() as Hex
+  const hold = await settlement.accounts.hold({
+    account: caller,
+    amountWei: FeeSplit.feeWei(TOKENS.inputTokens, TOKENS.outputTokens, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI),
+  })
+  await settlement.receipts.nextReceipt({
+    hold,
+    modelId,
+    promptHash: keccak256(toHex(answer)),
+    answerHash: keccak256(toHex(answer + 1)),
+    ...TOKENS,
+    inputPriceWei: INPUT_PRICE_WEI,
+    outputPriceWei: OUTPUT_PRICE_WEI,
+    inferenceCommitment: keccak256('0x03'),
+    attribution: draftOf(answer, contributionIds, commons),
+  })
+}
+
+/** Gas and call data of every batch that was settled, from the chain. */
+async function costOf(market: Market, node: Node) {
+  const events = await market.publicClient.getContractEvents({
+    address: node.deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    eventName: 'BatchSettled',
+    fromBlock: 0n,
+  })
+  let gas = 0
+  let bytes = 0
+  for (const { transactionHash } of events) {
+    const [receipt, transaction] = await Promise.all([
+      market.publicClient.getTransactionReceipt({ hash: transactionHash }),
+      market.publicClient.getTransaction({ hash: transactionHash }),
+    ])
+    gas += Number(receipt.gasUsed)
+    bytes += (transaction.input.length - 2) / 2
+  }
+  return { gas, bytes, batches: events.length }
+}
+
+/** The proof of one line and the memory of the ledger, at a size. */
+function measureLedger(size: number): { readonly proofBytes: number; readonly bytesPerAccount: number } {
+  setFlagsFromString('--expose_gc')
+  const collect = runInNewContext('gc') as () => void
+  const book = emptyBook()
+  const credits = Array.from({ length: size }, (_, index) => ({
+    account: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(`line ${index}`)).subarray(0, 20)),
+    amountWei: 10n ** 16n,
+    index,
+    isNew: true,
+  }))
+  for (let round = 0; round < 3; round++) collect()
+  const before = process.memoryUsage()
+  Credits.apply(book, credits)
+  for (let round = 0; round < 3; round++) collect()
+  const after = process.memoryUsage()
+  const used = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers
+  // a claim's own 36 bytes, and 44 for each sibling
+  const proofBytes = 36 + 44 * book.tree.prove([Math.floor(size / 3)]).length
+  return { proofBytes, bytesPerAccount: used / size }
+}
+
+async function run(market: Market, answers: number, say: (line: string) => void): Promise<Quarter[]> {
+  const quarters: Quarter[] = []
+  let [receiptMs, settleMs, since] = [0, 0, 0]
+  const settle = async ({ settler }: Settlement): Promise<void> => {
+    const started = performance.now()
+    await settler.settle()
+    settleMs += performance.now() - started
+  }
+  for (let answer = 0; answer < answers; answer++) {
+    const started = performance.now()
+    await serve(market, answer)
+    receiptMs += performance.now() - started
+    if ((answer + 1) % SETTLE_EVERY === 0) await settle(market.settlement)
+    if ((answer + 1) % (answers / 4) !== 0) continue
+    await settle(market.settlement)
+    quarters.push({ answers: answer + 1 - since, receiptMs, settleMs })
+    say(
+      `${answer + 1} answers: ${(receiptMs / (answer + 1 - since)).toFixed(1)} ms a receipt, ${(settleMs / (answer + 1 - since)).toFixed(1)} ms of settling`,
+    )
+    ;[receiptMs, settleMs, since] = [0, 0, answer + 1]
+  }
+  return quarters
+}
+
+export const claim: Claim = {
+  says: 'A million answers a day that pay fifty contributors each are charged, divided and settled by one node on two cores, and all of it adds up.',
+  async run({ isQuick, words, say }) {
+    const [usual, contributions] = isQuick ? [120, 60] : [1_200, 200]
+    // a multiple of four: the run is told in quarters
+    const answers = 4 * Math.ceil(Number(words[0] ?? usual) / 4)
+    const directory = mkdtempSync(join(tmpdir(), 'openledger-simulation-'))
+    const failures: string[] = []
+    try {
+      await using node = await createNode({
+        directory,
+        l1: { blockTimeSeconds: 1 },
+        l2: { blockTimeSeconds: 1, submissionInterval: 10, batchIntervalSeconds: 4 },
+      })
+      const market = await open(node, directory, contributions)
+      say(`${contributions} contributions stand on the chain`)
+      const memoryBefore = process.memoryUsage().rss
+      const started = performance.now()
+      const quarters = await run(market, answers, say)
+      const seconds = (performance.now() - started) / 1_000
+      const memoryAfter = process.memoryUsage().rss
+      const { gas, bytes, batches } = await costOf(market, node)
+      const payments = answers * PAYEES
+      const { book } = await rebuildLedger({
+        publicClient: market.publicClient,
+        settlement: node.deployment.l2.settlement,
+        fromBlock: 0n,
+      })
+      const held = await market.publicClient.getBalance({ address: node.deployment.l2.settlement })
+      const state = await market.settlement.contract.state()
+      if (state.lastSequence !== answers)
+        failures.push(`${state.lastSequence} of ${answers} receipts are settled`)
+      if (book.tree.root().sum !== state.ledgerSumWei) failures.push('the rebuilt ledger is not the chain’s')
+      const feesWei = BigInt(answers) * FeeSplit.feeWei(100, 100, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI)
+      if (held !== Open.parse('90000')) failures.push(`Settlement holds ${held} wei of what was deposited`)
+      await market.database.close()
+
+      const rate = payments / seconds
+      const perAnswer = ({ answers: count, receiptMs, settleMs }: Quarter): string[] => [
+        (receiptMs / count).toFixed(1),
+        (settleMs / count).toFixed(1),
+      ]
+      const sizes = isQuick ? [10_000, 40_000] : [10_000, 100_000, 400_000]
+      const ledgers = sizes.map((size) => ({ size, ...measureLedger(size) }))
+      const last = ledgers.at(-1)!
+      return {
+        figure: rate,
+        unit: 'payments/s',
+        goal: PAYMENTS_A_SECOND_GOAL,
+        sense: 'at least',
+        failures,
+        report: [
+          table([
+            ['measured', 'value'],
+            ['answers, contributors of each, contributors in all', `${answers}, ${PAYEES}, ${contributions}`],
+            ['payments a second, receipts and settling together', rate.toFixed(0)],
+            ['gas a payment, settling', (gas / payments).toFixed(1)],
+            ['bytes of call data a payment', (bytes / payments).toFixed(2)],
+            ['batches', batches],
+            ['fees, all of them divided to the wei', `${Open.format(feesWei)} OPEN`],
+            [
+              'memory of the node’s process, before and after',
+              `${mebibytes(memoryBefore)} and ${mebibytes(memoryAfter)} MiB`,
+            ],
+          ]),
+          table([
+            ['quarter of the run', 'ms a receipt', 'ms of settling an answer'],
+            ...quarters.map((quarter, at) => [at + 1, ...perAnswer(quarter)]),
+          ]),
+          table([
+            ['accounts in the ledger', 'bytes of a claim’s proof', 'memory an account (bytes)'],
+            ...ledgers.map(({ size, proofBytes, bytesPerAccount }) => [
+              size,
+              proofBytes,
+              bytesPerAccount.toFixed(0),
+            ]),
+          ]),
+          `Extrapolated to ${ANSWERS} answers: time by the last quarter’s milliseconds an answer (${((quarters.at(-1)!.receiptMs + quarters.at(-1)!.settleMs) / quarters.at(-1)!.answers).toFixed(1)}), which is ${(((quarters.at(-1)!.receiptMs + quarters.at(-1)!.settleMs) / quarters.at(-1)!.answers) * (ANSWERS / 3_600_000)).toFixed(1)} hours of one node; gas and bytes in proportion to payments, because a batch of ${SETTLE_EVERY} answers costs the same whichever it is; a proof by one sibling of 44 bytes for each doubling of the accounts; memory by ${last.bytesPerAccount.toFixed(0)} bytes an account. The chain, the database on disk and the measuring share the machine’s two cores.`,
+        ].join('\n\n'),
+      }
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  },
+}
+
+const mebibytes = (bytes: number): number => Math.round(bytes / 2 ** 20)
