@@ -1,7 +1,7 @@
 import { createNode } from '@openledger/node'
 import { createFastClock, type FastTime } from './FastClock.ts'
 
-/** A sequencer with batcher and proposer in a process of its own, so that it can be killed. */
+/** A sequencer with batcher, proposer and challenger in a process of its own, so that it can be killed. */
 const [directory, l1Url, port, time] = process.argv.slice(2)
 const node = await createNode({
   directory: directory!,
@@ -16,4 +16,5 @@ const node = await createNode({
   },
 })
 console.log(JSON.stringify({ rpcUrl: node.l2RpcUrl, deployment: node.deployment }))
+setInterval(() => console.log(JSON.stringify({ problems: node.problems() })), 500)
 process.on('SIGTERM', () => void node.close().then(() => process.exit(0)))

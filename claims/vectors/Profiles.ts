@@ -129,7 +129,7 @@ export async function sequenceForOpBatcher(
 /** Our derivation and sequencer on an engine, wherever it runs. */
 async function sequence(
   stack: AsyncDisposableStack,
-  { l1Url, rollupConfig, l1Deployment }: Begun,
+  { l1Url, rollupConfig, l1Deployment, directory }: Begun,
   engine: ChainEngine,
 ) {
   const l1 = await connectL1({ rpcUrl: l1Url })
@@ -137,7 +137,13 @@ async function sequence(
   const kzg = createKzgService()
   stack.defer(kzg.close)
   const shared = { engine, l1, kzg, logger: silentLogger }
-  const verifier = startVerifier({ ...shared, rollupConfig, exclusively, crypto: await loadCrypto() })
+  const verifier = startVerifier({
+    ...shared,
+    directory,
+    rollupConfig,
+    exclusively,
+    crypto: await loadCrypto(),
+  })
   stack.defer(verifier.stop)
   const { portal, systemConfig, origin, initial } = l1Deployment
   const genesis = { number: BigInt(origin.number), systemConfig: initial }

@@ -37,15 +37,16 @@ export const encodeSpan = (span: SpanBatch.SpanBatch): Uint8Array =>
   Bytes.concat(Uint8Array.of(1), SpanBatch.encode(span))
 
 /**
- * Decodes a batch of either version.
+ * Decodes a batch of either version; what follows it is not looked at, as in op-node.
  * @param chainId - Of the L2: span batches leave it out of their transactions.
- * @throws {MalformedBatchError | MalformedRlpError}
+ * @throws {MalformedBatchError | MalformedSpanError | MalformedRlpError} after which the channel cannot be read on.
+ * @throws {SpanBatch.UnreadableTransactionError} of a span alone.
  */
 export function decode(bytes: Uint8Array, chainId: bigint): Batch {
   const [version] = bytes
   if (version === 1) return { version, span: SpanBatch.decode(bytes.subarray(1), chainId) }
   if (version !== 0) throw new MalformedBatchError('version 0 or 1', `${version}`)
-  const fields = Rlp.list(Rlp.decode(bytes.subarray(1)), 'a singular batch', 5)
+  const fields = Rlp.list(Rlp.decodeFirst(bytes.subarray(1)).item, 'a singular batch', 5)
   return {
     version,
     singular: {

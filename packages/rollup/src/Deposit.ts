@@ -42,25 +42,24 @@ export function fromLog(
   }
   if (BigInt(version!) !== 0n) throw new InvalidDepositLogError('version 0', version!)
   const data = hexToBytes(log.data)
+  const room = data.length - 64
+  if (room < 0 || room % 32 !== 0) {
+    throw new InvalidDepositLogError('at least two whole words of data', `${data.length} bytes`)
+  }
   const length = Number(Bytes.toUint(data.subarray(32, 64)))
-  if (
-    data.length < 64 ||
-    Bytes.toUint(data.subarray(0, 32)) !== 32n ||
-    !(length >= 73) ||
-    data.length < 64 + length
-  ) {
-    throw new InvalidDepositLogError('at least 73 bytes of opaque data', `${data.length} bytes`)
+  // padded to whole words, and no further
+  const isTight = length <= room && length + 32 > room
+  if (Bytes.toUint(data.subarray(0, 32)) !== 32n || length < 73 || !isTight) {
+    throw new InvalidDepositLogError('at least 73 bytes of opaque data', `${length} in ${data.length} bytes`)
   }
   const opaque = data.subarray(64, 64 + length)
-  const isCreation = opaque[72]
-  if (isCreation !== 0 && isCreation !== 1) {
-    throw new InvalidDepositLogError('isCreation 0 or 1', `${isCreation}`)
-  }
+  // any byte but zero, as op-node reads it; the portal writes 0 or 1
+  const isCreation = opaque[72] !== 0
   return {
     type: 0x7e,
     sourceHash: userSourceHash(l1BlockHash, log.logIndex, crypto),
     from: addressOf(from!),
-    to: isCreation === 1 ? null : addressOf(to!),
+    to: isCreation ? null : addressOf(to!),
     mint: Bytes.toUint(opaque.subarray(0, 32)),
     value: Bytes.toUint(opaque.subarray(32, 64)),
     gas: Bytes.toUint(opaque.subarray(64, 72)),

@@ -113,6 +113,20 @@ export function decodeFirst(bytes: Uint8Array): { item: RlpItem; rest: Uint8Arra
   return { item, rest: bytes.subarray(cursor.at) }
 }
 
+/**
+ * Takes the first item of a stream as it stands, of which only the outermost prefix is looked at; it must be a list.
+ * @throws {MalformedRlpError}
+ */
+export function takeList(bytes: Uint8Array): { raw: Uint8Array; rest: Uint8Array } {
+  const cursor = { at: 1 }
+  const [first] = bytes
+  if (first === undefined || first < 0xc0) throw new MalformedRlpError('a list is missing')
+  const length = first <= 0xf7 ? first - 0xc0 : readLength(bytes, cursor, bytes.length, first - 0xf7)
+  const stop = cursor.at + length
+  if (stop > bytes.length) throw new MalformedRlpError(`an item of ${length} bytes is cut off`)
+  return { raw: bytes.subarray(0, stop), rest: bytes.subarray(stop) }
+}
+
 /** No structure of the chain nests deeper; without a bound a few bytes could overflow the stack. */
 const DEPTH_MAX = 32
 
@@ -166,8 +180,13 @@ export function bytes(item: RlpItem | undefined, name: string, sizeBytes?: numbe
 
 /** Expects a minimal big-endian unsigned integer of at most 256 bits. @throws {MalformedRlpError} */
 export function uint(item: RlpItem | undefined, name: string): bigint {
+  if (bytes(item, name).length > 32) throw new MalformedRlpError(`${name} must fit 256 bits`)
+  return unboundedUint(item, name)
+}
+
+/** Expects a minimal big-endian unsigned integer of any size. @throws {MalformedRlpError} */
+export function unboundedUint(item: RlpItem | undefined, name: string): bigint {
   const digits = bytes(item, name)
-  if (digits.length > 32) throw new MalformedRlpError(`${name} must fit 256 bits`)
   if (digits[0] === 0) throw new MalformedRlpError(`${name} must have no leading zero`)
   if (digits.length <= 6) {
     let small = 0

@@ -92,9 +92,14 @@ export function encode(span: SpanBatch): Uint8Array {
 }
 
 /**
- * Decodes a span without its version byte.
+ * Decodes a span without its version byte; what follows it is not looked at, as in op-node.
+ *
+ * The columns are read first, then the transactions put together. That decides what a fault costs: columns that cannot be
+ * read end the channel, a transaction that cannot be put together costs its span alone.
+ *
  * @param chainId - Given back to every transaction that is bound to a chain.
- * @throws {MalformedSpanError | MalformedRlpError}
+ * @throws {MalformedSpanError | MalformedRlpError} of columns.
+ * @throws {UnreadableTransactionError}
  */
 export function decode(bytes: Uint8Array, chainId: bigint): SpanBatch {
   const reader = createReader(bytes)
@@ -109,7 +114,6 @@ export function decode(bytes: Uint8Array, chainId: bigint): SpanBatch {
   const total = counts.reduce((sum, count) => sum + count, 0)
   if (total > ELEMENTS_MAX) throw new MalformedSpanError(`at most ${ELEMENTS_MAX} transactions`, `${total}`)
   const transactions = decodeTransactions(reader, total, chainId)
-  if (reader.left() > 0) throw new MalformedSpanError('nothing after the span', `${reader.left()} bytes`)
   let at = 0
   return {
     relativeTimestamp,
@@ -131,13 +135,14 @@ function decodeTransactions(reader: Reader, total: number, chainId: bigint): Uin
     s: Bytes.toUint(reader.take(32)),
   }))
   const targets = creations.map((isCreation) => (isCreation ? null : bytesToHex(reader.take(20))))
-  const bodies = Array.from({ length: total }, () => decodeData(reader))
-  const nonces = bodies.map(() => reader.uvarint())
-  const gases = bodies.map(() => reader.uvarint())
-  const legacyCount = bodies.filter((body) => body.type === 0).length
-  const protections = reader.bits(legacyCount)
+  const typed = Array.from({ length: total }, () => reader.typedList())
+  const nonces = typed.map(() => reader.uvarint())
+  const gases = typed.map(() => reader.uvarint())
+  const protections = reader.bits(typed.filter(({ type }) => type === 0).length)
   let legacy = 0
-  return bodies.map((body, i) => {
+  return typed.map((body, i) => {
+    const isProtected = body.type !== 0 || protections[legacy++]!
+    if (body.type === POST_EXEC_TYPE) return Bytes.concat(Uint8Array.of(POST_EXEC_TYPE), body.raw)
     const common = {
       nonce: nonces[i]!,
       gas: gases[i]!,
@@ -145,10 +150,16 @@ function decodeTransactions(reader: Reader, total: number, chainId: bigint): Uin
       yParity: parities[i]! ? (1 as const) : (0 as const),
       ...signatures[i]!,
     }
-    const bound = body.type !== 0 || protections[legacy++]! ? chainId : undefined
-    return Transaction.encode({ ...body, ...common, chainId: bound } as Transaction.SignedTransaction)
+    const transaction = { ...decodeData(body), ...common, chainId: isProtected ? chainId : undefined }
+    if (transaction.type === 4 && transaction.to === null) {
+      throw new UnreadableTransactionError('a target, which EIP-7702 demands')
+    }
+    return Transaction.encode(transaction as Transaction.SignedTransaction)
   })
 }
+
+/** Passed on as it is, and judged by the rules of batches. @see op-node `span_batch_txs.go` */
+const POST_EXEC_TYPE = 0x7d
 
 /** What is left of a transaction when the columns are taken out. */
 function encodeData(transaction: Transaction.SignedTransaction): Uint8Array {
@@ -179,41 +190,55 @@ function encodeData(transaction: Transaction.SignedTransaction): Uint8Array {
 
 type Body = Partial<Transaction.SignedTransaction> &
   Pick<Transaction.SignedTransaction, 'type' | 'value' | 'data'>
+/** What the column of data holds for one transaction. `isMarked`: its type stands before it. */
+type TypedList = { readonly type: number; readonly isMarked: boolean; readonly raw: Uint8Array }
 
-function decodeData(reader: Reader): Body {
-  const first = reader.peek()
-  if (first >= 0xc0) {
-    const [value, gasPrice, data] = Rlp.list(reader.rlp(), 'legacy data', 3)
+/** @throws {UnreadableTransactionError} */
+function decodeData(body: TypedList): Body {
+  try {
+    return decodeFields(body)
+  } catch (error) {
+    if (!(error instanceof Rlp.MalformedRlpError || error instanceof Transaction.MalformedTransactionError))
+      throw error
+    throw new UnreadableTransactionError(error.message, error)
+  }
+}
+
+/** Numbers of any size, as op-node reads them: a block that cannot hold them is reduced to its deposits. */
+function decodeFields({ type, isMarked, raw }: TypedList): Body {
+  const item = Rlp.decode(raw)
+  const { unboundedUint } = Rlp
+  if (type === 0 && !isMarked) {
+    const [value, gasPrice, data] = Rlp.list(item, 'legacy data', 3)
     return {
-      type: 0,
-      value: Rlp.uint(value, 'value'),
-      gasPrice: Rlp.uint(gasPrice, 'gasPrice'),
+      type,
+      value: unboundedUint(value, 'value'),
+      gasPrice: unboundedUint(gasPrice, 'gasPrice'),
       data: Rlp.bytes(data, 'data'),
     }
   }
-  reader.take(1)
-  if (first === 1) {
-    const [value, gasPrice, data, accessList] = Rlp.list(reader.rlp(), 'access-list data', 4)
+  if (type === 1) {
+    const [value, gasPrice, data, accessList] = Rlp.list(item, 'access-list data', 4)
     return {
-      type: 1,
-      value: Rlp.uint(value, 'value'),
-      gasPrice: Rlp.uint(gasPrice, 'gasPrice'),
+      type,
+      value: unboundedUint(value, 'value'),
+      gasPrice: unboundedUint(gasPrice, 'gasPrice'),
       data: Rlp.bytes(data, 'data'),
       accessList: Transaction.decodeAccessListItems(accessList),
     }
   }
-  if (first !== 2 && first !== 4)
-    throw new MalformedSpanError('transactions of type 0, 1, 2 or 4', `${first}`)
-  const fields = Rlp.list(reader.rlp(), 'dynamic-fee data', first === 2 ? 5 : 6)
+  if (type !== 2 && type !== 4) throw new UnreadableTransactionError(`type 0, 1, 2 or 4, got ${type}`)
+  const fields = Rlp.list(item, 'dynamic-fee data', type === 2 ? 5 : 6)
+  const number = type === 2 ? unboundedUint : Rlp.uint
   const dynamic = {
-    value: Rlp.uint(fields[0], 'value'),
-    maxPriorityFeePerGas: Rlp.uint(fields[1], 'maxPriorityFeePerGas'),
-    maxFeePerGas: Rlp.uint(fields[2], 'maxFeePerGas'),
+    value: number(fields[0], 'value'),
+    maxPriorityFeePerGas: number(fields[1], 'maxPriorityFeePerGas'),
+    maxFeePerGas: number(fields[2], 'maxFeePerGas'),
     data: Rlp.bytes(fields[3], 'data'),
     accessList: Transaction.decodeAccessListItems(fields[4]),
   }
-  if (first === 2) return { type: 2, ...dynamic }
-  return { type: 4, ...dynamic, authorizationList: Transaction.decodeAuthorizations(fields[5]) }
+  if (type === 2) return { type, ...dynamic }
+  return { type, ...dynamic, authorizationList: Transaction.decodeAuthorizations(fields[5]) }
 }
 
 type Reader = ReturnType<typeof createReader>
@@ -240,21 +265,22 @@ function createReader(bytes: Uint8Array) {
   return {
     take,
     uvarint: readUvarint,
-    left: () => bytes.length - at,
-    peek: () => {
-      if (at >= bytes.length) throw new MalformedSpanError('one more byte', 'none')
-      return bytes[at]!
-    },
     count(what: string): number {
       const value = readUvarint()
       if (value > BigInt(ELEMENTS_MAX))
         throw new MalformedSpanError(`at most ${ELEMENTS_MAX} ${what}`, `${value}`)
       return Number(value)
     },
-    rlp(): Rlp.RlpItem {
-      const { item, rest } = Rlp.decodeFirst(bytes.subarray(at))
+    /** A list that its transaction's type may stand before. */
+    typedList(): TypedList {
+      const isMarked = (bytes[at] ?? 0x80) < 0x80
+      const type = isMarked ? take(1)[0]! : 0
+      const { raw, rest } = Rlp.takeList(bytes.subarray(at))
+      if (raw.length > ELEMENTS_MAX) {
+        throw new MalformedSpanError(`at most ${ELEMENTS_MAX} bytes of a transaction`, `${raw.length}`)
+      }
       at = bytes.length - rest.length
-      return item
+      return { type, isMarked, raw }
     },
     /** A big-endian integer of whole bytes whose bit i belongs to element i. */
     bits(count: number): boolean[] {
@@ -301,6 +327,17 @@ export class MalformedSpanError extends BaseError {
       code: 'batch.malformed_span',
       message: `Expected a span batch with ${expected}, got ${got}.`,
       context: { expected, got },
+    })
+  }
+}
+
+export class UnreadableTransactionError extends BaseError {
+  constructor(expected: string, cause?: unknown) {
+    super({
+      code: 'batch.unreadable_transaction',
+      message: `Expected a transaction of a span batch with ${expected}.`,
+      context: { expected },
+      cause,
     })
   }
 }

@@ -185,16 +185,23 @@ export function createActions({ l1BlockSeconds = 12n, ...overrides }: ActionOpti
 
   /** What the rules refused in the last derivation. */
   let refused: string[] = []
+  /** How many L2 blocks there were after each L1 block in the last derivation. */
+  let told: number[] = []
   /** Derives the L2 from L1 as it stands, from a safe block on, the genesis by default. */
-  const derive = (from: readonly ToyBlock[] = [genesis]): ToyBlock[] => {
+  const derive = (from: readonly ToyBlock[] = [genesis], toldBy?: bigint): ToyBlock[] => {
     refused = []
+    told = []
     const derived = [...from]
     const safe = from.at(-1)!
     const earliest = safe.origin.number - 50n
     const start = derived.findLast(({ number, origin }) => number === 0n || origin.number <= earliest)!
     const derivation = createDerivation({
       config,
-      start: { number: start.origin.number, systemConfig: systemConfigAt(start.origin.number) },
+      start: {
+        number: start.origin.number,
+        systemConfig: systemConfigAt(start.origin.number),
+        ...(toldBy === undefined ? {} : { toldBy }),
+      },
       known: (number) => derived[Number(number)],
       onRefused: ({ reason, status }: Verdict) => refused.push(`${status}: ${reason}`),
     })
@@ -202,6 +209,8 @@ export function createActions({ l1BlockSeconds = 12n, ...overrides }: ActionOpti
       const parent = derived.at(-1)!
       const next = derivation.next(parent)
       if (next === undefined) {
+        const origin = derivation.origin()
+        if (origin !== undefined) told[Number(origin.number)] = derived.length
         const input = l1[Number(derivation.wanted())]
         if (input === undefined) return derived
         derivation.feed(input)
@@ -226,6 +235,7 @@ export function createActions({ l1BlockSeconds = 12n, ...overrides }: ActionOpti
     framesOf,
     derive,
     refused: (): readonly string[] => refused,
+    told: (): readonly number[] => told,
     /** Publishes blocks of the sequencer in one L1 block. */
     publish: (numbers: readonly number[], isSpan = false): L1Block => {
       const batches = numbers.map(batchOf)

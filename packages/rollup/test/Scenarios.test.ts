@@ -493,3 +493,85 @@ describe('deny_overlap_test.go: a span that tells safe blocks again', () => {
     expect(actions.refused()).toEqual(['drop: tells a safe block otherwise'])
   })
 })
+
+describe('a span that cannot be read, as op-node v1.19.6 takes it (channel_in_reader.go)', () => {
+  /** A span of block 1 whose transaction's last column but three, its data, is no list of what belongs there. */
+  const withData = (actions: Actions, change: (data: number[]) => number[]): Uint8Array => {
+    const span = [...actions.spanOf([actions.batchOf(1)])]
+    // value 5, prices 1 and 100, no data, no access list: the only type 2 list of the span
+    const sound = [0x02, 0xc5, 0x05, 0x01, 0x64, 0x80, 0xc0]
+    const at = span.findIndex((_, i) => sound.every((byte, k) => span[i + k] === byte))
+    expect(at).toBeGreaterThan(0)
+    span.splice(at, sound.length, ...change(sound))
+    return Uint8Array.from(span)
+  }
+  const publishBefore = (change: (data: number[]) => number[]): Actions => {
+    const actions = createActions()
+    buildWithTransactions(actions, 2)
+    const rest = [1, 2].map((number) => Batch.encodeSingular(actions.batchOf(number)))
+    actions.mine({ transactions: actions.framesOf([withData(actions, change), ...rest]) })
+    return actions
+  }
+
+  test.each([
+    ['a field is missing', () => [0x02, 0xc4, 0x05, 0x01, 0x64, 0x80]],
+    ['a number has a leading zero', () => [0x02, 0xc6, 0x05, 0x01, 0x82, 0x00, 0x64, 0x80, 0xc0]],
+    ['an inner list is cut off', () => [0x02, 0xc5, 0x05, 0x01, 0x64, 0x80, 0xc9]],
+    ['the type is unknown', (data: number[]) => [0x05, ...data.slice(1)]],
+  ])('costs itself alone where the columns can be read: %s', (_, change) => {
+    const actions = publishBefore(change)
+    expectChain(actions, 2)
+    expect(actions.refused()).toHaveLength(1)
+  })
+
+  test.each([
+    ['the data is no list', () => [0x02, 0x85, 0x05, 0x01, 0x64, 0x80, 0xc0]],
+    ['the columns end early', () => [0x02, 0xf8, 0xff]],
+  ])('ends its channel where they cannot: %s', (_, change) => expectChain(publishBefore(change), 0))
+
+  test('holds a number that no block can: the block is reduced to its deposits', () => {
+    const huge = [0xa1, ...new Array<number>(33).fill(0xff)]
+    const actions = createActions()
+    buildWithTransactions(actions, 2)
+    const span = Batch.decode(
+      withData(actions, () => [0x02, 0xc0 + 4 + huge.length, ...huge, 0x01, 0x64, 0x80, 0xc0]),
+      901n,
+    )
+    expect(span).toMatchObject({ version: 1, span: { blocks: [{ transactions: [expect.anything()] }] } })
+    const [raw] = (span as Extract<Batch.Batch, { version: 1 }>).span.blocks[0]!.transactions
+    expect(() => Transaction.decode(raw!)).toThrow(Transaction.MalformedTransactionError)
+  })
+
+  test('is read although bytes follow it, and so is a singular batch', () => {
+    const actions = createActions()
+    buildWithTransactions(actions, 2)
+    const followed = (batch: Uint8Array): Uint8Array => Bytes.concat(batch, Uint8Array.of(1, 2, 3))
+    actions.mine({
+      transactions: actions.framesOf([
+        followed(actions.spanOf([actions.batchOf(1)])),
+        followed(Batch.encodeSingular(actions.batchOf(2))),
+      ]),
+    })
+    expectChain(actions, 2)
+  })
+
+  test('whose time goes beyond 64 bits is past, not future, and does not end its channel', () => {
+    const actions = createActions()
+    buildWithTransactions(actions, 1)
+    const early = { ...actions.batchOf(1), timestamp: 1_000_000n + (1n << 64n) - 1_000_000n }
+    const batches = [actions.spanOf([early]), Batch.encodeSingular(actions.batchOf(1))]
+    actions.mine({ transactions: actions.framesOf(batches) })
+    expectChain(actions, 1)
+    expect(actions.refused()).toEqual(['past: no new block'])
+  })
+
+  test('with a transaction of a fork to come ends its channel', () => {
+    const actions = createActions()
+    buildWithTransactions(actions, 2)
+    const post = singular(actions, 1, { transactions: [Uint8Array.of(0x7d, 0xc0)] })
+    const batches = [post, actions.batchOf(1), actions.batchOf(2)].map(Batch.encodeSingular)
+    actions.mine({ transactions: actions.framesOf(batches) })
+    expectChain(actions, 0)
+    expect(actions.refused()).toEqual(['drop: transactions that only a node makes'])
+  })
+})

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { BaseError, type Hex } from '@openledger/primitives'
@@ -115,6 +115,7 @@ const ANY_LOG: Hex = '0x'
  *
  * @param options.isReadOnly - Another writes it: nothing is created, and what would change it throws.
  * @throws {SchemaVersionError} when the directory was written by a newer version.
+ * @throws {DiskFullError} from every write that finds no room; what was written before stands, and the write may be repeated.
  */
 export function openChainStore(
   directory: string,
@@ -204,7 +205,7 @@ export function openChainStore(
     },
     append(block, changes, codes) {
       const number = Number(block.number)
-      atomically(chain, () => {
+      atomically(chain, directory, () => {
         blocks.put.run(
           number,
           hexToBytes(block.hash),
@@ -234,7 +235,7 @@ export function openChainStore(
     truncate(number) {
       const head = BigInt((blocks.head.get() as { number: number }).number)
       const undone = mergeUndo(readUndo(number + 1n, head))
-      atomically(chain, () => {
+      atomically(chain, directory, () => {
         for (const { address, after, slots } of undone) {
           const key = hexToBytes(address)
           if (after === undefined) {
@@ -318,15 +319,15 @@ export function openChainStore(
       const row = meta.get.get(name) as { value: number } | undefined
       return BigInt(row?.value ?? 0)
     },
-    setMark: (name, number) => void meta.set.run(name, Number(number)),
+    setMark: (name, number) => orDiskFull(directory, () => void meta.set.run(name, Number(number))),
     pooled: () => (pooled.all.all() as { raw: Uint8Array }[]).map(({ raw }) => raw),
     addPooled(transactions) {
-      atomically(pool, () => {
+      atomically(pool, directory, () => {
         for (const { hash, raw } of transactions) pooled.add.run(hexToBytes(hash), raw)
       })
     },
     removePooled(hashes) {
-      atomically(pool, () => {
+      atomically(pool, directory, () => {
         for (const hash of hashes) pooled.remove.run(hexToBytes(hash))
       })
     },
@@ -388,15 +389,44 @@ function statements<Names extends string>(
   return Object.fromEntries(prepared) as Record<Names, StatementSync>
 }
 
-function atomically(database: DatabaseSync, write: () => void): void {
-  database.exec('BEGIN IMMEDIATE')
+function atomically(database: DatabaseSync, directory: string, write: () => void): void {
+  orDiskFull(directory, () => {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      write()
+      database.exec('COMMIT')
+    } catch (error) {
+      // a full disk has ended the transaction already
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  })
+}
+
+/** SQLITE_FULL, and SQLITE_IOERR and SQLITE_CANTOPEN, which some file systems answer in its place. */
+const SQLITE_FULL = 13
+const SQLITE_IOERR = 10
+const SQLITE_CANTOPEN = 14
+/** Less than this is no room for a block and what undoes it. */
+const ROOM_BYTES_MIN = 1_048_576
+
+/** @throws {DiskFullError} in place of SQLite's error when there is no room. */
+function orDiskFull(directory: string, write: () => void): void {
   try {
     write()
-    database.exec('COMMIT')
   } catch (error) {
-    database.exec('ROLLBACK')
+    const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff
+    const isSuspect = code === SQLITE_IOERR || code === SQLITE_CANTOPEN
+    if (code === SQLITE_FULL || (isSuspect && freeBytes(directory) < ROOM_BYTES_MIN)) {
+      throw new DiskFullError(directory, freeBytes(directory), error)
+    }
     throw error
   }
+}
+
+const freeBytes = (directory: string): number => {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
 }
 
 type BlockRow = {
@@ -481,6 +511,18 @@ function logKeys(receipts: readonly Receipt.Receipt[]): Set<Hex> {
     }
   }
   return keys
+}
+
+export class DiskFullError extends BaseError {
+  constructor(directory: string, freeBytes: number, cause: unknown) {
+    super({
+      code: 'engine.disk_full',
+      message: `Expected room for the chain in ${directory}, its disk is full (${freeBytes} bytes free): free some; nothing is lost, and it goes on by itself.`,
+      context: { directory, freeBytes },
+      severity: 'retry',
+      cause,
+    })
+  }
 }
 
 export class SchemaVersionError extends BaseError {

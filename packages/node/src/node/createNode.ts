@@ -205,6 +205,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const kzg = createKzgService()
   stack.defer(kzg.close)
   const verifier = startVerifier({
+    directory,
     engine,
     l1,
     ...('beaconUrl' in l1Options ? { beaconUrl: l1Options.beaconUrl } : {}),

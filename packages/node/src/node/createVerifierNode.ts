@@ -78,6 +78,7 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
   const kzg = createKzgService()
   stack.defer(kzg.close)
   const verifier = startVerifier({
+    directory,
     engine,
     l1,
     ...(options.l1.beaconUrl === undefined ? {} : { beaconUrl: options.l1.beaconUrl }),

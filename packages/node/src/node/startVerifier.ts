@@ -1,11 +1,15 @@
+import { join } from 'node:path'
 import type { Crypto } from '@openledger/rollup'
+import type { Hex } from 'viem'
+import { z } from 'zod'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { ChainEngine } from '../engine/Engine.ts'
 import { createBlobReader, type KzgService } from '../l1/Blobs.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createL1Reader } from '../l1/L1Reader.ts'
 import { defaultEip1559ParamsOf, derivationConfigOf } from '../verifier/derivationConfig.ts'
-import { createVerifier, type Verifier } from '../verifier/Verifier.ts'
+import { createVerifier, type Mark, type Verifier } from '../verifier/Verifier.ts'
+import * as DurableFile from './DurableFile.ts'
 import type { Exclusive } from './Exclusive.ts'
 import type { Logger } from './Logger.ts'
 
@@ -13,6 +17,8 @@ export type StartVerifierOptions = {
   readonly engine: ChainEngine
   readonly l1: L1
   readonly beaconUrl?: string
+  /** Where `derivation.json` is kept. */
+  readonly directory: string
   readonly rollupConfig: RollupConfig
   readonly exclusively: Exclusive
   readonly crypto: Crypto
@@ -32,6 +38,26 @@ export function startVerifier(options: StartVerifierOptions): Verifier {
     blobs: createBlobReader(options.beaconUrl ?? l1.rpcUrl, options.kzg),
     exclusively,
     crypto,
+    memory: marksIn(join(options.directory, 'derivation.json')),
     logger,
   })
 }
+
+const marksSchema = z.array(
+  z.object({
+    l1: z.string().transform(BigInt),
+    l2Hash: z.string().transform((hash) => hash as Hex),
+  }),
+)
+
+const marksIn = (path: string) => ({
+  read(): readonly Mark[] {
+    const stored = DurableFile.readJson(path)
+    return stored === undefined ? [] : marksSchema.parse(stored)
+  },
+  write: (marks: readonly Mark[]): void =>
+    DurableFile.writeJson(
+      path,
+      marks.map(({ l1, l2Hash }) => ({ l1: l1.toString(), l2Hash })),
+    ),
+})

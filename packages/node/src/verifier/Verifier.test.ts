@@ -29,7 +29,7 @@ import type { L1Contents, L1Reader } from '../l1/L1Reader.ts'
 import { createExclusive } from '../node/Exclusive.ts'
 import { l1OriginOf } from '../node/L1Origin.ts'
 import { silentLogger } from '../node/Logger.ts'
-import { createVerifier, type Verifier } from './Verifier.ts'
+import { createVerifier, type Mark, type Verifier, type VerifierOptions } from './Verifier.ts'
 
 const BATCHER: Hex = `0x${'ba'.repeat(20)}`
 const INBOX: Hex = `0x${'ff'.repeat(20)}`
@@ -148,7 +148,7 @@ async function createHouse({ window = 3600n } = {}) {
     hashOf: async (number) => l1[Number(number)]?.block.hash,
     read: async (number) => l1[Number(number)],
   }
-  const start = async (on: ChainEngine): Promise<Verifier> => {
+  const start = async (on: ChainEngine, memory?: VerifierOptions['memory']): Promise<Verifier> => {
     const verifier = createVerifier({
       engine: on,
       l1: reader,
@@ -157,6 +157,7 @@ async function createHouse({ window = 3600n } = {}) {
       blobs: async () => new Map(),
       exclusively: createExclusive(),
       crypto: await loadCrypto(),
+      ...(memory === undefined ? {} : { memory }),
       logger: silentLogger,
     })
     cleanUp.push(verifier.stop)
@@ -222,6 +223,58 @@ const depositLog = (amount: bigint): L1Log => {
 }
 
 describe('a verifier that executes', () => {
+  test('holds every block that L1 tells, however often its disk is full when it does', async () => {
+    const house = await createHouse()
+    for (let i = 0; i < 8; i++) await house.build([await transfer(i)])
+    house.publish([1n, 2n, 3n, 4n].map(house.batchOf), 'span')
+    house.publish([5n, 6n, 7n, 8n].map(house.batchOf))
+    const fresh = await openEngine()
+    let attempts = 0
+    const full = new Error('the disk is full')
+    const failing: ChainEngine = {
+      ...fresh,
+      // blocks, and the mark of the safe one, find no room every other time
+      build: async (attributes) => {
+        if (attempts++ % 2 === 0) throw full
+        return fresh.build(attributes)
+      },
+      setSafe: (number) => {
+        if (attempts++ % 3 === 0) throw full
+        fresh.setSafe(number)
+      },
+    }
+    const verifier = await house.start(failing)
+    await vi.waitFor(() => expect(hashes(fresh)).toEqual(hashes(house.engine)), { timeout: 20_000 })
+    await vi.waitFor(() => expect(fresh.safe().number).toBe(8n), { timeout: 5_000 })
+    expect(attempts).toBeGreaterThan(16)
+    await verifier.stop()
+  }, 40_000)
+
+  test('begun again after a final block, it does not take a batch that came too early', async () => {
+    const house = await createHouse()
+    for (let i = 0; i < 3; i++) await house.build([await transfer(i)])
+    const early = { ...house.batchOf(2n), transactions: [] }
+    house.publish([early])
+    house.publish([house.batchOf(1n)])
+    let kept: readonly Mark[] = []
+    const memory = {
+      read: () => kept,
+      write: (marks: readonly Mark[]) => {
+        kept = marks
+      },
+    }
+    const engine = await openEngine()
+    const first = await house.start(engine, memory)
+    await house.settle(first)
+    house.finalize(2n)
+    await vi.waitFor(() => expect(engine.finalized().number).toBe(1n), { timeout: 5_000 })
+    await first.stop()
+    const second = await house.start(engine, memory)
+    house.publish([2n, 3n].map(house.batchOf))
+    await house.settle(second)
+    expect(hashes(engine)).toEqual(hashes(house.engine))
+  })
+
   test('derives the sequencer’s chain out of both kinds of batches and both compressions', async () => {
     const house = await createHouse()
     for (let i = 0; i < 6; i++) await house.build([await transfer(i)])

@@ -41,8 +41,13 @@ export type VerifierOptions = {
   /** The turn in which the head may be changed. */
   readonly exclusively: Exclusive
   readonly crypto: Crypto
+  /** Keeps the marks through a restart; without it a batcher that publishes out of order is read otherwise after one. */
+  readonly memory?: { readonly read: () => readonly Mark[]; readonly write: (marks: readonly Mark[]) => void }
   readonly logger: Logger
 }
+
+/** After this L1 block that L2 block was the newest told, and became final. */
+export type Mark = { readonly l1: bigint; readonly l2Hash: Hex }
 
 const POLL_MS = 250
 /** How many L1 blocks one round reads before it looks at the rest of its work. */
@@ -60,8 +65,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { engine, l1, config, exclusively, crypto, logger } = options
   let derivation: Derivation | undefined
   let safe: L2Block = refOf(engine.finalized())
-  /** Which L2 block each L1 block brought the derivation to. */
+  /** Told by L1 and not held by the engine yet: the derivation tells it once, and the engine may have to be asked again. */
+  let derived: DerivedBlock | undefined
+  /** Which L2 block each L1 block, read to its end, brought the derivation to. */
   let milestones: { readonly l1: bigint; readonly l2: bigint }[] = []
+  let marks: readonly Mark[] = options.memory?.read() ?? []
   let fetched = new Map<bigint, Promise<L1Contents | undefined>>()
   let isCaughtUp = false
 
@@ -91,6 +99,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   /** Begins to read where a channel that holds the next block may have been opened at the earliest. */
   function begin(): Derivation {
     safe = refOf(engine.finalized())
+    derived = undefined
     milestones = []
     fetched = new Map()
     let block = engine.finalized()
@@ -103,10 +112,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
     // an engine elsewhere may not show blocks so old; their configuration is then taken to be that of the oldest shown
     const reached = refOf(block).origin.number
     const first = config.genesis.l1.number
+    const mark = marks.findLast(({ l2Hash }) => l2Hash === safe.hash)
     const number = block.number === config.genesis.l2.number || reached <= earliest ? reached : earliest
     return createDerivation({
       config,
-      start: { number: number > first ? number : first, systemConfig: systemConfigOf(block, config) },
+      start: {
+        number: number > first ? number : first,
+        systemConfig: systemConfigOf(block, config),
+        ...(mark === undefined ? {} : { toldBy: mark.l1 }),
+      },
       known,
       brotli: decompressBrotli,
       crypto,
@@ -173,16 +187,21 @@ export function createVerifier(options: VerifierOptions): Verifier {
     differenceOf(existing, safe, { ...derived, transactions: [] }, options.defaultEip1559Params) === undefined
 
   async function drain(current: Derivation, signal: AbortSignal): Promise<void> {
-    const before = safe.number
-    while (!signal.aborted) {
-      const derived = current.next(safe)
-      if (derived === undefined) break
-      safe = refOf(await exclusively(() => adopt(derived, current)))
+    try {
+      while (!signal.aborted) {
+        derived ??= current.next(safe)
+        if (derived === undefined) {
+          const last = milestones.at(-1)?.l2 ?? engine.finalized().number
+          if (safe.number !== last) milestones.push({ l1: current.origin()!.number, l2: safe.number })
+          return
+        }
+        const next = derived
+        safe = refOf(await exclusively(() => adopt(next, current)))
+        derived = undefined
+      }
+    } finally {
+      if (safe.number > engine.safe().number) engine.setSafe(safe.number)
     }
-    if (safe.number === before) return
-    const origin = current.origin()!
-    milestones.push({ l1: origin.number, l2: safe.number })
-    if (safe.number > engine.safe().number) engine.setSafe(safe.number)
   }
 
   function fetch(number: bigint, limit: bigint): Promise<L1Contents | undefined> {
@@ -213,6 +232,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const finalizedL1 = await l1.finalized()
     const reached = milestones.findLast(({ l1: number }) => number <= finalizedL1)
     if (reached === undefined || reached.l2 <= engine.finalized().number) return
+    // two of them: the process may end between this line and the next
+    marks = [...marks.slice(-1), { l1: reached.l1, l2Hash: engine.block(reached.l2)!.hash }]
+    options.memory?.write(marks)
     engine.setFinalized(reached.l2)
     milestones = milestones.filter(({ l2 }) => l2 > reached.l2)
   }

@@ -49,6 +49,8 @@ const isPastDrift = ({ batch, origin }: SingularFacts): boolean =>
 const isWaiting = (facts: SingularFacts): boolean =>
   isPastDrift(facts) && facts.batch.transactions.length === 0 && facts.origin === facts.epoch
 const DEPOSIT_TYPE = 0x7e
+/** Of a fork to come; op-node drops it before. */
+const POST_EXEC_TYPE = 0x7d
 
 /** @see OP specs, derivation, "Batch Queue"; Holocene, Fjord and Jovian, derivation. */
 const SINGULAR_RULES: readonly Rule<SingularFacts>[] = [
@@ -86,7 +88,11 @@ const SINGULAR_RULES: readonly Rule<SingularFacts>[] = [
     (facts) => isWaiting(facts) && facts.batch.timestamp >= (facts.next?.timestamp ?? 0n),
   ],
   ['drop', 'empty transaction', ({ batch }) => batch.transactions.some(({ length }) => length === 0)],
-  ['drop', 'deposit', ({ batch }) => batch.transactions.some(([type]) => type === DEPOSIT_TYPE)],
+  [
+    'drop',
+    'transactions that only a node makes',
+    ({ batch }) => batch.transactions.some(([type]) => type === DEPOSIT_TYPE || type === POST_EXEC_TYPE),
+  ],
 ]
 
 /** Judges a batch of one block against the safe block that it must follow. */
@@ -176,8 +182,8 @@ export function judgeSpan(
 ): Verdict {
   const { parent, config, origins, known } = context
   if (origins.length === 0) return { status: 'undecided', reason: 'origin unknown' }
-  const first = config.genesis.timestamp + span.relativeTimestamp
-  const last = first + config.blockTimeSeconds * BigInt(span.blocks.length - 1)
+  const first = timestampIn(span, 0, config)
+  const last = timestampIn(span, span.blocks.length - 1, config)
   const nextTimestamp = parent.timestamp + config.blockTimeSeconds
   /** How many blocks of the span are safe already. */
   const overlap = first < nextTimestamp ? (nextTimestamp - first) / config.blockTimeSeconds : 0n
@@ -196,6 +202,13 @@ export function judgeSpan(
       : [],
   })
 }
+
+/** A time beyond 64 bits begins again at zero, as in op-node: such a span is past, not future. */
+const timestampIn = (span: SpanBatch, index: number, config: DerivationConfig): bigint =>
+  BigInt.asUintN(
+    64,
+    config.genesis.timestamp + span.relativeTimestamp + config.blockTimeSeconds * BigInt(index),
+  )
 
 /** The origin of each block of a span: the last is named, the others are counted back from it. */
 export function epochsOf(span: SpanBatch): bigint[] {
@@ -216,12 +229,11 @@ export function newBlocksOf(
   span: SpanBatch,
   { config, parent, origins }: BatchContext,
 ): Omit<SingularBatch, 'parentHash'>[] | undefined {
-  const first = config.genesis.timestamp + span.relativeTimestamp
   const epochs = epochsOf(span)
   const byNumber = new Map(origins.map((origin) => [origin.number, origin]))
   const blocks: Omit<SingularBatch, 'parentHash'>[] = []
   for (const [i, { transactions }] of span.blocks.entries()) {
-    const timestamp = first + config.blockTimeSeconds * BigInt(i)
+    const timestamp = timestampIn(span, i, config)
     if (timestamp <= parent.timestamp) continue
     const epochNumber = epochs[i]!
     const origin = byNumber.get(epochNumber)

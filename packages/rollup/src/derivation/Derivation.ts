@@ -3,9 +3,8 @@ import * as Batch from '../Batch.ts'
 import * as Channel from '../Channel.ts'
 import { type Crypto, plainCrypto } from '../Crypto.ts'
 import * as Rlp from '../Rlp.ts'
-import { MalformedSpanError } from '../SpanBatch.ts'
+import { MalformedSpanError, UnreadableTransactionError } from '../SpanBatch.ts'
 import * as SystemConfig from '../SystemConfig.ts'
-import { MalformedTransactionError } from '../Transaction.ts'
 import { type BlockInputs, buildAttributes } from './Attributes.ts'
 import type { KnownBlock, Verdict } from './BatchRules.ts'
 import { createBatchStage } from './BatchStage.ts'
@@ -56,6 +55,11 @@ export type DerivationOptions = {
     readonly number: bigint
     /** As it stands after the L1 block with that number. */
     readonly systemConfig: SystemConfig.SystemConfig
+    /**
+     * The L1 block after which the safe block was the newest that L1 had told. Up to it only frames are taken: what their
+     * batches came to is known, and a batch that was refused then, because it came too early, would be valid now.
+     */
+    readonly toldBy?: bigint
   }
   /** Answers for safe blocks of the L2 that a span may tell again. */
   readonly known: (number: bigint) => KnownBlock | undefined
@@ -138,9 +142,10 @@ export function createDerivation(options: DerivationOptions): Derivation {
       try {
         return Batch.decode(encoded, config.l2ChainId)
       } catch (error) {
-        if (!isMalformed(error)) throw error
+        const isSpanAlone = error instanceof UnreadableTransactionError
+        if (!isSpanAlone && !isMalformed(error)) throw error
         onRefused({ status: 'drop', reason: (error as Error).message }, newest!.block)
-        channel = []
+        if (!isSpanAlone) channel = []
       }
     }
   }
@@ -166,6 +171,10 @@ export function createDerivation(options: DerivationOptions): Derivation {
     next(parent) {
       epochs = epochs.filter(({ block }) => block.number >= parent.origin.number)
       if (newest === undefined) return undefined
+      if (newest.block.number <= (start.toldBy ?? -1n)) {
+        while (nextBatch() !== undefined);
+        return undefined
+      }
       const base = epochs[0]?.block
       if (base !== undefined && base.number === parent.origin.number && base.hash !== parent.origin.hash) {
         throw new L1DiscontinuityError(parent.origin.number, parent.origin, base)
@@ -193,8 +202,7 @@ export function createDerivation(options: DerivationOptions): Derivation {
 const isMalformed = (error: unknown): boolean =>
   error instanceof Batch.MalformedBatchError ||
   error instanceof MalformedSpanError ||
-  error instanceof Rlp.MalformedRlpError ||
-  error instanceof MalformedTransactionError
+  error instanceof Rlp.MalformedRlpError
 
 export class L1DiscontinuityError extends BaseError {
   constructor(
