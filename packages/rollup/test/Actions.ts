@@ -68,6 +68,8 @@ export function createActions({ l1BlockSeconds = 12n, ...overrides }: ActionOpti
     content: {
       transactions?: readonly Uint8Array[]
       from?: Hex
+      /** Of the transactions. */
+      type?: number
       logs?: readonly Omit<L1Log, 'logIndex'>[]
       salt?: number
     } = {},
@@ -75,7 +77,12 @@ export function createActions({ l1BlockSeconds = 12n, ...overrides }: ActionOpti
     const number = BigInt(l1.length)
     const logs = (content.logs ?? []).map((log, logIndex) => ({ ...log, logIndex }))
     const transactions = (content.transactions ?? []).map(
-      (input): L1Transaction => ({ type: 2, from: content.from ?? BATCHER, to: INBOX, input }),
+      (input): L1Transaction => ({
+        type: content.type ?? 2,
+        from: content.from ?? BATCHER,
+        to: INBOX,
+        input,
+      }),
     )
     const parentHash = l1.at(-1)?.block.hash ?? `0x${'00'.repeat(32)}`
     const block: L1Block = {

@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { Bytes, type Hex } from '@openledger/primitives'
 import { describe, expect, test } from 'vitest'
 import * as Batch from '../src/Batch.ts'
+import * as Channel from '../src/Channel.ts'
 import { TRANSACTION_DEPOSITED_TOPIC } from '../src/Deposit.ts'
+import { createChannelAssembler } from '../src/derivation/ChannelAssembler.ts'
 import * as L1Info from '../src/L1Info.ts'
 import { CONFIG_UPDATE_TOPIC } from '../src/SystemConfig.ts'
 import * as Transaction from '../src/Transaction.ts'
+import { actionScenarios } from './ActionScenarios.ts'
 import {
   type ActionOptions,
   createActions,
@@ -470,6 +474,105 @@ describe('jovian_activation_test.go, jovian_minbasefee_test.go, jovian_dafootpri
       /upgrade transactions of karst/,
     )
   })
+})
+
+describe('jovian_minbasefee_test.go and jovian_dafootprint_test.go, with their values', () => {
+  test.each([
+    ['JovianActivationAfterGenesis', 0n, 1_000_010n],
+    ['JovianActivationAtGenesisZeroMinBaseFee', 0n, 0n],
+    ['JovianActivationAtGenesisMinBaseFeeMedium', 1_000_000_000n, 0n],
+    ['JovianActivationAtGenesisMinBaseFeeHigh', 2_000_000_000n, 0n],
+  ])('%s: a minimum base fee of %s holds from its L1 block on', (_, minBaseFee, jovianTime) => {
+    const actions = createActions({ jovianTime, upgrades: { jovian: { transactions: [] } } })
+    actions.mine({ logs: [configLog(6n, minBaseFee)] })
+    for (let i = 0; i < 14; i++) actions.build()
+    for (const { attributes, origin, timestamp } of actions.chain.slice(1)) {
+      const expected = timestamp < jovianTime ? undefined : origin.number === 0n ? 0n : minBaseFee
+      expect(attributes!.minBaseFee).toBe(expected)
+    }
+    actions.publish([...actions.chain.keys()].slice(1), true)
+    expectChain(actions, 14)
+  })
+
+  test.each([
+    [0n, 400n],
+    [1n, 1n],
+    [1_000n, 1_000n],
+    [65_535n, 65_535n],
+  ])('a footprint scalar of %s is told as %s', (set, told) => {
+    const actions = createActions({ jovianTime: 0n })
+    actions.mine({ logs: [configLog(7n, set)] })
+    for (let i = 0; i < 13; i++) actions.build()
+    const infos = actions.chain
+      .slice(1)
+      .map(({ attributes }) => L1Info.decode(Transaction.decode(attributes!.deposits[0]!).data))
+    expect(infos[0]!.daFootprintGasScalar).toBe(400n)
+    expect(infos.at(-1)!.daFootprintGasScalar).toBe(told)
+    actions.publish([...actions.chain.keys()].slice(1))
+    expectChain(actions, 13)
+  })
+})
+
+describe('big_channel_test.go', () => {
+  test('case-0: what is beyond the bound when decompressed is cut off', () => {
+    const actions = createActions()
+    buildWithTransactions(actions, 2)
+    const large = singular(actions, 2, { transactions: [new Uint8Array(Channel.RLP_BYTES_MAX).fill(1)] })
+    const batches = [actions.batchOf(1), large].map(Batch.encodeSingular)
+    actions.mine({ transactions: actions.framesOf(batches) })
+    expectChain(actions, 1)
+  })
+
+  test('case-1: frames beyond the bound are no channel', () => {
+    const channels = createChannelAssembler()
+    const data = new Uint8Array(1_000_000)
+    const frame = (number: number, isLast: boolean) => ({ channelId: '0x01' as Hex, number, data, isLast })
+    for (let number = 0; number < 100; number++)
+      expect(channels.add(frame(number, false), 1n)).toBeUndefined()
+    expect(channels.add(frame(100, true), 1n)).toBeUndefined()
+    // one frame less, and it is one
+    for (let number = 0; number < 98; number++) channels.add(frame(number, false), 1n)
+    expect(channels.add(frame(98, true), 1n)).toHaveLength(99_000_000)
+  })
+})
+
+describe('l1_prague_fork_test.go and rewind_el_test.go', () => {
+  test('l1_prague_fork_test.go: a set-code transaction of the batcher is no batch', () => {
+    const actions = createActions()
+    buildWithTransactions(actions, 1)
+    const frames = actions.framesOf([Batch.encodeSingular(actions.batchOf(1))])
+    actions.mine({ transactions: frames, type: 4 })
+    expectChain(actions, 0)
+    actions.mine({ transactions: frames, type: 0 })
+    expectChain(actions, 1)
+  })
+
+  test('rewind_el_test.go: set back to any block, the same chain is derived again', () => {
+    const actions = createActions()
+    buildWithTransactions(actions, 6)
+    actions.publish([1, 2, 3], true)
+    actions.publish([4])
+    actions.publish([5, 6])
+    const whole = actions.derive().map(({ hash }) => hash)
+    for (let head = 1; head <= 7; head++) {
+      expect(actions.derive(actions.chain.slice(0, head)).map(({ hash }) => hash)).toEqual(whole)
+    }
+  })
+})
+
+test('the table of scenarios names every file of op-e2e’s proofs actions, and tests that exist', () => {
+  const root = new URL('../../../', import.meta.url)
+  const files = actionScenarios.map(({ file }) => file)
+  expect(new Set(files).size).toBe(files.length)
+  expect(files).toHaveLength(36)
+  const wrong = actionScenarios.flatMap((scenario) => {
+    if ('notHere' in scenario) return scenario.notHere.length > 10 ? [] : [scenario.file]
+    const missing = scenario.shownBy.filter(
+      ([path, title]) => !readFileSync(new URL(path, root), 'utf8').includes(title),
+    )
+    return missing.map(([path, title]) => `${scenario.file}: ${path} has no test "${title}"`)
+  })
+  expect(wrong).toEqual([])
 })
 
 describe('deny_overlap_test.go: a span that tells safe blocks again', () => {

@@ -17,7 +17,7 @@ import {
   SpanBatch,
   type SystemConfigValues,
 } from '@openledger/rollup'
-import { hexToBytes, keccak256, numberToHex, parseGwei, stringToHex } from 'viem'
+import { bytesToHex, hexToBytes, keccak256, numberToHex, parseGwei, stringToHex } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { CHAIN_ID, genesisOf } from '../../test/Chain.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
@@ -249,6 +249,22 @@ describe('a verifier that executes', () => {
     expect(attempts).toBeGreaterThan(16)
     await verifier.stop()
   }, 40_000)
+
+  test.each(['singular', 'span'] as const)(
+    'isthmus_setcode_tx_test.go: an account that delegates to code has it after derivation too (%s)',
+    async (kind) => {
+      const house = await createHouse()
+      const target = `0x${'de'.repeat(20)}` as const
+      const authorization = await bob.signAuthorization!({ chainId: CHAIN_ID, address: target, nonce: 0 })
+      await house.build([
+        await transfer(0, alice, { type: 'eip7702', gas: 100_000n, authorizationList: [authorization] }),
+      ])
+      house.publish([house.batchOf(1n)], kind)
+      const derived = await house.derive()
+      expect(hashes(derived)).toEqual(hashes(house.engine))
+      expect(bytesToHex(derived.code(bob.address, 1n))).toBe(`0xef0100${target.slice(2)}`)
+    },
+  )
 
   test('begun again after a final block, it does not take a batch that came too early', async () => {
     const house = await createHouse()
