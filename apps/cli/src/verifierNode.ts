@@ -19,6 +19,10 @@ export type VerifierSettings = {
   readonly once?: boolean
   /** Compares the outputs on L1 too, and removes wrong ones if it has an account. */
   readonly challenge?: { readonly signer: Signer; readonly bondMax: string }
+  readonly propose?: { readonly signer: Signer; readonly bondMax: string }
+  /** Publishes the blocks of `sequencer`. */
+  readonly publish?: { readonly signer: Signer; readonly batchData: 'calldata' | 'blobs' | 'cheaper' }
+  readonly sequence?: { readonly waits: boolean; readonly adminPort: number }
 }
 
 /** Whose key a role signs with. */
@@ -40,7 +44,7 @@ const logger = {
  * @throws {ForkedError} when another node has another block at some height.
  */
 export async function runVerifier(settings: VerifierSettings): Promise<void> {
-  const { beacon, sequencer, compare, challenge } = settings
+  const { beacon, sequencer, compare, challenge, propose, publish, sequence } = settings
   const rollupConfig = rollupConfigSchema.parse(JSON.parse(await readFile(settings.rollup, 'utf8')))
   const account =
     challenge === undefined ? undefined : signerAccount(challenge.signer, rollupConfig.l1_chain_id)
@@ -51,6 +55,31 @@ export async function runVerifier(settings: VerifierSettings): Promise<void> {
     rollupConfig,
     rpc: { port: Number(settings.rpcPort) },
     ...(sequencer === undefined ? {} : { sequencerRpcUrl: sequencer }),
+    ...(sequence === undefined
+      ? {}
+      : {
+          sequencer: {
+            starts: sequence.waits ? ('when told' as const) : ('now' as const),
+            admin: { port: sequence.adminPort },
+          },
+        }),
+    ...(publish === undefined
+      ? {}
+      : {
+          batcher: {
+            account: required(publish.signer, rollupConfig.l1_chain_id),
+            batchData: publish.batchData,
+            ...(sequencer === undefined ? {} : { sequencerRpcUrl: sequencer }),
+          },
+        }),
+    ...(propose === undefined
+      ? {}
+      : {
+          proposer: {
+            account: required(propose.signer, rollupConfig.l1_chain_id),
+            bondMaxWei: parseEther(propose.bondMax),
+          },
+        }),
     ...(challenge === undefined
       ? {}
       : {
@@ -69,6 +98,8 @@ export async function runVerifier(settings: VerifierSettings): Promise<void> {
     )
   }
   console.log(`JSON-RPC at ${node.rpcUrl}`)
+  if (node.adminUrl !== undefined)
+    console.log(`admin_ methods at ${node.adminUrl}, their secret in ${settings.directory}/admin.hex`)
   const controller = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
   const comparison = compare === undefined ? undefined : createComparison(node, compare)
@@ -113,6 +144,12 @@ export function signerAccount({ privateKey, as }: Signer, l1ChainId: number): Lo
   if (privateKey === undefined) return undefined
   if (!/^0x[0-9a-fA-F]{64}$/.test(privateKey)) throw new SignerError('a key of another form')
   return privateKeyToAccount(privateKey as Hex)
+}
+
+function required(signer: Signer, l1ChainId: number): LocalAccount {
+  const account = signerAccount(signer, l1ChainId)
+  if (account === undefined) throw new SignerError('neither')
+  return account
 }
 
 export class SignerError extends BaseError {

@@ -27,6 +27,13 @@ export const configSchema = z.object({
     .describe('An L1 to use instead of the development chain started here'),
   l1Port: port(8545).describe('Port of the development L1'),
   l2RpcPort: port(9545).describe('Port of the L2 JSON-RPC'),
+  adminPort: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('Port on loopback for handing the sequencer over; without it there is none'),
   blockTimeSeconds: z.coerce.number().int().min(1).max(12).default(2).describe('Seconds between L2 blocks'),
   l1BeaconUrl: z
     .string()

@@ -80,7 +80,11 @@ export function operatorFee(gas: bigint, parameters: L1FeeParameters): bigint {
 export const daFootprint = (
   compressedLength: number,
   { daFootprintGasScalar = 0n }: L1FeeParameters,
-): bigint => (estimatedSizeScaled(compressedLength) / 1_000_000n) * daFootprintGasScalar
+): bigint => estimatedDataBytes(compressedLength) * daFootprintGasScalar
+
+/** Bytes that a transaction is estimated to take on L1. @see OP specs, Fjord, "L1 fee". */
+export const estimatedDataBytes = (compressedLength: number): bigint =>
+  estimatedSizeScaled(compressedLength) / 1_000_000n
 
 function estimatedSizeScaled(compressedLength: number): bigint {
   const scaled = -42_585_600 + 836_500 * compressedLength

@@ -27,6 +27,44 @@ export function addChainCommands(program: Command, signer: () => Signer): void {
     await runVerifier({ ...settings, challenge: { signer: signer(), bondMax: settings.bondMax } })
   })
 
+  readsL1(
+    program
+      .command('proposer')
+      .description('runs a verifier that proposes the output roots of what it derived')
+      .option('--bond-max <ETH>', 'most it puts behind an output that is challenged falsely', '10'),
+  ).action(async (settings: VerifierSettings & { readonly bondMax: string }) => {
+    const { runVerifier } = await import('../verifierNode.ts')
+    await runVerifier({ ...settings, propose: { signer: signer(), bondMax: settings.bondMax } })
+  })
+
+  readsL1(
+    program
+      .command('batcher')
+      .description('publishes the blocks of the sequencer that --sequencer names')
+      .option('--batch-data <where>', 'calldata, blobs, or whichever is cheaper', 'calldata'),
+  ).action(
+    async (
+      settings: VerifierSettings & {
+        readonly batchData: NonNullable<VerifierSettings['publish']>['batchData']
+      },
+    ) => {
+      const { runVerifier } = await import('../verifierNode.ts')
+      await runVerifier({ ...settings, publish: { signer: signer(), batchData: settings.batchData } })
+    },
+  )
+
+  readsL1(
+    program
+      .command('sequencer')
+      .description('builds blocks on what L1 tells, and takes transactions')
+      .option('--wait', 'begin when admin_startSequencer says so')
+      .option('--admin-port <port>', 'where it is told so, on loopback', '9548'),
+  ).action(async (settings: VerifierSettings & { readonly wait?: boolean; readonly adminPort: string }) => {
+    const { runVerifier } = await import('../verifierNode.ts')
+    const { wait = false, adminPort } = settings
+    await runVerifier({ ...settings, sequence: { waits: wait, adminPort: Number(adminPort) } })
+  })
+
   program
     .command('export')
     .description('prints a file with which other OP Stack clients take over the chain')

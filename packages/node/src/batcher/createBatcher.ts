@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { Batch, Blob, bytesToHex, Channel, Frame, SpanBatch } from '@openledger/rollup'
-import type { LocalAccount } from 'viem'
+import type { Hex, LocalAccount } from 'viem'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { BlockRecord, ChainEngine } from '../engine/Engine.ts'
 import type { KzgService } from '../l1/Blobs.ts'
@@ -11,6 +11,7 @@ import { l1OriginOf } from '../node/L1Origin.ts'
 import type { Logger } from '../node/Logger.ts'
 import { createLoop, type Loop } from '../node/Loop.ts'
 import type { Verifier } from '../verifier/Verifier.ts'
+import { createBacklog, DEFAULT_THROTTLE, limitsAt, NO_LIMITS, type Throttle } from './Backlog.ts'
 
 const POLL_MS = 250
 /** Transaction bytes of one channel; more blocks go into the next one. */
@@ -30,8 +31,20 @@ const CALLDATA_GAS = 40n
  */
 export type BatchData = 'calldata' | 'blobs' | 'cheaper'
 
+/** What of a block goes to L1. */
+export type BatchBlock = Pick<BlockRecord, 'number' | 'hash' | 'parentHash' | 'timestamp' | 'size'> & {
+  readonly transactions: readonly { readonly type: number; readonly raw: Uint8Array; readonly input: Hex }[]
+}
+
+/** A sequencer's blocks. */
+export type BlockSource = {
+  readonly head: () => BatchBlock
+  readonly block: (number: bigint) => BatchBlock | undefined
+  readonly limitData?: ChainEngine['limitData']
+}
+
 export type BatcherOptions = {
-  readonly engine: ChainEngine
+  readonly engine: BlockSource
   readonly l1: L1
   /** Says what L1 tells already. */
   readonly verifier: Pick<Verifier, 'wanted' | 'derived'>
@@ -42,6 +55,8 @@ export type BatcherOptions = {
   /** `span` puts the blocks of a channel into one batch, which takes less room; `singular` each into its own. */
   readonly batches?: 'span' | 'singular'
   readonly batchData?: BatchData
+  /** When blocks are made smaller because L1 does not take them as fast as they are built. */
+  readonly throttle?: Throttle
   readonly kzg: KzgService
   readonly logger: Logger
 }
@@ -118,7 +133,7 @@ export function createBatcher(options: BatcherOptions): Loop {
     return blobCost < BigInt(sizeBytes) * CALLDATA_GAS * (block.baseFeePerGas ?? 0n)
   }
 
-  function encodeBatches(blocks: readonly BlockRecord[]): Uint8Array[] {
+  function encodeBatches(blocks: readonly BatchBlock[]): Uint8Array[] {
     const batches = blocks.map((block) => toBatch(block, rollupConfig))
     if (options.batches === 'singular') return batches.map(Batch.encodeSingular)
     const parent = engine.block(blocks[0]!.number - 1n)!
@@ -126,9 +141,9 @@ export function createBatcher(options: BatcherOptions): Loop {
     return [Batch.encodeSpan(SpanBatch.fromBlocks(batches, number, BigInt(rollupConfig.genesis.l2_time)))]
   }
 
-  function nextBlocks(first: bigint): BlockRecord[] {
+  function nextBlocks(first: bigint): BatchBlock[] {
     const head = engine.head().number
-    const blocks: BlockRecord[] = []
+    const blocks: BatchBlock[] = []
     let sizeBytes = 0n
     for (let number = first; number <= head && blocks.length < CHANNEL_BLOCKS_MAX; number++) {
       const block = engine.block(number)!
@@ -139,7 +154,23 @@ export function createBatcher(options: BatcherOptions): Loop {
     return blocks
   }
 
+  const backlog = createBacklog(engine)
+  let isThrottled = false
+  function throttle(): void {
+    const bytes = backlog.bytes(verifier.derived())
+    const limits = limitsAt(bytes, options.throttle ?? DEFAULT_THROTTLE)
+    const wasThrottled = isThrottled
+    isThrottled = limits !== NO_LIMITS
+    engine.limitData?.(limits)
+    if (isThrottled === wasThrottled) return
+    const fields = { backlogBytes: bytes }
+    if (isThrottled)
+      logger.warn(fields, 'L1 takes blocks more slowly than they are built; making smaller ones')
+    else logger.info(fields, 'L1 keeps up again')
+  }
+
   async function round(signal: AbortSignal): Promise<void> {
+    throttle()
     if (settledAt === undefined) {
       await createL1Sender({ l1, account, signal, logger }).drain()
       settledAt = await client.getBlockNumber({ cacheTime: 0 })
@@ -160,7 +191,7 @@ export function createBatcher(options: BatcherOptions): Loop {
 }
 
 /** A block as L1 must tell it: everything that cannot be derived from L1 itself. */
-function toBatch(block: BlockRecord, rollupConfig: RollupConfig): Batch.SingularBatch {
+function toBatch(block: BatchBlock, rollupConfig: RollupConfig): Batch.SingularBatch {
   const origin = l1OriginOf(block, rollupConfig.genesis.l1)
   return {
     parentHash: block.parentHash,

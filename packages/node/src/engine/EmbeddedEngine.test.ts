@@ -161,6 +161,27 @@ describe('blocks', () => {
     expect(engine.account(CAROL).balance).toBe(RICH)
   })
 
+  test('hold less when told to, and what does not fit waits in the pool', async () => {
+    const engine = await openEngine()
+    const noise = bytesToHex(
+      Uint8Array.from({ length: 2_000 }, (_, i) => (Math.imul(i, 2_654_435_761) >>> 13) & 255),
+    )
+    await send(engine, { to: BOB, value: 1n, data: noise, gas: 200_000n })
+    await send(engine, { to: BOB, value: 1n, gas: 21_000n }, carol)
+    engine.limitData!({ transactionBytes: 500n, blockBytes: 0n })
+    const small = await next(engine)
+    // the L1 info is no transaction of the pool here
+    expect(small.transactions.map(({ from }) => from)).toEqual([CAROL])
+    expect(engine.pending().transactions).toHaveLength(1)
+
+    for (let i = 1; i <= 3; i++) await send(engine, { to: BOB, value: 1n, gas: 21_000n, nonce: i }, carol)
+    engine.limitData!({ transactionBytes: 0n, blockBytes: 250n })
+    expect((await next(engine)).transactions).toHaveLength(2)
+    engine.limitData!({ transactionBytes: 0n, blockBytes: 0n })
+    expect((await next(engine)).transactions).toHaveLength(2)
+    expect(engine.pending().transactions).toHaveLength(0)
+  })
+
   test('take required transactions in order, and fail as a whole when one is invalid', async () => {
     const engine = await openEngine()
     const [first, second] = [

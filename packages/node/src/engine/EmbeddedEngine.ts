@@ -19,7 +19,7 @@ import { createBlockReader } from './BlockReader.ts'
 import type { CallLimits } from './Calls.ts'
 import { createChainReads } from './ChainReads.ts'
 import { openChainStore, type StoredBlock } from './ChainStore.ts'
-import type { BlockRecord, Genesis, InspectableEngine, PayloadAttributes } from './Engine.ts'
+import type { BlockRecord, DataLimits, Genesis, InspectableEngine, PayloadAttributes } from './Engine.ts'
 import {
   createForkChoice,
   type FinishedBlock,
@@ -133,14 +133,17 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   }
 
   const fillTimeMaxMs = options.buildTimeMaxMs ?? BUILD_TIME_MAX_MS
-  /** @param taken - The hashes of what earlier calls took for this block. */
+  let dataLimits: DataLimits = { transactionBytes: 0n, blockBytes: 0n }
+  const isBeyond = (limit: bigint, bytes: bigint): boolean => limit > 0n && bytes > limit
+  /** @param taken - What earlier calls took for this block, with its bytes on L1. */
   const takeFromPool = async (
     block: BlockExecution,
     timeMaxMs: number,
     dropped: Hex[],
-    taken: Set<Hex>,
+    taken: Map<Hex, bigint>,
   ): Promise<void> => {
     const startedMs = clock.nowMs()
+    let takenBytes = [...taken.values()].reduce((sum, bytes) => sum + bytes, 0n)
     let turnMs = startedMs
     const selection = pool.select(block.context.baseFeePerGas)
     for (let next = selection.next(); next !== undefined; next = selection.next()) {
@@ -150,13 +153,21 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
         selection.accepted()
         continue
       }
+      const bytes = L1Cost.estimatedDataBytes(next.compressedLength)
+      const { transactionBytes, blockBytes } = dataLimits
+      if (isBeyond(transactionBytes, bytes) || isBeyond(blockBytes, takenBytes + bytes)) {
+        // it waits, and what its sender sent after it
+        selection.refused()
+        continue
+      }
       if (nowMs - turnMs > TURN_MS) {
         await new Promise(setImmediate)
         turnMs = clock.nowMs()
       }
       try {
         await block.execute(next)
-        taken.add(next.hash)
+        taken.set(next.hash, bytes)
+        takenBytes += bytes
         selection.accepted()
       } catch (error) {
         selection.refused()
@@ -187,7 +198,7 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
       await block.execute(toExecutable(raw, crypto, sender))
     }
     const dropped: Hex[] = []
-    const taken = new Set<Hex>()
+    const taken = new Map<Hex, bigint>()
     return {
       fill: (timeMaxMs) => takeFromPool(block, timeMaxMs, dropped, taken),
       finish: () => ({ executed: block.finish(), dropped }),
@@ -293,6 +304,9 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     totalBalance: () => total,
     setSafe: (number) => store.setMark('safe', blocks.required(number).record.number),
     setFinalized: (number) => store.setMark('finalized', blocks.required(number).record.number),
+    limitData(limits) {
+      dataLimits = limits
+    },
     onBlock(listener) {
       blockListeners.add(listener)
       return () => blockListeners.delete(listener)

@@ -311,6 +311,8 @@ export type Engine = {
   totalBalance(): bigint
   setSafe(number: bigint): void
   setFinalized(number: bigint): void
+  /** Slows down what the pool puts into blocks; what is forced into them is not held up. @see op-geth, `miner_setMaxDASize`. */
+  limitData?(limits: DataLimits): void
   safe(): BlockRecord
   finalized(): BlockRecord
   /** Calls `listener` after each block became durable. @returns what stops it. */
@@ -318,6 +320,9 @@ export type Engine = {
   onPending(listener: (hash: Hex) => void): () => void
   close(): Promise<void>
 }
+
+/** How much data for L1 the pool may put into blocks, as estimated by the L1 fee's rule; 0 is no limit. */
+export type DataLimits = { readonly transactionBytes: bigint; readonly blockBytes: bigint }
 
 /**
  * What a rollup's services need of an engine: the blocks, not the state. Other processes' engines offer it as well.
@@ -332,6 +337,7 @@ export type ChainEngine = Pick<
   | 'outputRoot'
   | 'setSafe'
   | 'setFinalized'
+  | 'limitData'
   | 'safe'
   | 'finalized'
   | 'onBlock'

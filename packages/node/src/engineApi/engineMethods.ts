@@ -200,6 +200,14 @@ export function createEngineMethods(dependencies: EngineMethodsDependencies): Me
   const names = Object.keys(methods)
   return {
     ...methods,
+    // not of the Engine API, but on its port: who reaches it drives this engine. op-batcher slows a sequencer down by it
+    miner_setMaxDASize: ([transaction, block]) => {
+      engine.limitData?.({
+        transactionBytes: Params.quantity(transaction, 'maxTxSize'),
+        blockBytes: Params.quantity(block, 'maxBlockSize'),
+      })
+      return true
+    },
     engine_exchangeCapabilities: ([theirs]) => {
       Params.array(theirs, 'capabilities', 1_000)
       return names

@@ -1,6 +1,8 @@
 import type { Hex } from '@openledger/primitives'
 import { hexToBytes, L1Info, type L1InfoValues } from '@openledger/rollup'
-import type { BlockRecord } from '../engine/Engine.ts'
+
+/** Of a block, what its first transaction was called with. */
+type WithL1Info = { readonly transactions: readonly { readonly input: Hex }[] }
 
 /** The L1 block that an L2 block stands on. */
 export type L1Origin = {
@@ -16,7 +18,7 @@ export type L1Origin = {
  * @throws {L1Info.InvalidL1InfoError}
  */
 export function l1OriginOf(
-  block: Pick<BlockRecord, 'number' | 'transactions'>,
+  block: WithL1Info & { readonly number: bigint },
   genesis: { readonly number: number; readonly hash: Hex },
 ): L1Origin {
   if (block.number === 0n) return { number: BigInt(genesis.number), hash: genesis.hash, sequenceNumber: 0n }
@@ -24,5 +26,5 @@ export function l1OriginOf(
 }
 
 /** Reads what an L2 block other than the first tells of its origin. @throws {L1Info.InvalidL1InfoError} */
-export const l1InfoOf = (block: Pick<BlockRecord, 'transactions'>): L1InfoValues =>
+export const l1InfoOf = (block: WithL1Info): L1InfoValues =>
   L1Info.decode(hexToBytes(block.transactions[0]?.input ?? '0x'))

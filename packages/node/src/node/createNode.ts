@@ -13,23 +13,21 @@ import { deployL2, developmentParameters, type Funding, type L2Parameters } from
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
-import * as Jwt from '../engineApi/Jwt.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
 import { createProposer } from '../proposer/createProposer.ts'
-import { createAdminMethods } from '../rpc/adminMethods.ts'
-import { createRpcServer } from '../rpc/createRpcServer.ts'
 import type { RateLimit } from '../rpc/RateLimit.ts'
-import { createSequencer } from '../sequencer/Sequencer.ts'
+import { createSequencer, type Sequencer } from '../sequencer/Sequencer.ts'
 import { derivationConfigOf } from '../verifier/derivationConfig.ts'
-import type { Verifier } from '../verifier/Verifier.ts'
+import { caughtUp } from './caughtUp.ts'
 import { lockDirectory } from './DirectoryLock.ts'
 import * as DurableFile from './DurableFile.ts'
 import { createExclusive } from './Exclusive.ts'
 import { type Logger, silentLogger } from './Logger.ts'
 import { type Loop, problemsOf } from './Loop.ts'
+import { type AdminOptions, serveAdmin } from './serveAdmin.ts'
 import { serveRpc } from './serveRpc.ts'
 import { startVerifier } from './startVerifier.ts'
 
@@ -79,12 +77,7 @@ export type NodeOptions = {
     /** How much one address may ask of JSON-RPC; by default callers elsewhere get {@link RATE_LIMIT}. */
     readonly rateLimit?: RateLimit
     /** Serves op-node's `admin_` methods on loopback to who has the token's secret. */
-    readonly admin?: {
-      /** 0 takes a free one. */
-      readonly port: number
-      /** A file of 64 hexadecimal digits, made when missing. Default `admin.hex` in the directory. */
-      readonly jwtSecretPath?: string
-    }
+    readonly admin?: AdminOptions
     /** An output root every so many blocks. */
     readonly submissionInterval?: number
     readonly finalizationPeriodSeconds?: number
@@ -118,6 +111,7 @@ export type Node = AsyncDisposable & {
   readonly adminUrl?: string
   readonly engine: Engine
   readonly l1: L1
+  readonly sequencer: Sequencer
   /** What does not work at the moment, by service; empty when all is well. */
   readonly problems: () => Readonly<Record<string, string>>
   readonly close: () => Promise<void>
@@ -236,59 +230,73 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   stack.defer(() => sequencer.stop())
   let adminUrl: string | undefined
   if (l2.admin !== undefined) {
-    const secret = Jwt.readSecret(l2.admin.jwtSecretPath ?? join(directory, 'admin.hex'))
-    const admin = await createRpcServer({
+    const { admin } = l2
+    const crypto = await loadCrypto()
+    const served = await serveAdmin({
+      admin,
+      directory,
       engine,
-      methods: createAdminMethods({ engine, sequencer, exclusively, crypto: await loadCrypto() }),
-      port: l2.admin.port,
-      refusalOf: (authorization) => Jwt.refusalOf(authorization, secret, clock.nowMs() / 1_000),
+      sequencer,
+      exclusively,
+      crypto,
+      clock,
       logger,
     })
-    stack.use(admin)
-    adminUrl = admin.url
+    stack.use(served)
+    adminUrl = served.url
   }
   const runs = (service: 'batcher' | 'proposer' | 'challenger'): boolean =>
     l2.without?.includes(service) !== true
-  const services: Record<string, Loop> = { sequencer, verifier }
+  const services: Record<string, Pick<Loop, 'lastError'>> = { sequencer, verifier }
+  const run = (name: string, service: Loop): void => {
+    services[name] = service
+    stack.defer(service.stop)
+  }
   if (runs('batcher')) {
-    services['batcher'] = createBatcher({
-      engine,
-      l1,
-      verifier,
-      rollupConfig,
-      account: keys.batcher,
-      intervalSeconds: l2.batchIntervalSeconds ?? 4,
-      batches: l2.batches ?? 'span',
-      batchData: l2.batchData ?? 'calldata',
-      kzg,
-      logger,
-    })
-    stack.defer(services['batcher'].stop)
+    run(
+      'batcher',
+      createBatcher({
+        engine,
+        l1,
+        verifier,
+        rollupConfig,
+        account: keys.batcher,
+        intervalSeconds: l2.batchIntervalSeconds ?? 4,
+        batches: l2.batches ?? 'span',
+        batchData: l2.batchData ?? 'calldata',
+        kzg,
+        logger,
+      }),
+    )
   }
   const { outputOracle, portal } = l1Deployment
   const bondMaxWei = CHALLENGE_BONDS_MAX * (l2.challengeBondWei ?? CHALLENGE_BOND_WEI)
   if (runs('proposer')) {
-    services['proposer'] = createProposer({
-      engine,
-      l1,
-      outputOracle,
-      account: keys.proposer,
-      defence: { portal, bondMaxWei },
-      logger,
-    })
-    stack.defer(services['proposer'].stop)
+    run(
+      'proposer',
+      createProposer({
+        engine,
+        l1,
+        outputOracle,
+        account: keys.proposer,
+        defence: { portal, bondMaxWei },
+        logger,
+      }),
+    )
   }
   if (runs('challenger')) {
-    services['challenger'] = createChallenger({
-      engine,
-      verifier,
-      l1,
-      portal,
-      account: keys.challenger,
-      bondMaxWei,
-      logger,
-    })
-    stack.defer(services['challenger'].stop)
+    run(
+      'challenger',
+      createChallenger({
+        engine,
+        verifier,
+        l1,
+        portal,
+        account: keys.challenger,
+        bondMaxWei,
+        logger,
+      }),
+    )
   }
 
   const deployment = await deployL2({
@@ -328,6 +336,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     ...(adminUrl === undefined ? {} : { adminUrl }),
     engine,
     l1,
+    sequencer,
     problems: () => problemsOf(services),
     close,
     [Symbol.asyncDispose]: close,
@@ -392,22 +401,6 @@ async function catchUp({
     if (number !== last) movedAt = performance.now()
     last = number
     if (performance.now() - movedAt > CATCH_UP_STALL_MS) throw new NodeStalledError(number, lastError())
-  }
-}
-
-/** Waits until the verifier has read all of L1; for nothing when it cannot, because a sequencer goes on without. */
-async function caughtUp(verifier: Verifier, logger: Logger): Promise<void> {
-  let last = verifier.wanted()
-  let movedAt = performance.now()
-  while (!verifier.isCaughtUp()) {
-    await delay(CATCH_UP_POLL_MS)
-    const wanted = verifier.wanted()
-    if (wanted !== last) movedAt = performance.now()
-    last = wanted
-    if (performance.now() - movedAt > CATCH_UP_STALL_MS) {
-      logger.warn({ l1Block: wanted.toString() }, 'L1 cannot be read to its end; sequencing begins without')
-      return
-    }
   }
 }
 

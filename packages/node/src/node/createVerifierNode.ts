@@ -3,17 +3,26 @@ import { join } from 'node:path'
 import { BaseError, type Clock, systemClock } from '@openledger/primitives'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
 import type { LocalAccount } from 'viem'
+import { type BatchData, createBatcher } from '../batcher/createBatcher.ts'
+import { createBlockFollower } from '../batcher/createBlockFollower.ts'
 import { type Challenger, createChallenger } from '../challenger/createChallenger.ts'
+import { openOutputOracle } from '../challenger/OutputOracle.ts'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { connectL1 } from '../l1/L1.ts'
+import { createL1View } from '../l1/L1View.ts'
+import { createProposer } from '../proposer/createProposer.ts'
 import { serverError } from '../rpc/RpcError.ts'
+import { createSequencer, type Sequencer } from '../sequencer/Sequencer.ts'
+import { derivationConfigOf } from '../verifier/derivationConfig.ts'
+import { caughtUp } from './caughtUp.ts'
 import { lockDirectory } from './DirectoryLock.ts'
 import { createExclusive } from './Exclusive.ts'
 import { type Logger, silentLogger } from './Logger.ts'
 import { type Loop, problemsOf } from './Loop.ts'
+import { type AdminOptions, serveAdmin } from './serveAdmin.ts'
 import { serveRpc } from './serveRpc.ts'
 import { startVerifier } from './startVerifier.ts'
 
@@ -31,6 +40,22 @@ export type VerifierNodeOptions = {
   readonly rpc?: { readonly port?: number; readonly host?: string }
   /** Where transactions go that are sent to this node; without it they are refused. */
   readonly sequencerRpcUrl?: string
+  /** Builds blocks, at once or when it is told to by {@link VerifierNode.sequencer}; transactions sent here go into its pool. */
+  readonly sequencer?: {
+    readonly starts: 'now' | 'when told'
+    /** Where it is told to; without it only by this process. */
+    readonly admin?: AdminOptions
+  }
+  /** Publishes the blocks of a sequencer: this node's own, or another's by its JSON-RPC. */
+  readonly batcher?: {
+    readonly account: LocalAccount
+    readonly sequencerRpcUrl?: string
+    readonly intervalSeconds?: number
+    readonly batches?: 'span' | 'singular'
+    readonly batchData?: BatchData
+  }
+  /** Proposes the output roots of derived blocks, and answers false challenges up to that bond. */
+  readonly proposer?: { readonly account: LocalAccount; readonly bondMaxWei: bigint }
   /** Compares the outputs on L1 with the derived chain; with an account it removes wrong ones. */
   readonly challenger?: { readonly account?: LocalAccount; readonly bondMaxWei: bigint }
   readonly clock?: Clock
@@ -47,12 +72,15 @@ export type VerifierNode = AsyncDisposable & {
     readonly isCaughtUp: boolean
   }
   readonly challenger?: Challenger
+  readonly sequencer?: Sequencer
+  readonly adminUrl?: string
   readonly problems: () => Readonly<Record<string, string>>
   readonly close: () => Promise<void>
 }
 
 /**
- * Starts a node that believes nobody but L1: it derives the chain from there, executes it, and answers JSON-RPC.
+ * Starts a node that believes nobody but L1: it derives the chain from there, executes it, and answers JSON-RPC. Sequencer,
+ * batcher, proposer and challenger can run on it, one or several.
  *
  * @throws {GenesisHashError} when genesis and rollup configuration are not of one chain.
  * @throws {DirectoryLockedError | L1UnreachableError | L1ChainMismatchError}
@@ -75,6 +103,7 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
   const { hash } = engine.block(0n)!
   if (hash !== rollupConfig.genesis.l2.hash) throw new GenesisHashError(rollupConfig.genesis.l2.hash, hash)
 
+  const exclusively = createExclusive()
   const kzg = createKzgService()
   stack.defer(kzg.close)
   const verifier = startVerifier({
@@ -83,13 +112,13 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     l1,
     ...(options.l1.beaconUrl === undefined ? {} : { beaconUrl: options.l1.beaconUrl }),
     rollupConfig,
-    exclusively: createExclusive(),
+    exclusively,
     crypto: await loadCrypto(),
     kzg,
     logger,
   })
   stack.defer(verifier.stop)
-  const services: Record<string, Loop> = { verifier }
+  const services: Record<string, Pick<Loop, 'lastError'>> = { verifier }
   const challenger =
     options.challenger === undefined
       ? undefined
@@ -105,13 +134,95 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     services['challenger'] = challenger
     stack.defer(challenger.stop)
   }
+  const portal = rollupConfig.deposit_contract_address
+  const config = derivationConfigOf(rollupConfig)
+  let sequencer: Sequencer | undefined
+  let adminUrl: string | undefined
+  if (options.sequencer !== undefined) {
+    sequencer = createSequencer({
+      engine,
+      l1: createL1View({
+        l1,
+        portal,
+        systemConfig: rollupConfig.l1_system_config_address,
+        genesis: { number: config.genesis.l1.number, systemConfig: config.genesis.systemConfig },
+      }),
+      config,
+      exclusively,
+      clock,
+      logger,
+    })
+    services['sequencer'] = sequencer
+    stack.defer(sequencer.stop)
+    const { admin } = options.sequencer
+    if (admin !== undefined) {
+      const crypto = await loadCrypto()
+      const served = await serveAdmin({
+        admin,
+        directory,
+        engine,
+        sequencer,
+        exclusively,
+        crypto,
+        clock,
+        logger,
+      })
+      stack.use(served)
+      adminUrl = served.url
+    }
+    if (options.sequencer.starts === 'now') {
+      // what L1 tells already comes before anything new
+      await caughtUp(verifier, logger)
+      sequencer.start()
+    }
+  }
+  if (options.batcher !== undefined) {
+    const { sequencerRpcUrl, intervalSeconds = 4, ...batcherOptions } = options.batcher
+    const blocks =
+      sequencerRpcUrl === undefined
+        ? engine
+        : await createBlockFollower({ url: sequencerRpcUrl, derived: engine.safe, logger })
+    if ('stop' in blocks) {
+      services['follower'] = blocks
+      stack.defer(blocks.stop)
+    }
+    const batcher = createBatcher({
+      engine: blocks,
+      l1,
+      verifier,
+      rollupConfig,
+      intervalSeconds,
+      kzg,
+      logger,
+      ...batcherOptions,
+    })
+    services['batcher'] = batcher
+    stack.defer(batcher.stop)
+  }
+  if (options.proposer !== undefined) {
+    const { account, bondMaxWei } = options.proposer
+    const { oracle } = await openOutputOracle(l1, portal)
+    const proposer = createProposer({
+      engine,
+      l1,
+      outputOracle: oracle,
+      account,
+      defence: { portal, bondMaxWei },
+      logger,
+    })
+    services['proposer'] = proposer
+    stack.defer(proposer.stop)
+  }
   const rpc = await serveRpc({
     engine,
     l1,
     genesis,
     rollupConfig,
     ...options.rpc,
-    overrides: { eth_sendRawTransaction: ([raw]) => forward(options.sequencerRpcUrl, raw) },
+    overrides:
+      sequencer === undefined
+        ? { eth_sendRawTransaction: ([raw]) => forward(options.sequencerRpcUrl, raw) }
+        : {},
     clock,
     logger,
   })
@@ -132,6 +243,8 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
       isCaughtUp: verifier.isCaughtUp(),
     }),
     ...(challenger === undefined ? {} : { challenger }),
+    ...(sequencer === undefined ? {} : { sequencer }),
+    ...(adminUrl === undefined ? {} : { adminUrl }),
     problems: () => problemsOf(services),
     close,
     [Symbol.asyncDispose]: close,
