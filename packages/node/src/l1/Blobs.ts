@@ -70,7 +70,7 @@ export type BlobReader = (
 const FETCH_TIMEOUT_MS = 20_000
 
 /**
- * Creates a reader of a beacon API's `/eth/v1/beacon/blobs`, which believes nothing: every blob is committed to again.
+ * Creates a reader of a beacon API's `/eth/v1/beacon/blobs`, or `blob_sidecars` where that is not there, which believes nothing: every blob is committed to again.
  *
  * anvil serves the same path with the block's number for a slot and knows no slot time.
  *
@@ -81,24 +81,35 @@ export function createBlobReader(url: string, kzg: Pick<KzgService, 'commitmentO
     const response = await fetch(`${url.replace(/\/$/, '')}${path}`, {
       signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
     })
-    if (!response.ok) throw new BeaconError(url, path, `status ${response.status}`)
+    if (!response.ok) throw new BeaconError(url, path, `status ${response.status}`, response.status)
     return ((await response.json()) as { readonly data: unknown }).data
   }
   let slots: Promise<((contents: L1Contents) => bigint) | undefined> | undefined
   /** How the endpoint counts slots; anvil has genesis but no configuration. */
   const loadSlots = async (): Promise<((contents: L1Contents) => bigint) | undefined> => {
-    const spec = await get('/eth/v1/config/spec').catch(() => undefined)
+    const spec = await get('/eth/v1/config/spec').catch(absent)
     if (spec === undefined) return undefined
     const { genesis_time } = (await get('/eth/v1/beacon/genesis')) as { readonly genesis_time: string }
     const seconds = BigInt((spec as { readonly SECONDS_PER_SLOT: string }).SECONDS_PER_SLOT)
     return ({ block }) => (block.timestamp - BigInt(genesis_time)) / seconds
   }
+  /** Nodes before Fulu have no such path, but the blobs in their sidecars. */
+  const blobsOf = async (slot: bigint, hashes: readonly Hex[]): Promise<readonly Hex[]> => {
+    const query = hashes.map((hash) => `versioned_hashes=${hash}`).join('&')
+    const given = await get(`/eth/v1/beacon/blobs/${slot}?${query}`).catch(absent)
+    if (given !== undefined) return given as readonly Hex[]
+    const sidecars = (await get(`/eth/v1/beacon/blob_sidecars/${slot}`)) as readonly { readonly blob: Hex }[]
+    return sidecars.map(({ blob }) => blob)
+  }
   return async (contents, hashes) => {
-    slots ??= loadSlots()
+    slots ??= loadSlots().catch((error: unknown) => {
+      // what is down now may answer the next time
+      slots = undefined
+      throw error
+    })
     const slotOf = await slots
     const slot = slotOf === undefined ? contents.block.number : slotOf(contents)
-    const query = hashes.map((hash) => `versioned_hashes=${hash}`).join('&')
-    const given = (await get(`/eth/v1/beacon/blobs/${slot}?${query}`)) as readonly Hex[]
+    const given = await blobsOf(slot, hashes)
     const found = new Map<Hex, Uint8Array>()
     for (const hex of given) {
       const blob = hexToBytes(hex)
@@ -120,13 +131,21 @@ export class KzgError extends BaseError {
   }
 }
 
+/** @returns `undefined` when the endpoint has no such path; anything else is thrown on. */
+function absent(error: unknown): undefined {
+  if (error instanceof BeaconError && (error.status === 404 || error.status === 410)) return undefined
+  throw error
+}
+
 export class BeaconError extends BaseError {
-  constructor(url: string, path: string, got: string) {
+  readonly status: number
+  constructor(url: string, path: string, got: string, status: number) {
     super({
       code: 'l1.beacon',
       message: `Expected blobs from the beacon API at ${url}, ${path} answered ${got}: name an endpoint that keeps the blobs of that time.`,
       context: { url, path, got },
       severity: 'retry',
     })
+    this.status = status
   }
 }
