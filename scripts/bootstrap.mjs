@@ -35,6 +35,7 @@ const node = (...args) => ['node', '--disable-warning=ExperimentalWarning', ...a
 const commands = (rest) => ({
   start: [node('scripts/start.ts', ...rest)],
   worker: [node('apps/server/src/worker.ts', ...rest)],
+  replica: [node('apps/server/src/replica.ts', ...rest)],
   tour: [node('apps/cli/src/main.ts', 'tour', ...rest)],
   openledger: [node('apps/cli/src/main.ts', ...rest)],
   generate: [node('scripts/generate.ts', ...rest)],

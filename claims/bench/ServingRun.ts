@@ -175,6 +175,7 @@ export async function createRunner({
       prefillTokensPerStepMax: 512,
       prefixBytesMax: 2 ** 26,
       guessedStepTokensMax: 16,
+      parkedBytesMax: 256 * 2 ** 20,
     },
   )
   let nextId = 0

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { Adapter, CheckpointFolder, createRandom, loraTargets, Safetensors } from '@openledger/model'
-import { createOpenLora, QueueFullError, type ServedModel } from '@openledger/openlora'
+import {
+  type AnswerForm,
+  createOpenLora,
+  type GenerateRequest,
+  QueueFullError,
+  type ServedModel,
+} from '@openledger/openlora'
 import { createDiskBlobs } from '@openledger/store'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 
@@ -17,7 +23,24 @@ const STUCK_MS = 60_000
 /** Memory may grow by this share from the second quarter of the run to the last. */
 const GROWTH_MAX = 0.1
 
-type Counts = Record<'finished' | 'cancelled' | 'refused' | 'lost' | 'hostile' | 'kills' | 'updates', number>
+const KINDS = ['token', 'vault']
+/** A form that some answers are held to. */
+const FORM: AnswerForm = {
+  json: {
+    isStrict: true,
+    schema: {
+      type: 'object',
+      properties: { kind: { enum: KINDS }, decimals: { type: 'integer', minimum: 0, maximum: 18 } },
+      required: ['kind', 'decimals'],
+      additionalProperties: false,
+    },
+  },
+}
+
+type Counts = Record<
+  'finished' | 'held' | 'cancelled' | 'refused' | 'lost' | 'hostile' | 'kills' | 'updates',
+  number
+>
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
@@ -55,6 +78,7 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
   const failures = new Set<string>()
   const counts: Counts = {
     finished: 0,
+    held: 0,
     cancelled: 0,
     refused: 0,
     lost: 0,
@@ -120,7 +144,15 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
         STUCK_MS,
       )
       try {
-        const request = { model: name, caller, prompt, outputTokensMax: 1 + random.below(40) }
+        const isHeld = random.next() < 0.2
+        const request: GenerateRequest = {
+          model: name,
+          caller,
+          prompt,
+          outputTokensMax: 1 + random.below(40),
+          priority: random.below(2),
+          ...(isHeld ? { form: FORM } : {}),
+        }
         const generation = openLora.generate(await openLora.prepare(request), { signal: left.signal })
         let streamed = ''
         let count = 0
@@ -135,7 +167,12 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
         if (isHostile) failures.add(`the adapter with ${name} answered`)
         if (result.finishReason === 'cancelled') counts.cancelled++
         else counts.finished++
-        const key = `${version.adapterCid} ${prompt}`
+        if (isHeld && result.finishReason === 'stop') {
+          const { kind } = JSON.parse(result.text) as { kind: string }
+          if (!KINDS.includes(kind)) failures.add(`an answer does not keep its form: ${result.text}`)
+          counts.held++
+        }
+        const key = `${version.adapterCid} ${isHeld} ${prompt}`
         const before = known.get(key) ?? ''
         if (models.get(name) === version) {
           const shorter = Math.min(before.length, result.text.length)
@@ -181,7 +218,8 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
       }),
     )
     for (const timer of [sampling, updating, killing]) clearInterval(timer)
-    const { running, waiting, adapters } = await openLora.metrics()
+    const { running, waiting, parked, parkings, adapters } = await openLora.metrics()
+    if (parked > 0) failures.add(`${parked} answers are left parked`)
     if (running + waiting > 0) failures.add(`${running + waiting} requests are left after their callers`)
     await openLora.close()
     const quarter = Math.floor(rss.length / 4)
@@ -204,12 +242,13 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
           ['tokens, each answer charged once', tokens],
           ['adapters in memory at the end, MiB', (adapters.heldBytes / 2 ** 20).toFixed(1)],
           ['adapters that left memory', adapters.evictions],
+          ['answers parked and resumed by the last engine', parkings],
           ['memory of the process in the second quarter, MiB', (early / 2 ** 20).toFixed(0)],
           ['memory of the process in the last quarter, MiB', (late / 2 ** 20).toFixed(0)],
         ]),
         '',
         `${seconds} s, ${CALLERS} callers on ${ROWS} rows, ${MODELS} models of three ranks, room for a third of them. A fifth of the ` +
-          'callers leaves within an answer; one request in twenty names a hostile adapter; models are published anew every 2 s; a ' +
+          'callers leaves within an answer; a fifth of the answers is held to a JSON schema, and half are less urgent than the others; one request in twenty names a hostile adapter; models are published anew every 2 s; a ' +
           'thread (engine, adapters or attribution) is killed at intervals. *Lost* answers failed with the thread that made them.',
       ].join('\n'),
     }

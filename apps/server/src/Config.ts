@@ -5,6 +5,9 @@ import { z } from 'zod'
 const root = join(import.meta.dirname, '../../..')
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
 
+/** Name of the base on the OpenAI interface. */
+export const BASE_NAME = 'openledger-base'
+
 /** Every setting of the server: the variable's name is `OPENLEDGER_` and the key in upper snake case. */
 export const configSchema = z.object({
   dataDirectory: z
@@ -90,6 +93,12 @@ export const configSchema = z.object({
     .default(3_600)
     .describe('Credits for more than 1,024 accounts are gathered for so long'),
   servingRows: z.coerce.number().int().min(1).max(256).default(8).describe('Requests decoded in one batch'),
+  drainSeconds: z.coerce
+    .number()
+    .min(0)
+    .max(600)
+    .default(25)
+    .describe('Told to stop, the server gives answers in the making so long to end'),
   basePrecision: z
     .enum(['f32', 'int4'])
     .default('f32')
@@ -104,6 +113,16 @@ export const configSchema = z.object({
     .string()
     .optional()
     .describe('Folder that those servers read too, for adapters; by default in the data directory'),
+  replicaUrls: z
+    .string()
+    .optional()
+    .describe('Replicas of this engine that answer too (`npm run replica`), separated by commas'),
+  replicaSecret: z.string().min(16).optional().describe('What servers and replicas know of each other'),
+  replicaPort: port(8090).describe('Port of a replica'),
+  otlpUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('OpenTelemetry collector for traces of answers, over OTLP/HTTP; else none are made'),
   seed: z
     .enum(['on', 'off'])
     .default('on')
@@ -116,7 +135,13 @@ export const configSchema = z.object({
 
 export type Config = z.infer<typeof configSchema>
 
-const SECRETS: readonly (keyof Config)[] = ['s3SecretAccessKey', 'databaseUrl', 'l1RpcUrl', 'l1BeaconUrl']
+const SECRETS: readonly (keyof Config)[] = [
+  's3SecretAccessKey',
+  'replicaSecret',
+  'databaseUrl',
+  'l1RpcUrl',
+  'l1BeaconUrl',
+]
 
 /** Names the variable that sets a key: `dataDirectory` is `OPENLEDGER_DATA_DIRECTORY`. */
 export const variableOf = (key: string): string =>

@@ -13,7 +13,7 @@ import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createJobs } from '@openledger/store'
 import type { Logger } from 'pino'
 import { createPublicClient, createWalletClient, http, type LocalAccount } from 'viem'
-import type { Config } from './Config.ts'
+import { BASE_NAME, type Config } from './Config.ts'
 import { chosenNetwork } from './chosenNetwork.ts'
 import { createBlobs } from './createBlobs.ts'
 import { createSeed } from './Seed.ts'
@@ -27,7 +27,6 @@ export type Server = AsyncDisposable & {
   readonly close: () => Promise<void>
 }
 
-const BASE_NAME = 'openledger-base'
 const PAGE = join(import.meta.dirname, '../../web/dist')
 
 /**
@@ -160,6 +159,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     seed: () => seedStatus(),
     chainProblems: node.problems,
     clock: systemClock,
+    otlpUrl: config.otlpUrl,
     logger: logger.child({ part: 'api' }),
   })
   stack.defer(api.close)
@@ -185,10 +185,20 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     void seed.run()
   }
 
+  /** Finishes what callers wait for and brings it on chain; what the chain refuses now is settled at the next start. */
+  const drain = async (): Promise<void> => {
+    const withinMs = config.drainSeconds * 1_000
+    await api.drain(withinMs)
+    const settled = settlement.settler.settle().catch((error: unknown) => {
+      logger.warn({ reason: (error as Error).message }, 'receipts are left to settle at the next start')
+    })
+    // a chain that does not move must not keep the server from stopping
+    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, withinMs).unref())])
+  }
   const services = stack.move()
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= services.disposeAsync()
+    closed ??= drain().finally(() => services.disposeAsync())
     return closed
   }
   return { url, close, [Symbol.asyncDispose]: close }

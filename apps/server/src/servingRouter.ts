@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Adapter, AdapterFolder, type LlamaConfig, parseConfig } from '@openledger/model'
 import {
   AdapterHashMismatchError,
+  createReplicaBackend,
   createRouter,
   createVllmBackend,
   type OpenLora,
@@ -10,16 +11,22 @@ import {
 } from '@openledger/openlora'
 import type { Blobs } from '@openledger/store'
 import type { Config } from './Config.ts'
+import { ReplicaSecretMissingError } from './createReplica.ts'
 
-/** Spreads answers over the engine of this process and the vLLM servers of the configuration; attribution stays here. */
+/**
+ * Spreads answers over the engine of this process, its replicas and the vLLM servers of the configuration; attribution stays
+ * here.
+ * @throws {ReplicaSecretMissingError}
+ */
 export function createServingRouter(
   openLora: OpenLora,
   config: Config,
   blobs: Pick<Blobs, 'get'>,
 ): Pick<Router, 'generate' | 'close'> {
   const { baseModel, dataDirectory } = config
-  const urls = (config.vllmUrls ?? '').split(',').filter((url) => url !== '')
-  if (urls.length === 0) return { generate: openLora.generate, close: () => {} }
+  const urls = listOf(config.vllmUrls)
+  const replicaUrls = listOf(config.replicaUrls)
+  if (urls.length + replicaUrls.length === 0) return { generate: openLora.generate, close: () => {} }
   const directory = config.vllmAdapterDirectory ?? join(dataDirectory, 'adapters')
   let read: Promise<LlamaConfig> | undefined
   const place = async ({ adapterCid, adapterHash }: { adapterCid: string; adapterHash: `0x${string}` }) => {
@@ -39,5 +46,12 @@ export function createServingRouter(
   }
   const { tokenizer, baseName } = openLora
   const remote = urls.map((url) => createVllmBackend({ url, baseName, place, tokenizer }))
-  return createRouter([local, ...remote])
+  const { replicaSecret: secret } = config
+  const replicas = replicaUrls.map((url) => {
+    if (secret === undefined) throw new ReplicaSecretMissingError()
+    return createReplicaBackend({ url, secret, baseHash: openLora.baseHash })
+  })
+  return createRouter([local, ...replicas, ...remote])
 }
+
+const listOf = (urls: string | undefined): string[] => (urls ?? '').split(',').filter((url) => url !== '')

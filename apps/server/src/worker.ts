@@ -4,6 +4,7 @@ import { createDatabase, createJobs } from '@openledger/store'
 import { pino } from 'pino'
 import { readConfig } from './Config.ts'
 import { createBlobs } from './createBlobs.ts'
+import { runUntilStopped } from './runUntilStopped.ts'
 
 class DatabaseMissingError extends BaseError {
   constructor() {
@@ -19,7 +20,7 @@ class DatabaseMissingError extends BaseError {
  * The program that only trains: takes runs from the database that a server uses, until it is told to stop. Any number of them
  * may run, on any machine that reaches the database and the blobs.
  */
-try {
+await runUntilStopped(async () => {
   const config = readConfig(process.env)
   if (config.databaseUrl === undefined) throw new DatabaseMissingError()
   const logger = pino({ level: config.logLevel }).child({ part: 'worker', pid: process.pid })
@@ -40,21 +41,5 @@ try {
   )
   await worker.work()
   logger.info({}, 'takes training runs')
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      jobs
-        .stop()
-        .then(database.close)
-        .then(
-          () => process.exit(0),
-          (error: unknown) => {
-            console.error(error)
-            process.exit(1)
-          },
-        )
-    })
-  }
-} catch (error) {
-  console.error(error instanceof BaseError ? `openledger: ${error.message}` : error)
-  process.exit(1)
-}
+  return { close: () => jobs.stop().then(database.close) }
+})

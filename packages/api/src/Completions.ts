@@ -40,6 +40,8 @@ const refused = {
 /** Answers to one prompt. */
 const CHOICES_MAX = 16
 const TOOLS_MAX = 128
+/** Where `service_tier: "flex"` stands: behind all that is asked without. */
+const FLEX_PRIORITY = 10
 
 const common = {
   ...refused,
@@ -60,6 +62,11 @@ const common = {
   user: z.string().max(512).nullish(),
   /** Beyond OpenAI's interface, as vLLM has them. */
   top_k: z.number().int().min(0).nullish(),
+  /** Smaller goes first; below 0 would be taken from others. */
+  priority: z.number().int().min(0).max(100).nullish(),
+  service_tier: z.enum(['auto', 'default', 'flex', 'priority', 'scale']).nullish(),
+  /** Ours: the answer ends with what it is then. */
+  within_ms: z.number().int().min(1).max(600_000).nullish(),
   repetition_penalty: z.number().gt(0).max(2).nullish(),
 }
 
@@ -253,7 +260,7 @@ export function fromCompletion(request: CompletionRequest, caller: string): Gene
 function optionsOf(
   request: ChatRequest | CompletionRequest,
   outputTokensMax: number | undefined,
-): Pick<GenerateRequest, 'outputTokensMax' | 'stop' | 'sampling'> {
+): Pick<GenerateRequest, 'outputTokensMax' | 'stop' | 'sampling' | 'priority' | 'withinMs'> {
   const stop = typeof request.stop === 'string' ? [request.stop] : (request.stop ?? [])
   const sampling: Partial<SamplingOptions> = {
     temperature: request.temperature ?? 1,
@@ -265,5 +272,11 @@ function optionsOf(
     logitBias: Object.entries(request.logit_bias ?? {}).map(([id, bias]) => [Number(id), bias] as const),
     seed: request.seed ?? randomInt(2 ** 31),
   }
-  return { stop, sampling, ...(outputTokensMax === undefined ? {} : { outputTokensMax }) }
+  return {
+    stop,
+    sampling,
+    priority: request.priority ?? (request.service_tier === 'flex' ? FLEX_PRIORITY : 0),
+    ...(request.within_ms == null ? {} : { withinMs: request.within_ms }),
+    ...(outputTokensMax === undefined ? {} : { outputTokensMax }),
+  }
 }

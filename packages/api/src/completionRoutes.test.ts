@@ -326,3 +326,44 @@ describe('a whole answer', () => {
     ])
   })
 })
+
+describe('a server that is told to stop', () => {
+  const request = (fields: object = {}) =>
+    house.fetch(`${URL_BASE}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ model, prompt: 'write a token', max_tokens: 16, ...fields }),
+    })
+
+  test('finishes what it has, cuts and charges what takes too long, and takes nothing new', async () => {
+    house.script.wordMs = 100
+    const before = await money()
+    const whole = request()
+    // it has begun once its first words are held back for the receipt
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    house.script.words = Array.from({ length: 16 }, (_, i) => `word${i} `)
+    house.script.wordMs = 150
+    const long = await request({ stream: true })
+    const text = long.text()
+    // nobody reads this one
+    const stalled = await request({ stream: true })
+    const drained = house.api.drain(600)
+    const refused = await request()
+    expect(refused.status).toBe(503)
+    expect(refused.headers.get('retry-after')).toBe('5')
+    expect((await house.fetch(`${URL_BASE}/health`)).status).toBe(503)
+    await drained
+    expect((await whole).status).toBe(200)
+    // cut in the middle, with the receipt for what came
+    const events = (await text).trim().split('\n\n')
+    const { receipt } = extensionOf(JSON.parse(events.at(-2)!.slice(6)))
+    expect(receipt.outputTokens).toBeGreaterThan(0)
+    expect(receipt.outputTokens).toBeLessThan(16)
+    await house.settlement.settler.settle()
+    const after = await money()
+    expect(after.sequence).toBe(before.sequence + 3)
+    expect((await house.settlement.receipts.get(after.sequence))!.outputTokens).toBeLessThan(16)
+    await expect(stalled.text()).rejects.toThrow()
+    expect(house.settlement.settler.status().lastSequence).toBe(after.sequence)
+  })
+})

@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { TokenDelta } from '@openledger/openlora'
+import { BaseError } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { type AnswerEvent, type Answering, choicesOf, type Serving } from './Answering.ts'
 import * as CompletionAnswers from './CompletionAnswers.ts'
 import * as Completions from './Completions.ts'
+import { DrainingError } from './Draining.ts'
 import type { Paywall } from './Paywall.ts'
 import { openAiErrorOf } from './Problems.ts'
 import type { Routes } from './Routes.ts'
+import { traceparentOf } from './Tracing.ts'
 
 /** No answer takes longer; one that does is ended and charged for what was delivered. */
 const ANSWER_MS_MAX = 10 * 60 * 1000
+/** An answer that was ended is read to its end within this time. */
+const LAST_WORDS_MS = 2_000
 
 /** Adds the OpenAI-compatible routes that cost money. */
 export function addCompletionRoutes(
@@ -22,9 +27,11 @@ export function addCompletionRoutes(
     readonly serving: Pick<Serving, 'tokenizer'>
     readonly nowMs: () => number
     readonly onError: (error: unknown) => void
+    /** Ends all answers, as if their callers had left. */
+    readonly signal: AbortSignal
   },
 ): void {
-  const { answering, paywall, serving, nowMs, onError } = deps
+  const { answering, paywall, serving, nowMs, onError, signal: ending } = deps
 
   async function sell(
     context: Context,
@@ -54,18 +61,28 @@ export function addCompletionRoutes(
     }
     const left = new AbortController()
     context.req.raw.signal.addEventListener('abort', () => left.abort(), { once: true })
-    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(ANSWER_MS_MAX)])
+    const signal = AbortSignal.any([left.signal, ending, AbortSignal.timeout(ANSWER_MS_MAX)])
     const isStreamed = request.stream === true
     const answers = quotes.map((quote) => {
       const { prepared } = quote
-      const own = { ...prepared, request: { ...prepared.request, caller: payer.account } }
+      const traceparent = traceparentOf(context.req.header('traceparent'))
+      const request = {
+        ...prepared.request,
+        caller: payer.account,
+        ...(traceparent === undefined ? {} : { traceparent }),
+      }
+      const own = { ...prepared, request }
       return answering.answer({ ...quote, prepared: own }, payer, { signal, isStreamed })
     })
     const events = merged(answers, () => left.abort())
-    if (!isStreamed) return context.json(await whole(format, events, answers.length), 200, headers)
+    if (!isStreamed) {
+      const body = await whole(format, events, answers.length)
+      if (body === undefined) throw ending.aborted ? new DrainingError() : new AnswerCutError()
+      return context.json(body, 200, headers)
+    }
     // the first event is waited for, so that what cannot start is an error and not a broken stream
     const first = await events.next()
-    const stream = toStream(write(format, first, events, answers.length, onError), () => left.abort())
+    const stream = toStream(write(format, first, events, answers.length, onError), signal, () => left.abort())
     return new Response(stream, {
       headers: {
         'content-type': 'text/event-stream; charset=utf-8',
@@ -137,15 +154,15 @@ async function whole(
   format: CompletionAnswers.Format,
   events: AsyncGenerator<ChoiceEvent>,
   count: number,
-): Promise<Record<string, unknown>> {
+): Promise<Record<string, unknown> | undefined> {
   const deltas = Array.from({ length: count }, (): TokenDelta[] => [])
   const finished: CompletionAnswers.Finished[] = []
   for await (const { index, event } of events) {
     if (event.kind === 'delta') deltas[index]!.push(event.delta)
     else finished[index] = { result: event.result, deltas: deltas[index]!, receipt: event.receipt }
   }
-  // the caller has left: nobody reads this
-  if (Object.keys(finished).length < count) return {}
+  // it was ended before it was whole, and costs nothing
+  if (Object.keys(finished).length < count) return undefined
   return CompletionAnswers.toBody(format, finished)
 }
 
@@ -183,21 +200,49 @@ async function* write(
   yield 'data: [DONE]\n\n'
 }
 
-/** Turns written events into a body; a reader who leaves ends the making of the answer, not its accounting. */
-function toStream(lines: AsyncGenerator<string>, onLeave: () => void): ReadableStream<Uint8Array> {
+/**
+ * Turns written events into a body. A reader who leaves ends the making of the answer, not its accounting; one who does not
+ * read on when the answer is over by `signal` has left.
+ */
+function toStream(
+  lines: AsyncGenerator<string>,
+  signal: AbortSignal,
+  onLeave: () => void,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
-  let hasLeft = false
+  let isOver = false
+  async function leave(): Promise<void> {
+    isOver = true
+    onLeave()
+    while (!(await lines.next()).done);
+  }
   return new ReadableStream({
+    start(controller) {
+      const giveUp = (): void => {
+        if (isOver) return
+        controller.error(new AnswerCutError())
+        void leave()
+      }
+      signal.addEventListener('abort', () => setTimeout(giveUp, LAST_WORDS_MS), { once: true })
+    },
     async pull(controller) {
       const { done, value } = await lines.next()
-      if (hasLeft) return
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
+      if (isOver) return
+      if (done) {
+        isOver = true
+        controller.close()
+      } else controller.enqueue(encoder.encode(value))
     },
-    async cancel() {
-      hasLeft = true
-      onLeave()
-      while (!(await lines.next()).done);
-    },
+    cancel: leave,
   })
+}
+
+export class AnswerCutError extends BaseError {
+  constructor() {
+    super({
+      code: 'request.cut',
+      message: `Expected an answer within ${ANSWER_MS_MAX / 60_000} minutes and a caller who waits for it, but it was ended before it was whole. Nothing is charged; ask for fewer tokens, or stream.`,
+      context: {},
+    })
+  }
 }

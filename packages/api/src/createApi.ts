@@ -7,12 +7,14 @@ import { type Answering, type AnsweringModel, createAnswering, type Serving } fr
 import { addAdapterRoutes } from './adapterRoutes.ts'
 import { type ApiRouteDependencies, addApiRoutes } from './apiRoutes.ts'
 import { addCompletionRoutes } from './completionRoutes.ts'
+import { createDraining } from './Draining.ts'
 import { addEmbeddingRoutes } from './embeddingRoutes.ts'
 import { createMcp } from './Mcp.ts'
 import { createMetrics } from './Metrics.ts'
 import { createPaywall, PaymentRequiredError } from './Paywall.ts'
 import { openAiErrorOf, problemOf, RouteNotFoundError, statusOf } from './Problems.ts'
 import { createRoutes } from './Routes.ts'
+import { createTracing } from './Tracing.ts'
 
 /** Takes structured log lines: fields first, then a constant message. Any pino logger is one. */
 export type Logger = Readonly<
@@ -25,12 +27,19 @@ export type ApiDependencies = ApiRouteDependencies & {
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
   /** What does not work on the chain's side at the moment, by service. */
   readonly chainProblems: () => Readonly<Record<string, string>>
+  /** Collector of traces over OTLP/HTTP; undefined keeps them off. */
+  readonly otlpUrl?: string | undefined
   readonly logger: Logger
 }
 
 export type Api = {
   /** Answers one HTTP request. */
   readonly fetch: (request: Request) => Promise<Response>
+  /**
+   * Begins nothing new and waits for the answers in the making; those that take longer than `withinMs` are ended and charged
+   * for what was delivered.
+   */
+  readonly drain: (withinMs: number) => Promise<void>
   /** Ends what is open: MCP exchanges. Answers in the making are for the server to await. */
   readonly close: () => Promise<void>
 }
@@ -51,7 +60,8 @@ export function createApi(deps: ApiDependencies): Api {
   const app = new Hono()
   const routes = createRoutes(app)
   const metrics = createMetrics({ settlement, engine: () => serving.metrics(), model: network.base.name })
-  const answering = counted(
+  const draining = createDraining()
+  const sold = counted(
     createAnswering({
       database,
       settlement,
@@ -64,6 +74,12 @@ export function createApi(deps: ApiDependencies): Api {
     }),
     metrics,
   )
+  const tracing = createTracing({
+    url: deps.otlpUrl,
+    nowMs: () => Date.now(),
+    onError: (error) => logger.warn({ reason: error.message }, 'spans could not be sent'),
+  })
+  const answering = draining.counted(tracing.traced(sold))
   const paywall = createPaywall({ deployment: network.deployment, settlement })
   const mcp = createMcp({ ...deps, answering, paywall })
   const report = (error: unknown, fields: Record<string, unknown>): void => {
@@ -73,6 +89,7 @@ export function createApi(deps: ApiDependencies): Api {
 
   app.use(cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
   app.use(metrics.middleware)
+  app.use(draining.middleware)
   app.onError((error, context) => {
     const status = statusOf(error)
     if (status >= 500) report(error, { method: context.req.method, path: context.req.path })
@@ -99,6 +116,7 @@ export function createApi(deps: ApiDependencies): Api {
     onError: (error) => {
       if (statusOf(error) >= 500) report(error, { path: '/v1' })
     },
+    signal: draining.signal,
   })
   addEmbeddingRoutes(routes, { answering, paywall })
   addModelRoutes(routes, deps)
@@ -115,7 +133,8 @@ export function createApi(deps: ApiDependencies): Api {
     const isBlocked = settler.state === 'blocked'
     const isWell = !isBlocked && Object.keys(chain).length === 0
     // a load balancer takes 503 as a reason to stop asking: answers can be sold while L1 is away
-    return context.json({ status: isWell ? 'ok' : 'degraded', settler, chain }, isBlocked ? 503 : 200)
+    const status = draining.isDraining() ? 'draining' : isWell ? 'ok' : 'degraded'
+    return context.json({ status, settler, chain }, isBlocked || draining.isDraining() ? 503 : 200)
   })
   app.get('/metrics', async (context) =>
     context.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
@@ -133,7 +152,11 @@ export function createApi(deps: ApiDependencies): Api {
   )
   return {
     fetch: async (request) => app.fetch(request),
-    close: () => mcp.close(),
+    drain: draining.drain,
+    close: async () => {
+      await tracing.close()
+      await mcp.close()
+    },
   }
 }
 

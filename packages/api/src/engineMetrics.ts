@@ -26,6 +26,8 @@ export function engineMetricsText(metrics: OpenLoraMetrics, model: string): stri
   const { running, waiting, rows, prefix, adapters } = metrics
   one('gauge', 'num_requests_running', 'Requests that hold a row.', running)
   one('gauge', 'num_requests_waiting', 'Requests that wait for a row.', waiting)
+  one('counter', 'num_preemptions_total', 'Answers that gave their row to others.', metrics.parkings)
+  one('gauge', 'num_requests_swapped', 'Of the waiting, answers begun and parked.', metrics.parked)
   one('gauge', 'kv_cache_usage_perc', 'Rows in use, 1 is all.', rows === 0 ? 0 : running / rows)
   one('counter', 'prompt_tokens_total', 'Prompt tokens read.', metrics.inputTokens)
   one('counter', 'generation_tokens_total', 'Tokens answered.', metrics.outputTokens)

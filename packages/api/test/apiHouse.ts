@@ -198,6 +198,8 @@ const METRICS: OpenLoraMetrics = {
   rows: 4,
   running: 1,
   waiting: 2,
+  parked: 0,
+  parkings: 3,
   requests: 9,
   finished: 5,
   cancelled: 2,

@@ -52,7 +52,7 @@ let whole: Decoder
 let single: Decoder
 beforeAll(async () => {
   const options = { context: 128, rankMax: 8 }
-  whole = await createDecoder(fromWeights(config, weights), { ...options, rows: 5 })
+  whole = await createDecoder(fromWeights(config, weights), { ...options, rows: 3 })
   single = await createDecoder(fromWeights(config, weights), { ...options, rows: 1 })
 })
 afterAll(async () => {
@@ -79,6 +79,9 @@ const schema = {
 }
 const forms: readonly AnswerForm[] = [{ json: { isStrict: true, schema } }, { json: { isStrict: false } }]
 
+/** How far a token's log probability may be from what it is alone. */
+const LOGPROB_TOLERANCE_NATS = 1e-4
+
 type Plan = { readonly request: EngineRequest; readonly delay: number; readonly cancelAt: number | undefined }
 
 /** Carries out a plan; a request is submitted, or cancelled, when so many tokens of all were made. */
@@ -86,7 +89,9 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
   const cache = createAdapterCache(async ({ cid }) => share(adapters[Number(cid)]!), 20_000)
   const finished = new Map<number, EngineEvent>()
   const streamed = new Map<number, number[]>()
+  const logprobs = new Map<number, number[]>()
   let tokens = 0
+  let parkings = 0
   await new Promise<void>((resolve) => {
     const waiting = [...plans].sort((a, b) => a.delay - b.delay)
     const engine = createEngine(
@@ -102,6 +107,7 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
               const ids = streamed.get(event.id) ?? []
               streamed.set(event.id, ids)
               if (event.delta.tokenId !== null) ids.push(event.delta.tokenId)
+              logprobs.set(event.id, [...(logprobs.get(event.id) ?? []), event.delta.logprob])
               const plan = plans.find(({ request }) => request.id === event.id)!
               if (ids.length === plan.cancelAt) engine.cancel(event.id)
             } else {
@@ -118,10 +124,12 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
         prefillTokensPerStepMax: 24,
         prefixBytesMax: 0,
         guessedStepTokensMax: 0,
+        parkedBytesMax: 0,
         ...limits,
       },
     )
     function next(): void {
+      parkings = engine.metrics().parkings
       if (finished.size === plans.length) resolve()
       const isIdle = (): boolean => engine.metrics().running + engine.metrics().waiting === 0
       // when nothing decodes, the next one comes whatever its delay
@@ -131,7 +139,7 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
     }
     next()
   })
-  return { finished, streamed, evictions: cache.state().evictions }
+  return { finished, streamed, logprobs, evictions: cache.state().evictions, parkings }
 }
 
 const plan = fc.record({
@@ -139,19 +147,25 @@ const plan = fc.record({
   own: fc.array(fc.integer({ min: 1, max: 47 }), { minLength: 1, maxLength: 30 }),
   repeats: fc.integer({ min: 1, max: 2 }),
   adapter: fc.option(fc.integer({ min: 0, max: adapters.length - 1 })),
-  outputTokensMax: fc.integer({ min: 1, max: 40 }),
+  outputTokensMax: fc.integer({ min: 8, max: 48 }),
   isSampled: fc.boolean(),
+  priority: fc.integer({ min: 0, max: 2 }),
   form: fc.option(fc.integer({ min: 0, max: forms.length - 1 }), { nil: undefined }),
-  delay: fc.integer({ min: 0, max: 120 }),
+  delay: fc.integer({ min: 0, max: 40 }),
   cancelAt: fc.option(fc.integer({ min: 1, max: 12 }), { freq: 4, nil: undefined }),
 })
 
-test('every row gets exactly the tokens it gets alone, under joins, leaves, evictions, shared starts and guesses', async () => {
+test('every row gets exactly the tokens it gets alone, under joins, leaves, preemptions, evictions, shared starts, guesses and forms', async () => {
   let evictions = 0
+  let parkings = 0
+  let furthest = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(plan, { minLength: 4, maxLength: 14 }), async (drawn) => {
+    fc.asyncProperty(fc.array(plan, { minLength: 6, maxLength: 16 }), async (drawn) => {
       const plans = drawn.map(
-        ({ system, own, repeats, adapter, outputTokensMax, isSampled, form, delay, cancelAt }, id): Plan => ({
+        (
+          { system, own, repeats, adapter, outputTokensMax, isSampled, priority, form, delay, cancelAt },
+          id,
+        ): Plan => ({
           delay,
           cancelAt,
           request: {
@@ -164,11 +178,17 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, evic
             adapter: adapter === null ? undefined : { cid: String(adapter), hash: adapters[adapter]!.hash },
             ...(form === undefined ? {} : { form: forms[form]! }),
             isShared: true,
+            priority,
             sampling: isSampled ? { ...GREEDY, temperature: 1, topP: 0.95, seed: id } : GREEDY,
           },
         }),
       )
-      const many = await carryOut(whole, plans, { prefixBytesMax: 60_000, guessedStepTokensMax: 16 })
+      const many = await carryOut(whole, plans, {
+        prefixBytesMax: 60_000,
+        guessedStepTokensMax: 16,
+        parkedBytesMax: 1e6,
+      })
+      parkings += many.parkings
       evictions += many.evictions
       for (const { request, cancelAt } of plans) {
         const alone = await carryOut(single, [{ request, delay: 0, cancelAt: undefined }], {})
@@ -176,6 +196,11 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, evic
         const found = many.finished.get(request.id)!
         if (found.kind !== 'finished' || expected.kind !== 'finished') expect.fail('a request failed')
         expect(many.streamed.get(request.id) ?? []).toEqual(found.answerIds)
+        const expectedLogprobs = alone.logprobs.get(request.id) ?? []
+        for (const [i, logprob] of (many.logprobs.get(request.id) ?? []).entries()) {
+          const apart = Math.abs(logprob - (expectedLogprobs[i] ?? logprob))
+          furthest = Math.max(furthest, apart)
+        }
         if (found.finishReason === 'cancelled') {
           expect(cancelAt).toBeDefined()
           expect(expected.answerIds.slice(0, found.answerIds.length)).toEqual(found.answerIds)
@@ -185,4 +210,7 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, evic
     { numRuns: 20, seed: 20_261_121 },
   )
   expect(evictions).toBeGreaterThan(0)
+  expect(parkings).toBeGreaterThan(10)
+  // products of another height are rounded otherwise
+  expect(furthest).toBeLessThan(LOGPROB_TOLERANCE_NATS)
 })

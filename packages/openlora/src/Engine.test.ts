@@ -64,6 +64,7 @@ const limits: EngineLimits = {
   prefillTokensPerStepMax: 64,
   prefixBytesMax: 1e6,
   guessedStepTokensMax: 16,
+  parkedBytesMax: 1e6,
 }
 
 let nextId = 0
@@ -86,7 +87,9 @@ const load: Load = async (cid) => {
   return adapter
 }
 
-function start(decoder: Decoder, options: { load?: Load; limits?: EngineLimits; bytesMax?: number } = {}) {
+type StartOptions = { load?: Load; limits?: EngineLimits; bytesMax?: number; nowMs?: () => number }
+
+function start(decoder: Decoder, options: StartOptions = {}) {
   const cache = createAdapterCache(
     async ({ cid }) => share(await (options.load ?? load)(cid)),
     options.bytesMax ?? 1e9,
@@ -99,7 +102,7 @@ function start(decoder: Decoder, options: { load?: Load; limits?: EngineLimits; 
       decoder,
       tokenizer,
       adapters: { acquire: async (one) => view(await cache.acquire(one)), release: cache.release },
-      clock: { nowMs: () => 0 },
+      clock: { nowMs: options.nowMs ?? (() => 0) },
       emit: (happened) => {
         for (const event of happened) {
           events.push(event)
@@ -158,6 +161,81 @@ describe('createEngine', () => {
     expect({ finished, failed }).toEqual({ finished: 40, failed: 0 })
     expect(outputTokens).toBe(got.reduce((sum, event) => sum + answerOf(event).length, 0))
     expect(together.cache.state().evictions).toBeGreaterThan(0)
+  })
+
+  test('parks an answer for a more urgent one and finishes it as if nothing had been', async () => {
+    const slow = Array.from({ length: 4 }, (_, i) =>
+      request({ outputTokensMax: 40, promptIds: [3 + i, 7], adapter: reference(`cid${i}`), priority: 5 }),
+    )
+    const alone = start(decoder)
+    const expected: EngineEvent[] = []
+    for (const one of slow) expected.push(await alone.submit(one))
+    const { engine, submit, onEvent } = start(decoder)
+    const order: number[] = []
+    const urgent = request({ outputTokensMax: 8, caller: 'urgent' })
+    let isAsked = false
+    const asked = new Promise<EngineEvent>((resolve) => {
+      onEvent((event) => {
+        if (event.kind === 'finished') order.push(event.id)
+        if (event.kind !== 'token' || engine.metrics().outputTokens > 0 || isAsked) return
+        if (event.id !== slow[3]!.id || ++seen < 10) return
+        isAsked = true
+        void submit(urgent).then(resolve)
+      })
+    })
+    let seen = 0
+    const got = await Promise.all(slow.map(submit))
+    await asked
+    expect(got).toEqual(expected)
+    expect(order[0]).toBe(urgent.id)
+    expect(engine.metrics()).toMatchObject({ parkings: 1, parked: 0, waiting: 0, running: 0 })
+  })
+
+  test('shares the rows with who comes later, though all were taken for long answers', async () => {
+    const { engine, submit, onEvent } = start(decoder)
+    const finished: string[] = []
+    onEvent((event) => {
+      if (event.kind === 'finished') finished.push(event.id === late.id ? 'late' : 'early')
+    })
+    const late = request({ caller: 'late', outputTokensMax: 5 })
+    const early = Array.from({ length: 8 }, () => submit(request({ outputTokensMax: 60, stop: ['never'] })))
+    await Promise.all([...early, submit(late)])
+    expect(finished[0]).toBe('late')
+    expect(engine.metrics()).toMatchObject({ running: 0, waiting: 0, parked: 0, failed: 0 })
+  })
+
+  test('frees the memory of a parked answer whose caller leaves', async () => {
+    const { engine, submit, onEvent } = start(decoder)
+    const slow = Array.from({ length: 4 }, () => request({ outputTokensMax: 60, priority: 5 }))
+    let tokens = 0
+    let urgent: Promise<EngineEvent> | undefined
+    onEvent((event) => {
+      if (event.kind !== 'token') return
+      if (++tokens === 24) urgent = submit(request({ outputTokensMax: 30, priority: 0 }))
+      if (engine.metrics().parked === 1) for (const { id } of slow) engine.cancel(id)
+    })
+    const got = await Promise.all(slow.map(submit))
+    for (const event of got) expect(event).toMatchObject({ kind: 'finished', finishReason: 'cancelled' })
+    expect(engine.metrics()).toMatchObject({ parked: 0, cancelled: 4, parkings: 1 })
+    await urgent
+  })
+
+  test('ends an answer at its deadline with what there is, and fails one that could not begin', async () => {
+    let nowMs = 0
+    const { submit, onEvent } = start(decoder, { nowMs: () => nowMs })
+    onEvent((event) => {
+      if (event.kind === 'token') nowMs += 5
+    })
+    const long = Array.from({ length: 4 }, () => request({ outputTokensMax: 60, withinMs: 200 }))
+    const waiting = request({ outputTokensMax: 60, withinMs: 100, priority: 1 })
+    const events = await Promise.all([...long, waiting].map(submit))
+    const [failed, ...ended] = [events.pop(), ...events]
+    for (const event of ended) {
+      expect(event).toMatchObject({ kind: 'finished', finishReason: 'length' })
+      expect(answerOf(event!).length).toBeLessThan(60)
+      expect(answerOf(event!).length).toBeGreaterThan(0)
+    }
+    expect(failed).toMatchObject({ kind: 'failed', error: { code: 'openlora.deadline' } })
   })
 
   test('goes on with those who wait when all who decode end in the same step', async () => {

@@ -29,6 +29,10 @@ export type EngineRequest = {
   readonly form?: AnswerForm
   /** Others ask the same at the same time: whoever comes later waits until the prompt is read. */
   readonly isShared?: boolean
+  /** Smaller goes first, and takes the row of a larger one; default 0. */
+  readonly priority?: number
+  /** The answer ends with what it is then; one that had no row yet fails. */
+  readonly withinMs?: number
 }
 
 /** One token of an answer, or (`tokenId` null) text that was held back until the end. */
@@ -64,12 +68,17 @@ export type EngineLimits = Omit<SchedulerLimits, 'rows'> & {
    * costs what it costs for one, because reading the weights takes the time.
    */
   readonly guessedStepTokensMax: number
+  /** Memory for keys and values of answers that gave their row to others; 0 lets nobody give way. */
+  readonly parkedBytesMax: number
 }
 
 export type EngineMetrics = {
   readonly rows: number
   readonly running: number
   readonly waiting: number
+  /** Of those who wait, answers that were begun and gave their row to others. */
+  readonly parked: number
+  readonly parkings: number
   readonly requests: number
   readonly finished: number
   readonly cancelled: number
@@ -111,12 +120,14 @@ type Entry = EngineRequest & {
   /** The adapter once it is in memory; null for the base model. */
   resident: Adapter.Adapter | null | undefined
   readonly submittedMs: number
+  readonly adapterKey: string
+  readonly deadlineMs?: number
 }
 
 /** A request that has a row. */
 type Running = {
   readonly entry: Entry
-  readonly row: number
+  row: number
   readonly sampler: Sampler
   readonly stream: TextStream
   /** The form of the answer and where it stands in it. */
@@ -125,12 +136,19 @@ type Running = {
   readonly startedMs: number
   /** Prompt tokens that the row holds. */
   readTokens: number
+  /** Tokens of the answer when it got its row. */
+  tokensAtStart: number
   firstMs: number | undefined
   /** Steps to wait before guessing again, and how many after the next wrong guess. */
   guessPause: number
   nextGuessPause: number
 }
 
+/** An answer that gave its row to another: what the row held. */
+type Parked = { readonly state: Running; readonly snapshot: PrefixSnapshot }
+
+/** Tokens that an answer may make before it gives way, so that taking turns costs little. */
+const TURN_TOKENS_MIN = 4
 /** Pauses between wrong guesses double up to this. */
 const GUESS_PAUSE_MAX = 64
 /** Text that a form leaves no choice about, looked at ahead of the model. */
@@ -143,17 +161,23 @@ const forcedText = new TextDecoder()
  */
 export function createEngine(
   { decoder, tokenizer, adapters, clock, emit }: EngineDependencies,
-  { prefillTokensPerStepMax, prefixBytesMax, guessedStepTokensMax, ...waitingLimits }: EngineLimits,
+  {
+    prefillTokensPerStepMax,
+    prefixBytesMax,
+    guessedStepTokensMax,
+    parkedBytesMax,
+    ...waitingLimits
+  }: EngineLimits,
 ): Engine {
   const scheduler = createScheduler<Entry>({ ...waitingLimits, rows: decoder.rows })
   /** Requests that decode. */
   const running = new Map<number, Running>()
   /** Requests that have a row and read their prompt, in order of admission. */
   const reading = new Map<number, Running>()
-  const prefixes = createPrefixCache<PrefixSnapshot>(
-    prefixBytesMax,
-    ({ keys, values }) => keys.byteLength + values.byteLength,
-  )
+  const parked = new Map<number, Parked>()
+  let parkedBytes = 0
+  let parkings = 0
+  const prefixes = createPrefixCache<PrefixSnapshot>(prefixBytesMax, sizeOf)
   const matcherOf = createFormMatchers(tokenizer, decoder.vocabularySize)
   const cancelled = new Set<number>()
   const known = new Map<number, Entry>()
@@ -175,8 +199,48 @@ export function createEngine(
     if (row !== undefined) decoder.free(row)
     running.delete(entry.id)
     reading.delete(entry.id)
+    unpark(entry.id)
     cancelled.delete(entry.id)
     if (entry.adapter !== undefined && entry.resident !== undefined) adapters.release(entry.adapter)
+  }
+
+  const stateOf = (id: number): Running | undefined => running.get(id) ?? parked.get(id)?.state
+
+  function unpark(id: number): Parked | undefined {
+    const one = parked.get(id)
+    if (one === undefined) return undefined
+    parked.delete(id)
+    parkedBytes -= sizeOf(one.snapshot)
+    return one
+  }
+
+  /** Takes an answer out of its row, to go on later from where it was. */
+  function park({ id }: Entry): void {
+    const state = running.get(id)!
+    const snapshot = decoder.snapshot(state.row, decoder.length(state.row))
+    parked.set(id, { state, snapshot })
+    parkedBytes += sizeOf(snapshot)
+    parkings++
+    running.delete(id)
+    decoder.free(scheduler.park(id))
+  }
+
+  /** Puts an answer that gave way into a row again. */
+  function resume({ state, snapshot }: Parked, row: number): void {
+    state.row = row
+    state.tokensAtStart = state.answerIds.length
+    decoder.setAdapter(row, state.entry.resident ?? undefined)
+    decoder.restore(row, snapshot, snapshot.tokens)
+    running.set(state.entry.id, state)
+  }
+
+  const canGiveWay = ({ id }: Entry): boolean => {
+    const state = running.get(id)
+    return (
+      parkedBytes < parkedBytesMax &&
+      state !== undefined &&
+      state.answerIds.length - state.tokensAtStart >= TURN_TOKENS_MIN
+    )
   }
 
   function fail(entry: Entry, error: unknown): void {
@@ -187,7 +251,7 @@ export function createEngine(
   }
 
   function finish(entry: Entry, finishReason: FinishReason): void {
-    const state = running.get(entry.id)
+    const state = stateOf(entry.id)
     leave(entry)
     observe(entry, state)
     if (finishReason === 'cancelled') counts.cancelled++
@@ -257,14 +321,21 @@ export function createEngine(
   function carryOutCancellations(): void {
     for (const id of cancelled) {
       const entry = known.get(id)
-      const state = running.get(id)
+      const state = stateOf(id)
       if (state !== undefined) end(state, 'cancelled')
       else if (entry !== undefined) finish(entry, 'cancelled')
     }
     cancelled.clear()
+    const nowMs = clock.nowMs()
+    for (const entry of known.values()) {
+      if (entry.deadlineMs === undefined || entry.deadlineMs > nowMs) continue
+      const state = stateOf(entry.id)
+      if (state === undefined) fail(entry, new DeadlineError(entry.withinMs!))
+      else end(state, 'length')
+    }
   }
 
-  const scopeOf = ({ adapter }: Entry): string => adapter?.hash ?? 'base'
+  const scopeOf = ({ adapterKey }: Entry): string => adapterKey
 
   const isSame = (a: Entry, b: Entry): boolean =>
     scopeOf(a) === scopeOf(b) &&
@@ -284,10 +355,17 @@ export function createEngine(
       let unread = 0
       for (const { entry, readTokens } of reading.values()) unread += entry.promptIds.length - readTokens
       if (unread >= prefillTokensPerStepMax) return
+      const waitsFor = scheduler.giveWay(isReady, canGiveWay)
+      if (waitsFor !== undefined) park(waitsFor)
       const admitted = scheduler.admit(isReady)
       if (admitted === undefined) return
       const { request: entry, row } = admitted
       try {
+        const begun = unpark(entry.id)
+        if (begun !== undefined) {
+          resume(begun, row)
+          continue
+        }
         const { promptIds } = entry
         if (promptIds.length === 0 || promptIds.length > decoder.context) {
           throw new RowError(row, `1 to ${decoder.context} tokens`, `${promptIds.length}`)
@@ -306,6 +384,7 @@ export function createEngine(
           stream: createTextStream(tokenizer.decode, entry.stop),
           form: matcher && { matcher, place: matcher.start },
           readTokens: 0,
+          tokensAtStart: 0,
         }
         decoder.setAdapter(row, entry.resident ?? undefined)
         const known = prefixBytesMax > 0 ? prefixes.find(scopeOf(entry), promptIds) : undefined
@@ -476,7 +555,15 @@ export function createEngine(
   return {
     submit(request) {
       counts.requests++
-      const entry: Entry = { ...request, resident: undefined, submittedMs: clock.nowMs() }
+      const submittedMs = clock.nowMs()
+      const { withinMs } = request
+      const entry: Entry = {
+        ...request,
+        resident: undefined,
+        submittedMs,
+        adapterKey: request.adapter?.hash ?? 'base',
+        ...(withinMs === undefined ? {} : { deadlineMs: submittedMs + withinMs }),
+      }
       known.set(entry.id, entry)
       try {
         scheduler.enqueue(entry)
@@ -496,6 +583,8 @@ export function createEngine(
       rows: decoder.rows,
       running: running.size + reading.size,
       waiting: scheduler.waiting().length,
+      parked: parked.size,
+      parkings,
       ...counts,
       ...times,
       ...guesses,
@@ -505,6 +594,19 @@ export function createEngine(
       requestSeconds: histograms.requestSeconds.state(),
       queueSeconds: histograms.queueSeconds.state(),
     }),
+  }
+}
+
+const sizeOf = ({ keys, values }: PrefixSnapshot): number => keys.byteLength + values.byteLength
+
+export class DeadlineError extends BaseError {
+  constructor(withinMs: number) {
+    super({
+      code: 'openlora.deadline',
+      message: `Expected an answer to begin within ${withinMs} ms, but no row was free. Nothing is charged; try again in 1 s, or allow more time.`,
+      context: { withinMs, retryAfterSeconds: 1 },
+      severity: 'retry',
+    })
   }
 }
 

@@ -54,6 +54,12 @@ export type GenerateRequest = {
   readonly form?: AnswerForm
   /** Others ask the same at the same time, so that the prompt is read once. */
   readonly isShared?: boolean
+  /** W3C trace context that other engines are asked with. */
+  readonly traceparent?: string
+  /** Smaller goes first; default 0. */
+  readonly priority?: number
+  /** Ends the answer with what it is then; one that could not begin fails. */
+  readonly withinMs?: number
 }
 
 /** A request whose price can be told: checked, tokenised, its model found. */
@@ -154,6 +160,7 @@ const DEFAULT_LIMITS: OpenLoraLimits = {
   prefillTokensPerStepMax: 512,
   prefixBytesMax: 128 * 2 ** 20,
   guessedStepTokensMax: 16,
+  parkedBytesMax: 256 * 2 ** 20,
 }
 const OUTPUT_TOKENS_DEFAULT = 256
 const STOP_COUNT_MAX = 4
@@ -339,6 +346,8 @@ export async function createOpenLora(
             topLogprobs: request.topLogprobs ?? 0,
             ...(request.form === undefined ? {} : { form: request.form }),
             isShared: request.isShared ?? false,
+            priority: request.priority ?? 0,
+            ...(request.withinMs === undefined ? {} : { withinMs: request.withinMs }),
           })
           if (signal?.aborted) cancel()
         },

@@ -90,4 +90,78 @@ describe('createScheduler', () => {
       expect(scheduler.running().length + scheduler.waiting().length).toBe(live.size)
     }
   })
+
+  test('lets the urgent go first, and those of one caller by deadline', () => {
+    const scheduler = createScheduler({ ...limits, rows: 1, waitingPerCallerMax: 6 })
+    scheduler.enqueue({ id: 1, caller: 'a', priority: 5 })
+    scheduler.enqueue({ id: 2, caller: 'a', deadlineMs: 900 })
+    scheduler.enqueue({ id: 3, caller: 'a', deadlineMs: 300 })
+    scheduler.enqueue({ id: 4, caller: 'a' })
+    const order: number[] = []
+    for (let i = 0; i < 4; i++) {
+      const { request } = scheduler.admit(always)!
+      order.push(request.id)
+      scheduler.remove(request.id)
+    }
+    expect(order).toEqual([3, 2, 4, 1])
+  })
+
+  test('gives adapters of one caller their turn, however many requests one of them has', () => {
+    const scheduler = createScheduler(limits)
+    for (const id of [1, 2, 3]) scheduler.enqueue({ id, caller: 'a', adapterKey: 'popular' })
+    scheduler.enqueue({ id: 4, caller: 'a', adapterKey: 'rare' })
+    expect([scheduler.admit(always)!.request.id, scheduler.admit(always)!.request.id]).toEqual([1, 4])
+  })
+
+  test('makes the less urgent give way, and the richest caller by one row at most', () => {
+    const scheduler = createScheduler({ ...limits, rows: 3 })
+    for (const id of [1, 2, 3]) scheduler.enqueue({ id, caller: 'rich' })
+    for (let i = 0; i < 3; i++) scheduler.admit(always)
+    expect(scheduler.giveWay(always, always)).toBeUndefined()
+    scheduler.enqueue({ id: 4, caller: 'poor' })
+    scheduler.enqueue({ id: 5, caller: 'poor' })
+    expect(scheduler.giveWay(always, always)!.id).toBe(3)
+    expect(scheduler.park(3)).toBe(2)
+    expect(scheduler.admit(always)).toMatchObject({ request: { id: 4 }, row: 2 })
+    // 2 against 1: whoever took one more would have to give it back
+    expect(scheduler.giveWay(always, always)).toBeUndefined()
+    scheduler.enqueue({ id: 6, caller: 'poor', priority: -1 })
+    expect(scheduler.giveWay(always, always)!.id).toBe(2)
+    expect(scheduler.giveWay(always, ({ id }) => id === 4)!.id).toBe(4)
+    expect(
+      scheduler
+        .waiting()
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual([3, 5, 6])
+  })
+
+  test('never gives way for ever: every request comes to its end', () => {
+    const random = createRandom(7)
+    for (let round = 0; round < 50; round++) {
+      const scheduler = createScheduler({ rows: 3, waitingMax: 100, waitingPerCallerMax: 100 })
+      const left = new Map<number, number>()
+      for (let id = 0; id < 20; id++) {
+        const priority = Math.floor(random.next() * 2)
+        scheduler.enqueue({ id, caller: `c${Math.floor(random.next() * 4)}`, priority })
+        left.set(id, 1 + Math.floor(random.next() * 5))
+      }
+      let steps = 0
+      while (left.size > 0) {
+        expect(++steps).toBeLessThan(200)
+        for (;;) {
+          const victim = scheduler.giveWay(always, always)
+          if (victim !== undefined) scheduler.park(victim.id)
+          if (scheduler.admit(always) === undefined) break
+        }
+        for (const { request } of scheduler.running()) {
+          const more = left.get(request.id)! - 1
+          left.set(request.id, more)
+          if (more > 0) continue
+          left.delete(request.id)
+          scheduler.remove(request.id)
+        }
+      }
+    }
+  })
 })

@@ -5,6 +5,12 @@ export type Schedulable = {
   readonly id: number
   /** Who asks; callers share the rows fairly. */
   readonly caller: string
+  /** Which adapter; adapters share the rows of a caller, and those of all callers, fairly. */
+  readonly adapterKey?: string
+  /** Smaller goes first; default 0. */
+  readonly priority?: number
+  /** When it must be done, on the clock of whoever asks; earlier goes first among those of one caller. */
+  readonly deadlineMs?: number
 }
 
 export type SchedulerLimits = {
@@ -23,10 +29,18 @@ export type Scheduler<T extends Schedulable> = {
    * Gives the next request that `isReady` and the row it gets, the lowest free one; `undefined` when no row is free
    * or nobody is ready.
    *
-   * The caller with the fewest rows goes first; among equals the one served longest ago. Requests of one caller keep
-   * their order, except that one that is not ready lets a later one pass.
+   * The most urgent go first; among them those of the caller with the fewest rows, then of the adapter with the fewest,
+   * then of the caller served longest ago. A caller's own requests go by deadline and arrival.
    */
   readonly admit: (isReady: (request: T) => boolean) => { request: T; row: number } | undefined
+  /**
+   * When all rows are taken, gives the request that should make room for one which waits: a less urgent one, or one of a
+   * caller who has at least two rows more than the caller who waits. Nobody gives way to whom he would take the row from
+   * again.
+   */
+  readonly giveWay: (isReady: (request: T) => boolean, canGiveWay: (request: T) => boolean) => T | undefined
+  /** Puts a running request back among those who wait, at its old place. @returns The row it frees. */
+  readonly park: (id: number) => number
   /** Takes a request out, waiting or running. Returns the row it frees, if it had one. */
   readonly remove: (id: number) => number | undefined
   /** Tells how long a request held its row, in milliseconds; feeds the waiting time that errors name. */
@@ -41,15 +55,20 @@ const FIRST_GUESS_MS = 1_000
 
 /** Creates a scheduler of row slots; pure: it neither waits nor reads a clock. */
 export function createScheduler<T extends Schedulable>(limits: SchedulerLimits): Scheduler<T> {
-  const waitingByCaller = new Map<string, T[]>()
-  const rows: (T | undefined)[] = new Array(limits.rows).fill(undefined)
+  /** With the order of arrival, which parking keeps. */
+  type Place = { readonly request: T; readonly arrival: number }
+  const waitingByCaller = new Map<string, Place[]>()
+  const rows: (Place | undefined)[] = new Array(limits.rows).fill(undefined)
   /** When a caller was last served, counted in admissions; dropped with the caller's last request. */
   const servedAt = new Map<string, number>()
+  let arrivals = 0
   let admissions = 0
   let waitingCount = 0
   let meanHeldMs = FIRST_GUESS_MS
 
-  const rowCount = (caller: string): number => rows.filter((request) => request?.caller === caller).length
+  const count = (isCounted: (request: T) => boolean): number =>
+    rows.filter((place) => place !== undefined && isCounted(place.request)).length
+  const rowCount = (caller: string): number => count((request) => request.caller === caller)
 
   const forget = (caller: string): void => {
     if (!waitingByCaller.has(caller) && rowCount(caller) === 0) servedAt.delete(caller)
@@ -58,53 +77,107 @@ export function createScheduler<T extends Schedulable>(limits: SchedulerLimits):
   const retryAfterSeconds = (): number =>
     Math.max(1, Math.ceil((waitingCount / limits.rows) * (meanHeldMs / 1_000)))
 
-  function takeWaiting(caller: string, at: number): T {
+  function takeWaiting(caller: string, id: number): Place {
     const queue = waitingByCaller.get(caller)!
-    const [request] = queue.splice(at, 1)
+    const [place] = queue.splice(
+      queue.findIndex(({ request }) => request.id === id),
+      1,
+    )
     if (queue.length === 0) waitingByCaller.delete(caller)
     waitingCount--
-    return request!
+    return place!
+  }
+
+  function addWaiting(place: Place): void {
+    const { caller } = place.request
+    waitingByCaller.set(caller, [...(waitingByCaller.get(caller) ?? []), place])
+    waitingCount++
+  }
+
+  /** The next of those who are ready, whether or not a row is free. */
+  function next(isReady: (request: T) => boolean): Place | undefined {
+    const rowsOfAdapter = new Map<string, number>()
+    for (const place of rows) {
+      const key = place?.request.adapterKey ?? ''
+      if (place !== undefined) rowsOfAdapter.set(key, (rowsOfAdapter.get(key) ?? 0) + 1)
+    }
+    const adapterRows = ({ adapterKey = '' }: T): number => rowsOfAdapter.get(adapterKey) ?? 0
+    const own = (a: Place, b: Place): number =>
+      urgency(a.request) - urgency(b.request) ||
+      deadline(a.request) - deadline(b.request) ||
+      adapterRows(a.request) - adapterRows(b.request) ||
+      a.arrival - b.arrival
+    const first = [...waitingByCaller].flatMap(([caller, queue]) => {
+      const ready = queue.filter(({ request }) => isReady(request))
+      if (ready.length === 0) return []
+      const place = ready.reduce((best, one) => (own(one, best) < 0 ? one : best))
+      return [{ place, rows: rowCount(caller), servedAt: servedAt.get(caller) ?? -1 }]
+    })
+    const [found] = first.sort(
+      (a, b) =>
+        urgency(a.place.request) - urgency(b.place.request) ||
+        a.rows - b.rows ||
+        adapterRows(a.place.request) - adapterRows(b.place.request) ||
+        a.servedAt - b.servedAt,
+    )
+    return found?.place
   }
 
   return {
     enqueue(request) {
-      const queue = waitingByCaller.get(request.caller) ?? []
-      const isCallerFull = queue.length >= limits.waitingPerCallerMax
+      const queued = waitingByCaller.get(request.caller)?.length ?? 0
+      const isCallerFull = queued >= limits.waitingPerCallerMax
       if (isCallerFull || waitingCount >= limits.waitingMax) {
         throw new QueueFullError({ waitingCount, isCallerFull, retryAfterSeconds: retryAfterSeconds() })
       }
-      queue.push(request)
-      waitingByCaller.set(request.caller, queue)
-      waitingCount++
+      addWaiting({ request, arrival: arrivals++ })
     },
     admit(isReady) {
       const row = rows.indexOf(undefined)
       if (row < 0) return undefined
-      const callers = [...waitingByCaller.keys()]
-        .map((caller) => ({ caller, rows: rowCount(caller), servedAt: servedAt.get(caller) ?? -1 }))
-        .sort((a, b) => a.rows - b.rows || a.servedAt - b.servedAt)
-      for (const { caller } of callers) {
-        const at = waitingByCaller.get(caller)!.findIndex(isReady)
-        if (at < 0) continue
-        const request = takeWaiting(caller, at)
-        rows[row] = request
-        servedAt.set(caller, admissions++)
-        return { request, row }
-      }
-      return undefined
+      const found = next(isReady)
+      if (found === undefined) return undefined
+      const { request } = found
+      rows[row] = takeWaiting(request.caller, request.id)
+      servedAt.set(request.caller, admissions++)
+      return { request, row }
+    },
+    giveWay(isReady, canGiveWay) {
+      if (rows.includes(undefined)) return undefined
+      const waiting = next(isReady)?.request
+      if (waiting === undefined) return undefined
+      const own = rowCount(waiting.caller)
+      const able = rows.flatMap((place) => {
+        if (place === undefined || !canGiveWay(place.request)) return []
+        const { request, arrival } = place
+        const isLessUrgent = urgency(request) > urgency(waiting)
+        const others = rowCount(request.caller)
+        const isRich = urgency(request) === urgency(waiting) && others >= own + 2
+        return isLessUrgent || isRich ? [{ request, arrival, others }] : []
+      })
+      // the least urgent, then of the richest caller, then the latest, who loses least
+      const [found] = able.sort(
+        (a, b) => urgency(b.request) - urgency(a.request) || b.others - a.others || b.arrival - a.arrival,
+      )
+      return found?.request
+    },
+    park(id) {
+      const row = rows.findIndex((place) => place?.request.id === id)
+      addWaiting(rows[row]!)
+      rows[row] = undefined
+      return row
     },
     remove(id) {
-      const row = rows.findIndex((request) => request?.id === id)
+      const row = rows.findIndex((place) => place?.request.id === id)
       if (row >= 0) {
-        const { caller } = rows[row]!
+        const { caller } = rows[row]!.request
         rows[row] = undefined
         forget(caller)
         return row
       }
       for (const [caller, queue] of waitingByCaller) {
-        const at = queue.findIndex((request) => request.id === id)
-        if (at < 0) continue
-        takeWaiting(caller, at)
+        if (!queue.some(({ request }) => request.id === id)) continue
+        takeWaiting(caller, id)
         forget(caller)
         return undefined
       }
@@ -113,10 +186,15 @@ export function createScheduler<T extends Schedulable>(limits: SchedulerLimits):
     observe(heldMs) {
       meanHeldMs += OBSERVATION_WEIGHT * (heldMs - meanHeldMs)
     },
-    running: () => rows.flatMap((request, row) => (request === undefined ? [] : [{ request, row }])),
-    waiting: () => [...waitingByCaller.values()].flat(),
+    running: () =>
+      rows.flatMap((place, row) => (place === undefined ? [] : [{ request: place.request, row }])),
+    waiting: () => [...waitingByCaller.values()].flatMap((queue) => queue.map(({ request }) => request)),
   }
 }
+
+const urgency = ({ priority = 0 }: Schedulable): number => priority
+/** Far away rather than infinite, so that differences are numbers. */
+const deadline = ({ deadlineMs = Number.MAX_SAFE_INTEGER }: Schedulable): number => deadlineMs
 
 export class QueueFullError extends BaseError {
   constructor({

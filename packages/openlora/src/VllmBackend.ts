@@ -1,6 +1,7 @@
 import { BaseError } from '@openledger/primitives'
 import { createGeneration, type Generation } from './Generation.ts'
 import type { Prepared, ServedModel } from './OpenLora.ts'
+import { traceHeader } from './ReplicaBackend.ts'
 import type { Backend } from './Router.ts'
 
 export type VllmOptions = {
@@ -47,10 +48,20 @@ export function createVllmBackend(options: VllmOptions): Backend {
   /** Adapters that the server was told of, by hash. */
   const loaded = new Map<string, Promise<void>>()
 
-  async function post(path: string, body: unknown, signal: AbortSignal): Promise<Response> {
+  async function post(
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    more: Record<string, string> = {},
+  ): Promise<Response> {
     let response: Response
     try {
-      response = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body), signal })
+      response = await fetch(`${url}${path}`, {
+        method: 'POST',
+        headers: { ...headers, ...more },
+        body: JSON.stringify(body),
+        signal,
+      })
     } catch (cause) {
       throw new VllmUnreachableError(url, cause)
     }
@@ -76,10 +87,11 @@ export function createVllmBackend(options: VllmOptions): Backend {
   }
 
   async function carryOut(
-    { request, model, promptIds, promptText, outputTokensMax, sampling }: Prepared,
+    prepared: Prepared,
     signal: AbortSignal,
     feed: ReturnType<typeof createGeneration>,
   ): Promise<void> {
+    const { request, model, promptIds, promptText, outputTokensMax, sampling } = prepared
     if (model !== undefined) await loadOnce(model)
     const topLogprobs = request.topLogprobs ?? 0
     const body = {
@@ -99,7 +111,7 @@ export function createVllmBackend(options: VllmOptions): Backend {
       logprobs: Math.max(1, topLogprobs),
       return_tokens_as_token_ids: true,
     }
-    const response = await post('/v1/completions', body, signal)
+    const response = await post('/v1/completions', body, signal, traceHeader(prepared))
     if (!response.ok) {
       const text = await response.text()
       if (response.status === 404) loaded.delete(model?.adapterHash ?? '')

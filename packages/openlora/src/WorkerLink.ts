@@ -27,7 +27,7 @@ export type WorkerLink<Remote extends Methods> = {
   readonly fail: (error: Error) => void
 }
 
-type PlainError = {
+export type PlainError = {
   readonly code: string
   readonly message: string
   readonly context: Readonly<Record<string, unknown>>
@@ -111,5 +111,3 @@ export function toPlainError(error: unknown): PlainError {
 
 /** Makes an error again of what crossed; its class is lost, its code is not. */
 export const fromPlainError = (plain: PlainError): BaseError => new BaseError(plain)
-
-export type { PlainError }

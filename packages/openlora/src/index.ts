@@ -31,6 +31,8 @@ export {
   PromptError,
   type ServedModel,
 } from './OpenLora.ts'
+export { createReplicaBackend, ReplicaGoneError, type ReplicaOptions } from './ReplicaBackend.ts'
+export { createReplicaServer, type ReplicaServer } from './ReplicaServer.ts'
 export {
   type Backend,
   createRouter,
