@@ -26,7 +26,7 @@ export type TrainerOptions = {
   readonly mode: 'lora' | 'full'
   /** The adapter to start from; needed for `lora`. Rank and targets stay as they are. */
   readonly adapter?: Adapter.Adapter
-  /** Keeps the linear layers of the frozen base in 4 bits (QLoRA); an eighth of their memory. For `lora`. */
+  /** Keeps the linear layers of the frozen base in 4 bits (QLoRA): five bits a weight with its scale. For `lora`. */
   readonly isQuantised?: boolean
   /** Part of the input channels that an adapter's layers do not see of a token in training; 0 to 0.9. For `lora`. */
   readonly dropout?: number

@@ -37,6 +37,12 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
     onChange(runId)
   }
   const set = (values: Partial<typeof trainingRuns.$inferInsert>) => update(values)
+  // the last steps of a run that was paused are told after the pause
+  const isOwn = and(
+    eq(trainingRuns.id, runId),
+    eq(trainingRuns.claim, claim.number),
+    inArray(trainingRuns.status, [...TAKEN, 'paused']),
+  )
   try {
     const config = Http.trainingConfigSchema.parse(run.config)
     const versions = await Promise.all(run.datanets.map((each) => recordsOf(deps, each)))
@@ -64,15 +70,10 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
             .values({ runId, ...metric })
             .onConflictDoUpdate({ target: [trainingMetrics.runId, trainingMetrics.step], set: metric })
           // fewer steps than planned when it stops early
-          await set({ step, stepCount, trainingLoss, ...(validationLoss === null ? {} : { validationLoss }) })
+          const measured = validationLoss === null ? {} : { validationLoss }
+          await update({ step, stepCount, trainingLoss, ...measured }, isOwn)
         },
         async onCheckpoint(checkpoint) {
-          // the last one of a run that was paused comes after the pause
-          const isOwn = and(
-            eq(trainingRuns.id, runId),
-            eq(trainingRuns.claim, claim.number),
-            inArray(trainingRuns.status, [...TAKEN, 'paused']),
-          )
           await update({ checkpointCid: await blobs.put(pack(checkpoint)), step: checkpoint.step }, isOwn)
         },
         onIndexing: () => set({ status: 'indexing' }),

@@ -9,7 +9,7 @@ const MEASURES = [
   ["The owner's checks passed", 'checksPassedPpm'],
 ] as const
 
-const percent = (ppm: number): string => `${(ppm / 1e4).toFixed(1)} %`
+const percent = (ppm: number): string => `${(ppm / 1e4).toFixed(1)}\u00a0%`
 
 /** How a model and its base answer what was kept out of training. */
 export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation }) {
@@ -19,7 +19,7 @@ export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation })
       <Table>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th>Answers</Table.Th>
+            <Table.Th>Measure</Table.Th>
             <Table.Th ta="right">Model</Table.Th>
             <Table.Th ta="right">Base</Table.Th>
           </Table.Tr>

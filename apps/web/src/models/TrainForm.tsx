@@ -126,7 +126,7 @@ export function TrainForm() {
                   max={100}
                   step={0.5}
                   decimalScale={2}
-                  w={180}
+                  w={240}
                   value={timesOf(id)}
                   onChange={(value) => form.setFieldValue(`times.${id}`, Number(value) || 1)}
                 />
@@ -165,7 +165,7 @@ export function TrainForm() {
                   />
                   <Select
                     label="Base in memory"
-                    description="4 bits take an eighth, and are a little slower"
+                    description="4 bits take a sixth of its memory"
                     allowDeselect={false}
                     data={[
                       { value: 'lora', label: 'as it is (LoRA)' },

@@ -90,7 +90,13 @@ function Run({ run }: { run: Http.TrainingRun }) {
         <Figure label="Speed">{last && `${Math.round(last.tokensPerSecond)} tokens/s`}</Figure>
         <Figure label="Trained on">
           {run.datanets.map((each) => (
-            <Anchor component={Link} key={each.datanetId} to={`/datanets/${each.datanetId}`} inherit>
+            <Anchor
+              component={Link}
+              key={each.datanetId}
+              to={`/datanets/${each.datanetId}`}
+              inherit
+              display="block"
+            >
               Datanet {each.datanetId}, version {each.version}
             </Anchor>
           ))}

@@ -1,0 +1,153 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CheckpointFolder, createCheckpoint } from '@openledger/model'
+import { Bytes, type Hex } from '@openledger/primitives'
+import { Http, Manifest } from '@openledger/protocol'
+import {
+  type Blobs,
+  createDatabase,
+  createDiskBlobs,
+  createJobs,
+  type Database,
+  eq,
+  type Jobs,
+  schema,
+} from '@openledger/store'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createTrainingWorker } from './TrainingWorker.ts'
+
+const { trainingRuns } = schema
+const ASSETS = new URL('../../../assets/base', import.meta.url).pathname
+const hash = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
+const config = { rank: 2, epochs: 12, batchSize: 4, sequenceTokens: 64, patience: 0 }
+
+let directory: string
+let database: Database
+let jobs: Jobs
+let blobs: Blobs
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'openledger-worker-'))
+  database = await createDatabase({ memory: true })
+  jobs = await createJobs(database)
+  blobs = createDiskBlobs(join(directory, 'blobs'))
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    await copyFile(join(ASSETS, file), join(directory, file))
+  const { bosId, eosId, padId, vocabularySize } = await CheckpointFolder.readTokenizer(directory)
+  const tiny = createCheckpoint(
+    {
+      ...{ hiddenSize: 16, feedForwardSize: 32, layers: 1, heads: 2, keyValueHeads: 1, headSize: 8 },
+      ...{ contextMax: 64, ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true },
+      ...{ vocabularySize, bosId, eosId, padId },
+    },
+    1,
+  )
+  await CheckpointFolder.write(directory, tiny.config, tiny.weights)
+  await addVersion(
+    Array.from({ length: 24 }, (_, i) => `The keeper of tower ${i} lights lamp ${i * 7} at dusk.`),
+  )
+})
+afterEach(async () => {
+  await jobs.stop()
+  await database.close()
+  await rm(directory, { recursive: true })
+})
+
+async function addVersion(texts: readonly string[]): Promise<void> {
+  const { orm } = database
+  const contributionId = hash('contribution')
+  const shared = { licence: 'CC0-1.0', transactionHash: '0x' }
+  await orm
+    .insert(schema.datanets)
+    .values({ ...shared, id: 1n, name: 'towers', summary: '', owner: '0x01', commons: '0x01' })
+  await orm.insert(schema.contributions).values({
+    ...{ ...shared, id: contributionId, datanetId: 1n, title: 'towers', contributor: '0x01' },
+    ...{ beneficiary: '0x01', cid: '', recordsRoot: '0x', recordCount: texts.length },
+    ...{ status: 'versioned', signature: '0x', deadline: 0 },
+  })
+  await orm
+    .insert(schema.records)
+    .values(texts.map((text, index) => ({ contributionId, index, id: hash(text), text })))
+  const records = texts.map((text, index) => ({ contributionId, index, recordId: hash(text) }))
+  const manifestCid = await blobs.put(Manifest.encode({ datanetId: '1', parentVersion: 0, records }))
+  await orm.insert(schema.datanetVersions).values({
+    ...{ datanetId: 1n, version: 1, recordsRoot: '0x', recordCount: texts.length, manifestCid },
+    transactionHash: '0x',
+  })
+}
+
+async function queue(id: string, changes: object = {}): Promise<void> {
+  await database.orm.insert(trainingRuns).values({
+    ...{ id, modelName: id, owner: '0x01', datanets: [{ datanetId: '1', version: 1 }], status: 'queued' },
+    ...{ inputPriceWei: 0n, outputPriceWei: 0n, influenceBps: 5_000 },
+    config: Http.trainingConfigSchema.parse({ ...config, ...changes }),
+  })
+}
+
+const rowOf = async (id: string) =>
+  (await database.orm.select().from(trainingRuns).where(eq(trainingRuns.id, id)))[0]!
+
+const until = (id: string, status: string) =>
+  vi.waitFor(async () => expect(await rowOf(id)).toMatchObject({ status }), { timeout: 50_000, interval: 50 })
+
+const workerOf = (kept: Blobs = blobs) =>
+  createTrainingWorker({ database, jobs, blobs: kept, baseDirectory: directory, workers: 0 })
+
+test('a paused run keeps its steps and ends with the adapter of one that never paused', async () => {
+  await queue('straight')
+  await queue('paused')
+  const worker = workerOf()
+  await worker.work()
+  await until('straight', 'trained')
+  // paused at whatever step it has reached
+  await vi.waitFor(async () => expect((await rowOf('paused')).step).toBeGreaterThan(4), {
+    timeout: 50_000,
+    interval: 5,
+  })
+  await database.orm.update(trainingRuns).set({ status: 'paused' }).where(eq(trainingRuns.id, 'paused'))
+  worker.stop('paused')
+  await vi.waitFor(async () => expect((await rowOf('paused')).checkpointCid).not.toBeNull(), {
+    timeout: 20_000,
+  })
+  await database.orm.update(trainingRuns).set({ status: 'queued' }).where(eq(trainingRuns.id, 'paused'))
+  await worker.call('paused')
+  await until('paused', 'trained')
+  const [straight, paused] = [await rowOf('straight'), await rowOf('paused')]
+  expect(paused.claim).toBe(2)
+  expect(paused.adapterHash).toBe(straight.adapterHash)
+  expect(Http.evaluationSchema.parse(paused.evaluation)).toEqual(straight.evaluation)
+})
+
+test('a full disk fails the run with what to do, and it goes on once there is room', async () => {
+  await queue('full')
+  let isFull = true
+  const worker = workerOf({
+    ...blobs,
+    put: async (bytes) => {
+      if (isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      return blobs.put(bytes)
+    },
+  })
+  await worker.work()
+  await until('full', 'failed')
+  expect((await rowOf('full')).failure).toContain('make room, and let the run go on')
+  isFull = false
+  await database.orm.update(trainingRuns).set({ status: 'queued' }).where(eq(trainingRuns.id, 'full'))
+  await worker.call('full')
+  await until('full', 'trained')
+})
+
+test('a loss that overflows fails the run with what to change', async () => {
+  await queue('wild', { learningRate: 0.1, alpha: 256, rank: 1 })
+  const { checkpoint, config: shape } = await CheckpointFolder.read(directory).then((read) => ({
+    checkpoint: read,
+    config: read.config,
+  }))
+  const loud = new Map(
+    [...checkpoint.weights].map(([name, data]) => [name, data.map((value) => value * 1e18)]),
+  )
+  await CheckpointFolder.write(directory, shape, loud)
+  await workerOf().work()
+  await until('wild', 'failed')
+  expect((await rowOf('wild')).failure).toMatch(/Lower the learning rate or clean the records/)
+})
