@@ -33,8 +33,11 @@ describe('tokenizers in the forms of SentencePiece', () => {
 
   test.for(['llama 2', 'mistral', 'gemma'])('%s: text comes back, and offsets tile it', (name) => {
     const { encode, decode, offsets } = createTokenizer(forms[name]!.tokenizer, settings)
-    // what stands for a space in the vocabulary is one afterwards
-    const text = fc.string({ unit: 'grapheme' }).map((each) => each.toWellFormed().replaceAll('▁', ' '))
+    // what stands for a space in the vocabulary is one afterwards, and Mistral takes a text's own first space for the one before it
+    const text = fc
+      .string({ unit: 'grapheme' })
+      .map((each) => each.toWellFormed().replaceAll('▁', ' '))
+      .filter((each) => name !== 'mistral' || !each.startsWith(' '))
     fc.assert(
       fc.property(text, (each) => {
         const ids = encode(each)

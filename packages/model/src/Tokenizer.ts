@@ -58,7 +58,10 @@ type AddedToken = { readonly id: number; readonly content: string }
  * Byte-level BPE (GPT-2, Llama 3, Qwen), and SentencePiece with a piece for every byte: BPE (Llama 2, Mistral, Gemma) or unigram.
  * @throws {TokenizerError} when it is of another kind, or its special tokens are missing.
  */
-export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
+export const createTokenizer = (tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer =>
+  inWords('its parts do not fit together', () => build(tokenizerJson, tokenizerConfig))
+
+function build(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
   const json = tokenizerJson as {
     model?: {
       type?: string
@@ -79,13 +82,18 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   const added = json.added_tokens ?? []
   // without added tokens, and with special pieces that no text has, text is never read as a special token
   const model = SentencePiece.withoutText(json.model ?? {}, new Set(added.map(({ id }) => id)))
-  const library = new HuggingFaceTokenizer(
-    { ...json, model, added_tokens: [] },
-    { ...config, added_tokens_decoder: {} },
+  const library = inWords(
+    'it cannot be set up',
+    () =>
+      new HuggingFaceTokenizer({ ...json, model, added_tokens: [] }, { ...config, added_tokens_decoder: {} }),
   )
   const pieces: (Uint8Array | undefined)[] = []
   const toBytes = isByteLevel ? ByteLevel.toBytes : SentencePiece.toBytes
   const ids = new Map(SentencePiece.piecesOf(vocabulary))
+  for (const [token, id] of [...ids, ...added.map(({ content, id }) => [content, id] as const)]) {
+    if (!Number.isSafeInteger(id) || id < 0 || id >= IDS_MAX)
+      throw new TokenizerError(`${JSON.stringify(token)} has the id ${JSON.stringify(id)}`)
+  }
   for (const [token, id] of ids) pieces[id] = toBytes(token)
   const special = new Set(
     added.map(({ id, content }) => {
@@ -104,7 +112,7 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   }
   const eosId = idOf('eos_token')
   const templateText = typeof config.chat_template === 'string' ? config.chat_template : plainTemplate
-  const template = new Template(templateText)
+  const template = inWords('its chat template is none', () => new Template(templateText))
   const knowsTools = /\btools\b/.test(templateText)
 
   const bytesOf = (id: number): Uint8Array => (special.has(id) ? noBytes : (pieces[id] ?? noBytes))
@@ -114,7 +122,9 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   )
   if (!isByteLevel && byteIds.includes(undefined)) throw new TokenizerError('it has no piece for every byte')
   const encode = (text: string): number[] => {
-    const encoded = library.encode(text, { add_special_tokens: false })
+    const encoded = inWords('it cannot encode text', () =>
+      library.encode(text, { add_special_tokens: false }),
+    )
     // the library writes bytes for byte-pair models alone
     return type === 'Unigram' && typeof unknownId === 'number'
       ? SentencePiece.withBytes(encoded, unknownId, byteIds as number[])
@@ -141,13 +151,15 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
       return text
     },
     chat: (messages, tools = []) =>
-      template.render({
-        messages: knowsTools ? templateMessages(messages) : plainMessages(messages, tools),
-        ...(knowsTools && tools.length > 0 ? { tools: tools.map(asFunction) } : {}),
-        bos_token: '',
-        eos_token: added.find(({ id }) => id === eosId)!.content,
-        add_generation_prompt: true,
-      }),
+      inWords('its chat template cannot be written out', () =>
+        template.render({
+          messages: knowsTools ? templateMessages(messages) : plainMessages(messages, tools),
+          ...(knowsTools && tools.length > 0 ? { tools: tools.map(asFunction) } : {}),
+          bos_token: '',
+          eos_token: added.find(({ id }) => id === eosId)!.content,
+          add_generation_prompt: true,
+        }),
+      ),
     offsets: (ids) => {
       const offsets: Offset[] = []
       let start = 0
@@ -166,6 +178,18 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
 }
 
 const noBytes = new Uint8Array(0)
+/** More than any tokenizer has; a larger id is a mistake, and would take its number in memory. */
+const IDS_MAX = 2 ** 22
+
+/** Carries out what a checkpoint's own files may break, and says so in our words when they do. */
+function inWords<Result>(reason: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof BaseError) throw cause
+    throw new TokenizerError(`${reason} (${(cause as Error).message})`)
+  }
+}
 
 export class TokenizerError extends BaseError {
   constructor(reason: string) {
