@@ -188,20 +188,23 @@ function createCorpus({ documents, vocabulary }: Case) {
       }
     }
   }
+  const isOwn = ([i, at]: Place): boolean => payee(i) === i && origins[i]![at] === undefined
   const count = (run: readonly number[]): number => find(run).length
-  const tokenCount = places.length
+  const countOwn = (run: readonly number[]): number => find(run).filter(isOwn).length
+  const tokenCount = places.filter(isOwn).length
   return {
     payee,
     owner,
     contributionsMax,
     find,
     count,
+    countOwn,
     tokenCount,
     /** The document that says first what stands at a place. */
     says: (i: number, at: number): number => origins[i]![at]?.[0] ?? i,
     followers: (token: number): number =>
       new Set(find([token]).map(([i, at]) => documents[i]!.tokens[at + 1] ?? vocabulary)).size,
-    unigram: (token: number): number => (count([token]) + 1) / (tokenCount + vocabulary),
+    unigram: (token: number): number => (countOwn([token]) + 1) / (tokenCount + vocabulary),
     copies: documents.map(({ tokens }, i) => {
       const from = new Map<number, number>()
       for (const origin of origins[i]!)
@@ -258,7 +261,10 @@ const microNats = (probability: number): number => Math.round(-Math.log(probabil
 type Span = { start: number; end: number; surprisal: number; places: Place[] }
 
 /** Step 6. */
-function findSpans({ answer }: Case, { find, count, followers, unigram, tokenCount }: Corpus): Span[] {
+function findSpans(
+  { answer }: Case,
+  { find, count, countOwn, followers, unigram, tokenCount }: Corpus,
+): Span[] {
   const spans: Span[] = []
   let endMax = 0
   for (let start = 0; start < answer.length; start++) {
@@ -269,8 +275,9 @@ function findSpans({ answer }: Case, { find, count, followers, unigram, tokenCou
     let surprisal = microNats(unigram(answer[start]!))
     for (let t = start + 1; t < end; t++) {
       const [a, b] = [answer[t - 1]!, answer[t]!]
-      const seen = Math.max(0, count([a, b]) - 1) / count([a])
-      surprisal += microNats(seen + (followers(a) / count([a])) * unigram(b))
+      const countOfA = Math.max(1, countOwn([a]))
+      const seen = Math.max(0, countOwn([a, b]) - 1) / countOfA
+      surprisal += microNats(seen + (followers(a) / countOfA) * unigram(b))
     }
     if (surprisal > microNats(0.01 / tokenCount))
       spans.push({ start, end, surprisal, places: find(answer.slice(start, end)) })

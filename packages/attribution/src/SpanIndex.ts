@@ -34,7 +34,12 @@ export type SpanIndex = {
   readonly copyTokensMin: number
   /** `[tokens]` where in the corpus each token was copied from; -1 for what the record says itself. */
   readonly origins: Int32Array
-  /** Tokens without separators. */
+  /**
+   * `[tokens + 1]` how many of the first so many suffixes in sorted order start with a token that its record says itself and no
+   * duplicate repeats: what a copy says must not look like common language.
+   */
+  readonly originalsBefore: Int32Array
+  /** Tokens that records say themselves, without separators and duplicates. */
   readonly tokenCount: number
   readonly root: Hex
 }
@@ -236,15 +241,36 @@ function complete(parts: Committed): SpanIndex {
     return owner
   })
   const contributionCount = contributions.size
+  const origins = traceOrigins({ ...parts, owners, contributionCount })
+  const isOriginal = originalTokens(parts, origins)
+  const originalsBefore = new Int32Array(order.length + 1)
+  for (let i = 0; i < order.length; i++) originalsBefore[i + 1] = originalsBefore[i]! + isOriginal[order[i]!]!
   return {
     ...parts,
     bucketStarts,
     followerCounts,
     owners,
     contributionCount,
-    origins: traceOrigins({ ...parts, owners, contributionCount }),
-    tokenCount: tokens.length - documents.length,
+    origins,
+    originalsBefore,
+    tokenCount: originalsBefore.at(-1)!,
   }
+}
+
+/** `[tokens]` 1 where a record that is the first of its cluster says a token itself. */
+function originalTokens(
+  { documents, documentStarts, tokens }: Pick<SpanIndex, 'documents' | 'documentStarts' | 'tokens'>,
+  origins: Int32Array,
+): Uint8Array {
+  const isOriginal = new Uint8Array(tokens.length)
+  const seen = new Set<string>()
+  for (const [document, { clusterId }] of documents.entries()) {
+    if (seen.has(clusterId)) continue
+    seen.add(clusterId)
+    const end = documentStarts[document + 1]! - 1
+    for (let at = documentStarts[document]!; at < end; at++) isOriginal[at] = origins[at] === -1 ? 1 : 0
+  }
+  return isOriginal
 }
 
 /**

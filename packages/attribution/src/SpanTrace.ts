@@ -70,7 +70,7 @@ const DEFAULTS: Required<TraceOptions> = {
  * Finds the runs of an answer that repeat the corpus and are too improbable to be common language.
  *
  * A run is significant when `N · Π p(x_t | x_{t-1}) < expectedMax`, with N tokens in the corpus and p its bigrams with
- * every count discounted by one (so that words which only one record uses do not predict each other), backed off to
+ * every count without copies and discounted by one (so that words which only one record uses do not predict each other), backed off to
  * unigrams. All sums are of whole millionths of a nat, so every machine finds the same spans.
  *
  * @param answer - Ids in `[0, vocabularySize)`.
@@ -201,16 +201,21 @@ function surprisal(
 /** `-log p(x_t | x_{t-1})` in millionths of a nat, every count discounted by one and backed off. */
 function bigram(index: SpanIndex.SpanIndex, query: Uint32Array, t: number): number {
   const before = query[t - 1]!
-  const beforeCount = index.bucketStarts[before + 1]! - index.bucketStarts[before]!
+  const beforeCount = Math.max(1, originalsOf(index, before))
   const { from, to } = rangeOf(index, query, t - 1, t + 1)
+  const pairCount = index.originalsBefore[to]! - index.originalsBefore[from]!
   const backoff = (index.followerCounts[before]! / beforeCount) * unigram(index, query[t]!)
-  return microNats(Math.max(0, to - from - 1) / beforeCount + backoff)
+  return microNats(Math.max(0, pairCount - 1) / beforeCount + backoff)
 }
 
 /** A token's frequency in the corpus, with one added to every count. */
-function unigram({ bucketStarts, tokenCount, vocabularySize }: SpanIndex.SpanIndex, token: number): number {
-  return (bucketStarts[token + 1]! - bucketStarts[token]! + 1) / (tokenCount + vocabularySize)
+function unigram(index: SpanIndex.SpanIndex, token: number): number {
+  return (originalsOf(index, token) + 1) / (index.tokenCount + index.vocabularySize)
 }
+
+/** How often a token stands in the corpus, copies left out. */
+const originalsOf = ({ bucketStarts, originalsBefore }: SpanIndex.SpanIndex, token: number): number =>
+  originalsBefore[bucketStarts[token + 1]!]! - originalsBefore[bucketStarts[token]!]!
 
 const microNats = (probability: number): number => Math.round(-Math.log(probability) * 1e6)
 

@@ -115,6 +115,28 @@ describe('tracing spans', () => {
     expect(span!.matches[0]!.recordId).toBe('own')
   })
 
+  test('is as surprised by a passage when others have copied it as before', () => {
+    const texts = Array.from({ length: 40 }, (_, i) => words(i + 1, 200, 500))
+    const documents = texts.map((tokens, i) => ({ recordId: `r${i}`, contributionId: `c${i}`, tokens }))
+    const copies = [7, 7, 8].map((of, i) => ({
+      recordId: `copy${i}`,
+      contributionId: 'copier',
+      // one says it is another, the others are found by their words
+      ...(i === 0 ? { clusterId: 'r7' } : {}),
+      tokens: texts[of]!,
+    }))
+    const answer = [...words(991, 30, 500), ...texts[7]!.slice(50, 58), ...texts[8]!.slice(20, 60)]
+    const surprise = (all: readonly SpanIndex.SpanDocument[]) => {
+      const { spans, unigramMicroNats } = trace(
+        SpanIndex.build({ documents: all, vocabularySize: 500 }),
+        answer,
+      )
+      const found = spans.map(({ start, end, surprisalMicroNats }) => ({ start, end, surprisalMicroNats }))
+      return { found, unigramMicroNats }
+    }
+    expect(surprise([...documents, ...copies])).toEqual(surprise(documents))
+  })
+
   test('gives each token to the longest span over it', () => {
     const left = words(1, 12, 400)
     const right = words(2, 20, 400)

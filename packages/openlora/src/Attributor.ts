@@ -22,7 +22,7 @@ import * as Evidence from './Evidence.ts'
 import { type Replay, replay } from './Inference.ts'
 
 /** Named in every attribution: whoever recomputes one needs these rules. */
-export const ENGINE_VERSION = 'openledger-attribution/2'
+export const ENGINE_VERSION = 'openledger-attribution/3'
 
 /** What attribution needs to know of a published model. */
 export type AttributionModel = {
