@@ -70,7 +70,7 @@ const walletOf = (role: DevelopmentKeys.Role) =>
   })
 const mined = async (hash: Hex): Promise<'success' | 'reverted'> =>
   (await node.l1.client.waitForTransactionReceipt({ hash, pollingInterval: 100 })).status
-const until = (check: () => unknown, timeout = 40_000): Promise<unknown> =>
+const until = (check: () => unknown, timeout = 90_000): Promise<unknown> =>
   vi.waitFor(check, { timeout, interval: 200 })
 
 /** Proposes any root for the block that is next, and gives the output's index. */
@@ -208,7 +208,7 @@ test('a proposer that lies is caught by whoever reads L1, and what it stole for 
   expect(await mined(await stolen)).toBe('reverted')
   expect(await thiefHolds()).toBe(before)
   expect(challenger.problems()).toEqual({})
-}, 150_000)
+}, 300_000)
 
 test('a challenger that lies delays an output, and loses its bond to whoever answers', async () => {
   const proposer = startProposer()
@@ -237,4 +237,4 @@ test('a challenger that lies delays an output, and loses its bond to whoever ans
   } finally {
     await proposer.stop()
   }
-}, 120_000)
+}, 300_000)
