@@ -23,6 +23,16 @@ export const launch = (executablePath: string): Promise<Browser> =>
     ],
   })
 
+/** Connects one of the development wallets that the page announces. */
+export async function connectWallet(page: Page, name: string): Promise<void> {
+  await page
+    .getByRole('button', { name: /Connect wallet|0x/ })
+    .first()
+    .click()
+  await page.getByRole('menuitem', { name }).click()
+  await page.getByRole('button', { name: /^0x/ }).first().waitFor()
+}
+
 /** Keeps a picture of what a person would see; looked at by people, compared by nobody. */
 export async function picture(page: Page, name: string): Promise<void> {
   const folder =

@@ -1,19 +1,9 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { chromiumPath, launch, picture } from './Browser.ts'
+import { chromiumPath, connectWallet, launch, picture } from './Browser.ts'
 import { visit } from './People.ts'
 
 const executablePath = chromiumPath()
-
-/** Connects one of the development wallets that the page announces. */
-async function connectWallet(page: Page, name: string): Promise<void> {
-  await page
-    .getByRole('button', { name: /Connect wallet|0x/ })
-    .first()
-    .click()
-  await page.getByRole('menuitem', { name }).click()
-  await page.getByRole('button', { name: /^0x/ }).first().waitFor()
-}
 
 /** Collects what goes wrong on a page, and what the browser warns of. */
 function watch(page: Page, errors: string[]): void {

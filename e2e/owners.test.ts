@@ -1,6 +1,7 @@
 import { Open } from '@openledger/primitives'
-import { DevelopmentKeys } from '@openledger/protocol'
+import { Abi, DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { chromiumPath, connectWallet, launch, picture } from './Browser.ts'
 import * as CommandLine from './CommandLine.ts'
 import { access, ask, caller, lower, settled, type Visit, visit } from './People.ts'
 
@@ -72,6 +73,41 @@ describe('what owners decide by the command line', () => {
     const before = await house.l2.getBalance({ address: builder })
     expect(await succeed('builder', 'withdraw-balance')).toContain('Paid out')
     expect(await house.l2.getBalance({ address: builder })).toBeGreaterThan(before)
+  })
+
+  // where no Chromium is installed this is reported as skipped; continuous integration installs one
+  test.skipIf(chromiumPath() === undefined)('the same is shown and taken on the page', async () => {
+    const { receipt } = await ask(house, secret, question)
+    await settled(house, receipt.sequence)
+    const settlement = { address: house.deployment.l2.settlement, abi: Abi.settlementAbi } as const
+    const builder = DevelopmentKeys.account('builder').address
+    const browser = await launch(chromiumPath()!)
+    try {
+      for (const [name, viewport, colorScheme] of [
+        ['owner', { width: 1280, height: 900 }, 'light'],
+        ['owner-dark', { width: 1280, height: 900 }, 'dark'],
+        ['owner-phone', { width: 390, height: 844 }, 'light'],
+        ['owner-phone-dark', { width: 390, height: 844 }, 'dark'],
+      ] as const) {
+        const page = await browser.newPage({ viewport, colorScheme })
+        page.setDefaultTimeout(30_000)
+        await page.goto(`${inject('houseUrl')}/models`)
+        await connectWallet(page, 'Development: model builder')
+        const model = page.getByRole('article', { name: 'solidity-1' })
+        await model.getByRole('button', { name: 'Manage it' }).click()
+        await model.getByText('Your part of the fees, not taken yet').waitFor()
+        await picture(page, name)
+        if (name === 'owner-phone-dark') {
+          await model.getByRole('button', { name: 'Take it' }).click()
+          const left = () =>
+            house.l2.readContract({ ...settlement, functionName: 'balanceOf', args: [builder] })
+          await expect.poll(left, { timeout: 30_000 }).toBe(0n)
+        }
+        await page.close()
+      }
+    } finally {
+      await browser.close()
+    }
   })
 
   test('stake goes behind a model, earns, and comes back', async () => {
