@@ -143,10 +143,8 @@ async function costOf(market: Market, node: Node) {
   return { gas, bytes, batches: events.length }
 }
 
-/** The proof of one line and the memory of the ledger, at a size. */
-function measureLedger(size: number): { readonly proofBytes: number; readonly bytesPerAccount: number } {
-  setFlagsFromString('--expose_gc')
-  const collect = runInNewContext('gc') as () => void
+/** A ledger of so many lines, and nothing else that lives. */
+function ledgerOf(size: number): Credits.Lines {
   const book = emptyBook()
   const credits = Array.from({ length: size }, (_, index) => ({
     account: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(`line ${index}`)).subarray(0, 20)),
@@ -154,15 +152,25 @@ function measureLedger(size: number): { readonly proofBytes: number; readonly by
     index,
     isNew: true,
   }))
-  for (let round = 0; round < 3; round++) collect()
-  const before = process.memoryUsage()
   Credits.apply(book, credits)
-  for (let round = 0; round < 3; round++) collect()
-  const after = process.memoryUsage()
-  const used = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers
+  return book
+}
+
+/** The proof of one line and the memory of the ledger, at a size. */
+function measureLedger(size: number): { readonly proofBytes: number; readonly bytesPerAccount: number } {
+  setFlagsFromString('--expose_gc')
+  const collect = runInNewContext('gc') as () => void
+  const used = (): number => {
+    for (let round = 0; round < 3; round++) collect()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  const before = used()
+  const book = ledgerOf(size)
+  const bytesPerAccount = (used() - before) / size
   // a claim's own 36 bytes, and 44 for each sibling
   const proofBytes = 36 + 44 * book.tree.prove([Math.floor(size / 3)]).length
-  return { proofBytes, bytesPerAccount: used / size }
+  return { proofBytes, bytesPerAccount }
 }
 
 async function run(market: Market, answers: number, say: (line: string) => void): Promise<Quarter[]> {
