@@ -77,6 +77,8 @@ export const claim: Claim = {
           sum: (FEE_WEI * 7n) / 10n,
           accountCount: 1n,
           settledAt,
+          previous: 0n,
+          operator,
           bodyHash: Batch.bodyHash(first),
         },
         packClaims([{ index: 0, account, cumulativeWei }]),
@@ -150,7 +152,12 @@ export const claim: Claim = {
       const { batch, ...posted } = rebuilt.claimable!
       await chain.send(settlement, Abi.settlementAbi, 'claim', [
         BigInt(batch),
-        { ...posted, accountCount: BigInt(posted.accountCount), settledAt: BigInt(posted.settledAt) },
+        {
+          ...posted,
+          accountCount: BigInt(posted.accountCount),
+          settledAt: BigInt(posted.settledAt),
+          previous: BigInt(posted.previous),
+        },
         packClaims(rebuilt.lines.map((line, index) => ({ index, ...line }))),
         Bytes.toHex(packSiblings(rebuilt.book.tree.prove(rebuilt.lines.map((_, index) => index)))),
       ])

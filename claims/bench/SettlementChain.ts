@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Hex } from '@openledger/primitives'
-import { Abi, DevelopmentKeys, TypedData } from '@openledger/protocol'
+import { Abi, createSender, type Deployment, DevelopmentKeys, TypedData } from '@openledger/protocol'
+import { CourtCall } from '@openledger/settlement'
 import {
   createPublicClient,
   createWalletClient,
   defineChain,
   encodeAbiParameters,
   getAbiItem,
+  getContractAddress,
   http,
   keccak256,
   type PublicClient,
   type TransactionReceipt,
+  toHex,
   type Abi as ViemAbi,
 } from 'viem'
 import { startAnvil } from '../../packages/protocol/test/startAnvil.ts'
@@ -20,6 +23,8 @@ import { startAnvil } from '../../packages/protocol/test/startAnvil.ts'
 export type SettlementChain = Awaited<ReturnType<typeof startSettlementChain>>
 
 const CHAIN_ID = 161_200
+/** What the court gives the operator to answer. */
+export const STEP_SECONDS = 60n
 const GAS_LIMIT = 1_000_000_000n
 
 type Compiled = { readonly abi: ViemAbi; readonly bytecode: Hex }
@@ -36,7 +41,7 @@ function compileRivals(): Record<string, Compiled> {
         sources: { 'Rivals.sol': { content: readFileSync(new URL('Rivals.sol', import.meta.url), 'utf8') } },
         settings: {
           evmVersion: 'prague',
-          optimizer: { enabled: true, runs: 10_000 },
+          optimizer: { enabled: true, runs: 200 },
           outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } },
         },
       }),
@@ -51,7 +56,7 @@ function compileRivals(): Record<string, Compiled> {
 }
 
 /** Starts it; gas is what receipts say, so the 21,000 of a transaction and EIP-7623's price of call data are in it. */
-export async function startSettlementChain() {
+export async function startSettlementChain(challengeSeconds = 0n) {
   const anvil = await startAnvil([
     ...['--chain-id', String(CHAIN_ID), '--hardfork', 'prague', '--accounts', '64'],
     ...['--gas-limit', String(GAS_LIMIT), '--disable-code-size-limit', '--prune-history'],
@@ -110,9 +115,19 @@ export async function startSettlementChain() {
   const split = { platformBps: 1_000, ownerBps: 2_000, stakersBps: 2_000, contributorsBps: 5_000 }
   const feePolicy = await deploy(Abi.feePolicyAbi, Abi.feePolicyBytecode, [operator.address, treasury, split])
   const wopen = await deploy(Abi.wopenAbi, Abi.wopenBytecode)
+  const nonce = await publicClient.getTransactionCount({ address: operator.address })
   const settlement = await deploy(Abi.settlementAbi, Abi.settlementBytecode, [
-    ...[operator.address, operator.address, feePolicy, models, wopen, 10n, 0n, 10n],
+    ...[operator.address, operator.address, feePolicy, models, wopen, 10n, challengeSeconds, 10n],
+    getContractAddress({ from: operator.address, nonce: BigInt(nonce) + 1n }),
   ])
+  const court = await deploy(Abi.courtAbi, Abi.courtBytecode, [
+    ...[operator.address, settlement, STEP_SECONDS, 100n * 10n ** 18n, 10n ** 18n],
+  ])
+  await publicClient.request({
+    method: 'anvil_setBalance',
+    params: [operator.address, toHex(10n ** 24n)],
+  } as never)
+  await send(court, Abi.courtAbi, 'bondFor', [operator.address], 10n ** 23n)
   const [modelInput] = getAbiItem({ abi: Abi.modelsAbi, name: 'publishModel' }).inputs
   const hash = keccak256('0x01')
   const input = {
@@ -149,8 +164,26 @@ export async function startSettlementChain() {
     pusher,
     distributor,
     settlement,
+    court,
     split,
+    chainId: CHAIN_ID,
+    feePolicy,
     send,
+    /** Any method of anvil's. */
+    request: (method: string, params: readonly unknown[]): Promise<unknown> =>
+      publicClient.request({ method, params } as never),
+    /** Makes a call before the court as the operator's neighbour would. @returns Gas of the call itself. */
+    async file(call: CourtCall.Call): Promise<bigint> {
+      const audit = await publicClient.readContract({
+        address: court,
+        abi: Abi.courtAbi,
+        functionName: 'AUDIT',
+      })
+      const l2 = { court, audit } as Deployment['l2']
+      const sender = createSender({ walletClient: wallet, publicClient })
+      const hash = await CourtCall.file({ publicClient, sender, l2 }, call)
+      return (await publicClient.getTransactionReceipt({ hash })).gasUsed
+    },
     nowSeconds: async () => (await publicClient.getBlock({ blockTag: 'latest' })).timestamp,
     /** Makes accounts that have been paid before: a transfer to them creates nothing. */
     async wake(accounts: readonly Hex[]): Promise<void> {

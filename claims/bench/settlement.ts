@@ -46,7 +46,15 @@ function createNode(chain: SettlementChain) {
   let previousHash = Receipt.ZERO_HASH
   let waiting: Batch.PaymentLine[] = []
   let packingMs = 0
-  let last: { readonly posted: Batch.Posted; readonly number: bigint; readonly settledAt: bigint } | undefined
+  let credited = 0n
+  let last:
+    | {
+        readonly posted: Batch.Posted
+        readonly number: bigint
+        readonly settledAt: bigint
+        readonly previous: bigint
+      }
+    | undefined
   return {
     ledger,
     packingMs: () => packingMs,
@@ -91,12 +99,13 @@ function createNode(chain: SettlementChain) {
       const args = Batch.settleArguments(posted)
       const { gas, bytes } = await chain.send(chain.settlement, Abi.settlementAbi, 'settle', args)
       batchNumber++
-      last = { posted, number: batchNumber, settledAt: await chain.nowSeconds() }
+      last = { posted, number: batchNumber, settledAt: await chain.nowSeconds(), previous: credited }
+      if (isCrediting) credited = batchNumber
       return { gas: Number(gas), bytes }
     },
     /** Claims for lines of the last ledger in one transaction. */
     async claim(lines: readonly number[]): Promise<Cost> {
-      const { posted, number, settledAt } = last!
+      const { posted, number, settledAt, previous } = last!
       const sorted = [...lines].sort((a, b) => a - b)
       const { gas, bytes } = await chain.send(chain.settlement, Abi.settlementAbi, 'claim', [
         number,
@@ -105,6 +114,8 @@ function createNode(chain: SettlementChain) {
           sum: ledger.tree.root().sum,
           accountCount: BigInt(ledger.lines.length),
           settledAt,
+          previous,
+          operator: chain.operator,
           bodyHash: Batch.bodyHash(posted),
         },
         packClaims(sorted.map((index) => ({ index, ...ledger.lines[index]! }))),

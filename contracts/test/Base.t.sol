@@ -17,6 +17,10 @@ interface Vm {
     function stopPrank() external;
     function deal(address account, uint256 balance) external;
     function warp(uint256 timestamp) external;
+    function roll(uint256 blockNumber) external;
+    function prevrandao(bytes32 randomness) external;
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function fee(uint256 baseFee) external;
     function chainId(uint256 id) external;
     function etch(address target, bytes calldata code) external;

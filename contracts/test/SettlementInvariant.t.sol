@@ -107,6 +107,7 @@ contract SettlementHandler is Base {
         ISettlement.Batch memory batch;
         batch.lastSequence = uint64(answers);
         batch.lastTimestamp = uint64(block.timestamp);
+        uint256 previous = SETTLEMENT.ledgerBatch();
         vm.prank(OPERATOR);
         SETTLEMENT.settle(batch, _debits(spent), groups, segments);
         if (segments.length == 0) return;
@@ -117,6 +118,8 @@ contract SettlementHandler is Base {
             sum: BOOK.sum(),
             accountCount: BOOK.accountCount(),
             settledAt: block.timestamp,
+            previous: previous,
+            operator: OPERATOR,
             bodyHash: keccak256(
                 abi.encode(
                     batch,

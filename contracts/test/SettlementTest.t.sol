@@ -120,6 +120,7 @@ abstract contract SettlementTest is World {
         ISettlement.Group[] memory groups,
         ISettlement.Segment[] memory segments
     ) internal {
+        uint256 previous = settlement.ledgerBatch();
         postAs(operator, batch, debits, groups, segments);
         (,, uint64 number,) = settlement.head();
         (uint256 sum,,) = settlement.ledger();
@@ -130,6 +131,8 @@ abstract contract SettlementTest is World {
             sum: sum,
             accountCount: book.accountCount(),
             settledAt: block.timestamp,
+            previous: previous,
+            operator: operator.addr,
             bodyHash: bodyHash(batch, debits, groups, segments)
         });
     }

@@ -8,6 +8,7 @@ import { IFeePolicy } from "../src/interfaces/IFeePolicy.sol";
 import { IModels } from "../src/interfaces/IModels.sol";
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
 import { MerkleSum } from "../src/libraries/MerkleSum.sol";
+import { Court } from "../src/settlement/Court.sol";
 import { FeePolicy } from "../src/settlement/FeePolicy.sol";
 import { Settlement } from "../src/settlement/Settlement.sol";
 import { Staking } from "../src/settlement/Staking.sol";
@@ -19,6 +20,11 @@ abstract contract World is Base {
     uint64 internal constant WITHDRAWAL_DELAY = 1 hours;
     uint64 internal constant UNBONDING = 7 days;
     uint64 internal constant CHALLENGE = 30 minutes;
+    uint64 internal constant STEP = 10 minutes;
+    uint96 internal constant PENALTY = 100 ether;
+    uint96 internal constant STAKE = 10 ether;
+    /// @dev Covers whatever fees a test thinks of.
+    uint256 internal constant BOND = 4e9 ether;
     bytes32 internal constant CONTRIBUTION_TYPEHASH = keccak256(
         "Contribution(uint256 datanetId,bytes32 recordsRoot,uint32 recordCount,bytes32 contentHash,string licence,address contributor,uint256 deadline)"
     );
@@ -41,6 +47,7 @@ abstract contract World is Base {
     WOPEN internal wopen;
     Settlement internal settlement;
     Staking internal staking;
+    Court internal court;
 
     function setUp() public virtual {
         vm.warp(NOON);
@@ -59,8 +66,18 @@ abstract contract World is Base {
         feePolicy = new FeePolicy(governance.addr, treasury.addr, defaultSplit());
         wopen = new WOPEN();
         settlement = new Settlement(
-            governance.addr, operator.addr, feePolicy, models, wopen, WITHDRAWAL_DELAY, CHALLENGE, UNBONDING
+            governance.addr,
+            operator.addr,
+            feePolicy,
+            models,
+            wopen,
+            WITHDRAWAL_DELAY,
+            CHALLENGE,
+            UNBONDING,
+            vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1)
         );
+        court = new Court(governance.addr, settlement, STEP, PENALTY, STAKE);
+        court.bondFor{ value: BOND }(operator.addr);
         staking = settlement.STAKING();
     }
 

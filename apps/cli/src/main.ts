@@ -2,6 +2,7 @@ import { BaseError } from '@openledger/primitives'
 import { Command } from 'commander'
 import { addAgentCommands } from './commands/agent.ts'
 import { addChainCommands } from './commands/chain.ts'
+import { addCourtCommands } from './commands/court.ts'
 import { addDatanetCommands } from './commands/datanet.ts'
 import { addGovernanceCommands } from './commands/governance.ts'
 import { addModelCommands } from './commands/model.ts'
@@ -31,6 +32,7 @@ addDatanetCommands(program, session)
 addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)
+addCourtCommands(program, session)
 addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)

@@ -66,7 +66,12 @@ export async function claimFrom(
     functionName: 'claim',
     args: [
       BigInt(batch),
-      { ...ledger, accountCount: BigInt(ledger.accountCount), settledAt: BigInt(ledger.settledAt) },
+      {
+        ...ledger,
+        accountCount: BigInt(ledger.accountCount),
+        settledAt: BigInt(ledger.settledAt),
+        previous: BigInt(ledger.previous),
+      },
       packClaims([{ index, ...book.lines[index]! }]),
       Bytes.toHex(packSiblings(book.tree.prove([index]))),
     ],

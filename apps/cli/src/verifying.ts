@@ -152,7 +152,8 @@ function checkShares(
   )
 }
 
-const receiptOf = (view: Http.SignedReceipt): Receipt.Receipt => ({
+/** A receipt as it is signed. */
+export const receiptOf = (view: Http.SignedReceipt): Receipt.Receipt => ({
   sequence: BigInt(view.sequence),
   previousHash: view.previousHash as Hex,
   payer: view.payer,

@@ -116,6 +116,8 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   )
   settlement.settler.start()
   stack.defer(settlement.settler.close)
+  settlement.defence.start()
+  stack.defer(settlement.defence.close)
   await datanets.work()
   await factory.work()
 

@@ -9,7 +9,8 @@ pragma solidity 0.8.37;
 ///
 ///         What the contract decides at once: nobody pays beyond what they prepaid; the parts of a fee follow the split
 ///         in force, to one wei a receipt; credits sum to the contributors' parts exactly; sequences have no gap and no
-///         repetition. What it leaves to be challenged: that roots and sums follow from receipts.
+///         repetition; no more passes in a challenge window than the operator's bond covers. What it leaves to be challenged
+///         before the {ICourt}: that roots and sums follow from receipts, and that receipts tell the truth.
 interface ISettlement {
     /// @notice One answer, as its caller received it. Its hash is the EIP-712 struct hash; the node signs the digest under
     ///         the domain "OpenLedger Settlement", "1".
@@ -77,8 +78,27 @@ interface ISettlement {
         uint256 sum;
         uint256 accountCount;
         uint256 settledAt;
+        /// The batch whose ledger this one was built on; zero for none.
+        uint256 previous;
+        /// Who posted it.
+        address operator;
         /// Hash of everything else that the batch posted, see {BatchSettled}.
         bytes32 bodyHash;
+    }
+
+    /// @notice What takes a contested batch's credits out of a claim: two ledgers that differ by them, and the claimed
+    ///         accounts' lines in both.
+    struct Exclusion {
+        /// The batch that credited the contested one's receipts.
+        uint64 batch;
+        Ledger afterBatch;
+        /// The ledger that {afterBatch} was built on; not looked at when it was built on none.
+        Ledger beforeBatch;
+        /// `(index 4 ‖ account 20 ‖ cumulative 12)*` of the claimed accounts that the ledger has.
+        bytes afterClaims;
+        bytes afterSiblings;
+        bytes beforeClaims;
+        bytes beforeSiblings;
     }
 
     error SettlementNotOperator(address caller);
@@ -94,6 +114,13 @@ interface ISettlement {
     error SettlementDebitsMismatch(uint256 feesWei, uint256 debitsWei);
     error SettlementCreditsMismatch(uint256 owedWei, uint256 creditsWei);
     error SettlementLedgerLate(uint256 uncreditedWei, uint256 dueAt);
+    error SettlementNotCourt(address caller);
+    error SettlementNotCovered(uint256 exposedWei, uint256 coveredWei);
+    error SettlementContested(uint64 batch, uint64 contested);
+    error SettlementNotContested(uint64 batch);
+    error SettlementNotCredited(uint64 batch, uint64 credited);
+    error SettlementInvalidExclusion(uint256 exclusion);
+    error SettlementEmptyCredits();
     error SettlementUnknownLedger(uint64 batch);
     error SettlementLedgerNotFinal(uint64 batch, uint256 finalAt);
     error SettlementInvalidClaims();
@@ -126,6 +153,13 @@ interface ISettlement {
         bytes32 bodyHash
     );
     event Claimed(address indexed account, uint256 amount);
+    event CoverageChanged(uint256 coveredWei);
+    event BatchContested(uint64 indexed batch);
+    event BatchAcquitted(uint64 indexed batch);
+    /// @notice A contested batch lost; `credited` is the batch whose credits are taken back.
+    event BatchStruck(uint64 indexed batch, uint64 credited, bool isVoid);
+    /// @notice The ledger stands as after `batch` again; what was credited since waits to be credited anew.
+    event LedgerRewound(uint64 batch, uint256 ledgerSum, uint256 accountCount);
     event OperatorChanged(address indexed operator);
 
     /// @notice Prepays for `account` with the value sent along.
@@ -177,6 +211,32 @@ interface ISettlement {
     ///        bottom, left to right; empty nodes beyond the ledger's end are left out.
     function claim(uint64 batch, Ledger calldata ledger, bytes calldata claims, bytes calldata siblings) external;
 
+    /// @notice Claims like {claim} against a ledger that has contested or struck batches in it, without what those credited.
+    ///         So nobody waits for somebody else's dispute.
+    /// @param exclusions One for each batch that credited contested receipts, ascending.
+    function claimExcluding(
+        uint64 batch,
+        Ledger calldata ledger,
+        bytes calldata claims,
+        bytes calldata siblings,
+        Exclusion[] calldata exclusions
+    ) external;
+
+    /// @notice Says what fees may pass in a challenge window. Court only.
+    function setCoverage(uint96 coveredWei) external;
+
+    /// @notice Marks a batch as disputed: ledgers that build on it pay without what its receipts were credited. Court only.
+    function contest(uint64 batch) external;
+
+    /// @notice Ends a dispute that the operator won. Court only.
+    function acquit(uint64 batch) external;
+
+    /// @notice Ends a dispute that the operator lost, or answers a proof: the ledger stands again as before the credits of
+    ///         the batch's receipts. All wei credited since belong to contributors still and are to be credited anew. Ledgers
+    ///         posted meanwhile pay without these credits; none of them does when the root was wrong. Court only.
+    /// @param credited The batch that credited the receipts, `posted` what it left and `before` what that was built on.
+    function rewind(uint64 batch, uint64 credited, Ledger calldata posted, Ledger calldata before, bool isVoid) external;
+
     /// @notice Names the serving node. Owner (governance) only.
     function setOperator(address operator) external;
 
@@ -206,6 +266,18 @@ interface ISettlement {
         external
         view
         returns (uint64 lastSequence, uint64 lastTimestamp, uint64 batchCount, uint64 accountCount);
+
+    /// @notice The batch whose ledger the next credits build on; zero for none.
+    function ledgerBatch() external view returns (uint64);
+
+    /// @notice Fees that may pass in a challenge window, that have, and when the window began.
+    function coverage() external view returns (uint256 coveredWei, uint256 exposedWei, uint64 since);
+
+    /// @notice Batches that are contested or were struck, and the last ledger that each is in: 2^64 - 1 while contested.
+    function contests() external view returns (uint64[] memory batches, uint64[] memory untils, bool[] memory areVoid);
+
+    /// @notice Decides challenges.
+    function COURT() external view returns (address);
 
     /// @notice Seconds after a batch before its ledger pays.
     function CHALLENGE_SECONDS() external view returns (uint64);

@@ -26,6 +26,14 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using SafeERC20 for IWOPEN;
 
+    /// @dev A batch whose credits are disputed or struck, and the last ledger that has them; all later ones while disputed.
+    struct Contest {
+        uint64 batch;
+        uint64 until;
+        /// Whether its ledger's root does not follow: ledgers built on it prove nothing.
+        bool isVoid;
+    }
+
     struct Prepaid {
         uint128 balance;
         uint128 setAside;
@@ -39,6 +47,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     uint256 private constant CLAIM_BYTES = 36;
     /// @dev Enough for a contract wallet to take money, too little to make others' claims dear.
     uint256 private constant PAYMENT_GAS = 50_000;
+    uint64 private constant OPEN_END = type(uint64).max;
 
     /// @notice How long after a new split the one before may still stand on receipts: callers were shown it.
     uint64 public constant SPLIT_GRACE_SECONDS = 1 hours;
@@ -56,16 +65,24 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     uint64 public immutable WITHDRAWAL_DELAY_SECONDS;
     /// @inheritdoc ISettlement
     uint64 public immutable CHALLENGE_SECONDS;
+    /// @inheritdoc ISettlement
+    address public immutable COURT;
 
+    // four words, of which a batch writes three
     address private _operator;
+    uint96 private _coveredWei;
     uint64 private _lastSequence;
     uint64 private _lastTimestamp;
-    uint64 private _batchCount;
-    uint64 private _accountCount;
+    uint48 private _batchCount;
+    uint48 private _ledgerBatch;
+    uint32 private _accountCount;
     uint96 private _ledgerSum;
     uint96 private _uncreditedWei;
     uint64 private _uncreditedSince;
     uint96 private _claimedTotal;
+    uint96 private _exposedWei;
+    uint64 private _exposedSince;
+    Contest[] private _contests;
     mapping(uint64 batch => bytes32) private _ledgerHashes;
     mapping(address account => Prepaid) private _prepaid;
     mapping(address account => uint256) private _balances;
@@ -76,6 +93,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     /// @param initialOperator The serving node's account.
     /// @param withdrawalDelaySeconds Long enough for the node to settle what it served meanwhile.
     /// @param challengeSeconds How long a batch can be challenged before its ledger pays.
+    /// @param court Decides challenges; the only account that contests batches and says what the operator's bond covers.
     /// @param unbondingSeconds See {Staking}.
     constructor(
         address owner,
@@ -85,15 +103,22 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         IWOPEN wopen,
         uint64 withdrawalDelaySeconds,
         uint64 challengeSeconds,
-        uint64 unbondingSeconds
+        uint64 unbondingSeconds,
+        address court
     ) EIP712("OpenLedger Settlement", "1") Ownable(owner) {
         FEE_POLICY = feePolicy;
         MODELS = models;
         WOPEN = wopen;
         WITHDRAWAL_DELAY_SECONDS = withdrawalDelaySeconds;
         CHALLENGE_SECONDS = challengeSeconds;
+        COURT = court;
         STAKING = new Staking(address(this), models, unbondingSeconds);
         _setOperator(initialOperator);
+    }
+
+    modifier onlyCourt() {
+        if (msg.sender != COURT) revert SettlementNotCourt(msg.sender);
+        _;
     }
 
     /// @notice Takes native OPEN from WOPEN only: money sent plainly would belong to nobody.
@@ -203,6 +228,7 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         }
         uint256 debitsWei = _debitAll(debits);
         if (debitsWei != feesWei) revert SettlementDebitsMismatch(feesWei, debitsWei);
+        _expose(feesWei);
         bytes32 segmentsHash = _creditAll(contributorsWei, segments);
         _record(
             batch,
@@ -218,37 +244,103 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         bytes calldata claims,
         bytes calldata siblings
     ) external nonReentrant {
-        if (keccak256(abi.encode(posted)) != _ledgerHashes[batch]) {
-            revert SettlementUnknownLedger(batch);
-        }
-        uint256 finalAt = posted.settledAt + CHALLENGE_SECONDS;
-        if (block.timestamp < finalAt) revert SettlementLedgerNotFinal(batch, finalAt);
-        if (claims.length == 0 || claims.length % CLAIM_BYTES != 0) revert SettlementInvalidClaims();
-
-        (address[] memory accounts, uint256[] memory cumulatives) = _prove(posted, claims, siblings);
-        // all books are closed before the first payment
-        uint256 claimedTotal = _claimedTotal;
-        for (uint256 i; i < accounts.length; ++i) {
-            uint256 cumulative = cumulatives[i];
-            uint256 before = _claimed[accounts[i]];
-            if (cumulative <= before) {
-                // who was paid meanwhile does not spoil the others' claims
-                if (accounts.length == 1) revert SettlementNothingToClaim(accounts[i], cumulative, before);
-                cumulatives[i] = 0;
-                continue;
+        _requireFinal(batch, posted);
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest memory contest_ = _contests[i];
+            if (batch >= contest_.batch && batch <= contest_.until) {
+                revert SettlementContested(batch, contest_.batch);
             }
-            _claimed[accounts[i]] = cumulative;
-            cumulatives[i] = cumulative - before;
-            claimedTotal += cumulative - before;
         }
-        // a ledger that took from one account to give to another could otherwise spend prepaid money
-        if (claimedTotal > _ledgerSum) revert SettlementLedgerExceeded(claimedTotal, _ledgerSum);
-        _claimedTotal = uint96(claimedTotal);
-        for (uint256 i; i < accounts.length; ++i) {
-            if (cumulatives[i] == 0) continue;
-            emit Claimed(accounts[i], cumulatives[i]);
-            _payOrKeep(accounts[i], cumulatives[i]);
+        (address[] memory accounts, uint256[] memory cumulatives) = _prove(posted, claims, siblings);
+        _payClaims(accounts, cumulatives);
+    }
+
+    /// @inheritdoc ISettlement
+    function claimExcluding(
+        uint64 batch,
+        Ledger calldata posted,
+        bytes calldata claims,
+        bytes calldata siblings,
+        Exclusion[] calldata exclusions
+    ) external nonReentrant {
+        _requireFinal(batch, posted);
+        _requireExcluded(batch, exclusions);
+        (address[] memory accounts, uint256[] memory cumulatives) = _prove(posted, claims, siblings);
+        for (uint256 i; i < exclusions.length; ++i) {
+            Exclusion calldata exclusion = exclusions[i];
+            // what a ledger granted after the batch, less what it granted before, is what the batch credited
+            _shift(cumulatives, exclusion.afterBatch, claims, exclusion.afterClaims, exclusion.afterSiblings, false);
+            if (exclusion.afterBatch.previous == 0) continue;
+            _shift(cumulatives, exclusion.beforeBatch, claims, exclusion.beforeClaims, exclusion.beforeSiblings, true);
         }
+        _payClaims(accounts, cumulatives);
+    }
+
+    /// @inheritdoc ISettlement
+    function setCoverage(uint96 coveredWei) external onlyCourt {
+        _coveredWei = coveredWei;
+        emit CoverageChanged(coveredWei);
+    }
+
+    /// @inheritdoc ISettlement
+    function contest(uint64 batch) external onlyCourt {
+        _contests.push(Contest({ batch: batch, until: OPEN_END, isVoid: false }));
+        emit BatchContested(batch);
+    }
+
+    /// @inheritdoc ISettlement
+    function acquit(uint64 batch) external onlyCourt {
+        for (uint256 i; i < _contests.length; ++i) {
+            if (_contests[i].batch != batch || _contests[i].until != OPEN_END) continue;
+            _contests[i] = _contests[_contests.length - 1];
+            _contests.pop();
+            emit BatchAcquitted(batch);
+            return;
+        }
+        revert SettlementNotContested(batch);
+    }
+
+    /// @inheritdoc ISettlement
+    function rewind(
+        uint64 batch,
+        uint64 credited,
+        Ledger calldata posted,
+        Ledger calldata before,
+        bool isVoid
+    ) external onlyCourt {
+        // what the standing ledger has not credited needs not be taken back
+        bool isCredited = _ledgerBatch >= batch;
+        bool isKnown;
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest storage known = _contests[i];
+            if (known.until != OPEN_END) {
+                // another batch was struck before, and took these credits back with its own
+                if (isCredited && credited >= known.batch && credited <= known.until) {
+                    revert SettlementNotCredited(batch, credited);
+                }
+            } else if (known.batch == batch && !isKnown) {
+                (known.until, known.isVoid, isKnown) = (_batchCount, isVoid, true);
+            }
+        }
+        if (!isKnown) _contests.push(Contest({ batch: batch, until: _batchCount, isVoid: isVoid }));
+        emit BatchStruck(batch, isCredited ? credited : 0, isVoid);
+        if (!isCredited) return;
+
+        if (
+            keccak256(abi.encode(posted)) != _ledgerHashes[credited] || credited < batch || posted.previous >= batch
+                || posted.root == 0
+        ) revert SettlementNotCredited(batch, credited);
+        bool isFirst = posted.previous == 0;
+        if (!isFirst && keccak256(abi.encode(before)) != _ledgerHashes[uint64(posted.previous)]) {
+            revert SettlementUnknownLedger(uint64(posted.previous));
+        }
+        uint96 sum = isFirst ? 0 : before.sum.toUint96();
+        _uncreditedWei += _ledgerSum - sum;
+        _uncreditedSince = uint64(block.timestamp);
+        _ledgerSum = sum;
+        _accountCount = isFirst ? 0 : before.accountCount.toUint32();
+        _ledgerBatch = uint48(posted.previous);
+        emit LedgerRewound(uint64(posted.previous), sum, _accountCount);
     }
 
     /// @inheritdoc ISettlement
@@ -290,6 +382,25 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     /// @inheritdoc ISettlement
     function ledgerHash(uint64 batch) external view returns (bytes32) {
         return _ledgerHashes[batch];
+    }
+
+    /// @inheritdoc ISettlement
+    function ledgerBatch() external view returns (uint64) {
+        return _ledgerBatch;
+    }
+
+    /// @inheritdoc ISettlement
+    function coverage() external view returns (uint256 coveredWei, uint256 exposedWei, uint64 since) {
+        return (_coveredWei, _exposedWei, _exposedSince);
+    }
+
+    /// @inheritdoc ISettlement
+    function contests() external view returns (uint64[] memory batches, uint64[] memory untils, bool[] memory areVoid) {
+        uint256 count = _contests.length;
+        (batches, untils, areVoid) = (new uint64[](count), new uint64[](count), new bool[](count));
+        for (uint256 i; i < count; ++i) {
+            (batches[i], untils[i], areVoid[i]) = (_contests[i].batch, _contests[i].until, _contests[i].isVoid);
+        }
     }
 
     /// @inheritdoc ISettlement
@@ -417,8 +528,11 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
             sum: _ledgerSum,
             accountCount: _accountCount,
             settledAt: block.timestamp,
+            previous: _ledgerBatch,
+            operator: msg.sender,
             bodyHash: bodyHash
         });
+        if (ledgerRoot != 0) _ledgerBatch = uint48(number);
         _ledgerHashes[number] = keccak256(abi.encode(posted));
         emit BatchSettled(
             number,
@@ -463,7 +577,8 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
             hashes[2 * i] = keccak256(segments[i].credits);
             hashes[2 * i + 1] = segments[i].ledgerRoot;
         }
-        _accountCount = uint64(accountCount);
+        if (creditsWei == 0 || hashes[hashes.length - 1] == 0) revert SettlementEmptyCredits();
+        _accountCount = accountCount.toUint32();
         return (creditsWei, keccak256(abi.encodePacked(hashes)));
     }
 
@@ -473,6 +588,9 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         bytes calldata claims,
         bytes calldata siblings
     ) private pure returns (address[] memory accounts, uint256[] memory cumulatives) {
+        if (claims.length == 0 || claims.length % CLAIM_BYTES != 0) {
+            revert SettlementInvalidClaims();
+        }
         uint256 count = claims.length / CLAIM_BYTES;
         uint256[] memory indexes = new uint256[](count);
         MerkleSum.Node[] memory nodes = new MerkleSum.Node[](count);
@@ -487,6 +605,106 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
         }
         MerkleSum.Node memory root = MerkleSum.rootOf(indexes, nodes, posted.accountCount, siblings);
         if (root.hash != posted.root || root.sum != posted.sum) revert SettlementInvalidProof();
+    }
+
+    /// @dev Pays what was not paid before.
+    function _payClaims(address[] memory accounts, uint256[] memory cumulatives) private {
+        // all books are closed before the first payment
+        uint256 claimedTotal = _claimedTotal;
+        for (uint256 i; i < accounts.length; ++i) {
+            uint256 cumulative = cumulatives[i];
+            uint256 before = _claimed[accounts[i]];
+            if (cumulative <= before) {
+                // who was paid meanwhile does not spoil the others' claims
+                if (accounts.length == 1) revert SettlementNothingToClaim(accounts[i], cumulative, before);
+                cumulatives[i] = 0;
+                continue;
+            }
+            _claimed[accounts[i]] = cumulative;
+            cumulatives[i] = cumulative - before;
+            claimedTotal += cumulative - before;
+        }
+        // a ledger that took from one account to give to another could otherwise spend prepaid money
+        uint256 contributorsWei = uint256(_ledgerSum) + _uncreditedWei;
+        if (claimedTotal > contributorsWei) revert SettlementLedgerExceeded(claimedTotal, contributorsWei);
+        _claimedTotal = uint96(claimedTotal);
+        for (uint256 i; i < accounts.length; ++i) {
+            if (cumulatives[i] == 0) continue;
+            emit Claimed(accounts[i], cumulatives[i]);
+            _payOrKeep(accounts[i], cumulatives[i]);
+        }
+    }
+
+    /// @dev What passes in a challenge window is bounded by the operator's bond, so that whoever was charged wrongly is repaid.
+    function _expose(uint256 feesWei) private {
+        uint256 exposedWei = feesWei;
+        if (block.timestamp < _exposedSince + CHALLENGE_SECONDS) exposedWei += _exposedWei;
+        else _exposedSince = uint64(block.timestamp);
+        if (exposedWei > _coveredWei) revert SettlementNotCovered(exposedWei, _coveredWei);
+        _exposedWei = uint96(exposedWei);
+    }
+
+    function _requireFinal(uint64 batch, Ledger calldata posted) private view {
+        if (keccak256(abi.encode(posted)) != _ledgerHashes[batch]) revert SettlementUnknownLedger(batch);
+        uint256 finalAt = posted.settledAt + CHALLENGE_SECONDS;
+        if (block.timestamp < finalAt) revert SettlementLedgerNotFinal(batch, finalAt);
+    }
+
+    /// @dev Each contested batch that a ledger builds on must be excluded: by the ledger that credited its receipts.
+    function _requireExcluded(uint64 batch, Exclusion[] calldata exclusions) private view {
+        for (uint256 j; j < exclusions.length; ++j) {
+            Exclusion calldata exclusion = exclusions[j];
+            uint64 credited = exclusion.batch;
+            if (
+                credited > batch || (j != 0 && credited <= exclusions[j - 1].batch) || exclusion.afterBatch.root == 0
+                    || keccak256(abi.encode(exclusion.afterBatch)) != _ledgerHashes[credited]
+                    || (exclusion.afterBatch.previous != 0
+                        && keccak256(abi.encode(exclusion.beforeBatch))
+                            != _ledgerHashes[uint64(exclusion.afterBatch.previous)])
+            ) revert SettlementInvalidExclusion(j);
+        }
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest memory contested = _contests[i];
+            for (uint256 j; j < exclusions.length; ++j) {
+                // credits that were taken back before this ledger are not in it
+                if (exclusions[j].batch >= contested.batch && exclusions[j].batch <= contested.until) {
+                    if (batch > contested.until) revert SettlementInvalidExclusion(j);
+                }
+            }
+            if (batch < contested.batch || batch > contested.until) continue;
+            bool isExcluded;
+            for (uint256 j; j < exclusions.length && !isExcluded; ++j) {
+                isExcluded =
+                    exclusions[j].batch >= contested.batch && exclusions[j].afterBatch.previous < contested.batch;
+            }
+            if (contested.isVoid || !isExcluded) revert SettlementContested(batch, contested.batch);
+        }
+    }
+
+    /// @dev Adds or takes away what another ledger grants to the claimed accounts; those without a line there have none.
+    function _shift(
+        uint256[] memory cumulatives,
+        Ledger calldata other,
+        bytes calldata claims,
+        bytes calldata otherClaims,
+        bytes calldata siblings,
+        bool isAdded
+    ) private pure {
+        uint256 count;
+        while (count < cumulatives.length) {
+            (uint256 index, address account,) = _claimAt(claims, count * CLAIM_BYTES);
+            if (index >= other.accountCount) break;
+            if (otherClaims.length < (count + 1) * CLAIM_BYTES) revert SettlementInvalidClaims();
+            (uint256 otherIndex, address otherAccount,) = _claimAt(otherClaims, count * CLAIM_BYTES);
+            if (otherIndex != index || otherAccount != account) revert SettlementInvalidClaims();
+            ++count;
+        }
+        if (otherClaims.length != count * CLAIM_BYTES) revert SettlementInvalidClaims();
+        if (count == 0) return;
+        (, uint256[] memory others) = _prove(other, otherClaims, siblings);
+        for (uint256 i; i < count; ++i) {
+            cumulatives[i] = isAdded ? cumulatives[i] + others[i] : cumulatives[i] - others[i];
+        }
     }
 
     function _claimAt(
@@ -531,6 +749,8 @@ contract Settlement is ISettlement, EIP712, Ownable, ReentrancyGuardTransient {
     function _setOperator(address newOperator) private {
         if (newOperator == address(0)) revert SettlementZeroAddress();
         _operator = newOperator;
+        // until the court says what the new operator's bond covers
+        _coveredWei = 0;
         emit OperatorChanged(newOperator);
     }
 

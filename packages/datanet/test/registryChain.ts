@@ -111,7 +111,7 @@ export function deploymentAt(datanets: Hex): Deployment {
     ),
     l2: {
       ...none('models', 'feePolicy', 'settlement', 'staking', 'wopen', 'gopen', 'governor', 'timelock'),
-      ...none('agentIdentity', 'agentWalletFactory', 'securityStake'),
+      ...none('agentIdentity', 'agentWalletFactory', 'securityStake', 'court', 'audit', 'panel'),
       datanets,
     },
   }

@@ -458,6 +458,9 @@ export const claimProofSchema = z.object({
     sum: weiSchema,
     accountCount: z.number().int(),
     settledAt: unixSecondsSchema,
+    /** The batch whose ledger this one was built on; 0 for none. */
+    previous: z.number().int(),
+    operator: addressSchema,
     bodyHash: hashSchema,
   }),
   /** Packed as the contract takes them, see docs/settlement.md. */

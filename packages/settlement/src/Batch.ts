@@ -217,21 +217,28 @@ export function firstBeyond(
   return Number.POSITIVE_INFINITY
 }
 
+/** What stands for each segment: `(keccak256(credits) ‖ ledgerRoot)*`. */
+export const segmentDigests = (segments: readonly Segment[]): Hex =>
+  encodePacked(
+    segments.flatMap(() => ['bytes32', 'bytes32'] as const),
+    segments.flatMap(({ credits, ledgerRoot }) => [keccak256(credits), ledgerRoot]),
+  )
+
+/** Hash of that; zero without segments. */
+export const segmentsHash = (segments: readonly Segment[]): Hex =>
+  segments.length === 0 ? Receipt.ZERO_HASH : keccak256(segmentDigests(segments))
+
 /** Hash of all that a batch posts besides the ledger; what `BatchSettled` calls `bodyHash`. */
 export function bodyHash({ header, debits, groups, segments }: Posted): Hex {
-  const segmentsHash =
-    segments.length === 0
-      ? Receipt.ZERO_HASH
-      : keccak256(
-          encodePacked(
-            segments.flatMap(() => ['bytes32', 'bytes32'] as const),
-            segments.flatMap(({ credits, ledgerRoot }) => [keccak256(credits), ledgerRoot]),
-          ),
-        )
   return keccak256(
     encodeAbiParameters(
       [batchInput, { type: 'bytes32' }, { type: 'bytes32' }, { type: 'bytes32' }],
-      [header, keccak256(debits), keccak256(encodeAbiParameters([groupsInput], [groups])), segmentsHash],
+      [
+        header,
+        keccak256(debits),
+        keccak256(encodeAbiParameters([groupsInput], [groups])),
+        segmentsHash(segments),
+      ],
     ),
   )
 }

@@ -194,12 +194,14 @@ export function createLedger(deps: {
 export const claimArguments = (proof: Http.ClaimProof) =>
   [BigInt(proof.batch), toLedgerArgument(proof.ledger), proof.claims as Hex, proof.siblings as Hex] as const
 
-const toLedgerArgument = ({ root, sum, accountCount, settledAt, bodyHash }: Http.ClaimProof['ledger']) => ({
-  root: root as Hex,
-  sum: BigInt(sum),
-  accountCount: BigInt(accountCount),
-  settledAt: BigInt(settledAt),
-  bodyHash: bodyHash as Hex,
+const toLedgerArgument = (ledger: Http.ClaimProof['ledger']) => ({
+  root: ledger.root as Hex,
+  sum: BigInt(ledger.sum),
+  accountCount: BigInt(ledger.accountCount),
+  settledAt: BigInt(ledger.settledAt),
+  previous: BigInt(ledger.previous),
+  operator: ledger.operator as Hex,
+  bodyHash: ledger.bodyHash as Hex,
 })
 
 const ledgerOf = (batch: typeof batches.$inferSelect): Http.ClaimProof['ledger'] => ({
@@ -207,6 +209,8 @@ const ledgerOf = (batch: typeof batches.$inferSelect): Http.ClaimProof['ledger']
   sum: batch.ledgerSumWei.toString(),
   accountCount: batch.accountCount,
   settledAt: batch.settledAt!,
+  previous: batch.previousBatch,
+  operator: batch.operator as Hex,
   bodyHash: batch.bodyHash as Hex,
 })
 

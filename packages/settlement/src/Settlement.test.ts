@@ -23,7 +23,8 @@ import * as Batch from './Batch.ts'
 import * as Credits from './Credits.ts'
 import { bookOf } from './Ledger.ts'
 import type { AttributionDraft } from './Receipts.ts'
-import { LedgerAuditError, rebuildLedger } from './rebuildLedger.ts'
+import { LedgerAuditError } from './readBatches.ts'
+import { rebuildLedger } from './rebuildLedger.ts'
 import { createSettlement, type Settlement } from './Settlement.ts'
 
 let house: House

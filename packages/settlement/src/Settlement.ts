@@ -5,6 +5,7 @@ import type { LocalAccount, PublicClient } from 'viem'
 import { type Accounts, createAccounts } from './Accounts.ts'
 import { type ApiKeys, createApiKeys } from './ApiKeys.ts'
 import { type Contract, createContract } from './Contract.ts'
+import { createDefence, type Defence } from './Defence.ts'
 import { createEarnings, type Earnings } from './Earnings.ts'
 import { createLedger, type Ledger } from './Ledger.ts'
 import { createPayments, type Payments } from './Payments.ts'
@@ -33,6 +34,7 @@ export type Settlement = {
   readonly ledger: Ledger
   readonly earnings: Earnings
   readonly payments: Payments
+  readonly defence: Defence
 }
 
 /** Creates the parts over one database and one deployment; nothing runs until `settler.start`. */
@@ -55,5 +57,6 @@ export function createSettlement(
     ledger,
     earnings: createEarnings({ database, contract, ledger }),
     payments: createPayments(deps),
+    defence: createDefence(deps, { onError: options.onError ?? (() => {}) }),
   }
 }

@@ -170,6 +170,8 @@ export function createSettler(
             ledgerRoot: Bytes.toHex(lines.tree.root().hash),
             ledgerSumWei: lines.tree.root().sum,
             bodyHash: SettlementBatch.bodyHash(posted),
+            previousBatch: (await newestCredited(orm))?.number ?? 0,
+            operator: sender.account.toLowerCase(),
             isCredited: posted.segments.length > 0,
             callData: encodeFunctionData({
               abi: Abi.settlementAbi,
@@ -326,14 +328,17 @@ async function preparedBatch(orm: Orm): Promise<Batch | undefined> {
 }
 
 /** Sequence of the last receipt whose payments are in the ledger. */
-async function lastCredited(orm: Orm): Promise<number> {
+const lastCredited = async (orm: Orm): Promise<number> => (await newestCredited(orm))?.lastSequence ?? 0
+
+/** The newest batch that credited: the next credits build on its ledger. */
+async function newestCredited(orm: Orm) {
   const [batch] = await orm
-    .select({ lastSequence: batches.lastSequence })
+    .select({ number: batches.number, lastSequence: batches.lastSequence })
     .from(batches)
     .where(eq(batches.isCredited, true))
     .orderBy(desc(batches.number))
     .limit(1)
-  return batch?.lastSequence ?? 0
+  return batch
 }
 
 /** What receipts up to one pay to whom and are not in the ledger yet, by account and answer. */

@@ -16,9 +16,12 @@ export {
   createApiKeys,
   type KeyHolder,
 } from './ApiKeys.ts'
+export { type AuditOptions, auditBatches, type BatchAudit, proofBytes, type Shown } from './auditBatches.ts'
 export * as Batch from './Batch.ts'
 export { type Contract, createContract, type ModelTerms } from './Contract.ts'
+export * as CourtCall from './CourtCall.ts'
 export * as Credits from './Credits.ts'
+export { createDefence, type Defence, postedOf } from './Defence.ts'
 export { createEarnings, type Earnings } from './Earnings.ts'
 export {
   bookOf,
@@ -51,7 +54,8 @@ export {
   type Receipts,
   SharesSumError,
 } from './Receipts.ts'
-export { LedgerAuditError, type RebuildOptions, type RebuiltLedger, rebuildLedger } from './rebuildLedger.ts'
+export { type ChainOfBatches, LedgerAuditError, readBatches } from './readBatches.ts'
+export { type RebuiltLedger, rebuildLedger } from './rebuildLedger.ts'
 export { createSettlement, type Settlement, type SettlementDependencies } from './Settlement.ts'
 export {
   createSettler,

@@ -1,9 +1,8 @@
-import { BaseError, Bytes, type Hex } from '@openledger/primitives'
-import { Abi } from '@openledger/protocol'
-import { decodeFunctionData, type PublicClient } from 'viem'
+import { Bytes, type Hex } from '@openledger/primitives'
 import * as Batch from './Batch.ts'
 import * as Credits from './Credits.ts'
 import { emptyBook } from './Ledger.ts'
+import { type ChainOfBatches, LedgerAuditError, readBatches } from './readBatches.ts'
 
 /** Everything that a settlement contract ever settled, as its chain tells it. */
 export type RebuiltLedger = {
@@ -35,17 +34,10 @@ export type ClaimableLedger = {
   readonly sum: bigint
   readonly accountCount: number
   readonly settledAt: number
+  readonly previous: number
+  readonly operator: Hex
   readonly bodyHash: Hex
 }
-
-export type RebuildOptions = {
-  readonly publicClient: PublicClient
-  readonly settlement: Hex
-  /** First block that may hold its events. */
-  readonly fromBlock: bigint
-}
-
-const BLOCKS_PER_QUERY = 5_000n
 
 /**
  * Rebuilds the ledger from the chain alone: call data and events, nothing that an operator keeps.
@@ -56,15 +48,32 @@ const BLOCKS_PER_QUERY = 5_000n
  *
  * @throws {LedgerAuditError} naming the batch and what does not agree.
  */
-export async function rebuildLedger(options: RebuildOptions): Promise<RebuiltLedger> {
-  const book = emptyBook()
+export async function rebuildLedger(options: ChainOfBatches): Promise<RebuiltLedger> {
+  let book = emptyBook()
+  /** Batches whose credits stand, with these. */
+  let standing: {
+    readonly batch: number
+    readonly placed: readonly Credits.Placed[]
+    readonly claimable: ClaimableLedger
+  }[] = []
   const paid = new Map<Hex, bigint>()
   const totals = { feeWei: 0n, platformWei: 0n, ownerWei: 0n, stakersWei: 0n, contributorsWei: 0n }
   let creditedWei = 0n
+  let failure: { readonly batch: number; readonly error: LedgerAuditError } | undefined
   let receiptCount = 0
   let batchNumber = 0
   let claimable: ClaimableLedger | undefined
-  for await (const { event, posted, settledAt } of readBatches(options)) {
+  for await (const read of readBatches(options)) {
+    if (read.kind === 'rewound') {
+      if (failure !== undefined && failure.batch > read.toBatch) failure = undefined
+      standing = standing.filter(({ batch }) => batch <= read.toBatch)
+      book = emptyBook()
+      for (const { placed } of standing) Credits.apply(book, placed)
+      creditedWei = book.tree.root().sum
+      claimable = standing.at(-1)?.claimable
+      continue
+    }
+    const { event, posted, settledAt, operator } = read
     batchNumber++
     const check = (what: string, expected: unknown, got: unknown): void => {
       if (expected !== got) throw new LedgerAuditError(batchNumber, what, expected, got)
@@ -90,11 +99,20 @@ export async function rebuildLedger(options: RebuildOptions): Promise<RebuiltLed
     }
     check('sum of debits', feeWei, debitsWei)
     if (posted.segments.length === 0) continue
+    const batchPlaced: Credits.Placed[] = []
     for (const { credits, ledgerRoot } of posted.segments) {
       const placed = Credits.unpack(credits, (index) => book.lines[index]?.account, book.lines.length)
       Credits.apply(book, placed)
+      batchPlaced.push(...placed)
       creditedWei += placed.reduce((sum, { amountWei }) => sum + amountWei, 0n)
-      check('ledger root', Bytes.toHex(book.tree.root().hash), ledgerRoot)
+      const root = Bytes.toHex(book.tree.root().hash)
+      // the court may have taken these credits back since
+      if (root !== ledgerRoot) {
+        failure ??= {
+          batch: batchNumber,
+          error: new LedgerAuditError(batchNumber, 'ledger root', root, ledgerRoot),
+        }
+      }
     }
     check('sum of credits', totals.contributorsWei, creditedWei)
     check('ledger sum', creditedWei, event.ledgerSum)
@@ -105,9 +123,13 @@ export async function rebuildLedger(options: RebuildOptions): Promise<RebuiltLed
       sum: event.ledgerSum,
       accountCount: book.lines.length,
       settledAt,
+      previous: standing.at(-1)?.batch ?? 0,
+      operator,
       bodyHash: event.bodyHash,
     }
+    standing.push({ batch: batchNumber, placed: batchPlaced, claimable })
   }
+  if (failure !== undefined) throw failure.error
   return {
     lines: book.lines,
     ledgerRoot: Bytes.toHex(book.tree.root().hash),
@@ -118,45 +140,5 @@ export async function rebuildLedger(options: RebuildOptions): Promise<RebuiltLed
     claimable,
     totals: { ...totals, uncreditedWei: totals.contributorsWei - creditedWei },
     book,
-  }
-}
-
-/** Reads batches in order, each from the transaction that settled it. */
-async function* readBatches({ publicClient, settlement, fromBlock }: RebuildOptions) {
-  const head = await publicClient.getBlockNumber()
-  for (let from = fromBlock; from <= head; from += BLOCKS_PER_QUERY) {
-    const to = from + BLOCKS_PER_QUERY - 1n
-    const events = await publicClient.getContractEvents({
-      address: settlement,
-      abi: Abi.settlementAbi,
-      eventName: 'BatchSettled',
-      fromBlock: from,
-      toBlock: to < head ? to : head,
-      strict: true,
-    })
-    for (const { args: event, transactionHash, blockNumber } of events) {
-      const [transaction, { timestamp }] = await Promise.all([
-        publicClient.getTransaction({ hash: transactionHash }),
-        publicClient.getBlock({ blockNumber }),
-      ])
-      const number = Number(event.batch)
-      if (transaction.to?.toLowerCase() !== settlement.toLowerCase()) {
-        throw new LedgerAuditError(number, 'called contract', settlement, transaction.to)
-      }
-      const { functionName, args } = decodeFunctionData({ abi: Abi.settlementAbi, data: transaction.input })
-      if (functionName !== 'settle') throw new LedgerAuditError(number, 'function', 'settle', functionName)
-      const [header, debits, groups, segments] = args
-      yield { event, posted: { header, debits, groups, segments }, settledAt: Number(timestamp) }
-    }
-  }
-}
-
-export class LedgerAuditError extends BaseError {
-  constructor(batchNumber: number, what: string, expected: unknown, got: unknown) {
-    super({
-      code: 'ledger.audit',
-      message: `Batch ${batchNumber} does not agree with what went before: expected ${what} ${expected}, got ${got}. The operator's ledger is wrong from here on.`,
-      context: { batchNumber, what, expected: String(expected), got: String(got) },
-    })
   }
 }

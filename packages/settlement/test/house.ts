@@ -17,6 +17,7 @@ import {
   defineChain,
   encodeAbiParameters,
   getAbiItem,
+  getContractAddress,
   type Hash,
   http,
   keccak256,
@@ -47,12 +48,17 @@ export const SPLIT = { platformBps: 1_000, ownerBps: 2_000, stakersBps: 2_000, c
 export const WITHDRAWAL_DELAY_SECONDS = 10n
 /** None: this chain's time only moves with its blocks. */
 export const CHALLENGE_SECONDS = 0n
+/** What the court gives the operator to answer. */
+export const STEP_SECONDS = 60n
 const CHAIN_ID = 161_200
 const ZERO: Hex = `0x${'00'.repeat(20)}`
 const lower = (value: string): Hex => value.toLowerCase() as Hex
 
 /** Starts a house of its own for one test file. @param contributionCount - Contributions of different wallets. */
-export async function startHouse(contributionCount = 3): Promise<House> {
+export async function startHouse(
+  contributionCount = 3,
+  challengeSeconds = CHALLENGE_SECONDS,
+): Promise<House> {
   const chainProcess = await startAnvil(['--chain-id', String(CHAIN_ID), '--accounts', '64'])
   const chain = defineChain({
     id: CHAIN_ID,
@@ -75,7 +81,7 @@ export async function startHouse(contributionCount = 3): Promise<House> {
     return sender
   }
   const mined = (hash: Hash) => publicClient.waitForTransactionReceipt({ hash })
-  const l2 = await deploy(wallet('deployer'), publicClient)
+  const l2 = await deploy(wallet('deployer'), publicClient, challengeSeconds)
   const deployment: Deployment = {
     l1ChainId: 31_337,
     l2ChainId: CHAIN_ID,
@@ -116,6 +122,7 @@ export async function startHouse(contributionCount = 3): Promise<House> {
 async function deploy(
   wallet: WalletClient<Transport, Chain, Account>,
   publicClient: PublicClient,
+  challengeSeconds: bigint,
 ): Promise<Deployment['l2']> {
   const created = async (hash: Hash): Promise<Hex> =>
     lower((await publicClient.waitForTransactionReceipt({ hash })).contractAddress!)
@@ -135,22 +142,43 @@ async function deploy(
     }),
   )
   const wopen = await created(await wallet.deployContract({ abi: Abi.wopenAbi, bytecode: Abi.wopenBytecode }))
+  const nonce = await publicClient.getTransactionCount({ address: owner })
+  const operator = DevelopmentKeys.account('operator').address
   const settlement = await created(
     await wallet.deployContract({
       abi: Abi.settlementAbi,
       bytecode: Abi.settlementBytecode,
       args: [
         owner,
-        DevelopmentKeys.account('operator').address,
+        operator,
         feePolicy,
         models,
         wopen,
         WITHDRAWAL_DELAY_SECONDS,
-        CHALLENGE_SECONDS,
+        challengeSeconds,
         10n,
+        getContractAddress({ from: owner, nonce: BigInt(nonce) + 1n }),
       ],
     }),
   )
+  const court = await created(
+    await wallet.deployContract({
+      abi: Abi.courtAbi,
+      bytecode: Abi.courtBytecode,
+      args: [owner, settlement, STEP_SECONDS, 100n * 10n ** 18n, 10n ** 18n],
+    }),
+  )
+  await publicClient.waitForTransactionReceipt({
+    hash: await wallet.writeContract({
+      address: court,
+      abi: Abi.courtAbi,
+      functionName: 'bondFor',
+      args: [operator],
+      value: 4_000n * 10n ** 18n,
+    }),
+  })
+  const ofCourt = async (functionName: 'AUDIT' | 'PANEL') =>
+    lower(await publicClient.readContract({ address: court, abi: Abi.courtAbi, functionName }))
   const agentWalletFactory = await created(
     await wallet.deployContract({
       abi: Abi.agentWalletFactoryAbi,
@@ -177,6 +205,9 @@ async function deploy(
     wopen,
     agentIdentity,
     agentWalletFactory,
+    court,
+    audit: await ofCourt('AUDIT'),
+    panel: await ofCourt('PANEL'),
     gopen: ZERO,
     governor: ZERO,
     timelock: ZERO,

@@ -302,6 +302,10 @@ export const batches = pgTable('batches', {
   accountCount: integer('account_count').notNull(),
   receiptsRoot: text('receipts_root').notNull(),
   bodyHash: text('body_hash').notNull(),
+  /** The batch whose ledger it was built on; 0 for none. */
+  previousBatch: bigint('previous_batch', { mode: 'number' }).notNull(),
+  /** Who posts it. */
+  operator: text('operator').notNull(),
   /** Whether it credits; then the ledger root is the chain's, else it is the last one again. */
   isCredited: boolean('is_credited').notNull(),
   /** Of `Settlement.settle`: sent as it stands. */

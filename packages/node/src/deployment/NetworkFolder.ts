@@ -92,7 +92,7 @@ export function createNetworkFolder(
     l2ChainId,
     treasury: owner,
     beneficiaries: { community: owner, ecosystem: owner, investors: owner, team: owner },
-    fundings: { deployer: 100, operator: 10_000, validator: 1_000 },
+    fundings: { deployer: 40_100, operator: 10_000, validator: 1_000 },
     confirmationDepth: 4,
     submissionInterval: 1_800,
     finalizationPeriodSeconds: 7 * 86_400,

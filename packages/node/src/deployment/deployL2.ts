@@ -6,6 +6,8 @@ import {
   agentIdentityBytecode,
   agentWalletFactoryAbi,
   agentWalletFactoryBytecode,
+  courtAbi,
+  courtBytecode,
   datanetsBytecode,
   feePolicyAbi,
   feePolicyBytecode,
@@ -56,6 +58,14 @@ export type L2Parameters = {
   readonly challengeSeconds: number
   /** Between a request to unstake and its payment. */
   readonly unbondingSeconds: number
+  /** To answer a demand; to draw, to commit and to reveal before the panel. */
+  readonly courtStepSeconds: number
+  /** What a convicted operator pays. */
+  readonly penaltyWei: bigint
+  /** What a challenger stakes. */
+  readonly challengeBondWei: bigint
+  /** The operator's first bond; a quarter of it bounds the fees of a challenge window. */
+  readonly operatorBondWei: bigint
   readonly votingDelaySeconds: number
   readonly votingPeriodSeconds: number
   readonly timelockDelaySeconds: number
@@ -70,6 +80,10 @@ export const developmentParameters: L2Parameters = {
   withdrawalDelaySeconds: 10,
   challengeSeconds: 2,
   unbondingSeconds: 10,
+  courtStepSeconds: 20,
+  penaltyWei: parseEther('100'),
+  challengeBondWei: parseEther('1'),
+  operatorBondWei: parseEther('40000'),
   votingDelaySeconds: 2,
   votingPeriodSeconds: 10,
   timelockDelaySeconds: 2,
@@ -83,6 +97,10 @@ export const productionParameters: L2Parameters = {
   withdrawalDelaySeconds: 3_600,
   challengeSeconds: 86_400,
   unbondingSeconds: 7 * 86_400,
+  courtStepSeconds: 12 * 3_600,
+  penaltyWei: parseEther('1000'),
+  challengeBondWei: parseEther('10'),
+  operatorBondWei: parseEther('40000'),
   votingDelaySeconds: 86_400,
   votingPeriodSeconds: 5 * 86_400,
   timelockDelaySeconds: 2 * 86_400,
@@ -166,18 +184,22 @@ export async function deployL2(options: L2DeploymentOptions): Promise<Deployment
   })
   await assertDeployed(l2Client, addresses)
 
-  const staking = await l2Client.readContract({
-    address: addresses.settlement,
-    abi: settlementAbi,
-    functionName: 'STAKING',
-  })
+  const [staking, audit, panel] = await Promise.all([
+    l2Client.readContract({
+      address: addresses.settlement,
+      abi: settlementAbi,
+      functionName: 'STAKING',
+    }),
+    l2Client.readContract({ address: addresses.court, abi: courtAbi, functionName: 'AUDIT' }),
+    l2Client.readContract({ address: addresses.court, abi: courtAbi, functionName: 'PANEL' }),
+  ])
   // the schema keeps what readers need and drops the rest
   const deployment = deploymentSchema.parse({
     l1ChainId: l1.chainId,
     l2ChainId,
     l2StartBlock: record.startBlock,
     l1: l1Deployment,
-    l2: { ...addresses, staking },
+    l2: { ...addresses, staking, audit, panel },
   })
   DurableFile.writeJson(join(directory, 'deployment.json'), deployment)
   logger.info({ ...deployment.l2 }, 'L2 contracts stand')
@@ -304,6 +326,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
     'models',
     encodeDeployData({ abi: modelsAbi, bytecode: modelsBytecode, args: [datanets] }),
   )
+  const court = createdAt(from, next() + 1)
   const settlement = create(
     'settlement',
     encodeDeployData({
@@ -318,9 +341,31 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
         BigInt(parameters.withdrawalDelaySeconds),
         BigInt(parameters.challengeSeconds),
         BigInt(parameters.unbondingSeconds),
+        court,
       ],
     }),
   )
+  create(
+    'court',
+    encodeDeployData({
+      abi: courtAbi,
+      bytecode: courtBytecode,
+      args: [
+        timelock,
+        settlement,
+        BigInt(parameters.courtStepSeconds),
+        parameters.penaltyWei,
+        parameters.challengeBondWei,
+      ],
+    }),
+  )
+  steps.push({
+    name: 'bond the operator',
+    to: court,
+    data: encodeFunctionData({ abi: courtAbi, functionName: 'bondFor', args: [operator] }),
+    value: parameters.operatorBondWei,
+    gas: 200_000n,
+  })
   const agentIdentity = create('agentIdentity', agentIdentityBytecode)
   const agentWalletFactory = create(
     'agentWalletFactory',
@@ -345,6 +390,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       datanets,
       models,
       settlement,
+      court,
       agentIdentity,
       agentWalletFactory,
       securityStake,

@@ -195,6 +195,17 @@ describe('blocks', () => {
     expect(block.transactions).toHaveLength(2)
   })
 
+  test('leave to the next what has no room, and keep what went before it', async () => {
+    const engine = await openEngine()
+    await send(engine, { to: BOB, value: 5n })
+    await send(engine, { to: BOB, value: 7n, gas: 29_990_000n })
+    expect((await next(engine)).transactions).toHaveLength(1)
+    expect(engine.account(ALICE)).toMatchObject({ nonce: 1n })
+    expect(engine.account(BOB)).toMatchObject({ balance: 5n })
+    expect((await next(engine)).transactions).toHaveLength(1)
+    expect(engine.account(BOB)).toMatchObject({ balance: 12n })
+  })
+
   test('sum to the same wei before and after fees', async () => {
     const engine = await openEngine()
     for (let i = 0; i < 5; i++) {

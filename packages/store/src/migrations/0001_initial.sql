@@ -200,6 +200,8 @@ CREATE TABLE batches (
   account_count integer NOT NULL,
   receipts_root text NOT NULL,
   body_hash text NOT NULL,
+  previous_batch bigint NOT NULL,
+  operator text NOT NULL,
   is_credited boolean NOT NULL,
   call_data text NOT NULL,
   status text NOT NULL CHECK (status IN ('prepared', 'settled')),
