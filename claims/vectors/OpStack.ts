@@ -19,19 +19,28 @@ export const PROGRAMS = ['op-node', 'op-geth', 'op-batcher'] as const
 export type Program = (typeof PROGRAMS)[number]
 export type Programs = Readonly<Record<Program, string>>
 
-/** Finds the programs in `$OPENLEDGER_VECTORS/bin` and on the path. */
-export function findPrograms(): Partial<Programs> {
+/** Finds the programs in `$OPENLEDGER_VECTORS/bin` and on the path, all of them or the names of those that are not there. */
+export function findPrograms(): Programs | { readonly absent: readonly Program[] } {
   const vectors = process.env['OPENLEDGER_VECTORS']
   const folders = [
     ...(vectors === undefined ? [] : [join(vectors, 'bin')]),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ]
-  const found = PROGRAMS.flatMap((name) => {
+  const found: Partial<Record<Program, string>> = {}
+  for (const name of PROGRAMS) {
     const path = folders.map((folder) => join(folder, name)).find(existsSync)
-    return path === undefined ? [] : [[name, path] as const]
-  })
-  return Object.fromEntries(found)
+    if (path !== undefined) found[name] = path
+  }
+  const absent = PROGRAMS.filter((name) => found[name] === undefined)
+  return absent.length === 0 ? (found as Programs) : { absent }
 }
+
+/** What a run finds where programs are absent. */
+export const nothingRun = ({ absent }: { readonly absent: readonly Program[] }) => ({
+  failures: [`not here: ${absent.join(', ')}; nothing was run`],
+  report:
+    'The programs are looked for in `$OPENLEDGER_VECTORS/bin` and on the path. Without them nothing is shown.',
+})
 
 /** Names a program by what it says of itself and by its bytes. */
 export function describeProgram(name: Program, path: string): string {

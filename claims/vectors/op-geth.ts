@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 import { opNodeOverGeth } from './Followers.ts'
-import { describeProgram, findPrograms, PROGRAMS, type Programs, until } from './OpStack.ts'
+import { describeProgram, findPrograms, nothingRun, until } from './OpStack.ts'
 import { load, sequenceAlone } from './Profiles.ts'
 
 const says =
@@ -107,20 +107,16 @@ function pathOf(ours: unknown, theirs: unknown, path = ''): readonly [string, st
 const show = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 120)
 
 async function run(options: ClaimOptions): Promise<Finding> {
-  const found = findPrograms()
-  const absent = PROGRAMS.filter((name) => found[name] === undefined)
-  if (absent.length > 0) {
+  const programs = findPrograms()
+  if ('absent' in programs) {
     return {
       figure: 0,
       unit: '% of answers equal',
       goal: GOAL_PERCENT,
       sense: 'at least',
-      failures: [`not here: ${absent.join(', ')}; nothing was run`],
-      report:
-        'The programs are looked for in `$OPENLEDGER_VECTORS/bin` and on the path. Without them nothing is shown.',
+      ...nothingRun(programs),
     }
   }
-  const programs = found as Programs
   const blocks = options.isQuick ? 25 : 90
   const folder = mkdtempSync(join(tmpdir(), 'openledger-interop-'))
   await using stack = new AsyncDisposableStack()

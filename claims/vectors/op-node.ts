@@ -7,8 +7,8 @@ import {
   describeProgram,
   differences,
   findPrograms,
+  nothingRun,
   PROGRAMS,
-  type Programs,
   type Teller,
   until,
 } from './OpStack.ts'
@@ -71,20 +71,16 @@ async function profile(
 }
 
 async function run(options: ClaimOptions): Promise<Finding> {
-  const found = findPrograms()
-  const absent = PROGRAMS.filter((name) => found[name] === undefined)
-  if (absent.length > 0) {
+  const programs = findPrograms()
+  if ('absent' in programs) {
     return {
       figure: 0,
       unit: '% of blocks equal',
       goal: GOAL_PERCENT,
       sense: 'at least',
-      failures: [`not here: ${absent.join(', ')}; nothing was run`],
-      report:
-        'The programs are looked for in `$OPENLEDGER_VECTORS/bin` and on the path. Without them nothing is shown.',
+      ...nothingRun(programs),
     }
   }
-  const programs = found as Programs
   const versions = PROGRAMS.map((name) => describeProgram(name, programs[name]))
   for (const version of versions) options.say(version)
   const { isQuick, words } = options
