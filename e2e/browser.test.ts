@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { chromiumPath, connectWallet, launch, picture } from './Browser.ts'
@@ -53,21 +55,38 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
     await picture(page, 'contribution')
   })
 
-  test('trains and publishes a model, with a loss curve that moves', async () => {
+  test('opens a Datanet of their own and fills it', async () => {
     const { client } = await visit(inject('houseUrl'))
+    await connectWallet(page, 'Development: model builder')
+    await page.getByRole('link', { name: 'Datanets', exact: true }).click()
+    await page.getByRole('button', { name: 'New Datanet' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('browser-notes')
+    await page.getByLabel('What belongs in it').fill('How this house works, in its own words.')
+    await page.getByRole('button', { name: 'Create on chain' }).click()
+    await page.getByRole('heading', { name: 'browser-notes' }).waitFor({ timeout: 60_000 })
+    await page.getByLabel('Title').fill('Money')
+    await page
+      .getByLabel('Text', { exact: true })
+      .fill(readFileSync(join(import.meta.dirname, '../docs/settlement.md'), 'utf8'))
+    await page.getByRole('button', { name: 'Sign and contribute' }).click()
+    await page.getByText('On chain', { exact: true }).waitFor({ timeout: 60_000 })
     await expect
       .poll(async () => (await client.contributions()).every(({ status }) => status === 'versioned'), {
         timeout: 60_000,
       })
       .toBe(true)
-    await connectWallet(page, 'Development: model builder')
+    await page.getByText('version 1', { exact: true }).waitFor()
+    await picture(page, 'own-datanet')
+  })
+
+  test('trains and publishes a model on it, with a loss curve that moves', async () => {
     await page.getByRole('link', { name: 'Models', exact: true }).click()
     await page.getByLabel('Model name').fill('browser-1')
     await page.getByRole('combobox', { name: 'Datanets' }).click()
-    await page.getByRole('option', { name: /^solidity/ }).click()
+    await page.getByRole('option', { name: /^browser-notes/ }).click()
     await page.keyboard.press('Escape')
     await page.getByRole('button', { name: /Settings/ }).click()
-    await page.getByLabel('Epochs').fill('1')
+    await page.getByLabel('Epochs').fill('3')
     await picture(page, 'train')
     await page.getByRole('button', { name: 'Sign and train' }).click()
     await page.getByText(/tokens\/s/).waitFor({ timeout: 120_000 })
