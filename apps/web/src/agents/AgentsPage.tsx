@@ -1,4 +1,4 @@
-import { Card, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core'
+import { Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useConnection } from 'wagmi'
@@ -17,13 +17,13 @@ export function AgentsPage() {
   const agents = useQuery(queries.agents)
   return (
     <Stack gap="lg">
-      <PageTitle title="Agents">
-        Programs with an identity and a wallet of their own. They pay for answers by themselves, and a
-        contract stops them at the limits that their owner set.
-      </PageTitle>
-      <div>
+      <Group justify="space-between" align="flex-start">
+        <PageTitle title="Agents">
+          Programs with an identity and a wallet of their own. They pay for answers by themselves, and a
+          contract stops them at the limits that their owner set.
+        </PageTitle>
         <CreateAgent />
-      </div>
+      </Group>
       <AsyncView
         query={agents}
         empty={{
