@@ -19,20 +19,22 @@ export const PROGRAMS = ['op-node', 'op-geth', 'op-batcher'] as const
 export type Program = (typeof PROGRAMS)[number]
 export type Programs = Readonly<Record<Program, string>>
 
-/** Finds the programs in `$OPENLEDGER_VECTORS/bin` and on the path, all of them or the names of those that are not there. */
-export function findPrograms(): Programs | { readonly absent: readonly Program[] } {
+/** Finds programs in `$OPENLEDGER_VECTORS/bin` and on the path: all that are wanted, or the names of those that are not there. */
+export function findPrograms<P extends Program>(
+  wanted: readonly P[],
+): Readonly<Record<P, string>> | { readonly absent: readonly P[] } {
   const vectors = process.env['OPENLEDGER_VECTORS']
   const folders = [
     ...(vectors === undefined ? [] : [join(vectors, 'bin')]),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ]
-  const found: Partial<Record<Program, string>> = {}
-  for (const name of PROGRAMS) {
+  const found: Partial<Record<P, string>> = {}
+  for (const name of wanted) {
     const path = folders.map((folder) => join(folder, name)).find(existsSync)
     if (path !== undefined) found[name] = path
   }
-  const absent = PROGRAMS.filter((name) => found[name] === undefined)
-  return absent.length === 0 ? (found as Programs) : { absent }
+  const absent = wanted.filter((name) => found[name] === undefined)
+  return absent.length === 0 ? (found as Record<P, string>) : { absent }
 }
 
 /** What a run finds where programs are absent. */
@@ -102,7 +104,7 @@ export type Execution = Running & { readonly engineUrl: string; readonly rpcUrl:
 
 /** Initialises op-geth from the exported genesis and starts it, alone on loopback. */
 export async function startGeth(
-  programs: Programs,
+  programs: Pick<Programs, 'op-geth'>,
   files: Files,
   jwtPath: string,
   name: string,

@@ -10,7 +10,7 @@ import { Deposit, L1Info, Transaction } from '@openledger/rollup'
 import { concat, keccak256, numberToHex, parseEther, parseGwei } from 'viem'
 import type { Claim, ClaimOptions, Finding } from '../Claim.ts'
 import { table } from '../Claim.ts'
-import { describeProgram, findPrograms, type Programs, startGeth } from './OpStack.ts'
+import { describeProgram, findPrograms, nothingRun, startGeth } from './OpStack.ts'
 
 const CHAIN_ID = 161_200
 const START = 1_790_000_000
@@ -138,20 +138,12 @@ async function buildNext(engine: EmbeddedEngine, nonce: number) {
 }
 
 async function run({ isQuick, say }: ClaimOptions): Promise<Finding> {
-  const found = findPrograms()
-  const path = found['op-geth']
   const blocks = isQuick ? PERIOD + 12 : 2 * PERIOD
-  if (path === undefined) {
-    return {
-      figure: 0,
-      unit: 'blocks valid',
-      goal: blocks,
-      sense: 'at least',
-      failures: ['not here: op-geth; nothing was run'],
-      report:
-        'op-geth is looked for in `$OPENLEDGER_VECTORS/bin` and on the path. Without it nothing is shown.',
-    }
+  const programs = findPrograms(['op-geth'])
+  if ('absent' in programs) {
+    return { figure: 0, unit: 'blocks valid', goal: blocks, sense: 'at least', ...nothingRun(programs) }
   }
+  const path = programs['op-geth']
   const folder = mkdtempSync(join(tmpdir(), 'openledger-forks-'))
   await using stack = new AsyncDisposableStack()
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -169,7 +161,7 @@ async function run({ isQuick, say }: ClaimOptions): Promise<Finding> {
   const jwtPath = join(folder, 'keys', 'jwt.hex')
   const secret = Jwt.readSecret(jwtPath)
   const files = { folder, genesis: genesisPath, rollup: '', l1: '' }
-  const geth = await startGeth(found as Programs, files, jwtPath, 'op-geth')
+  const geth = await startGeth(programs, files, jwtPath, 'op-geth')
   stack.defer(geth.stop)
   const client = createEngineApiClient({ url: geth.engineUrl, secret })
 

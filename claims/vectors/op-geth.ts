@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 import { opNodeOverGeth } from './Followers.ts'
-import { describeProgram, findPrograms, nothingRun, until } from './OpStack.ts'
+import { describeProgram, findPrograms, nothingRun, PROGRAMS, until } from './OpStack.ts'
 import { load, sequenceAlone } from './Profiles.ts'
 
 const says =
@@ -107,7 +107,7 @@ function pathOf(ours: unknown, theirs: unknown, path = ''): readonly [string, st
 const show = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 120)
 
 async function run(options: ClaimOptions): Promise<Finding> {
-  const programs = findPrograms()
+  const programs = findPrograms(PROGRAMS)
   if ('absent' in programs) {
     return {
       figure: 0,

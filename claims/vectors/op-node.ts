@@ -71,7 +71,7 @@ async function profile(
 }
 
 async function run(options: ClaimOptions): Promise<Finding> {
-  const programs = findPrograms()
+  const programs = findPrograms(PROGRAMS)
   if ('absent' in programs) {
     return {
       figure: 0,
