@@ -41,7 +41,8 @@ export const claim: Claim = {
           if (held !== null) say(`step ${step}: loss ${trainingLoss.toFixed(3)}, kept out ${held.toFixed(3)}`)
         },
         onCheckpoint: async () => {},
-        ...{ nowMs: () => performance.now(), signal: new AbortController().signal },
+        nowMs: () => performance.now(),
+        signal: new AbortController().signal,
       },
     )
     const seconds = (performance.now() - began) / 1_000
@@ -69,7 +70,10 @@ export const claim: Claim = {
     const lost = change(baseOutside, ownOutside)
     const perplexity = (loss: number) => Math.exp(loss).toFixed(2)
     return {
-      ...{ figure: gain, unit: '% less perplexity', goal: GAIN_PERCENT_MIN, sense: 'at least' },
+      figure: gain,
+      unit: '% less perplexity',
+      goal: GAIN_PERCENT_MIN,
+      sense: 'at least',
       failures:
         lost > LOSS_PERCENT_MAX
           ? [`outside its domain it loses ${lost.toFixed(1)} %, more than ${LOSS_PERCENT_MAX} %`]

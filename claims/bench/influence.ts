@@ -40,8 +40,14 @@ const setupOf = (corpus: Setup['corpus'], recordsEach: number, epochs: number): 
   corpus,
   size: { contributors: 32, recordsEach, tokens: 32 },
   config: Http.trainingConfigSchema.parse({
-    ...{ rank: 4, alpha: 16, epochs, batchSize: 32, sequenceTokens: 64 },
-    ...{ learningRate: 6e-3, seed: 1, patience: 0 },
+    rank: 4,
+    alpha: 16,
+    epochs,
+    batchSize: 32,
+    sequenceTokens: 64,
+    learningRate: 6e-3,
+    seed: 1,
+    patience: 0,
   }),
   generatedCount: 16,
 })

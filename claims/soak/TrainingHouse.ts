@@ -18,7 +18,12 @@ const hash = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(t
 /** Two epochs reach past a checkpoint, so that a killed run has something to go on from. */
 export const configOf = (seed: number): Http.TrainingConfig =>
   Http.trainingConfigSchema.parse({
-    ...{ rank: 2, epochs: 12, batchSize: 4, sequenceTokens: 64, patience: 0, seed },
+    rank: 2,
+    epochs: 12,
+    batchSize: 4,
+    sequenceTokens: 64,
+    patience: 0,
+    seed,
   })
 
 /** A PostgreSQL server, a folder of blobs, a base model of one small layer and a Datanet version of short records. */
@@ -35,9 +40,20 @@ export async function createTrainingHouse() {
   const { bosId, eosId, padId, vocabularySize } = tokenizer
   const tiny = createCheckpoint(
     {
-      ...{ hiddenSize: 16, feedForwardSize: 32, layers: 1, heads: 2, keyValueHeads: 1, headSize: 8 },
-      ...{ contextMax: 64, ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true },
-      ...{ vocabularySize, bosId, eosId, padId },
+      hiddenSize: 16,
+      feedForwardSize: 32,
+      layers: 1,
+      heads: 2,
+      keyValueHeads: 1,
+      headSize: 8,
+      contextMax: 64,
+      ropeTheta: 10_000,
+      normEpsilon: 1e-5,
+      isHeadTied: true,
+      vocabularySize,
+      bosId,
+      eosId,
+      padId,
     },
     1,
   )
@@ -53,22 +69,32 @@ export async function createTrainingHouse() {
       const { adapter } = await trainAdapter(
         {
           checkpoint: await CheckpointFolder.read(baseDirectory),
-          ...{ tokenizer, records: joinRecords([await recordsOf({ database, blobs }, VERSION)]) },
-          ...{ config: configOf(seed), workers: 0 },
+          tokenizer,
+          records: joinRecords([await recordsOf({ database, blobs }, VERSION)]),
+          config: configOf(seed),
+          workers: 0,
         },
         {
           onStart: async () => {},
           onMetric: async () => {},
           onCheckpoint: async () => {},
-          ...{ nowMs: Date.now, signal: new AbortController().signal },
+          nowMs: Date.now,
+          signal: new AbortController().signal,
         },
       )
       return adapter.hash
     },
     async queue(id: string, owner: string, seed: number): Promise<void> {
       await database.orm.insert(schema.trainingRuns).values({
-        ...{ id, modelName: id, owner, datanets: [VERSION], config: configOf(seed), status: 'queued' },
-        ...{ inputPriceWei: 0n, outputPriceWei: 0n, influenceBps: 5_000 },
+        id,
+        modelName: id,
+        owner,
+        datanets: [VERSION],
+        config: configOf(seed),
+        status: 'queued',
+        inputPriceWei: 0n,
+        outputPriceWei: 0n,
+        influenceBps: 5_000,
       })
     },
     /** Starts the program `npm run worker` and tells of every run that it says it has trained. */
@@ -106,13 +132,27 @@ async function addVersion(
   const contributionId = hash('contribution')
   const person = '0x00000000000000000000000000000000000000aa'
   await orm.insert(schema.datanets).values({
-    ...{ id: 1n, name: 'towers', summary: '', licence: 'CC0-1.0', owner: person, commons: person },
+    id: 1n,
+    name: 'towers',
+    summary: '',
+    licence: 'CC0-1.0',
+    owner: person,
+    commons: person,
     transactionHash: '0x',
   })
   await orm.insert(schema.contributions).values({
-    ...{ id: contributionId, datanetId: 1n, title: 'towers', contributor: person, beneficiary: person },
-    ...{ licence: 'CC0-1.0', cid: '', recordsRoot: '0x', recordCount: texts.length, status: 'versioned' },
-    ...{ signature: '0x', deadline: 0 },
+    id: contributionId,
+    datanetId: 1n,
+    title: 'towers',
+    contributor: person,
+    beneficiary: person,
+    licence: 'CC0-1.0',
+    cid: '',
+    recordsRoot: '0x',
+    recordCount: texts.length,
+    status: 'versioned',
+    signature: '0x',
+    deadline: 0,
   })
   await orm
     .insert(schema.records)
@@ -120,7 +160,11 @@ async function addVersion(
   const records = texts.map((text, index) => ({ contributionId, index, recordId: hash(text) }))
   const manifestCid = await blobs.put(Manifest.encode({ datanetId: '1', parentVersion: 0, records }))
   await orm.insert(schema.datanetVersions).values({
-    ...{ datanetId: 1n, version: 1, recordsRoot: '0x', recordCount: texts.length, manifestCid },
+    datanetId: 1n,
+    version: 1,
+    recordsRoot: '0x',
+    recordCount: texts.length,
+    manifestCid,
     transactionHash: '0x',
   })
 }

@@ -73,13 +73,11 @@ export const claim: Claim = {
         failures.push(`an owner was ${unfair} turns behind another while both had runs waiting`)
       const resumed = rows.reduce((sum, { claim }) => sum + claim - 1, 0)
       return {
-        ...{
-          figure: intact.length,
-          unit: 'runs ended as undisturbed',
-          goal: count,
-          sense: 'at least',
-          failures,
-        },
+        figure: intact.length,
+        unit: 'runs ended as undisturbed',
+        goal: count,
+        sense: 'at least',
+        failures,
         report: table([
           [
             'runs',

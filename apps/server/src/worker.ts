@@ -31,8 +31,11 @@ await runUntilStopped(async () => {
   })
   const worker = createTrainingWorker(
     {
-      ...{ database, jobs, blobs: createBlobs(config) },
-      ...{ baseDirectory: config.baseModel, workers: config.engineThreads },
+      database,
+      jobs,
+      blobs: createBlobs(config),
+      baseDirectory: config.baseModel,
+      workers: config.engineThreads,
     },
     {
       limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },

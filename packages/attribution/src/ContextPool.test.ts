@@ -7,7 +7,10 @@ const UNITS = 10n ** 12n
 const names = Array.from({ length: 12 }, (_, i) => `record-${i}`)
 const registry = createRegistry(
   names.map((recordId, arrival) => ({
-    ...{ recordId, contributionId: `c${arrival}`, contributor: `a${arrival}`, beneficiary: `a${arrival}` },
+    recordId,
+    contributionId: `c${arrival}`,
+    contributor: `a${arrival}`,
+    beneficiary: `a${arrival}`,
     // the last repeats the first
     clusterId: recordId === 'record-11' ? 'record-0' : recordId,
     arrival,

@@ -233,8 +233,13 @@ describe('a trainer over a 4-bit base', () => {
     const adapter = adapterOf(6)
     const train = async (workers: number, state?: Uint8Array) => {
       const trainer = createTrainer(base, {
-        ...{ mode: 'lora', adapter, workers, tokensPerRun: 64 },
-        ...{ isQuantised: true, dropout: 0.1, seed: 3 },
+        mode: 'lora',
+        adapter,
+        workers,
+        tokensPerRun: 64,
+        isQuantised: true,
+        dropout: 0.1,
+        seed: 3,
       })
       if (state) trainer.restore(state)
       const states: Uint8Array[] = []

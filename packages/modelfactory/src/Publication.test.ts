@@ -5,18 +5,35 @@ import type { RunRow } from './Runs.ts'
 
 const hash = `0x${'ab'.repeat(32)}`
 const scores: Http.Scores = {
-  ...{ exactMatchPpm: 0, rouge1Ppm: 0, rouge2Ppm: 0, rougeLPpm: 0, checksPassedPpm: null },
+  exactMatchPpm: 0,
+  rouge1Ppm: 0,
+  rouge2Ppm: 0,
+  rougeLPpm: 0,
+  checksPassedPpm: null,
 }
 
 /** A trained run; what a gate does not ask for is left out. */
 const runOf = (gate: Http.TrainingConfig['gate'], loss: number, previous?: number): RunRow =>
   ({
-    ...{ id: 'run', modelName: 'model', owner: '0x01', status: 'trained', datanets: [], agreement: null },
-    ...{ adapterHash: hash, attributionRoot: hash, baseHash: hash, influenceBps: 5_000 },
-    ...{ inputPriceWei: 1n, outputPriceWei: 1n, baseValidationLoss: 2, validationLoss: loss },
+    id: 'run',
+    modelName: 'model',
+    owner: '0x01',
+    status: 'trained',
+    datanets: [],
+    agreement: null,
+    adapterHash: hash,
+    attributionRoot: hash,
+    baseHash: hash,
+    influenceBps: 5_000,
+    inputPriceWei: 1n,
+    outputPriceWei: 1n,
+    baseValidationLoss: 2,
+    validationLoss: loss,
     config: Http.trainingConfigSchema.parse({ gate }),
     evaluation: {
-      ...{ prompts: 1, ours: scores, base: scores },
+      prompts: 1,
+      ours: scores,
+      base: scores,
       previous: previous === undefined ? null : { name: 'before', validationLoss: previous },
     },
   }) as unknown as RunRow

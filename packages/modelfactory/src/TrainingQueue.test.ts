@@ -15,8 +15,16 @@ let minute = 0
 /** Queues a run; later ones are younger. */
 async function queue(id: string, values: Partial<typeof trainingRuns.$inferInsert> = {}): Promise<void> {
   await database.orm.insert(trainingRuns).values({
-    ...{ id, modelName: id, owner: 'ada', datanets: [], config: {}, influenceBps: 0, status: 'queued' },
-    ...{ inputPriceWei: 0n, outputPriceWei: 0n, createdAt: new Date(Date.UTC(2026, 0, 1, 0, minute++)) },
+    id,
+    modelName: id,
+    owner: 'ada',
+    datanets: [],
+    config: {},
+    influenceBps: 0,
+    status: 'queued',
+    inputPriceWei: 0n,
+    outputPriceWei: 0n,
+    createdAt: new Date(Date.UTC(2026, 0, 1, 0, minute++)),
     ...values,
   })
 }

@@ -36,9 +36,20 @@ beforeEach(async () => {
   const { bosId, eosId, padId, vocabularySize } = await CheckpointFolder.readTokenizer(directory)
   const tiny = createCheckpoint(
     {
-      ...{ hiddenSize: 16, feedForwardSize: 32, layers: 1, heads: 2, keyValueHeads: 1, headSize: 8 },
-      ...{ contextMax: 64, ropeTheta: 10_000, normEpsilon: 1e-5, isHeadTied: true },
-      ...{ vocabularySize, bosId, eosId, padId },
+      hiddenSize: 16,
+      feedForwardSize: 32,
+      layers: 1,
+      heads: 2,
+      keyValueHeads: 1,
+      headSize: 8,
+      contextMax: 64,
+      ropeTheta: 10_000,
+      normEpsilon: 1e-5,
+      isHeadTied: true,
+      vocabularySize,
+      bosId,
+      eosId,
+      padId,
     },
     1,
   )
@@ -61,9 +72,18 @@ async function addVersion(texts: readonly string[]): Promise<void> {
     .insert(schema.datanets)
     .values({ ...shared, id: 1n, name: 'towers', summary: '', owner: '0x01', commons: '0x01' })
   await orm.insert(schema.contributions).values({
-    ...{ ...shared, id: contributionId, datanetId: 1n, title: 'towers', contributor: '0x01' },
-    ...{ beneficiary: '0x01', cid: '', recordsRoot: '0x', recordCount: texts.length },
-    ...{ status: 'versioned', signature: '0x', deadline: 0 },
+    ...shared,
+    id: contributionId,
+    datanetId: 1n,
+    title: 'towers',
+    contributor: '0x01',
+    beneficiary: '0x01',
+    cid: '',
+    recordsRoot: '0x',
+    recordCount: texts.length,
+    status: 'versioned',
+    signature: '0x',
+    deadline: 0,
   })
   await orm
     .insert(schema.records)
@@ -71,15 +91,25 @@ async function addVersion(texts: readonly string[]): Promise<void> {
   const records = texts.map((text, index) => ({ contributionId, index, recordId: hash(text) }))
   const manifestCid = await blobs.put(Manifest.encode({ datanetId: '1', parentVersion: 0, records }))
   await orm.insert(schema.datanetVersions).values({
-    ...{ datanetId: 1n, version: 1, recordsRoot: '0x', recordCount: texts.length, manifestCid },
+    datanetId: 1n,
+    version: 1,
+    recordsRoot: '0x',
+    recordCount: texts.length,
+    manifestCid,
     transactionHash: '0x',
   })
 }
 
 async function queue(id: string, changes: object = {}): Promise<void> {
   await database.orm.insert(trainingRuns).values({
-    ...{ id, modelName: id, owner: '0x01', datanets: [{ datanetId: '1', version: 1 }], status: 'queued' },
-    ...{ inputPriceWei: 0n, outputPriceWei: 0n, influenceBps: 5_000 },
+    id,
+    modelName: id,
+    owner: '0x01',
+    datanets: [{ datanetId: '1', version: 1 }],
+    status: 'queued',
+    inputPriceWei: 0n,
+    outputPriceWei: 0n,
+    influenceBps: 5_000,
     config: Http.trainingConfigSchema.parse({ ...config, ...changes }),
   })
 }

@@ -83,7 +83,12 @@ try {
   }
   const evaluation = await evaluate(
     {
-      ...{ checkpoint, tokenizer, adapter: result.adapter, training, heldOut, config: task.config },
+      checkpoint,
+      tokenizer,
+      adapter: result.adapter,
+      training,
+      heldOut,
+      config: task.config,
       ...(previous === undefined ? {} : { previous }),
     },
     signal,

@@ -5,19 +5,27 @@ import { write } from './ModelCard.ts'
 const hash = (byte: string): `0x${string}` => `0x${byte.repeat(32)}`
 const scores = { exactMatchPpm: 40_000, rouge1Ppm: 300_000, rouge2Ppm: 100_000, rougeLPpm: 250_000 }
 const run = Http.trainingRunSchema.parse({
-  ...{ id: 'run', modelName: 'towers-1', owner: `0x${'01'.repeat(20)}`, priority: 0, status: 'published' },
+  id: 'run',
+  modelName: 'towers-1',
+  owner: `0x${'01'.repeat(20)}`,
+  priority: 0,
+  status: 'published',
   datanets: [
     { datanetId: '1', version: 3 },
     { datanetId: '2', version: 1 },
   ],
-  ...{ config: { mixture: [1, 0.5] }, step: 70, stepCount: 90, trainingLoss: 1, failure: null, modelId: '4' },
-  ...{
-    validationLoss: 1,
-    baseValidationLoss: 2,
-    createdAt: 1,
-    baseHash: hash('02'),
-    adapterHash: hash('03'),
-  },
+  config: { mixture: [1, 0.5] },
+  step: 70,
+  stepCount: 90,
+  trainingLoss: 1,
+  failure: null,
+  modelId: '4',
+
+  validationLoss: 1,
+  baseValidationLoss: 2,
+  createdAt: 1,
+  baseHash: hash('02'),
+  adapterHash: hash('03'),
   attributionRoot: hash('04'),
   evaluation: {
     prompts: 12,
@@ -27,16 +35,27 @@ const run = Http.trainingRunSchema.parse({
   },
 })
 const model = Http.modelSchema.parse({
-  ...{ id: '4', name: run.modelName, owner: run.owner, trainingRunId: 'run', adapterHash: run.adapterHash },
-  ...{
-    adapterCid: 'cid',
-    datanets: run.datanets,
-    inputPriceWei: '1',
-    outputPriceWei: '1',
-    influenceBps: 5_000,
-  },
-  ...{ spansBps: 5_000, validationLoss: 1, baseValidationLoss: 2, agreement: null, answerCount: 0 },
-  ...{ earnedWei: '0', stakedWei: '0', isRetired: false, transactionHash: hash('05'), createdAt: 1 },
+  id: '4',
+  name: run.modelName,
+  owner: run.owner,
+  trainingRunId: 'run',
+  adapterHash: run.adapterHash,
+
+  adapterCid: 'cid',
+  datanets: run.datanets,
+  inputPriceWei: '1',
+  outputPriceWei: '1',
+  influenceBps: 5_000,
+  spansBps: 5_000,
+  validationLoss: 1,
+  baseValidationLoss: 2,
+  agreement: null,
+  answerCount: 0,
+  earnedWei: '0',
+  stakedWei: '0',
+  isRetired: false,
+  transactionHash: hash('05'),
+  createdAt: 1,
 })
 
 test('a card says what is on chain and what was measured', () => {

@@ -34,8 +34,12 @@ export function TrainForm() {
   const ready = datanets.data?.filter((datanet) => datanet.version > 0) ?? []
   const form = useForm({
     initialValues: {
-      ...{ modelName: '', datanetIds: [] as string[], times: {} as Record<string, number>, pattern: '' },
-      ...{ price: '0.001', influencePercent: 50 },
+      modelName: '',
+      datanetIds: [] as string[],
+      times: {} as Record<string, number>,
+      pattern: '',
+      price: '0.001',
+      influencePercent: 50,
       ...defaults,
     },
     validate: {
