@@ -283,7 +283,7 @@ describe('examples in TypeScript', () => {
   })
 
   test('call routes that the server has', () => {
-    const server = read('packages/api/src/completionRoutes.ts') + read('packages/api/src/createApi.ts')
+    const server = read('packages/api/src/routes/completionRoutes.ts') + read('packages/api/src/createApi.ts')
     const routes = {
       'chat.completions.create': '/v1/chat/completions',
       'completions.create': '/v1/completions',

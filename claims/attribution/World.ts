@@ -13,13 +13,13 @@ import {
   fromText,
   type Tokenizer,
 } from '@openledger/model'
-import { createDecoder } from '@openledger/model/Decoder'
+import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { createRetrainer } from '@openledger/modelfactory/Retraining'
 import { withoutRanges } from '@openledger/modelfactory/VersionRecords'
-import { loadAttributionIndex } from '@openledger/openlora/AttributionIndex'
-import { draw } from '@openledger/openlora/Attributor'
-import { replay } from '@openledger/openlora/Inference'
+import { loadAttributionIndex } from '@openledger/openlora/attribution/AttributionIndex'
+import { draw } from '@openledger/openlora/attribution/Attributor'
+import { replay } from '@openledger/openlora/attribution/Inference'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { dot } from './Estimators.ts'

@@ -9,14 +9,14 @@ import {
   loraTargets,
   weightShapes,
 } from '@openledger/model'
-import { formatConfig } from '@openledger/model/Config'
-import type { Decoder } from '@openledger/model/Decoder'
-import { createAdapterCache } from '@openledger/openlora/AdapterCache'
-import type { AdapterMethods, AdapterWorkerData } from '@openledger/openlora/AdapterWorker'
-import { createEngine } from '@openledger/openlora/Engine'
-import { GREEDY } from '@openledger/openlora/Sampler'
-import { view } from '@openledger/openlora/SharedAdapter'
-import { createWorkerHost } from '@openledger/openlora/WorkerHost'
+import { formatConfig } from '@openledger/model/checkpoint/Config'
+import type { Decoder } from '@openledger/model/decoder/Decoder'
+import { createAdapterCache } from '@openledger/openlora/adapters/AdapterCache'
+import type { AdapterMethods, AdapterWorkerData } from '@openledger/openlora/adapters/AdapterWorker'
+import { view } from '@openledger/openlora/adapters/SharedAdapter'
+import { createEngine } from '@openledger/openlora/engine/Engine'
+import { GREEDY } from '@openledger/openlora/engine/Sampler'
+import { createWorkerHost } from '@openledger/openlora/engine/WorkerHost'
 import { type Hex, systemClock } from '@openledger/primitives'
 import type { WorkRequest } from './ServingWorkload.ts'
 
@@ -124,7 +124,7 @@ export async function createRunner({
   adapterBytesMax,
 }: RunOptions) {
   const decoding = createWorkerHost<Record<never, never>, AdapterMethods, undefined>({
-    file: new URL('../../packages/openlora/src/AdapterWorker.ts', import.meta.url),
+    file: new URL('../../packages/openlora/src/adapters/AdapterWorker.ts', import.meta.url),
     data: { baseDirectory: shelfDirectory } satisfies AdapterWorkerData,
     handlers: {},
     logger: { info: () => {}, error: console.error },

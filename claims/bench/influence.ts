@@ -7,7 +7,7 @@ import {
   meanOf,
   noiseCeiling,
   rankCorrelation,
-} from '@openledger/attribution/Agreement'
+} from '@openledger/attribution/influence/Agreement'
 import { createRandom } from '@openledger/model'
 import { Http } from '@openledger/protocol'
 import { type Bank, openBank, type Setup } from '../attribution/Bank.ts'

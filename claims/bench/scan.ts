@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import * as ScanKernels from '@openledger/attribution/ScanKernels'
-import * as SpanIndex from '@openledger/attribution/SpanIndex'
-import { trace } from '@openledger/attribution/SpanTrace'
+import * as ScanKernels from '@openledger/attribution/influence/ScanKernels'
+import * as SpanIndex from '@openledger/attribution/spans/SpanIndex'
+import { trace } from '@openledger/attribution/spans/SpanTrace'
 import { Adapter, CheckpointFolder, createGradients, createRandom, loraTargets } from '@openledger/model'
-import { createDecoder } from '@openledger/model/Decoder'
-import { replay } from '@openledger/openlora/Inference'
+import { createDecoder } from '@openledger/model/decoder/Decoder'
+import { replay } from '@openledger/openlora/attribution/Inference'
 import { type Claim, type Finding, table } from '../Claim.ts'
 
 const WIDTH = 512

@@ -1,6 +1,6 @@
-import * as SpanIndex from '@openledger/attribution/SpanIndex'
-import { trace } from '@openledger/attribution/SpanTrace'
-import * as SuffixArray from '@openledger/attribution/SuffixArray'
+import * as SpanIndex from '@openledger/attribution/spans/SpanIndex'
+import { trace } from '@openledger/attribution/spans/SpanTrace'
+import * as SuffixArray from '@openledger/attribution/spans/SuffixArray'
 import { type Claim, type Finding, table } from '../Claim.ts'
 
 const VOCABULARY = 8_000

@@ -1,6 +1,6 @@
 import { BaseError } from '@openledger/primitives'
 import type { MiddlewareHandler } from 'hono'
-import type { Answering } from './Answering.ts'
+import type { Answering } from './completions/Answering.ts'
 
 /** The end of a server's work: nothing new is begun, what was begun is finished and charged. */
 export type Draining = {

@@ -11,11 +11,11 @@ import type { ModelFactory } from '@openledger/modelfactory'
 import { Http } from '@openledger/protocol'
 import type { Settlement } from '@openledger/settlement'
 import { z } from 'zod'
-import type { Answering } from './Answering.ts'
-import * as Completions from './Completions.ts'
-import { PaymentRequiredError, type Paywall } from './Paywall.ts'
+import type { Answering } from './completions/Answering.ts'
+import * as Completions from './completions/Completions.ts'
+import { PaymentRequiredError, type Paywall } from './completions/Paywall.ts'
 import { problemOf } from './Problems.ts'
-import { toJsonSchema } from './Routes.ts'
+import { toJsonSchema } from './routes/Routes.ts'
 
 export type McpDependencies = {
   readonly modelFactory: Pick<ModelFactory, 'models' | 'model'>

@@ -2,7 +2,7 @@ import type { OpenLoraMetrics } from '@openledger/openlora'
 import type { Settlement } from '@openledger/settlement'
 import type { MiddlewareHandler } from 'hono'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { AnswerEvent } from './Answering.ts'
+import type { AnswerEvent } from './completions/Answering.ts'
 import { engineMetricsText } from './engineMetrics.ts'
 
 /** What a server tells about itself in Prometheus' text format. */

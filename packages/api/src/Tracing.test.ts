@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
-import type { AnswerEvent, Answering, Quote } from './Answering.ts'
+import type { AnswerEvent, Answering, Quote } from './completions/Answering.ts'
 import { createTracing, traceparentOf } from './Tracing.ts'
 
 const parent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AnswerEvent, Answering } from './Answering.ts'
+import type { AnswerEvent, Answering } from './completions/Answering.ts'
 
 export type Tracing = {
   /** Tells of each answer as a span: how long, how many tokens, when the first came. */

@@ -3,17 +3,22 @@ import { BaseError } from '@openledger/primitives'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { z } from 'zod'
-import { type Answering, type AnsweringModel, createAnswering, type Serving } from './Answering.ts'
-import { addAdapterRoutes } from './adapterRoutes.ts'
-import { type ApiRouteDependencies, addApiRoutes } from './apiRoutes.ts'
-import { addCompletionRoutes } from './completionRoutes.ts'
+import {
+  type Answering,
+  type AnsweringModel,
+  createAnswering,
+  type Serving,
+} from './completions/Answering.ts'
+import { createPaywall, PaymentRequiredError } from './completions/Paywall.ts'
 import { createDraining } from './Draining.ts'
-import { addEmbeddingRoutes } from './embeddingRoutes.ts'
 import { createMcp } from './Mcp.ts'
 import { createMetrics } from './Metrics.ts'
-import { createPaywall, PaymentRequiredError } from './Paywall.ts'
 import { openAiErrorOf, problemOf, RouteNotFoundError, statusOf } from './Problems.ts'
-import { createRoutes } from './Routes.ts'
+import { addAdapterRoutes } from './routes/adapterRoutes.ts'
+import { type ApiRouteDependencies, addApiRoutes } from './routes/apiRoutes.ts'
+import { addCompletionRoutes } from './routes/completionRoutes.ts'
+import { addEmbeddingRoutes } from './routes/embeddingRoutes.ts'
+import { createRoutes } from './routes/Routes.ts'
 import { createTracing } from './Tracing.ts'
 
 /** Takes structured log lines: fields first, then a constant message. Any pino logger is one. */

@@ -1,5 +1,5 @@
 import type { OpenLoraMetrics } from '@openledger/openlora'
-import { HISTOGRAM_BOUNDS, type HistogramState } from '@openledger/openlora/Histogram'
+import { HISTOGRAM_BOUNDS, type HistogramState } from '@openledger/openlora/engine/Histogram'
 
 /**
  * Writes the engine's numbers under the names that vLLM gives them, so that its dashboards show this server too.

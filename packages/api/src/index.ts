@@ -5,8 +5,8 @@ export {
   createAnswering,
   PublishedModelNotFoundError,
   type Serving,
-} from './Answering.ts'
-export type { ApiRouteDependencies } from './apiRoutes.ts'
+} from './completions/Answering.ts'
 export { type Api, type ApiDependencies, createApi, type Logger } from './createApi.ts'
 export { createSupply, type Supply } from './Network.ts'
-export type { NetworkFacts } from './networkRoutes.ts'
+export type { ApiRouteDependencies } from './routes/apiRoutes.ts'
+export type { NetworkFacts } from './routes/networkRoutes.ts'

@@ -18,7 +18,7 @@ import { createSettlement } from '@openledger/settlement'
 import { type Blobs, cidOf, createDiskBlobs, createJobs, eq, schema } from '@openledger/store'
 import { keccak256 } from 'viem'
 import { type House, startHouse } from '../../settlement/test/house.ts'
-import type { Serving } from '../src/Answering.ts'
+import type { Serving } from '../src/completions/Answering.ts'
 import { type Api, createApi } from '../src/createApi.ts'
 
 export { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from '../../settlement/test/house.ts'

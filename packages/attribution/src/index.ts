@@ -1,32 +1,33 @@
-export * as ContextPool from './ContextPool.ts'
-export {
-  clusterRecords,
-  type DuplicateCandidate,
-  type DuplicateVerdict,
-} from './Duplicates.ts'
 export { IndexBytesError } from './IndexFile.ts'
-export * as InfluenceIndex from './InfluenceIndex.ts'
+export * as InfluenceIndex from './influence/InfluenceIndex.ts'
 export {
   build as buildInfluenceIndex,
   decode as decodeInfluenceIndex,
   encode as encodeInfluenceIndex,
   score as scoreInfluence,
-} from './InfluenceIndex.ts'
-export type { InfluenceLine } from './InfluencePool.ts'
-export { type CopiedPart, copiedParts } from './Lineage.ts'
-export type { Attribution, AttributionInputs, Entry, Statement } from './Payout.ts'
-export * as Payout from './Payout.ts'
-export { attribute, verify as verifyAttribution } from './Payout.ts'
-export { type PayoutRecord, UnknownRecordError } from './PayoutRecord.ts'
-export * as SpanIndex from './SpanIndex.ts'
+} from './influence/InfluenceIndex.ts'
+export type { GradientBlock } from './influence/Whitening.ts'
+export * as ContextPool from './payout/ContextPool.ts'
+export {
+  clusterRecords,
+  type DuplicateCandidate,
+  type DuplicateVerdict,
+} from './payout/Duplicates.ts'
+export type { InfluenceLine } from './payout/InfluencePool.ts'
+export { type CopiedPart, copiedParts } from './payout/Lineage.ts'
+export type { Attribution, AttributionInputs, Entry, Statement } from './payout/Payout.ts'
+export * as Payout from './payout/Payout.ts'
+export { attribute, verify as verifyAttribution } from './payout/Payout.ts'
+export { type PayoutRecord, UnknownRecordError } from './payout/PayoutRecord.ts'
+export type { SpanLine } from './payout/SpanPool.ts'
+export * as SpanIndex from './spans/SpanIndex.ts'
 export {
   build as buildSpanIndex,
   decode as decodeSpanIndex,
   encode as encodeSpanIndex,
   lineage,
   type SpanDocument,
-} from './SpanIndex.ts'
-export type { SpanLine } from './SpanPool.ts'
+} from './spans/SpanIndex.ts'
 export {
   type Span,
   type SpanMatch,
@@ -34,6 +35,5 @@ export {
   type SpanTrace,
   type TraceOptions,
   trace as traceSpans,
-} from './SpanTrace.ts'
-export * as SuffixArray from './SuffixArray.ts'
-export type { GradientBlock } from './Whitening.ts'
+} from './spans/SpanTrace.ts'
+export * as SuffixArray from './spans/SuffixArray.ts'

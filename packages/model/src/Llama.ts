@@ -1,5 +1,5 @@
 import { type Graph, Op, type Tensor } from '@openledger/tensor'
-import { familyOf, hasBias, type LlamaConfig, type LoraTarget, linearName } from './Config.ts'
+import { familyOf, hasBias, type LlamaConfig, type LoraTarget, linearName } from './checkpoint/Config.ts'
 
 /** Finds a weight by its Hugging Face name, e.g. `model.norm.weight`, as a tensor of the graph being built. */
 export type WeightLookup = (name: string) => Tensor

@@ -1,10 +1,10 @@
 import { type Graph, Op, type Tensor } from '@openledger/tensor'
-import { type Adapter, linearsOf } from './Adapter.ts'
-import type { Checkpoint } from './Checkpoint.ts'
-import { linearName, weightShapes } from './Config.ts'
+import { type Adapter, linearsOf } from './checkpoint/Adapter.ts'
+import type { Checkpoint } from './checkpoint/Checkpoint.ts'
+import { linearName, weightShapes } from './checkpoint/Config.ts'
+import { createSessionCache, sessionOptions } from './decoder/SessionCache.ts'
 import * as Llama from './Llama.ts'
 import { buildSequenceGraph, collate } from './Sequence.ts'
-import { createSessionCache, sessionOptions } from './SessionCache.ts'
 
 export type Scorer = {
   /** Gives `log p(token | tokens before it)` of each token in nats; the first is 0. */

@@ -1,8 +1,8 @@
 import { BaseError } from '@openledger/primitives'
 import { createGraph, type Graph, Op, type Tensor } from '@openledger/tensor'
-import type { LlamaConfig, LoraTarget } from './Config.ts'
+import type { LlamaConfig, LoraTarget } from './checkpoint/Config.ts'
 import * as Llama from './Llama.ts'
-import type { Tokenizer } from './Tokenizer.ts'
+import type { Tokenizer } from './tokenizer/Tokenizer.ts'
 
 /** Token sequences with the tokens that count: `lossMask[t]` weighs the prediction of token `t`; entry 0 is not used. */
 export type Sequence = { readonly ids: Int32Array; readonly lossMask: Float32Array }

@@ -1,8 +1,13 @@
-export { type AdamWOptions, adamWDefaults } from './AdamW.ts'
-export * as Adapter from './Adapter.ts'
-export * as AdapterFolder from './AdapterFolder.ts'
-export { type Checkpoint, createCheckpoint, encodeWeights, fromWeights, hashFiles } from './Checkpoint.ts'
-export * as CheckpointFolder from './CheckpointFolder.ts'
+export * as Adapter from './checkpoint/Adapter.ts'
+export * as AdapterFolder from './checkpoint/AdapterFolder.ts'
+export {
+  type Checkpoint,
+  createCheckpoint,
+  encodeWeights,
+  fromWeights,
+  hashFiles,
+} from './checkpoint/Checkpoint.ts'
+export * as CheckpointFolder from './checkpoint/CheckpointFolder.ts'
 export {
   familyOf,
   type LlamaConfig,
@@ -15,26 +20,12 @@ export {
   targetsOf,
   UnsupportedConfigError,
   weightShapes,
-} from './Config.ts'
-export { type Family, type FamilyName, families } from './Family.ts'
-export * as Gguf from './Gguf.ts'
-export {
-  createGradients,
-  type ExampleGradient,
-  type GradientBlock,
-  type Gradients,
-  type GradientsOptions,
-} from './Gradients.ts'
+} from './checkpoint/Config.ts'
+export { type Family, type FamilyName, families } from './checkpoint/Family.ts'
+export * as Gguf from './checkpoint/Gguf.ts'
+export * as Safetensors from './checkpoint/Safetensors.ts'
 export * as Llama from './Llama.ts'
-export {
-  createPreferenceTrainer,
-  type PreferenceLoss,
-  type PreferencePair,
-  type PreferenceTrainer,
-} from './Preferences.ts'
 export { createRandom, type Random } from './Random.ts'
-export * as Safetensors from './Safetensors.ts'
-export { learningRateAt, type Schedule } from './Schedule.ts'
 export { createScorer, type Scorer } from './Scorer.ts'
 export {
   buildSequenceGraph,
@@ -55,8 +46,23 @@ export {
   plainTemplate,
   type Tokenizer,
   type Tool,
-} from './Tokenizer.ts'
-export { trainTokenizer } from './TokenizerTrainer.ts'
+} from './tokenizer/Tokenizer.ts'
+export { trainTokenizer } from './tokenizer/TokenizerTrainer.ts'
+export { type AdamWOptions, adamWDefaults } from './training/AdamW.ts'
+export {
+  createGradients,
+  type ExampleGradient,
+  type GradientBlock,
+  type Gradients,
+  type GradientsOptions,
+} from './training/Gradients.ts'
+export {
+  createPreferenceTrainer,
+  type PreferenceLoss,
+  type PreferencePair,
+  type PreferenceTrainer,
+} from './training/Preferences.ts'
+export { learningRateAt, type Schedule } from './training/Schedule.ts'
 export {
   type Batch,
   createTrainer,
@@ -64,5 +70,5 @@ export {
   type StepResult,
   type Trainer,
   type TrainerOptions,
-} from './Trainer.ts'
-export { trainingBytes } from './TrainingMemory.ts'
+} from './training/Trainer.ts'
+export { trainingBytes } from './training/TrainingMemory.ts'

@@ -1,6 +1,6 @@
-import { agreement, bootstrap, interval, meanOf } from '@openledger/attribution/Agreement'
-import * as Baselines from '@openledger/attribution/Baselines'
-import * as InfluenceIndex from '@openledger/attribution/InfluenceIndex'
+import { agreement, bootstrap, interval, meanOf } from '@openledger/attribution/influence/Agreement'
+import * as Baselines from '@openledger/attribution/influence/Baselines'
+import * as InfluenceIndex from '@openledger/attribution/influence/InfluenceIndex'
 import {
   type Adapter,
   type Checkpoint,

@@ -1,5 +1,5 @@
 import { buildSpanIndex, encodeSpanIndex } from '@openledger/attribution'
-import * as InfluenceIndex from '@openledger/attribution/InfluenceIndex'
+import * as InfluenceIndex from '@openledger/attribution/influence/InfluenceIndex'
 import {
   type Adapter,
   type Checkpoint,

@@ -1,5 +1,5 @@
 import { type Adapter, type Checkpoint, createTrainer, type Tokenizer } from '@openledger/model'
-import { createDecoder, type Decoder } from '@openledger/model/Decoder'
+import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { type Http, RecordForm } from '@openledger/protocol'
 import { createLearner } from './Learner.ts'
 import { createCheck, isExactMatch, rouge } from './Measures.ts'

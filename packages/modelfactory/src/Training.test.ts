@@ -1,5 +1,5 @@
 import { decodeSpanIndex } from '@openledger/attribution'
-import * as InfluenceIndex from '@openledger/attribution/InfluenceIndex'
+import * as InfluenceIndex from '@openledger/attribution/influence/InfluenceIndex'
 import {
   type Checkpoint,
   CheckpointFolder,

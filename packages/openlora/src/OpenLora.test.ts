@@ -22,7 +22,7 @@ import {
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 import { RecordTable } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { AttributionReference } from './AttributionIndex.ts'
+import type { AttributionReference } from './attribution/AttributionIndex.ts'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
 const config: LlamaConfig = {

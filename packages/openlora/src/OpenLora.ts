@@ -1,29 +1,34 @@
 import { CheckpointFolder, type Message, type Tokenizer, type Tool } from '@openledger/model'
-import type { DecoderPrecision } from '@openledger/model/DecoderGraph'
+import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
 import { BaseError, type Hex } from '@openledger/primitives'
-import { type AdapterReference, createAdapterCache } from './AdapterCache.ts'
-import { createAdapterLease } from './AdapterLease.ts'
-import type { AdapterMethods, AdapterWorkerData } from './AdapterWorker.ts'
-import { type AnswerForm, grammarOf } from './AnswerForm.ts'
-import type { AttributionReference } from './AttributionIndex.ts'
+import { type AdapterReference, createAdapterCache } from './adapters/AdapterCache.ts'
+import { createAdapterLease } from './adapters/AdapterLease.ts'
+import type { AdapterMethods, AdapterWorkerData } from './adapters/AdapterWorker.ts'
+import type { ByteCacheState } from './adapters/ByteCache.ts'
+import type { AttributionReference } from './attribution/AttributionIndex.ts'
 import type {
   AttributionHostMethods,
   AttributionMethods,
   AttributionWorkerData,
-} from './AttributionWorker.ts'
-import type { AttributedAnswer, AttributionRequest } from './Attributor.ts'
-import type { ByteCacheState } from './ByteCache.ts'
-import type { EngineEvent, EngineLimits, EngineMetrics } from './Engine.ts'
-import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
+} from './attribution/AttributionWorker.ts'
+import type { AttributedAnswer, AttributionRequest } from './attribution/Attributor.ts'
+import type { EngineEvent, EngineLimits, EngineMetrics } from './engine/Engine.ts'
+import type {
+  EngineHostMethods,
+  EngineMethods,
+  EngineReady,
+  EngineWorkerData,
+} from './engine/EngineProtocol.ts'
 import {
   createGeneration,
   type Generation,
   type GenerationFeed,
   type GenerationResult,
-} from './Generation.ts'
-import { GREEDY, type SamplingOptions } from './Sampler.ts'
-import { createWorkerHost, type Logger, WorkerStoppedError } from './WorkerHost.ts'
-import { fromPlainError, type Methods } from './WorkerLink.ts'
+} from './engine/Generation.ts'
+import { GREEDY, type SamplingOptions } from './engine/Sampler.ts'
+import { createWorkerHost, type Logger, WorkerStoppedError } from './engine/WorkerHost.ts'
+import { fromPlainError, type Methods } from './engine/WorkerLink.ts'
+import { type AnswerForm, grammarOf } from './grammar/AnswerForm.ts'
 
 /** What serving needs to know of a published model. */
 export type ServedModel = Partial<AttributionReference> & {
@@ -192,7 +197,7 @@ export async function createOpenLora(
     limits: engineLimits,
   }
   const decoding = createWorkerHost<Methods, AdapterMethods, undefined>({
-    file: new URL('./AdapterWorker.ts', import.meta.url),
+    file: new URL('./adapters/AdapterWorker.ts', import.meta.url),
     data: { baseDirectory } satisfies AdapterWorkerData,
     handlers: {},
     logger,
@@ -206,14 +211,14 @@ export async function createOpenLora(
   const { releaseAll, ...lease } = createAdapterLease(adapters)
   const { releaseAll: releaseAttributed, ...attributionLease } = createAdapterLease(adapters)
   const attributing = createWorkerHost<AttributionHostMethods, AttributionMethods, undefined>({
-    file: new URL('./AttributionWorker.ts', import.meta.url),
+    file: new URL('./attribution/AttributionWorker.ts', import.meta.url),
     data: { baseDirectory, context, rankMax, threads, indexBytesMax } satisfies AttributionWorkerData,
     handlers: { fetchBlob: (cid) => blobs.get(cid), ...attributionLease },
     logger,
     onDeath: releaseAttributed,
   })
   const host = createWorkerHost<EngineHostMethods, EngineMethods, EngineReady>({
-    file: new URL('./EngineWorker.ts', import.meta.url),
+    file: new URL('./engine/EngineWorker.ts', import.meta.url),
     data,
     handlers: { events: (events) => events.forEach(onEvent), ...lease },
     logger,

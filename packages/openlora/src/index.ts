@@ -1,20 +1,32 @@
-export type { AdapterReference } from './AdapterCache.ts'
-export { AdapterHashMismatchError } from './AdapterCache.ts'
-export { type AnswerForm, grammarOf } from './AnswerForm.ts'
-export { AttributionIndexError, type AttributionReference } from './AttributionIndex.ts'
+export type { AdapterReference } from './adapters/AdapterCache.ts'
+export { AdapterHashMismatchError } from './adapters/AdapterCache.ts'
+export { AttributionIndexError, type AttributionReference } from './attribution/AttributionIndex.ts'
 export {
   type AttributedAnswer,
   type AttributionDraft,
   type AttributionModel,
   type AttributionRequest,
   ENGINE_VERSION,
-} from './Attributor.ts'
-export { AuditedAdapterError, AuditedBaseError, type Auditor, createAuditor } from './Auditor.ts'
-export { commitmentOf, type FingerprintEntry, fingerprintOf } from './Commitment.ts'
-export { AdapterOutputError, type FinishReason, type TokenDelta } from './Engine.ts'
-export { EvidenceError } from './Evidence.ts'
-export type { Generation, GenerationResult } from './Generation.ts'
-export { type JsonSchema, SchemaError } from './JsonSchema.ts'
+} from './attribution/Attributor.ts'
+export { EvidenceError } from './attribution/Evidence.ts'
+export { AuditedAdapterError, AuditedBaseError, type Auditor, createAuditor } from './commitment/Auditor.ts'
+export { commitmentOf, type FingerprintEntry, fingerprintOf } from './commitment/Commitment.ts'
+export {
+  type AnswerInputs,
+  type ComputedReceipt,
+  hashText,
+  type Verdict,
+  verify,
+  verifyInfluence,
+} from './commitment/Verification.ts'
+export { AdapterOutputError, type FinishReason, type TokenDelta } from './engine/Engine.ts'
+export type { Generation, GenerationResult } from './engine/Generation.ts'
+export { GREEDY, SamplingOptionError, type SamplingOptions } from './engine/Sampler.ts'
+export { QueueFullError } from './engine/Scheduler.ts'
+export { type Logger, WorkerStoppedError } from './engine/WorkerHost.ts'
+export { type AnswerForm, grammarOf } from './grammar/AnswerForm.ts'
+export { type JsonSchema, SchemaError } from './grammar/JsonSchema.ts'
+export { type CallEvent, createToolCallReader } from './grammar/ToolCalls.ts'
 export {
   BaseMismatchError,
   createOpenLora,
@@ -31,8 +43,8 @@ export {
   PromptError,
   type ServedModel,
 } from './OpenLora.ts'
-export { createReplicaBackend, ReplicaGoneError, type ReplicaOptions } from './ReplicaBackend.ts'
-export { createReplicaServer, type ReplicaServer } from './ReplicaServer.ts'
+export { createReplicaBackend, ReplicaGoneError, type ReplicaOptions } from './router/ReplicaBackend.ts'
+export { createReplicaServer, type ReplicaServer } from './router/ReplicaServer.ts'
 export {
   type Backend,
   createRouter,
@@ -41,17 +53,10 @@ export {
   type RouterOptions,
   type RouterState,
   UnknownBackendError,
-} from './Router.ts'
-export { GREEDY, SamplingOptionError, type SamplingOptions } from './Sampler.ts'
-export { QueueFullError } from './Scheduler.ts'
-export { type CallEvent, createToolCallReader } from './ToolCalls.ts'
+} from './router/Router.ts'
 export {
-  type AnswerInputs,
-  type ComputedReceipt,
-  hashText,
-  type Verdict,
-  verify,
-  verifyInfluence,
-} from './Verification.ts'
-export { createVllmBackend, type VllmOptions, VllmRefusedError, VllmUnreachableError } from './VllmBackend.ts'
-export { type Logger, WorkerStoppedError } from './WorkerHost.ts'
+  createVllmBackend,
+  type VllmOptions,
+  VllmRefusedError,
+  VllmUnreachableError,
+} from './router/VllmBackend.ts'

@@ -1,12 +1,22 @@
 export { bytesToHex, hexToBytes } from '@ethereumjs/util'
-export * as BaseFee from './BaseFee.ts'
-export type { SingularBatch } from './Batch.ts'
-export * as Batch from './Batch.ts'
-export * from './BlockExecution.ts'
-export * as Bloom from './Bloom.ts'
-export * as Channel from './Channel.ts'
 export { type Crypto, loadCrypto, plainCrypto } from './Crypto.ts'
-export * as Deposit from './Deposit.ts'
+export type { SingularBatch } from './codec/Batch.ts'
+export * as Batch from './codec/Batch.ts'
+export * as Bloom from './codec/Bloom.ts'
+export * as Channel from './codec/Channel.ts'
+export * as Deposit from './codec/Deposit.ts'
+export * as Frame from './codec/Frame.ts'
+export * as Header from './codec/Header.ts'
+export { inflate } from './codec/Inflate.ts'
+export type { L1Info as L1InfoValues } from './codec/L1Info.ts'
+export * as L1Info from './codec/L1Info.ts'
+export { type OutputRootProof, outputRoot } from './codec/OutputRoot.ts'
+export * as Receipt from './codec/Receipt.ts'
+export * as Rlp from './codec/Rlp.ts'
+export * as SpanBatch from './codec/SpanBatch.ts'
+export type { SystemConfig as SystemConfigValues } from './codec/SystemConfig.ts'
+export * as SystemConfig from './codec/SystemConfig.ts'
+export * as Transaction from './codec/Transaction.ts'
 export { type BlockInputs, buildAttributes, OriginOrderError } from './derivation/Attributes.ts'
 export {
   type BatchContext,
@@ -32,6 +42,8 @@ export {
   type DerivedBlock,
   L1DiscontinuityError,
 } from './derivation/Derivation.ts'
+export * as BaseFee from './execution/BaseFee.ts'
+export * from './execution/BlockExecution.ts'
 export type {
   BlockContext,
   Evm,
@@ -40,33 +52,28 @@ export type {
   EvmTracer,
   Message,
   MessageResult,
-} from './Evm.ts'
-export { createEvm } from './Evm.ts'
-export { type EthereumFork, type Fork, type ForkRules, rulesOf, type Schedule, scheduleOf } from './Fork.ts'
-export * as Frame from './Frame.ts'
-export type { Genesis, GenesisAccount, OptimismConfig } from './Genesis.ts'
-export * as Header from './Header.ts'
-export { inflate } from './Inflate.ts'
+} from './execution/Evm.ts'
+export { createEvm } from './execution/Evm.ts'
+export {
+  type EthereumFork,
+  type Fork,
+  type ForkRules,
+  rulesOf,
+  type Schedule,
+  scheduleOf,
+} from './execution/Fork.ts'
+export type { Genesis, GenesisAccount, OptimismConfig } from './execution/Genesis.ts'
+export type { L1FeeParameters } from './execution/L1Cost.ts'
+export * as L1Cost from './execution/L1Cost.ts'
+export * as Predeploys from './execution/Predeploys.ts'
+export * from './execution/TransactionExecution.ts'
+export * as Kzg from './Kzg.ts'
 export {
   type AccountFields,
   createJournaledState,
   createStateReader,
   type JournaledState,
   type StateReader,
-} from './JournaledState.ts'
-export * as Kzg from './Kzg.ts'
-export type { L1FeeParameters } from './L1Cost.ts'
-export * as L1Cost from './L1Cost.ts'
-export type { L1Info as L1InfoValues } from './L1Info.ts'
-export * as L1Info from './L1Info.ts'
-export { type OutputRootProof, outputRoot } from './OutputRoot.ts'
-export * as Predeploys from './Predeploys.ts'
-export * as Receipt from './Receipt.ts'
-export * as Rlp from './Rlp.ts'
-export * as SpanBatch from './SpanBatch.ts'
-export type { SystemConfig as SystemConfigValues } from './SystemConfig.ts'
-export * as SystemConfig from './SystemConfig.ts'
-export * as Transaction from './Transaction.ts'
-export * from './TransactionExecution.ts'
-export * as Trie from './Trie.ts'
-export * from './WorldState.ts'
+} from './state/JournaledState.ts'
+export * as Trie from './state/Trie.ts'
+export * from './state/WorldState.ts'

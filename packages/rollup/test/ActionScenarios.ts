@@ -217,7 +217,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'precompile_test.go',
     fork: 'any',
     shows: 'precompiles in the fault proof program',
-    notHere: 'a rule of execution, held to vectors in packages/rollup/src/Precompiles.test.ts',
+    notHere: 'a rule of execution, held to vectors in packages/rollup/src/execution/Precompiles.test.ts',
   },
   {
     file: 'rewind_el_test.go',

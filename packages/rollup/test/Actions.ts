@@ -1,15 +1,15 @@
 import { deflateSync } from 'node:zlib'
 import { Bytes, type Hex } from '@openledger/primitives'
-import * as Batch from '../src/Batch.ts'
-import * as Channel from '../src/Channel.ts'
+import * as Batch from '../src/codec/Batch.ts'
+import * as Channel from '../src/codec/Channel.ts'
+import * as Frame from '../src/codec/Frame.ts'
+import * as SpanBatch from '../src/codec/SpanBatch.ts'
+import * as SystemConfig from '../src/codec/SystemConfig.ts'
 import { type BlockInputs, buildAttributes } from '../src/derivation/Attributes.ts'
 import type { KnownBlock, Verdict } from '../src/derivation/BatchRules.ts'
 import type { L1Block, L1Input, L1Log, L1Transaction, L2Block } from '../src/derivation/Block.ts'
 import type { DerivationConfig } from '../src/derivation/Config.ts'
 import { createDerivation } from '../src/derivation/Derivation.ts'
-import * as Frame from '../src/Frame.ts'
-import * as SpanBatch from '../src/SpanBatch.ts'
-import * as SystemConfig from '../src/SystemConfig.ts'
 
 export const INBOX: Hex = `0x${'ff'.repeat(20)}`
 export const BATCHER: Hex = `0x${'ba'.repeat(20)}`

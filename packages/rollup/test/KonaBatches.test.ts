@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import { hexToBytes } from '@ethereumjs/util'
 import { describe, expect, test } from 'vitest'
-import * as Batch from '../src/Batch.ts'
-import * as Channel from '../src/Channel.ts'
-import * as Frame from '../src/Frame.ts'
-import * as SpanBatch from '../src/SpanBatch.ts'
-import * as Transaction from '../src/Transaction.ts'
+import * as Batch from '../src/codec/Batch.ts'
+import * as Channel from '../src/codec/Channel.ts'
+import * as Frame from '../src/codec/Frame.ts'
+import * as SpanBatch from '../src/codec/SpanBatch.ts'
+import * as Transaction from '../src/codec/Transaction.ts'
 
 /** kona's `batch.hex`, `raw_batch.hex` and `raw_batcher_tx.hex`, read from `$OPENLEDGER_VECTORS/kona`. */
 const folder = join(process.env['OPENLEDGER_VECTORS'] ?? '', 'kona')

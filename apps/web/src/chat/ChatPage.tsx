@@ -68,7 +68,7 @@ export function ChatPage() {
               >
                 <AccessPanel model={question.model} />
               </PromptForm>
-              <AnswerText {...{ answer, failure, isBusy }} {...choosing} />
+              <AnswerText answer={answer} failure={failure} isBusy={isBusy} {...choosing} />
             </Stack>
             <Stack miw={0}>
               {answer?.receipt === undefined ? (

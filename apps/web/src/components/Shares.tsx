@@ -43,7 +43,9 @@ export function Shares({ attribution, payees, answer, selected, onSelect }: Prop
         {shares.map((share) => (
           <ShareRow
             key={share.contributionId}
-            {...{ share, payees, answer }}
+            share={share}
+            payees={payees}
+            answer={answer}
             colour={colours.get(share.contributionId)!}
             isSelected={selected === share.contributionId}
             onToggle={() => onSelect(selected === share.contributionId ? undefined : share.contributionId)}

@@ -72,7 +72,7 @@ function Payment({ receipt: { attribution } }: { receipt: Http.SignedReceipt }) 
           : 'The base model alone makes this answer as likely, so influence pays nobody.'}{' '}
         Choose a contribution to see its records.
       </Text>
-      <Shares {...{ attribution, payees, selected }} onSelect={setSelected} />
+      <Shares attribution={attribution} payees={payees} selected={selected} onSelect={setSelected} />
     </Card>
   )
 }

@@ -63,7 +63,8 @@ export function GovernancePage() {
                       data.proposals.map((proposal) => (
                         <ProposalCard
                           key={proposal.id.toString()}
-                          {...{ proposal, deployment }}
+                          proposal={proposal}
+                          deployment={deployment}
                           governance={data}
                         />
                       ))

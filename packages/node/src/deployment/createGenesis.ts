@@ -1,7 +1,7 @@
 import { gasPriceOracleDeployedBytecode, l1BlockDeployedBytecode } from '@openledger/protocol/abi/index'
-import * as BaseFee from '@openledger/rollup/BaseFee'
-import type { Genesis, GenesisAccount } from '@openledger/rollup/Genesis'
-import * as Predeploys from '@openledger/rollup/Predeploys'
+import * as BaseFee from '@openledger/rollup/execution/BaseFee'
+import type { Genesis, GenesisAccount } from '@openledger/rollup/execution/Genesis'
+import * as Predeploys from '@openledger/rollup/execution/Predeploys'
 import {
   type Address,
   concat,

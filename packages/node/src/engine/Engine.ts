@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import type { Genesis } from '@openledger/rollup/Genesis'
+import type { Genesis } from '@openledger/rollup/execution/Genesis'
 import type { SimulatedBlock, SimulationRequest } from './Simulation.ts'
 import type { TraceOptions } from './Tracers.ts'
 

@@ -1,5 +1,5 @@
 import { loadCrypto, Transaction } from '@openledger/rollup'
-import { fastLzLength } from '@openledger/rollup/L1Cost'
+import { fastLzLength } from '@openledger/rollup/execution/L1Cost'
 import { hexToBytes, keccak256 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { expect, test } from 'vitest'

@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { Bytes, type Hex } from '@openledger/primitives'
 import type { Crypto } from '@openledger/rollup/Crypto'
-import { fastLzLength } from '@openledger/rollup/L1Cost'
-import * as Transaction from '@openledger/rollup/Transaction'
+import * as Transaction from '@openledger/rollup/codec/Transaction'
+import { fastLzLength } from '@openledger/rollup/execution/L1Cost'
 
 /** What can be computed from a transaction's bytes alone, and takes most of the time that taking one in takes. */
 export type KnownSender = {

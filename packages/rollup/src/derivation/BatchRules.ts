@@ -1,6 +1,6 @@
 import { Bytes, type Hex } from '@openledger/primitives'
-import type { SingularBatch } from '../Batch.ts'
-import type { SpanBatch } from '../SpanBatch.ts'
+import type { SingularBatch } from '../codec/Batch.ts'
+import type { SpanBatch } from '../codec/SpanBatch.ts'
 import type { L1Block, L2Block } from './Block.ts'
 import { activatedBy, type DerivationConfig, SEQUENCER_DRIFT_SECONDS_MAX } from './Config.ts'
 

@@ -1,4 +1,4 @@
-import type { Batch, SingularBatch } from '../Batch.ts'
+import type { Batch, SingularBatch } from '../codec/Batch.ts'
 import * as Rules from './BatchRules.ts'
 import type { L1Block, L2Block } from './Block.ts'
 import type { DerivationConfig } from './Config.ts'

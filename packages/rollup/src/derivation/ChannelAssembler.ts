@@ -1,6 +1,6 @@
 import { Bytes, type Hex } from '@openledger/primitives'
-import { RLP_BYTES_MAX } from '../Channel.ts'
-import type { Frame } from '../Frame.ts'
+import { RLP_BYTES_MAX } from '../codec/Channel.ts'
+import type { Frame } from '../codec/Frame.ts'
 import { CHANNEL_TIMEOUT_BLOCKS } from './Config.ts'
 
 /** Puts frames together to the one channel that Holocene allows at a time. */

@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import type { SystemConfig } from '../SystemConfig.ts'
+import type { SystemConfig } from '../codec/SystemConfig.ts'
 
 /** What `rollup.json` says that derivation depends on. */
 export type DerivationConfig = {

@@ -1,4 +1,4 @@
-import * as Frame from '../Frame.ts'
+import * as Frame from '../codec/Frame.ts'
 
 /** Holds the frames of one batcher transaction, pruned to what may still make a channel. */
 export type FrameQueue = {

@@ -1,0 +1,321 @@
+import { BaseError, type CanonicalJson, type Hex } from '@openledger/primitives'
+import * as IndexFile from '../IndexFile.ts'
+import * as SuffixArray from './SuffixArray.ts'
+
+/** One record of the corpus, as the model's own tokenizer reads it. */
+export type SpanDocument = {
+  readonly recordId: string
+  readonly contributionId: string
+  /** Ids in `[0, vocabularySize)`. */
+  readonly tokens: ArrayLike<number>
+  /** Names the record's cluster of duplicates; left out, the record is alone. */
+  readonly clusterId?: string
+}
+
+/** A corpus that can be asked which of its records contain a run of tokens. */
+export type SpanIndex = {
+  readonly vocabularySize: number
+  /** Records in the order of their registration. */
+  readonly documents: readonly Required<Omit<SpanDocument, 'tokens'>>[]
+  /** `[documents + 1]` where each record's tokens start; the separator is the last token before the next start. */
+  readonly documentStarts: Uint32Array
+  /** All records' tokens, each record followed by the separator, whose id is `vocabularySize`. */
+  readonly tokens: Uint16Array | Uint32Array
+  /** Start positions of all suffixes in sorted order. */
+  readonly order: Int32Array
+  /** `[vocabularySize + 2]` where the suffixes that start with each id begin in `order`. */
+  readonly bucketStarts: Int32Array
+  /** `[vocabularySize]` how many different ids follow each id. */
+  readonly followerCounts: Uint32Array
+  /** `[documents]` number of the contribution that registered the first record of the record's cluster. */
+  readonly owners: Uint32Array
+  readonly contributionCount: number
+  /** A run this long that an earlier contribution holds was copied from there. */
+  readonly copyTokensMin: number
+  /** `[tokens]` where in the corpus each token was copied from; -1 for what the record says itself. */
+  readonly origins: Int32Array
+  /**
+   * `[tokens + 1]` how many of the first so many suffixes in sorted order start with a token that its record says itself and no
+   * duplicate repeats: what a copy says must not look like common language.
+   */
+  readonly originalsBefore: Int32Array
+  /** Tokens that records say themselves, without separators and duplicates. */
+  readonly tokenCount: number
+  readonly root: Hex
+}
+
+/** What is common to so many contributions that it belongs to none of them. */
+export type Boilerplate = {
+  /** A run in more than this part of all contributions is boilerplate … */
+  readonly boilerplateBps: number
+  /** … if it is in more contributions than this. */
+  readonly boilerplateContributionsMin: number
+}
+
+export const BOILERPLATE: Boilerplate = { boilerplateBps: 1_000, boilerplateContributionsMin: 3 }
+/** Runs that independent authors share, idioms of a programming language included, are shorter. */
+export const COPY_TOKENS_MIN = 24
+
+const KIND = 'SPAN'
+const VERSION = 1
+
+/**
+ * Builds the index of a corpus, whose records come in the order of their registration.
+ *
+ * Records are kept apart by a reserved id, so that no run of tokens crosses from one into the next.
+ *
+ * @throws {TokenRangeError} when a record holds an id outside the vocabulary.
+ * @throws {SuffixArray.TextTooLongError}
+ */
+export function build({
+  documents,
+  vocabularySize,
+  copyTokensMin = COPY_TOKENS_MIN,
+}: {
+  readonly documents: readonly SpanDocument[]
+  readonly vocabularySize: number
+  readonly copyTokensMin?: number
+}): SpanIndex {
+  const separator = vocabularySize
+  const size = documents.reduce((sum, { tokens }) => sum + tokens.length + 1, 0)
+  if (size > SuffixArray.LENGTH_MAX) throw new SuffixArray.TextTooLongError(size)
+  const tokens = separator < 2 ** 16 ? new Uint16Array(size) : new Uint32Array(size)
+  const documentStarts = new Uint32Array(documents.length + 1)
+  let at = 0
+  for (const [i, document] of documents.entries()) {
+    assertTokens(document.tokens, vocabularySize, `record ${document.recordId}`)
+    tokens.set(document.tokens, at)
+    at += document.tokens.length
+    tokens[at++] = separator
+    documentStarts[i + 1] = at
+  }
+  const named = documents.map(({ recordId, contributionId, clusterId = recordId }) => ({
+    recordId,
+    contributionId,
+    clusterId,
+  }))
+  const order = SuffixArray.build(tokens, vocabularySize + 1)
+  const root = IndexFile.root(
+    headerOf({ vocabularySize, copyTokensMin, documents: named }),
+    sectionsOf({ documentStarts, tokens, order }),
+  )
+  return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
+}
+
+/** Serialises the index with its root; equal corpora give equal bytes. */
+export function encode(index: SpanIndex): Uint8Array {
+  const header = headerOf(index)
+  return IndexFile.encode({ kind: KIND, version: VERSION, header, sections: sectionsOf(index) }, index.root)
+}
+
+/**
+ * Reads an index back and checks its root.
+ * @throws {IndexFile.IndexBytesError}
+ */
+export function decode(bytes: Uint8Array): SpanIndex {
+  const { header, sections, root } = IndexFile.decode(bytes, KIND, VERSION)
+  const { vocabularySize, copyTokensMin, documents } = header as unknown as Header
+  const [starts, tokenBytes, orderBytes] = sections
+  const documentStarts = new Uint32Array(starts!.buffer)
+  const tokens =
+    vocabularySize < 2 ** 16 ? new Uint16Array(tokenBytes!.buffer) : new Uint32Array(tokenBytes!.buffer)
+  const order = new Int32Array(orderBytes!.buffer)
+  if (order.length !== tokens.length || documentStarts.length !== documents.length + 1) {
+    throw new IndexFile.IndexBytesError('its sections disagree about its length')
+  }
+  const named = documents.map(([recordId, contributionId, clusterId]) => ({
+    recordId,
+    contributionId,
+    clusterId,
+  }))
+  return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
+}
+
+/** The parts of each record that were copied from earlier contributions, in the order of the records. */
+export function lineage(index: SpanIndex): readonly {
+  readonly recordId: string
+  readonly tokenCount: number
+  /** By the record copied from, in the order of registration. */
+  readonly copied: readonly { readonly recordId: string; readonly tokenCount: number }[]
+}[] {
+  return index.documents.map(({ recordId }, document) => {
+    const copied = new Map<number, number>()
+    const end = index.documentStarts[document + 1]! - 1
+    for (let at = index.documentStarts[document]!; at < end; at++) {
+      const origin = index.origins[at]!
+      if (origin === -1) continue
+      const source = documentAt(index, origin)
+      copied.set(source, (copied.get(source) ?? 0) + 1)
+    }
+    return {
+      recordId,
+      tokenCount: end - index.documentStarts[document]!,
+      copied: [...copied]
+        .sort(([a], [b]) => a - b)
+        .map(([source, tokenCount]) => ({ recordId: index.documents[source]!.recordId, tokenCount })),
+    }
+  })
+}
+
+/** How many contributions may hold a run before it is boilerplate. */
+export const contributionsMax = (index: Pick<SpanIndex, 'contributionCount'>, limits: Boilerplate): number =>
+  Math.max(
+    limits.boilerplateContributionsMin,
+    Math.floor((index.contributionCount * limits.boilerplateBps) / 10_000),
+  )
+
+/** Finds the record that holds a position of the corpus. */
+export function documentAt(index: Pick<SpanIndex, 'documents' | 'documentStarts'>, position: number): number {
+  const starts = index.documentStarts
+  let low = 0
+  let high = index.documents.length
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1
+    if (starts[middle]! <= position) low = middle
+    else high = middle
+  }
+  return low
+}
+
+/** @throws {TokenRangeError} when an id is not one of the vocabulary; the separator is not. */
+export function assertTokens(tokens: ArrayLike<number>, vocabularySize: number, where: string): void {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!
+    if (!(token >= 0 && token < vocabularySize && Number.isInteger(token))) {
+      throw new TokenRangeError({ token, at: i, where, vocabularySize })
+    }
+  }
+}
+
+type Header = {
+  readonly vocabularySize: number
+  readonly copyTokensMin: number
+  readonly documents: readonly [string, string, string][]
+}
+
+function headerOf({
+  vocabularySize,
+  copyTokensMin,
+  documents,
+}: Pick<SpanIndex, 'vocabularySize' | 'copyTokensMin' | 'documents'>): CanonicalJson.Json {
+  return {
+    vocabularySize,
+    copyTokensMin,
+    documents: documents.map(({ recordId, contributionId, clusterId }) => [
+      recordId,
+      contributionId,
+      clusterId,
+    ]),
+  }
+}
+
+const sectionsOf = (index: Pick<SpanIndex, 'documentStarts' | 'tokens' | 'order'>): Uint8Array[] =>
+  [index.documentStarts, index.tokens, index.order].map(IndexFile.bytesOf)
+
+type Committed = Pick<
+  SpanIndex,
+  'vocabularySize' | 'copyTokensMin' | 'documents' | 'documentStarts' | 'tokens' | 'order' | 'root'
+>
+
+/** Adds the tables that follow from the committed parts. */
+function complete(parts: Committed): SpanIndex {
+  const { vocabularySize, documents, tokens, order } = parts
+  const bucketStarts = new Int32Array(vocabularySize + 2)
+  for (let i = 0; i < tokens.length; i++) bucketStarts[tokens[i]! + 1]!++
+  for (let token = 0; token <= vocabularySize; token++) bucketStarts[token + 1]! += bucketStarts[token]!
+  const followerCounts = new Uint32Array(vocabularySize)
+  for (let token = 0; token < vocabularySize; token++) {
+    let previous = -1
+    for (let i = bucketStarts[token]!; i < bucketStarts[token + 1]!; i++) {
+      const follower = tokens[order[i]! + 1]!
+      if (follower !== previous) followerCounts[token]!++
+      previous = follower
+    }
+  }
+  const contributions = new Map<string, number>()
+  const clusterOwners = new Map<string, number>()
+  const owners = Uint32Array.from(documents, ({ contributionId, clusterId }) => {
+    if (!contributions.has(contributionId)) contributions.set(contributionId, contributions.size)
+    const owner = clusterOwners.get(clusterId) ?? contributions.get(contributionId)!
+    clusterOwners.set(clusterId, owner)
+    return owner
+  })
+  const contributionCount = contributions.size
+  const origins = traceOrigins({ ...parts, owners, contributionCount })
+  const isOriginal = originalTokens(parts, origins)
+  const originalsBefore = new Int32Array(order.length + 1)
+  for (let i = 0; i < order.length; i++) originalsBefore[i + 1] = originalsBefore[i]! + isOriginal[order[i]!]!
+  return {
+    ...parts,
+    bucketStarts,
+    followerCounts,
+    owners,
+    contributionCount,
+    origins,
+    originalsBefore,
+    tokenCount: originalsBefore.at(-1)!,
+  }
+}
+
+/** `[tokens]` 1 where a record that is the first of its cluster says a token itself. */
+function originalTokens(
+  { documents, documentStarts, tokens }: Pick<SpanIndex, 'documents' | 'documentStarts' | 'tokens'>,
+  origins: Int32Array,
+): Uint8Array {
+  const isOriginal = new Uint8Array(tokens.length)
+  const seen = new Set<string>()
+  for (const [document, { clusterId }] of documents.entries()) {
+    if (seen.has(clusterId)) continue
+    seen.add(clusterId)
+    const end = documentStarts[document + 1]! - 1
+    for (let at = documentStarts[document]!; at < end; at++) isOriginal[at] = origins[at] === -1 ? 1 : 0
+  }
+  return isOriginal
+}
+
+/**
+ * Finds, for every token inside a long run that an earlier contribution already holds, where it stands there.
+ *
+ * Equal runs are neighbours in the suffix array, and records are in the order of registration, so the first holder of a
+ * run is the smallest position among neighbours.
+ */
+function traceOrigins(
+  index: Omit<Committed, 'root'> & Pick<SpanIndex, 'owners' | 'contributionCount'>,
+): Int32Array {
+  const { tokens, order, copyTokensMin, vocabularySize: separator } = index
+  const origins = new Int32Array(tokens.length).fill(-1)
+  const ownersMax = contributionsMax(index, BOILERPLATE)
+  const isSameRun = (a: number, b: number): boolean => {
+    for (let k = 0; k < copyTokensMin; k++) {
+      if (tokens[a + k] !== tokens[b + k] || tokens[a + k] === separator) return false
+    }
+    return true
+  }
+  for (let from = 0, to = 1; from < order.length; from = to, to++) {
+    while (to < order.length && isSameRun(order[to - 1]!, order[to]!)) to++
+    if (to - from === 1) continue
+    const positions = order.subarray(from, to)
+    const ownerOf = (position: number): number => index.owners[documentAt(index, position)]!
+    const first = positions.reduce((least, position) => Math.min(least, position))
+    if (new Set(Array.from(positions, ownerOf)).size > ownersMax) continue
+    for (const position of positions) {
+      if (ownerOf(position) === ownerOf(first)) continue
+      for (let k = 0; k < copyTokensMin; k++) {
+        const known = origins[position + k]!
+        origins[position + k] = known === -1 ? first + k : Math.min(known, first + k)
+      }
+    }
+  }
+  return origins
+}
+
+export class TokenRangeError extends BaseError {
+  constructor(context: { token: number; at: number; where: string; vocabularySize: number }) {
+    const { token, at, where, vocabularySize } = context
+    super({
+      code: 'spans.token_range',
+      message: `Expected token ids from 0 to ${vocabularySize - 1} in ${where}, got ${token} at ${at}; tokenize it with the model's own tokenizer.`,
+      context,
+    })
+  }
+}

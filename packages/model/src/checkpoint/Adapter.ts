@@ -1,0 +1,216 @@
+import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import { createRandom } from '../Random.ts'
+import {
+  type LlamaConfig,
+  type LoraTarget,
+  linearName,
+  linearSize,
+  loraTargets,
+  targetsOf,
+} from './Config.ts'
+import * as Safetensors from './Safetensors.ts'
+
+/** The two matrices of one linear layer: `a [input, R]`, `b [R, output]`, row-major. */
+export type AdapterPair = { readonly a: Float32Array; readonly b: Float32Array }
+
+/** A LoRA adapter by value: a linear layer computes `x W^T + alpha / rank * x a b`. */
+export type Adapter = {
+  readonly rank: number
+  readonly alpha: number
+  readonly targets: readonly LoraTarget[]
+  /** By linear layer, e.g. `layers.0.self_attn.q_proj`, in the order of layers and of `loraTargets`. */
+  readonly tensors: ReadonlyMap<string, AdapterPair>
+  /** keccak-256 of `encode(adapter)`, so that every holder of the bytes can check it. */
+  readonly hash: Hex
+}
+
+export type AdapterOptions = {
+  readonly rank: number
+  readonly alpha: number
+  readonly targets: readonly LoraTarget[]
+  readonly seed: number
+}
+
+/**
+ * Starts an adapter that changes nothing yet: `a` uniform in +-1/sqrt(input) as PEFT does, `b` zero.
+ * @throws {AdapterError} for a rank or target out of range.
+ */
+export function create(config: LlamaConfig, { rank, alpha, targets, seed }: AdapterOptions): Adapter {
+  checkRank(rank)
+  checkTargets(targets)
+  const random = createRandom(seed)
+  const tensors = new Map<string, AdapterPair>()
+  for (const { name, input, output } of linearsOf(config, targets)) {
+    const a = new Float32Array(input * rank)
+    const bound = 1 / Math.sqrt(input)
+    for (let i = 0; i < a.length; i++) a[i] = (2 * random.next() - 1) * bound
+    tensors.set(name, { a, b: new Float32Array(rank * output) })
+  }
+  return from({ rank, alpha, targets, tensors })
+}
+
+/** Completes the parts of an adapter with their hash; targets come out in the order of `loraTargets`. */
+export function from(parts: Omit<Adapter, 'hash'>): Adapter {
+  const targets = loraTargets.filter((target) => parts.targets.includes(target))
+  const adapter: Adapter = { ...parts, targets, hash: '0x' }
+  return { ...adapter, hash: Bytes.toHex(Bytes.keccak256(encode(adapter))) }
+}
+
+/** Lists the linear layers that targets name, layer by layer. */
+export function linearsOf(
+  config: LlamaConfig,
+  targets: readonly LoraTarget[],
+): { name: string; layer: number; target: LoraTarget; input: number; output: number }[] {
+  const ordered = targetsOf(config).filter((target) => targets.includes(target))
+  return Array.from({ length: config.layers }, (_, layer) =>
+    ordered.map((target) => ({
+      name: linearName(layer, target),
+      layer,
+      target,
+      ...linearSize(config, target),
+    })),
+  ).flat()
+}
+
+const prefix = 'base_model.model.model.'
+
+/**
+ * Encodes an adapter as one safetensors file: PEFT's tensors (`lora_A [R, input]`, `lora_B [output, R]`, float32) with
+ * PEFT's configuration in the metadata. Equal adapters give equal bytes.
+ */
+export function encode(adapter: Omit<Adapter, 'hash'>): Uint8Array<ArrayBuffer> {
+  const { rank } = adapter
+  const tensors = new Map<string, Safetensors.StoredTensor>()
+  for (const [name, { a, b }] of adapter.tensors) {
+    const input = a.length / rank
+    const output = b.length / rank
+    tensors.set(`${prefix}${name}.lora_A.weight`, { shape: [rank, input], data: transposed(a, input, rank) })
+    tensors.set(`${prefix}${name}.lora_B.weight`, {
+      shape: [output, rank],
+      data: transposed(b, rank, output),
+    })
+  }
+  return Safetensors.encode(tensors, 'F32', {
+    format: 'pt',
+    lora_alpha: String(adapter.alpha),
+    r: String(rank),
+    target_modules: adapter.targets.join(','),
+  })
+}
+
+/**
+ * Decodes what `encode` wrote, or PEFT's `adapter_model.safetensors` with its configuration.
+ * @param settings - Rank, alpha and targets where the file itself does not carry them (PEFT keeps them in JSON).
+ * @throws {AdapterError} when tensors are missing, unknown or of another size than the model's layers.
+ */
+export function decode(config: LlamaConfig, bytes: Uint8Array, settings?: AdapterSettings): Adapter {
+  return from(decodeParts(config, bytes, settings))
+}
+
+/** What PEFT keeps in `adapter_config.json` and our own files in their metadata. */
+export type AdapterSettings = {
+  readonly rank: number
+  readonly alpha: number
+  readonly targets: readonly LoraTarget[]
+}
+
+/**
+ * Decodes an adapter without its hash, for whoever has hashed the bytes already: those that `encode` wrote hash to it.
+ * @throws {AdapterError}
+ */
+export function decodeParts(
+  config: LlamaConfig,
+  bytes: Uint8Array,
+  settings?: AdapterSettings,
+): Omit<Adapter, 'hash'> {
+  const file = Safetensors.decode(bytes)
+  const { rank, alpha, targets } = settings ?? settingsOf(file.metadata)
+  checkRank(rank)
+  checkTargets(targets)
+  if (!Number.isFinite(alpha) || alpha <= 0) throw new AdapterError(`alpha is ${alpha}`)
+  const tensors = new Map<string, AdapterPair>()
+  const known = new Set<string>()
+  for (const { name, input, output } of linearsOf(config, targets)) {
+    const take = (part: 'lora_A' | 'lora_B', shape: readonly [number, number]): Float32Array => {
+      const key = `${prefix}${name}.${part}.weight`
+      const tensor = file.tensors.get(key)
+      if (!tensor) throw new AdapterError(`${key} is missing`)
+      if (tensor.shape.join() !== shape.join()) {
+        throw new AdapterError(`${key} is [${tensor.shape}], not [${shape}] as the base model needs`)
+      }
+      if (!areFinite(tensor.data)) throw new AdapterError(`${key} holds numbers that are not finite`)
+      known.add(key)
+      return transposed(tensor.data, shape[0], shape[1])
+    }
+    tensors.set(name, { a: take('lora_A', [rank, input]), b: take('lora_B', [output, rank]) })
+  }
+  for (const key of file.tensors.keys()) {
+    if (!known.has(key)) throw new AdapterError(`${key} belongs to no target of the adapter`)
+  }
+  return { rank, alpha, targets: loraTargets.filter((target) => targets.includes(target)), tensors }
+}
+
+/** Adds an adapter into a copy of the weights: `W + alpha / rank * (a b)^T`. */
+export function merge(
+  weights: ReadonlyMap<string, Float32Array>,
+  adapter: Adapter,
+): Map<string, Float32Array> {
+  const merged = new Map(weights)
+  const { rank, alpha } = adapter
+  for (const [name, { a, b }] of adapter.tensors) {
+    const key = `model.${name}.weight`
+    const weight = Float32Array.from(weights.get(key)!)
+    const input = a.length / rank
+    const output = b.length / rank
+    for (let row = 0; row < output; row++) {
+      for (let column = 0; column < input; column++) {
+        let sum = 0
+        for (let r = 0; r < rank; r++) sum += a[column * rank + r]! * b[r * output + row]!
+        weight[row * input + column]! += (alpha / rank) * sum
+      }
+    }
+    merged.set(key, weight)
+  }
+  return merged
+}
+
+function settingsOf(metadata: Readonly<Record<string, string>>) {
+  const targets = (metadata.target_modules ?? '').split(',') as LoraTarget[]
+  return { rank: Number(metadata.r), alpha: Number(metadata.lora_alpha), targets }
+}
+
+function checkRank(rank: number): void {
+  if (!Number.isInteger(rank) || rank < 1 || rank > 512)
+    throw new AdapterError(`the rank is ${rank}, not 1 to 512`)
+}
+
+function checkTargets(targets: readonly string[]): void {
+  const known: readonly string[] = loraTargets
+  const unknown = targets.find((target) => !known.includes(target))
+  if (unknown !== undefined || targets.length === 0) {
+    throw new AdapterError(`its targets are [${targets}]; known are ${loraTargets.join(', ')}`)
+  }
+}
+
+/** A product with zero is zero unless the number is not finite; a call for each element would cost ten times as much. */
+function areFinite(data: Float32Array): boolean {
+  let sum = 0
+  for (let i = 0; i < data.length; i++) sum += data[i]! * 0
+  return sum === 0
+}
+
+function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(data.length)
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) result[j * rows + i] = data[i * columns + j]!
+  return result
+}
+
+export class AdapterError extends BaseError {
+  constructor(reason: string) {
+    super({
+      code: 'adapter.malformed',
+      message: `Expected a LoRA adapter that fits the base model, but ${reason}. Use an adapter trained on this base.`,
+    })
+  }
+}

@@ -1,0 +1,395 @@
+import {
+  buildInfluenceIndex,
+  buildSpanIndex,
+  encodeInfluenceIndex,
+  encodeSpanIndex,
+} from '@openledger/attribution'
+import {
+  Adapter,
+  type Checkpoint,
+  createCheckpoint,
+  createGradients,
+  createRandom,
+  createTokenizer,
+  createTrainer,
+  fromText,
+  loraTargets,
+  type Tokenizer,
+  type Trainer,
+  trainTokenizer,
+} from '@openledger/model'
+import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
+import { type BaseError, Bytes, CanonicalJson, type Hex, Share } from '@openledger/primitives'
+import { RecordTable } from '@openledger/protocol'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { hashText, verify, verifyInfluence } from '../commitment/Verification.ts'
+import { type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
+import {
+  type AttributionModel,
+  type AttributionRequest,
+  type Attributor,
+  createAttributor,
+  draw,
+} from './Attributor.ts'
+import * as Evidence from './Evidence.ts'
+
+const hexOf = (number: number): Hex => `0x${number.toString(16).padStart(64, '0')}`
+const topics = [
+  ['the token contract transfers value from one owner to another', 'balance', 'allowance', 'supply'],
+  ['sail along the northern coast until the lighthouse comes in sight', 'anchor', 'harbour', 'tide'],
+  ['knead the dough for ten minutes and let it rise in a warm place', 'flour', 'yeast', 'oven'],
+  ['the jury found that no duty of care was owed by the defendant', 'court', 'appeal', 'verdict'],
+  ['water the seedlings every evening and shade them from strong sun', 'garden', 'soil', 'hedge'],
+  ['the comet returns when its long ellipse brings it near the planets', 'orbit', 'star', 'lens'],
+  ['tune the lower string by a fifth and play the second theme softly', 'violin', 'chord', 'score'],
+  ['pack the wound with clean gauze and keep the patient lying still', 'doctor', 'fever', 'dose'],
+] as const
+const records = topics.flatMap(([phrase, ...words], topic) =>
+  Array.from({ length: 4 }, (_, i) => {
+    const [a, b, c] = [words[i % 3]!, words[(i + 1) % 3]!, words[(i * 2 + 1) % 3]!]
+    const text = `${a} ${b} ${i}: ${phrase}, and mind the ${c} before the ${a} number ${i * 7 + topic}.`
+    const recordId = Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
+    return { recordId, contributionId: hexOf(topic + 1), clusterId: recordId, text }
+  }),
+)
+const blobs = new Map<string, Uint8Array>()
+const commons: Hex = `0x${'c0'.repeat(20)}`
+
+describe('createAttributor', () => {
+  let checkpoint: Checkpoint
+  let tokenizer: Tokenizer
+  let adapter: Adapter.Adapter
+  let model: AttributionModel
+  let request: AttributionRequest
+
+  beforeAll(async () => {
+    const texts = records.map(({ text }) => text)
+    tokenizer = createTokenizer(
+      trainTokenizer(texts, { vocabularySize: 420, specialTokens: ['<|pad|>', '<|bos|>', '<|eos|>'] }),
+      { bos_token: '<|bos|>', eos_token: '<|eos|>', pad_token: '<|pad|>' },
+    )
+    const config = {
+      vocabularySize: 420,
+      hiddenSize: 48,
+      feedForwardSize: 96,
+      layers: 2,
+      heads: 4,
+      keyValueHeads: 2,
+      headSize: 12,
+      contextMax: 96,
+      ropeTheta: 10_000,
+      normEpsilon: 1e-5,
+      isHeadTied: true,
+      bosId: 1,
+      eosId: 2,
+      padId: 0,
+    }
+    // the base knows the words but not their order; the adapter learns the records
+    const words = [...new Set(texts.flatMap((text) => text.split(/(?= )/)))]
+    const random = createRandom(1)
+    const babble = Array.from({ length: 16 }, () => random.shuffle(words).slice(0, 30).join(''))
+    const base = createCheckpoint(config, 1)
+    const whole = createTrainer(base, { mode: 'full' })
+    await train(whole, babble, 40, 1e-2)
+    checkpoint = { ...base, weights: whole.weights() }
+    await whole.release()
+    const start = Adapter.create(config, { rank: 8, alpha: 16, targets: loraTargets, seed: 1 })
+    const tuned = createTrainer(checkpoint, { mode: 'lora', adapter: start })
+    await train(tuned, texts, 80, 2e-2)
+    adapter = tuned.adapter()
+    await tuned.release()
+    const index = await buildIndex()
+    model = {
+      adapter: { cid: 'adapter', hash: adapter.hash },
+      index,
+      policy: { influenceBps: 5_000, spansBps: 5_000 },
+      commons,
+    }
+    // a record of the second contribution, continued from its first word to its last but one
+    const promptText = records[4]!.text.slice(0, 6)
+    const answerText = records[4]!.text.slice(6, -1)
+    const promptIds = [tokenizer.bosId, ...tokenizer.encode(promptText)]
+    const answerIds = tokenizer.encode(answerText)
+    request = { model, promptIds, answerIds, text: tokenizer.decode(answerIds), excludedContributions: [] }
+  })
+
+  async function train(
+    trainer: Trainer,
+    texts: readonly string[],
+    steps: number,
+    rate: number,
+  ): Promise<void> {
+    const sequences = texts.flatMap((text) => fromText(tokenizer, text, { tokensMax: 96 }))
+    const batch = {
+      ids: sequences.map(({ ids }) => ids),
+      lossMask: sequences.map(({ lossMask }) => lossMask),
+    }
+    for (let step = 0; step < steps; step++) await trainer.step(batch, rate * (1 - step / steps))
+  }
+
+  async function buildIndex(): Promise<AttributionReference> {
+    const gradients = createGradients(checkpoint, adapter, { batchSize: 8 })
+    const sequences = records.map(({ text }) => fromText(tokenizer, text, { tokensMax: 96 })[0]!)
+    const rows = (await gradients.perExample(sequences)).map(({ gradient }) => gradient)
+    const fisher = (await gradients.perExample(sequences, 'sampled')).map(({ gradient }) => gradient)
+    const recordIds = records.map(({ recordId }) => recordId)
+    const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher, recordIds })
+    await gradients.release()
+    const documents = records.map((record) => ({ ...record, tokens: tokenizer.encode(record.text) }))
+    const spans = buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize })
+    const table = RecordTable.encode({ records: documents })
+    blobs.set('influence', encodeInfluenceIndex(influence))
+    blobs.set('spans', encodeSpanIndex(spans))
+    blobs.set('records', table)
+    const attributionRoot = RecordTable.attributionRoot({
+      influenceRoot: influence.root,
+      spansRoot: spans.root,
+      tableHash: Bytes.toHex(Bytes.sha256(table)),
+    })
+    return { influenceCid: 'influence', spansCid: 'spans', recordsCid: 'records', attributionRoot }
+  }
+
+  async function start(threads = 1): Promise<Attributor & { decoder: Decoder }> {
+    const decoder = await createDecoder(checkpoint, { rows: 2, context: 96, rankMax: 8, threads })
+    const attributor = createAttributor({
+      checkpoint,
+      tokenizer,
+      decoder,
+      gradients: createGradients(checkpoint, adapter, { batchSize: 1, threads }),
+      adapters: { acquire: async () => adapter, release: () => {} },
+      indexes: {
+        acquire: async (reference) =>
+          (await loadAttributionIndex(reference, async (cid) => blobs.get(cid)!)).value,
+        release: () => {},
+      },
+    })
+    return { ...attributor, decoder }
+  }
+
+  test('pays most to the contribution that the answer comes from, in shares that sum exactly', async () => {
+    const { attribution } = await (await start()).attribute(request)
+    const { shares, commons: rest } = attribution
+    expect(shares.reduce((sum, { sharePpm }) => sum + sharePpm, rest.sharePpm)).toBe(Number(Share.SCALE))
+    expect(attribution.liftMilliNats).toBeGreaterThan(0)
+    expect(shares[0]).toMatchObject({ contributionId: hexOf(2) })
+    expect(shares[0]!.sharePpm).toBeGreaterThan(400_000)
+    for (const { sharePpm } of shares.slice(1)) expect(10 * sharePpm).toBeLessThan(shares[0]!.sharePpm)
+    expect(shares[0]!.reasons.map(({ kind }) => kind)).toContain('span')
+    expect(shares[0]!.reasons.map(({ kind }) => kind)).toContain('influence')
+    for (const { sharePpm, reasons } of shares) {
+      expect(reasons.reduce((sum, reason) => sum + reason.sharePpm, 0)).toBe(sharePpm)
+    }
+  })
+
+  test('shows spans as ranges of the text that their records contain', async () => {
+    const { attribution } = await (await start()).attribute(request)
+    const reasons = attribution.shares.flatMap((share) => share.reasons)
+    const spans = reasons.filter((reason) => reason.kind === 'span')
+    expect(spans.length).toBeGreaterThan(0)
+    for (const { recordId, start: from, end, occurrences } of spans) {
+      const words = request.text.slice(from, end)
+      expect(words.length).toBeGreaterThan(0)
+      expect(records.find((record) => record.recordId === recordId)!.text).toContain(words)
+      expect(occurrences).toBeGreaterThan(0)
+    }
+  })
+
+  test('gives the same bytes again, after other answers, and on another number of threads', async () => {
+    const attributor = await start()
+    const first = await attributor.attribute(request)
+    await attributor.attribute({ ...request, promptIds: request.promptIds.slice(0, 2) })
+    expect(await attributor.attribute(request)).toEqual(first)
+    expect(await (await start(2)).attribute(request)).toEqual(first)
+    expect(attributor.decoder.length(0)).toBe(0)
+  })
+
+  test('pays nothing to excluded contributions, and their part to the commons', async () => {
+    const attributor = await start()
+    const all = await attributor.attribute(request)
+    const without = await attributor.attribute({ ...request, excludedContributions: [hexOf(2)] })
+    expect(without.attribution.shares.map(({ contributionId }) => contributionId)).not.toContain(hexOf(2))
+    const gained = without.attribution.commons.sharePpm - all.attribution.commons.sharePpm
+    expect(gained).toBeGreaterThanOrEqual(all.attribution.shares[0]!.sharePpm - 2)
+    expect(without.attribution.commons.reason).toContain('whoever pays')
+  })
+
+  test('gives an empty answer to the commons whole', async () => {
+    const { attribution } = await (await start()).attribute({ ...request, answerIds: [], text: '' })
+    expect(attribution.shares).toEqual([])
+    expect(attribution.commons).toEqual({
+      sharePpm: 1_000_000,
+      beneficiary: commons,
+      reason: 'The answer is empty.',
+    })
+  })
+
+  test('refuses indexes other than those that were published', async () => {
+    const attributor = await start()
+    const index = { ...model.index, attributionRoot: hexOf(5) }
+    await expect(attributor.attribute({ ...request, model: { ...model, index } })).rejects.toMatchObject({
+      code: 'engine.attribution_index',
+    })
+  })
+
+  test('refuses index files that are cut short, swapped, of another version or of other records', async () => {
+    const codeOf = (changes: Record<string, Uint8Array>): Promise<string> =>
+      loadAttributionIndex(model.index, async (cid) => changes[cid] ?? blobs.get(cid)!).then(
+        () => 'loaded',
+        (error: BaseError) => error.code,
+      )
+    const influence = blobs.get('influence')!
+    const another = influence.slice()
+    another[8]! += 1
+    const fewer = RecordTable.encode({
+      records: RecordTable.decode(blobs.get('records')!).records.slice(1),
+    })
+    expect({
+      untouched: await codeOf({}),
+      cut: await codeOf({ influence: influence.subarray(0, influence.length - 4_096) }),
+      empty: await codeOf({ spans: new Uint8Array() }),
+      swapped: await codeOf({ influence: blobs.get('spans')!, spans: influence }),
+      anotherVersion: await codeOf({ influence: another }),
+      otherRecords: await codeOf({ records: fewer }),
+    }).toEqual({
+      untouched: 'loaded',
+      cut: 'attribution.index_bytes',
+      empty: 'attribution.index_bytes',
+      swapped: 'attribution.index_bytes',
+      anotherVersion: 'attribution.index_bytes',
+      otherRecords: 'engine.attribution_index',
+    })
+  })
+
+  async function soldReceipt() {
+    const answer = await (await start()).attribute(request)
+    const attribution = {
+      ...answer.attribution,
+      shares: answer.attribution.shares.map((share) => ({
+        ...share,
+        reasons: [...share.reasons],
+        beneficiary: commons,
+        amountWei: '5',
+      })),
+      commons: { ...answer.attribution.commons, amountWei: '7' },
+    }
+    const promptText = records[4]!.text.slice(0, 6)
+    const receipt = {
+      promptHash: hashText(promptText),
+      answerHash: hashText(request.text),
+      inputTokens: request.promptIds.length,
+      outputTokens: request.answerIds.length,
+      attributionHash: CanonicalJson.hash(attribution),
+      inferenceCommitment: answer.inferenceCommitment,
+      attribution,
+    }
+    return { receipt, answer, inputs: { ...request, promptText } }
+  }
+  type Receipt = Awaited<ReturnType<typeof soldReceipt>>['receipt']
+  /** As whoever signed it would: with the hash of what was changed. */
+  const resigned = (receipt: Receipt, changes: object): Receipt => {
+    const attribution = { ...receipt.attribution, ...changes }
+    return { ...receipt, attribution, attributionHash: CanonicalJson.hash(attribution) }
+  }
+
+  test('names the line of a receipt that differs from the answer computed again, whichever was altered', async () => {
+    const { receipt, answer, inputs } = await soldReceipt()
+    const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
+    const lineOf = (altered: Receipt, evidence = answer.evidence): string => {
+      const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
+      const verdict = verify(altered, inputs, evidence, { drawn, measured: answer })
+      return verdict.status === 'same' ? 'same' : verdict.line
+    }
+    const { attribution } = receipt
+    const [first, ...others] = attribution.shares
+    const withFirst = (changes: object) =>
+      resigned(receipt, { shares: [{ ...first!, ...changes }, ...others] })
+    const reasonsWith = (changes: object) =>
+      withFirst({
+        reasons: first!.reasons.map((reason, i) => (i === 0 ? { ...reason, ...changes } : reason)),
+      })
+    const forged = Evidence.decode(answer.evidence)
+    const forge = (changes: Partial<Evidence.Evidence>): string => {
+      const evidence = Evidence.encode({ ...forged, ...changes })
+      const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
+      const shares = drawn.shares.map((share) => ({
+        ...share,
+        reasons: [...share.reasons],
+        beneficiary: commons,
+        amountWei: '5',
+      }))
+      return lineOf(
+        resigned(receipt, { ...drawn, shares, commons: { ...drawn.commons, amountWei: '7' } }),
+        evidence,
+      )
+    }
+    expect({
+      untouched: lineOf(receipt),
+      promptHash: lineOf({ ...receipt, promptHash: hexOf(1) }),
+      answerHash: lineOf({ ...receipt, answerHash: hexOf(1) }),
+      inputTokens: lineOf({ ...receipt, inputTokens: 1 }),
+      outputTokens: lineOf({ ...receipt, outputTokens: 1 }),
+      attributionHash: lineOf({ ...receipt, attributionHash: hexOf(1) }),
+      inferenceCommitment: lineOf({ ...receipt, inferenceCommitment: hexOf(1) }),
+      engineVersion: lineOf(resigned(receipt, { engineVersion: 'another' })),
+      evidenceCid: lineOf(resigned(receipt, { evidenceCid: 'another' })),
+      policy: lineOf(resigned(receipt, { policy: { influenceBps: 4_999, spansBps: 5_001 } })),
+      liftMilliNats: lineOf(resigned(receipt, { liftMilliNats: attribution.liftMilliNats + 1 })),
+      shareDropped: lineOf(resigned(receipt, { shares: others })),
+      payee: lineOf(withFirst({ contributionId: hexOf(9) })),
+      sharePpm: lineOf(withFirst({ sharePpm: first!.sharePpm + 1 })),
+      reasonRecord: lineOf(reasonsWith({ recordId: hexOf(9) })),
+      reasonShare: lineOf(reasonsWith({ sharePpm: 1 })),
+      commonsShare: lineOf(resigned(receipt, { commons: { ...attribution.commons, sharePpm: 1 } })),
+      commonsPayee: lineOf(resigned(receipt, { commons: { ...attribution.commons, beneficiary: hexOf(1) } })),
+      commonsReason: lineOf(resigned(receipt, { commons: { ...attribution.commons, reason: 'None.' } })),
+      forgedCode: forge({ queryCode: forged.queryCode.map((value) => -value) }),
+      forgedLift: forge({ liftMilliNats: forged.liftMilliNats.map((value) => value + 200) }),
+      forgedWeights: forge({
+        logMilliNats: forged.logMilliNats.map((value, i) => (i === 0 ? value - 900 : value)),
+      }),
+      roundedOtherwise: forge({ liftMilliNats: forged.liftMilliNats.map((value) => value + 1) }),
+    }).toEqual({
+      untouched: 'same',
+      promptHash: 'promptHash',
+      answerHash: 'answerHash',
+      inputTokens: 'inputTokens',
+      outputTokens: 'outputTokens',
+      attributionHash: 'attributionHash',
+      inferenceCommitment: 'inferenceCommitment',
+      engineVersion: 'attribution.engineVersion',
+      evidenceCid: 'attribution.evidenceCid',
+      policy: 'attribution.policy',
+      liftMilliNats: 'attribution.liftMilliNats',
+      shareDropped: 'attribution.shares',
+      payee: 'attribution.shares[0]',
+      sharePpm: 'attribution.shares[0]',
+      reasonRecord: 'attribution.shares[0]',
+      reasonShare: 'attribution.shares[0]',
+      commonsShare: 'attribution.commons',
+      commonsPayee: 'attribution.commons',
+      commonsReason: 'attribution.commons',
+      forgedCode: 'evidence.queryCode',
+      forgedLift: 'evidence.liftMilliNats[0]',
+      forgedWeights: 'evidence.logMilliNats[0]',
+      roundedOtherwise: 'same',
+    })
+  })
+
+  test('checks every influence line without prompt and answer', async () => {
+    const { receipt, answer } = await soldReceipt()
+    const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
+    const lineOf = (altered: Receipt): string => {
+      const verdict = verifyInfluence(altered, answer.evidence, index, model)
+      return verdict.status === 'same' ? 'same' : verdict.line
+    }
+    const [first, ...others] = receipt.attribution.shares
+    const reasons = first!.reasons.map((reason) =>
+      reason.kind === 'influence' ? { ...reason, milliZ: reason.milliZ + 1 } : reason,
+    )
+    expect([
+      lineOf(receipt),
+      lineOf(resigned(receipt, { shares: [{ ...first!, reasons }, ...others] })),
+      lineOf(resigned(receipt, { liftMilliNats: 1 })),
+    ]).toEqual(['same', 'attribution.shares[0]', 'attribution.liftMilliNats'])
+  })
+})

@@ -1,0 +1,277 @@
+import {
+  type AttributionInputs,
+  copiedParts,
+  attribute as divide,
+  type Entry,
+  InfluenceIndex,
+  type PayoutRecord,
+  type SpanTrace,
+  type Statement,
+  traceSpans,
+} from '@openledger/attribution'
+import type { Checkpoint, Gradients, Tokenizer } from '@openledger/model'
+import type { Decoder } from '@openledger/model/decoder/Decoder'
+import { type Hex, Share } from '@openledger/primitives'
+import type { Attribution } from '@openledger/protocol'
+import { cidOf } from '@openledger/store'
+import type { AdapterReference } from '../adapters/AdapterCache.ts'
+import type { AdapterSource } from '../adapters/AdapterLease.ts'
+import { commitmentOf, type FingerprintEntry, fingerprintOf } from '../commitment/Commitment.ts'
+import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
+import * as Evidence from './Evidence.ts'
+import { type Replay, replay } from './Inference.ts'
+
+/** Named in every attribution: whoever recomputes one needs these rules. */
+export const ENGINE_VERSION = 'openledger-attribution/3'
+
+/** What attribution needs to know of a published model. */
+export type AttributionModel = {
+  readonly adapter: AdapterReference
+  readonly index: AttributionReference
+  readonly policy: AttributionInputs['policy']
+  /** Who gets what no record earned. */
+  readonly commons: Hex
+}
+
+/** An answer to attribute. */
+export type AttributionRequest = {
+  readonly model: AttributionModel
+  readonly promptIds: readonly number[]
+  readonly answerIds: readonly number[]
+  /** The text of the answer as it was given out; offsets count in it. */
+  readonly text: string
+  /** Contributions that earn nothing from this answer, such as those of whoever pays for it. */
+  readonly excludedContributions: readonly Hex[]
+}
+
+/** Why an answer pays whom, before it is known how much; shares and commons sum to `Share.SCALE`. */
+export type AttributionDraft = Omit<Attribution.Attribution, 'shares' | 'commons'> & {
+  readonly shares: readonly {
+    readonly contributionId: Hex
+    readonly sharePpm: number
+    readonly reasons: readonly Attribution.Reason[]
+  }[]
+  readonly commons: { readonly sharePpm: number; readonly beneficiary: Hex; readonly reason: string }
+}
+
+export type AttributedAnswer = {
+  readonly attribution: AttributionDraft
+  /** `Evidence.encode` of what the shares follow from; the attribution names its CID. */
+  readonly evidence: Uint8Array
+  readonly inferenceCommitment: Hex
+  /** What the commitment covers, for a verifier on another machine to compare within rounding. */
+  readonly fingerprint: readonly FingerprintEntry[]
+}
+
+export type Attributor = {
+  /**
+   * Computes what shaped an answer; the same request gives the same result, whatever else is served.
+   *
+   * Calls must not overlap.
+   */
+  readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
+}
+
+export type AttributorDependencies = {
+  readonly checkpoint: Checkpoint
+  readonly tokenizer: Tokenizer
+  /** Used by nobody else. */
+  readonly decoder: Decoder
+  readonly gradients: Gradients
+  readonly adapters: AdapterSource
+  readonly indexes: {
+    readonly acquire: (reference: AttributionReference) => Promise<AttributionIndex>
+    readonly release: (reference: AttributionReference) => void
+  }
+}
+
+/**
+ * Creates the attributor: one pass over the answer under the adapter, forwards and backwards, and one under the base, for the
+ * lift and for the influence of the training records, one trace of the records that the answer repeats.
+ */
+export function createAttributor({
+  checkpoint,
+  tokenizer,
+  decoder,
+  gradients,
+  adapters,
+  indexes,
+}: AttributorDependencies): Attributor {
+  return {
+    async attribute(request) {
+      const { model, promptIds, answerIds } = request
+      const adapter = await adapters.acquire(model.adapter)
+      try {
+        const index = await indexes.acquire(model.index)
+        try {
+          // nothing was chosen, so nothing has to be read again; embeddings are sold this way
+          const seen =
+            answerIds.length === 0
+              ? NOTHING
+              : await replay({ decoder, gradients }, adapter, promptIds, answerIds)
+          const evidence: Evidence.Evidence = {
+            queryCode:
+              answerIds.length === 0 ? [] : [...InfluenceIndex.queryCode(index.influence, seen.gradient)],
+            liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
+              toMilli(nats - seen.baseLogProbabilities[i]!),
+            ),
+            logMilliNats: Array.from(seen.logProbabilities, toMilli),
+            excludedContributions: request.excludedContributions,
+          }
+          const fingerprint = fingerprintOf(seen.logits, decoder.vocabularySize)
+          const { baseHash } = checkpoint
+          return {
+            attribution: draw(index, evidence, request, tokenizer),
+            evidence: Evidence.encode(evidence),
+            inferenceCommitment: commitmentOf({
+              baseHash,
+              adapterHash: adapter.hash,
+              promptIds,
+              answerIds,
+              fingerprint,
+            }),
+            fingerprint,
+          }
+        } finally {
+          indexes.release(model.index)
+        }
+      } finally {
+        adapters.release(model.adapter)
+      }
+    },
+  }
+}
+
+/**
+ * Draws an answer's attribution from its evidence, in whole numbers alone: the same on every machine.
+ *
+ * @param index - Of the model that the request names, checked against its root.
+ */
+export function draw(
+  index: AttributionIndex,
+  evidence: Evidence.Evidence,
+  request: Omit<AttributionRequest, 'promptIds' | 'excludedContributions'>,
+  tokenizer: Pick<Tokenizer, 'offsets'>,
+): AttributionDraft {
+  const { queryCode, liftMilliNats, logMilliNats, excludedContributions } = evidence
+  const spans = traceSpans(index.spans, request.answerIds)
+  const { statement } = divide({
+    policy: request.model.policy,
+    records: payoutRecordsOf(index),
+    lift: liftMilliNats.map(toNats),
+    ...(queryCode.length === 0
+      ? {}
+      : {
+          influence: {
+            recordIds: index.influence.recordIds,
+            scores: InfluenceIndex.scan(index.influence, Int8Array.from(queryCode)),
+          },
+        }),
+    spans,
+    logProbabilities: logMilliNats.map(toNats),
+    excluded: excludedContributions,
+  })
+  return toDraft(statement, spans, request, tokenizer, cidOf(Evidence.encode(evidence)))
+}
+
+const NOTHING: Replay = {
+  logProbabilities: new Float64Array(),
+  baseLogProbabilities: new Float64Array(),
+  logits: new Float32Array(),
+  gradient: new Float32Array(),
+}
+
+const toMilli = (nats: number): number => Math.round(nats * 1e3)
+const toNats = (milliNats: number): number => milliNats / 1e3
+
+const payoutRecords = new WeakMap<AttributionIndex, readonly PayoutRecord[]>()
+
+/** The records of a model as the payout rule sees them. */
+export function payoutRecordsOf(index: AttributionIndex): readonly PayoutRecord[] {
+  const known = payoutRecords.get(index) ?? toPayoutRecords(index)
+  payoutRecords.set(index, known)
+  return known
+}
+
+/**
+ * Gives the payout rule its records. Contributions stand for their contributors and beneficiaries here: who is excluded
+ * and who is paid is decided outside, by contribution.
+ */
+function toPayoutRecords({ records, spans, influence }: AttributionIndex): PayoutRecord[] {
+  const copied = copiedParts(spans, influence)
+  return records.map(({ recordId, contributionId, clusterId }, arrival) => ({
+    recordId,
+    contributionId,
+    clusterId,
+    arrival,
+    contributor: contributionId,
+    beneficiary: contributionId,
+    copied: copied[arrival]!,
+  }))
+}
+
+function toDraft(
+  statement: Statement,
+  trace: SpanTrace,
+  { model, answerIds, text }: Pick<AttributionRequest, 'model' | 'answerIds' | 'text'>,
+  tokenizer: Pick<Tokenizer, 'offsets'>,
+  evidenceCid: string,
+): AttributionDraft {
+  const offsets = tokenizer.offsets(answerIds)
+  const charactersOf = (start: number, end: number) => ({
+    start: Math.min(offsets[start]!.start, text.length),
+    end: Math.min(offsets[end - 1]!.end, text.length),
+  })
+  const reasonsOf = (entry: Entry): Attribution.Reason[] => {
+    const lines = [...entry.influence, ...entry.spans]
+    const parts = Share.split(
+      BigInt(entry.sharePpm),
+      lines.map(({ units }) => BigInt(units)),
+    )
+    const influence = entry.influence.map(({ recordId, microZ }, i) => ({
+      kind: 'influence' as const,
+      recordId: recordId as Hex,
+      milliZ: Math.round(microZ / 1e3),
+      sharePpm: Number(parts[i]!),
+    }))
+    const spans = entry.spans.map(({ recordId, start, end }, i) => ({
+      kind: 'span' as const,
+      recordId: recordId as Hex,
+      ...charactersOf(start, end),
+      occurrences: trace.spans[trace.spanOfToken[start]!]!.occurrenceCount,
+      sharePpm: Number(parts[entry.influence.length + i]!),
+    }))
+    // what rounds to nothing explains nothing
+    return [...influence, ...spans].filter(({ sharePpm }) => sharePpm > 0)
+  }
+  return {
+    engineVersion: ENGINE_VERSION,
+    evidenceCid,
+    policy: statement.policy,
+    liftMilliNats: statement.influence.netLiftMilliNats,
+    shares: statement.entries.map((entry) => ({
+      contributionId: entry.contributionId as Hex,
+      sharePpm: entry.sharePpm,
+      reasons: reasonsOf(entry),
+    })),
+    commons: {
+      sharePpm: statement.commons.sharePpm,
+      beneficiary: model.commons,
+      reason: commonsReason(statement),
+    },
+  }
+}
+
+function commonsReason({ tokenCount, influence, spans, commons }: Statement): string {
+  if (commons.sharePpm === 0) return ''
+  if (tokenCount === 0) return 'The answer is empty.'
+  const reasons = [
+    influence.poolUnits > 0 && influence.netLiftMilliNats <= 0
+      ? 'The base model alone makes this answer as likely as the adapter does, so no training record is paid for influence.'
+      : influence.paidUnits < influence.poolUnits &&
+        'No training record stands out for a part of the influence, or the base model alone gives that part.',
+    spans.paidUnits < spans.poolUnits && 'A part of the words repeats no record, or is common to many.',
+    commons.excludedUnits > 0 && 'A part would have gone to contributions of whoever pays for the answer.',
+  ]
+  return reasons.filter((reason) => reason !== false).join(' ')
+}

@@ -1,0 +1,54 @@
+import type { Adapter, Gradients } from '@openledger/model'
+import type { Decoder } from '@openledger/model/decoder/Decoder'
+import { logSumExp } from '../engine/Sampler.ts'
+
+/** An answer read again under its adapter and under the base alone. */
+export type Replay = {
+  /** `[answer]` `log p` of each token under the adapter, in nats. */
+  readonly logProbabilities: Float64Array
+  /** The same under the base. */
+  readonly baseLogProbabilities: Float64Array
+  /** `[answer, vocabulary]`: the scores that each answer token was chosen from. */
+  readonly logits: Float32Array
+  /** `[parameters]` of the answer's mean log-likelihood, with respect to the adapter. */
+  readonly gradient: Float32Array
+}
+
+/**
+ * Reads a prompt and its answer once under the adapter, backwards as well, and once under the base: each alone, so that the
+ * numbers do not depend on what else was served.
+ *
+ * @param answerIds - At least one.
+ * @param decoder - Of one row or more, all empty; empty again afterwards.
+ * @param gradients - Of any adapter over the same base.
+ */
+export async function replay(
+  { decoder, gradients }: { readonly decoder: Decoder; readonly gradients: Gradients },
+  adapter: Adapter.Adapter,
+  promptIds: readonly number[],
+  answerIds: readonly number[],
+): Promise<Replay> {
+  const { vocabularySize } = decoder
+  const score = (logits: Float32Array): Float64Array =>
+    Float64Array.from(answerIds, (id, i) => {
+      const row = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
+      return row[id]! - logSumExp(row)
+    })
+  const ids = Int32Array.from([...promptIds, ...answerIds])
+  const lossMask = new Float32Array(ids.length).fill(1 / answerIds.length, promptIds.length)
+  const { gradient, logits } = await gradients.withAdapter(adapter).read({ ids, lossMask })
+  const first = promptIds.length - 1
+  const adapted = logits.slice(first * vocabularySize, (first + answerIds.length) * vocabularySize)
+  try {
+    decoder.setAdapter(0, undefined)
+    const [base] = await decoder.extend([{ row: 0, ids: [...ids.subarray(0, -1)], logitsFrom: first }])
+    return {
+      logProbabilities: score(adapted),
+      baseLogProbabilities: score(base!),
+      logits: adapted,
+      gradient,
+    }
+  } finally {
+    decoder.free(0)
+  }
+}

@@ -1,0 +1,621 @@
+import type { Adapter, Tokenizer } from '@openledger/model'
+import { type Decoder, RowError } from '@openledger/model/decoder/Decoder'
+import type { PrefixSnapshot } from '@openledger/model/decoder/DecoderCache'
+import { BaseError, type Clock } from '@openledger/primitives'
+import type { AdapterReference } from '../adapters/AdapterCache.ts'
+import type { AdapterSource } from '../adapters/AdapterLease.ts'
+import { type AnswerForm, createFormMatchers } from '../grammar/AnswerForm.ts'
+import type { GrammarMatcher, Place } from '../grammar/GrammarMatcher.ts'
+import { createHistogram, type HistogramState } from './Histogram.ts'
+import { createPrefixCache, type PrefixCacheState } from './PrefixCache.ts'
+import { guessNext } from './PromptLookup.ts'
+import { type Choice, createSampler, type Sampler, type SamplingOptions } from './Sampler.ts'
+import { createScheduler, type SchedulerLimits } from './Scheduler.ts'
+import { createTextStream, type TextStream } from './TextStream.ts'
+import { type PlainError, toPlainError } from './WorkerLink.ts'
+
+/** One answer to make, everything about it decided. */
+export type EngineRequest = {
+  readonly id: number
+  readonly caller: string
+  readonly promptIds: readonly number[]
+  /** Undefined for the base model alone. */
+  readonly adapter: AdapterReference | undefined
+  readonly outputTokensMax: number
+  readonly stop: readonly string[]
+  readonly sampling: SamplingOptions
+  readonly topLogprobs: number
+  /** What the answer is held to. */
+  readonly form?: AnswerForm
+  /** Others ask the same at the same time: whoever comes later waits until the prompt is read. */
+  readonly isShared?: boolean
+  /** Smaller goes first, and takes the row of a larger one; default 0. */
+  readonly priority?: number
+  /** The answer ends with what it is then; one that had no row yet fails. */
+  readonly withinMs?: number
+}
+
+/** One token of an answer, or (`tokenId` null) text that was held back until the end. */
+export type TokenDelta = {
+  readonly text: string
+  readonly tokenId: number | null
+  readonly logprob: number
+  readonly top: Choice['top']
+}
+
+/** `stop`: the model ended, or a stop string came; `length`: a limit; `cancelled`: the caller left. */
+export type FinishReason = 'stop' | 'length' | 'cancelled'
+
+export type EngineEvent =
+  | { readonly kind: 'token'; readonly id: number; readonly delta: TokenDelta }
+  | {
+      readonly kind: 'finished'
+      readonly id: number
+      /** Tokens that make up `text`: without the end token and without those only a stop string needed. */
+      readonly answerIds: readonly number[]
+      readonly text: string
+      readonly finishReason: FinishReason
+    }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
+
+export type EngineLimits = Omit<SchedulerLimits, 'rows'> & {
+  /** Prompt tokens read between two steps at most, so that those who decode are not kept waiting. */
+  readonly prefillTokensPerStepMax: number
+  /** Memory for starts of prompts that several requests share; 0 keeps none. */
+  readonly prefixBytesMax: number
+  /**
+   * Tokens that one step reads at most when guesses are added, all rows together; 0 guesses none. Up to about 16 a step
+   * costs what it costs for one, because reading the weights takes the time.
+   */
+  readonly guessedStepTokensMax: number
+  /** Memory for keys and values of answers that gave their row to others; 0 lets nobody give way. */
+  readonly parkedBytesMax: number
+}
+
+export type EngineMetrics = {
+  readonly rows: number
+  readonly running: number
+  readonly waiting: number
+  /** Of those who wait, answers that were begun and gave their row to others. */
+  readonly parked: number
+  readonly parkings: number
+  readonly requests: number
+  readonly finished: number
+  readonly cancelled: number
+  readonly failed: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly steps: number
+  readonly stepMs: number
+  readonly prefillMs: number
+  readonly prefix: PrefixCacheState
+  /** Tokens guessed from what was said before, and those of them that the model then chose. */
+  readonly guessedTokens: number
+  readonly guessedRightTokens: number
+  /** In seconds, from submission. */
+  readonly timeToFirstToken: HistogramState
+  readonly timePerOutputToken: HistogramState
+  readonly requestSeconds: HistogramState
+  readonly queueSeconds: HistogramState
+}
+
+export type Engine = {
+  /** Takes a request; everything about it, refusal included, comes as events. */
+  readonly submit: (request: EngineRequest) => void
+  /** Ends a request between two steps; its row is free before the next one. Unknown ids are ignored. */
+  readonly cancel: (id: number) => void
+  readonly metrics: () => EngineMetrics
+}
+
+export type EngineDependencies = {
+  readonly decoder: Decoder
+  readonly tokenizer: Pick<Tokenizer, 'decode' | 'encode' | 'bytes' | 'eosId'>
+  readonly adapters: AdapterSource
+  readonly clock: Clock
+  /** Takes what happened since the last call, in order. */
+  readonly emit: (events: readonly EngineEvent[]) => void
+}
+
+type Entry = EngineRequest & {
+  /** The adapter once it is in memory; null for the base model. */
+  resident: Adapter.Adapter | null | undefined
+  readonly submittedMs: number
+  readonly adapterKey: string
+  readonly deadlineMs?: number
+}
+
+/** A request that has a row. */
+type Running = {
+  readonly entry: Entry
+  row: number
+  readonly sampler: Sampler
+  readonly stream: TextStream
+  /** The form of the answer and where it stands in it. */
+  readonly form: { readonly matcher: GrammarMatcher; place: Place } | undefined
+  readonly answerIds: number[]
+  readonly startedMs: number
+  /** Prompt tokens that the row holds. */
+  readTokens: number
+  /** Tokens of the answer when it got its row. */
+  tokensAtStart: number
+  firstMs: number | undefined
+  /** Steps to wait before guessing again, and how many after the next wrong guess. */
+  guessPause: number
+  nextGuessPause: number
+}
+
+/** An answer that gave its row to another: what the row held. */
+type Parked = { readonly state: Running; readonly snapshot: PrefixSnapshot }
+
+/** Tokens that an answer may make before it gives way, so that taking turns costs little. */
+const TURN_TOKENS_MIN = 4
+/** Pauses between wrong guesses double up to this. */
+const GUESS_PAUSE_MAX = 64
+/** Text that a form leaves no choice about, looked at ahead of the model. */
+const FORCED_BYTES_MAX = 64
+const forcedText = new TextDecoder()
+
+/**
+ * Creates the continuous-batching loop: requests wait, get a row, read their prompt, and then decode together, each
+ * under its own adapter, one token a step, joining and leaving between steps.
+ */
+export function createEngine(
+  { decoder, tokenizer, adapters, clock, emit }: EngineDependencies,
+  {
+    prefillTokensPerStepMax,
+    prefixBytesMax,
+    guessedStepTokensMax,
+    parkedBytesMax,
+    ...waitingLimits
+  }: EngineLimits,
+): Engine {
+  const scheduler = createScheduler<Entry>({ ...waitingLimits, rows: decoder.rows })
+  /** Requests that decode. */
+  const running = new Map<number, Running>()
+  /** Requests that have a row and read their prompt, in order of admission. */
+  const reading = new Map<number, Running>()
+  const parked = new Map<number, Parked>()
+  let parkedBytes = 0
+  let parkings = 0
+  const prefixes = createPrefixCache<PrefixSnapshot>(prefixBytesMax, sizeOf)
+  const matcherOf = createFormMatchers(tokenizer, decoder.vocabularySize)
+  const cancelled = new Set<number>()
+  const known = new Map<number, Entry>()
+  let events: EngineEvent[] = []
+  let isPumping = false
+  const counts = { requests: 0, finished: 0, cancelled: 0, failed: 0, inputTokens: 0, outputTokens: 0 }
+  const times = { steps: 0, stepMs: 0, prefillMs: 0 }
+  const guesses = { guessedTokens: 0, guessedRightTokens: 0 }
+  const histograms = {
+    timeToFirstToken: createHistogram(),
+    timePerOutputToken: createHistogram(),
+    requestSeconds: createHistogram(),
+    queueSeconds: createHistogram(),
+  }
+
+  function leave(entry: Entry): void {
+    known.delete(entry.id)
+    const row = scheduler.remove(entry.id)
+    if (row !== undefined) decoder.free(row)
+    running.delete(entry.id)
+    reading.delete(entry.id)
+    unpark(entry.id)
+    cancelled.delete(entry.id)
+    if (entry.adapter !== undefined && entry.resident !== undefined) adapters.release(entry.adapter)
+  }
+
+  const stateOf = (id: number): Running | undefined => running.get(id) ?? parked.get(id)?.state
+
+  function unpark(id: number): Parked | undefined {
+    const one = parked.get(id)
+    if (one === undefined) return undefined
+    parked.delete(id)
+    parkedBytes -= sizeOf(one.snapshot)
+    return one
+  }
+
+  /** Takes an answer out of its row, to go on later from where it was. */
+  function park({ id }: Entry): void {
+    const state = running.get(id)!
+    const snapshot = decoder.snapshot(state.row, decoder.length(state.row))
+    parked.set(id, { state, snapshot })
+    parkedBytes += sizeOf(snapshot)
+    parkings++
+    running.delete(id)
+    decoder.free(scheduler.park(id))
+  }
+
+  /** Puts an answer that gave way into a row again. */
+  function resume({ state, snapshot }: Parked, row: number): void {
+    state.row = row
+    state.tokensAtStart = state.answerIds.length
+    decoder.setAdapter(row, state.entry.resident ?? undefined)
+    decoder.restore(row, snapshot, snapshot.tokens)
+    running.set(state.entry.id, state)
+  }
+
+  const canGiveWay = ({ id }: Entry): boolean => {
+    const state = running.get(id)
+    return (
+      parkedBytes < parkedBytesMax &&
+      state !== undefined &&
+      state.answerIds.length - state.tokensAtStart >= TURN_TOKENS_MIN
+    )
+  }
+
+  function fail(entry: Entry, error: unknown): void {
+    if (!known.has(entry.id)) return
+    leave(entry)
+    counts.failed++
+    events.push({ kind: 'failed', id: entry.id, error: toPlainError(error) })
+  }
+
+  function finish(entry: Entry, finishReason: FinishReason): void {
+    const state = stateOf(entry.id)
+    leave(entry)
+    observe(entry, state)
+    if (finishReason === 'cancelled') counts.cancelled++
+    else counts.finished++
+    const text = state?.stream.text() ?? ''
+    const answerIds = state === undefined ? [] : tokensOf(text, state.answerIds)
+    counts.outputTokens += answerIds.length
+    if (state !== undefined) scheduler.observe(clock.nowMs() - state.startedMs)
+    events.push({ kind: 'finished', id: entry.id, answerIds, text, finishReason })
+  }
+
+  function observe(entry: Entry, state: Running | undefined): void {
+    const nowMs = clock.nowMs()
+    histograms.requestSeconds.observe((nowMs - entry.submittedMs) / 1_000)
+    if (state?.firstMs === undefined || state.answerIds.length < 2) return
+    const perToken = (nowMs - state.firstMs) / (state.answerIds.length - 1)
+    histograms.timePerOutputToken.observe(perToken / 1_000)
+  }
+
+  /** Drops tokens at the end that only made up a stop string. */
+  function tokensOf(text: string, answerIds: readonly number[]): readonly number[] {
+    let count = answerIds.length
+    while (count > 0 && tokenizer.decode(answerIds.slice(0, count - 1)).startsWith(text)) count--
+    return answerIds.slice(0, count)
+  }
+
+  function accept(state: Running, logits: Float32Array): void {
+    const { entry, sampler, stream, form, answerIds } = state
+    let choice: Choice
+    try {
+      choice = sampler.next(logits, form?.matcher.mask(form.place))
+      if (form !== undefined) form.place = form.matcher.advance(form.place, choice.tokenId)
+    } catch (error) {
+      fail(entry, error)
+      return
+    }
+    if (state.firstMs === undefined) {
+      state.firstMs = clock.nowMs()
+      histograms.timeToFirstToken.observe((state.firstMs - entry.submittedMs) / 1_000)
+    }
+    if (!Number.isFinite(choice.logprob)) {
+      fail(entry, new AdapterOutputError(entry.adapter?.cid))
+      return
+    }
+    if (choice.tokenId === tokenizer.eosId) {
+      end(state, 'stop')
+      return
+    }
+    answerIds.push(choice.tokenId)
+    const { text, isStopped } = stream.push(choice.tokenId)
+    events.push({ kind: 'token', id: entry.id, delta: { ...choice, text } })
+    const isFull = entry.promptIds.length + answerIds.length >= decoder.context
+    if (isStopped) finish(entry, 'stop')
+    else if (form?.place.mustEnd) end(state, 'stop')
+    else if (answerIds.length >= entry.outputTokensMax || isFull) end(state, 'length')
+  }
+
+  function end(state: Running, finishReason: FinishReason): void {
+    const text = state.stream.flush()
+    if (text !== '') {
+      const delta = { text, tokenId: null, logprob: 0, top: [] }
+      events.push({ kind: 'token', id: state.entry.id, delta })
+    }
+    finish(state.entry, finishReason)
+  }
+
+  function carryOutCancellations(): void {
+    for (const id of cancelled) {
+      const entry = known.get(id)
+      const state = stateOf(id)
+      if (state !== undefined) end(state, 'cancelled')
+      else if (entry !== undefined) finish(entry, 'cancelled')
+    }
+    cancelled.clear()
+    const nowMs = clock.nowMs()
+    for (const entry of known.values()) {
+      if (entry.deadlineMs === undefined || entry.deadlineMs > nowMs) continue
+      const state = stateOf(entry.id)
+      if (state === undefined) fail(entry, new DeadlineError(entry.withinMs!))
+      else end(state, 'length')
+    }
+  }
+
+  const scopeOf = ({ adapterKey }: Entry): string => adapterKey
+
+  const isSame = (a: Entry, b: Entry): boolean =>
+    scopeOf(a) === scopeOf(b) &&
+    a.promptIds.length === b.promptIds.length &&
+    a.promptIds.every((id, i) => id === b.promptIds[i])
+
+  const isReady = (entry: Entry): boolean =>
+    entry.resident !== undefined &&
+    !(
+      entry.isShared &&
+      [...reading.values()].some((other) => other.entry.isShared && isSame(other.entry, entry))
+    )
+
+  /** Gives rows to those who wait, as long as the prompts that are being read leave budget. */
+  function admit(): void {
+    for (;;) {
+      let unread = 0
+      for (const { entry, readTokens } of reading.values()) unread += entry.promptIds.length - readTokens
+      if (unread >= prefillTokensPerStepMax) return
+      const waitsFor = scheduler.giveWay(isReady, canGiveWay)
+      if (waitsFor !== undefined) park(waitsFor)
+      const admitted = scheduler.admit(isReady)
+      if (admitted === undefined) return
+      const { request: entry, row } = admitted
+      try {
+        const begun = unpark(entry.id)
+        if (begun !== undefined) {
+          resume(begun, row)
+          continue
+        }
+        const { promptIds } = entry
+        if (promptIds.length === 0 || promptIds.length > decoder.context) {
+          throw new RowError(row, `1 to ${decoder.context} tokens`, `${promptIds.length}`)
+        }
+        const startedMs = clock.nowMs()
+        const matcher = entry.form && matcherOf(entry.form)
+        const state: Running = {
+          entry,
+          row,
+          startedMs,
+          answerIds: [],
+          firstMs: undefined,
+          guessPause: 0,
+          nextGuessPause: 1,
+          sampler: createSampler(entry.sampling, promptIds, entry.topLogprobs),
+          stream: createTextStream(tokenizer.decode, entry.stop),
+          form: matcher && { matcher, place: matcher.start },
+          readTokens: 0,
+          tokensAtStart: 0,
+        }
+        decoder.setAdapter(row, entry.resident ?? undefined)
+        const known = prefixBytesMax > 0 ? prefixes.find(scopeOf(entry), promptIds) : undefined
+        if (known !== undefined) {
+          decoder.restore(row, known.snapshot, known.tokens)
+          state.readTokens = known.tokens
+        }
+        histograms.queueSeconds.observe((startedMs - entry.submittedMs) / 1_000)
+        reading.set(entry.id, state)
+      } catch (error) {
+        fail(entry, error)
+      }
+    }
+  }
+
+  /** Reads the next parts of prompts, within the budget of one step; whoever has read all gets its first token. */
+  async function read(): Promise<void> {
+    const startedMs = clock.nowMs()
+    let budget = prefillTokensPerStepMax
+    const parts: { state: Running; ids: readonly number[]; isLast: boolean }[] = []
+    for (const state of reading.values()) {
+      if (budget <= 0) break
+      const { promptIds } = state.entry
+      const ids = promptIds.slice(state.readTokens, state.readTokens + budget)
+      budget -= ids.length
+      parts.push({ state, ids, isLast: state.readTokens + ids.length === promptIds.length })
+    }
+    if (parts.length === 0) return
+    try {
+      const logits = await decoder.extend(
+        parts.map(({ state, ids, isLast }) => ({
+          row: state.row,
+          ids,
+          logitsFrom: isLast ? ids.length - 1 : ids.length,
+        })),
+      )
+      for (const [i, { state, ids, isLast }] of parts.entries()) {
+        const { entry, row } = state
+        state.readTokens += ids.length
+        if (!isLast) continue
+        reading.delete(entry.id)
+        counts.inputTokens += entry.promptIds.length
+        running.set(entry.id, state)
+        const isSound = Number.isFinite(logits[i]![0])
+        if (isSound && prefixBytesMax > 0) {
+          const copy = (tokens: number): PrefixSnapshot => decoder.snapshot(row, tokens)
+          prefixes.remember(scopeOf(entry), entry.promptIds, copy, { isShared: entry.isShared ?? false })
+        }
+        accept(state, logits[i]!)
+      }
+    } catch (error) {
+      for (const { state } of parts) fail(state.entry, error)
+    }
+    times.prefillMs += clock.nowMs() - startedMs
+  }
+
+  /** Guesses the next tokens of a request, as many as the step has room for. */
+  function guess(state: Running, countMax: number): number[] {
+    if (state.guessPause > 0) {
+      state.guessPause--
+      return []
+    }
+    const { entry, answerIds } = state
+    const room = decoder.context - entry.promptIds.length - answerIds.length
+    const wanted = entry.outputTokensMax - answerIds.length - 1
+    const forced = state.form?.matcher.forced(state.form.place, FORCED_BYTES_MAX)
+    if (forced !== undefined && forced.length > 0) {
+      return tokenizer
+        .encode(forcedText.decode(forced))
+        .slice(0, Math.max(0, Math.min(countMax, room, wanted)))
+    }
+    return guessNext([...entry.promptIds, ...answerIds], Math.min(countMax, room, wanted))
+  }
+
+  /**
+   * Adds to every row the token that comes next, and further ones where a guess was right: the sampler chooses each from
+   * the scores that it would have had without guessing, so that the answer is the same.
+   */
+  async function step(): Promise<void> {
+    const states = [...running.values()]
+    if (states.length === 0) return
+    const guessMax = Math.floor(guessedStepTokensMax / states.length) - 1
+    const guessed = states.map((state) => guess(state, guessMax))
+    const startedMs = clock.nowMs()
+    try {
+      const logits = await decoder.extend(
+        states.map(({ row, answerIds }, i) => ({
+          row,
+          ids: [answerIds.at(-1)!, ...guessed[i]!],
+          logitsFrom: 0,
+        })),
+      )
+      for (const [i, state] of states.entries()) acceptGuessed(state, guessed[i]!, logits[i]!)
+    } catch (error) {
+      for (const { entry } of states) fail(entry, error)
+    }
+    times.steps++
+    times.stepMs += clock.nowMs() - startedMs
+  }
+
+  function acceptGuessed(state: Running, guessed: readonly number[], logits: Float32Array): void {
+    const { entry, row, answerIds } = state
+    const { vocabularySize } = decoder
+    let right = 0
+    for (;;) {
+      accept(state, logits.subarray(right * vocabularySize, (right + 1) * vocabularySize))
+      if (!running.has(entry.id)) break
+      if (right < guessed.length && answerIds.at(-1) === guessed[right]) right++
+      else {
+        if (right < guessed.length) decoder.truncate(row, decoder.length(row) - (guessed.length - right))
+        break
+      }
+    }
+    if (guessed.length === 0) return
+    guesses.guessedTokens += guessed.length
+    guesses.guessedRightTokens += right
+    state.nextGuessPause = right > 0 ? 1 : Math.min(GUESS_PAUSE_MAX, 2 * state.nextGuessPause)
+    state.guessPause = right > 0 ? 0 : state.nextGuessPause
+  }
+
+  function flush(): void {
+    if (events.length === 0) return
+    const happened = events
+    events = []
+    emit(happened)
+  }
+
+  async function pump(): Promise<void> {
+    if (isPumping) return
+    isPumping = true
+    try {
+      do {
+        carryOutCancellations()
+        admit()
+        await read()
+        carryOutCancellations()
+        flush()
+        await step()
+        flush()
+      } while (
+        running.size > 0 ||
+        reading.size > 0 ||
+        cancelled.size > 0 ||
+        scheduler.waiting().some(isReady)
+      )
+    } finally {
+      isPumping = false
+    }
+  }
+
+  /** Brings the adapter into memory while others decode. */
+  async function prepare(entry: Entry): Promise<void> {
+    if (entry.adapter === undefined) entry.resident = null
+    else {
+      try {
+        const adapter = await adapters.acquire(entry.adapter)
+        // the caller may have left while it loaded
+        if (known.has(entry.id)) entry.resident = adapter
+        else adapters.release(entry.adapter)
+      } catch (error) {
+        fail(entry, error)
+      }
+    }
+    await pump()
+    flush()
+  }
+
+  return {
+    submit(request) {
+      counts.requests++
+      const submittedMs = clock.nowMs()
+      const { withinMs } = request
+      const entry: Entry = {
+        ...request,
+        resident: undefined,
+        submittedMs,
+        adapterKey: request.adapter?.hash ?? 'base',
+        ...(withinMs === undefined ? {} : { deadlineMs: submittedMs + withinMs }),
+      }
+      known.set(entry.id, entry)
+      try {
+        scheduler.enqueue(entry)
+      } catch (error) {
+        fail(entry, error)
+        flush()
+        return
+      }
+      void prepare(entry)
+    },
+    cancel(id) {
+      if (!known.has(id)) return
+      cancelled.add(id)
+      void pump()
+    },
+    metrics: () => ({
+      rows: decoder.rows,
+      running: running.size + reading.size,
+      waiting: scheduler.waiting().length,
+      parked: parked.size,
+      parkings,
+      ...counts,
+      ...times,
+      ...guesses,
+      prefix: prefixes.state(),
+      timeToFirstToken: histograms.timeToFirstToken.state(),
+      timePerOutputToken: histograms.timePerOutputToken.state(),
+      requestSeconds: histograms.requestSeconds.state(),
+      queueSeconds: histograms.queueSeconds.state(),
+    }),
+  }
+}
+
+const sizeOf = ({ keys, values }: PrefixSnapshot): number => keys.byteLength + values.byteLength
+
+export class DeadlineError extends BaseError {
+  constructor(withinMs: number) {
+    super({
+      code: 'openlora.deadline',
+      message: `Expected an answer to begin within ${withinMs} ms, but no row was free. Nothing is charged; try again in 1 s, or allow more time.`,
+      context: { withinMs, retryAfterSeconds: 1 },
+      severity: 'retry',
+    })
+  }
+}
+
+export class AdapterOutputError extends BaseError {
+  constructor(cid: string | undefined) {
+    super({
+      code: 'engine.adapter_output',
+      message: `Expected finite scores, but the model ${cid ?? 'base'} computed others. Its adapter does not work on this base.`,
+      context: { cid },
+    })
+  }
+}
