@@ -3,6 +3,7 @@ import { Abi, DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { chromiumPath, connectWallet, launch, picture } from './Browser.ts'
 import * as CommandLine from './CommandLine.ts'
+import { waitFor } from './House.ts'
 import { access, ask, caller, lower, settled, type Visit, visit } from './People.ts'
 
 const heir = DevelopmentKeys.contributor(43)
@@ -131,5 +132,34 @@ describe('what owners decide by the command line', () => {
     const { status, output } = await openledger('voter', 'create-datanet', name, '--summary', 'The same name')
     expect(status).toBe(1)
     expect(output).toContain('DatanetsNameTaken')
+  })
+
+  test('prepaid money pays for a key’s answers, and what is left comes back to the wei', async () => {
+    const backer = DevelopmentKeys.account('backer')
+    const before = BigInt((await house.client.account(backer.address)).prepaidWei)
+    await succeed('backer', 'prepay', '0.5')
+    const made = await succeed('backer', 'create-key', 'by-hand', '--limit', '0.4')
+    const [, id, key] = /key (\S+)\. [\s\S]*OPENLEDGER_API_KEY=(\S+)/.exec(made)!
+    const { receipt } = await ask(house, key!, { ...question, max_tokens: 4 })
+    await settled(house, receipt.sequence)
+    expect(await succeed('backer', 'account')).toMatch(/by-hand/)
+    await succeed('backer', 'revoke-key', id!)
+    await expect(ask(house, key!, question)).rejects.toThrow(/401/)
+
+    const left = before + Open.parse('0.5') - BigInt(receipt.feeWei)
+    expect(await succeed('backer', 'refund')).toContain('Set aside')
+    const setAside = () =>
+      house.l2.readContract({
+        address: house.deployment.l2.settlement,
+        abi: Abi.settlementAbi,
+        functionName: 'withdrawalOf',
+        args: [backer.address],
+      })
+    expect((await setAside())[0]).toBe(left)
+    await waitFor('the refund to be paid', 60_000, async () =>
+      (await succeed('backer', 'refund')).includes('Paid back') ? true : undefined,
+    )
+    expect((await setAside())[0]).toBe(0n)
+    expect((await house.client.account(backer.address)).prepaidWei).toBe('0')
   })
 })

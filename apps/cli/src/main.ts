@@ -9,6 +9,7 @@ import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
 import { addNetworkCommands } from './commands/network.ts'
 import { addOwnerCommands } from './commands/owner.ts'
+import { addPrepaidCommands } from './commands/prepaid.ts'
 import { addReceiptCommands } from './commands/receipt.ts'
 import { addStakingCommands } from './commands/staking.ts'
 import { createSession } from './Session.ts'
@@ -33,6 +34,7 @@ addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)
 addCourtCommands(program, session)
+addPrepaidCommands(program, session)
 addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)

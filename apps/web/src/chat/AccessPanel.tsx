@@ -9,6 +9,7 @@ import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 import { useApiKey } from './apiKey.ts'
 import { Purse } from './Purse.tsx'
+import { TakeBack } from './TakeBack.tsx'
 
 /** What stands between a visitor and an answer: a wallet, a prepaid balance, a key with a limit. */
 export function AccessPanel({ model }: { model: string }) {
@@ -37,6 +38,9 @@ function Access({ address, model }: { address: `0x${string}`; model: string }) {
             this tab; what is not spent stays yours. Prepaid: {balance ?? '…'}
           </Text>
           <Purse address={address} account={account.data} />
+          {account.data && BigInt(account.data.prepaidWei) > 0n && (
+            <TakeBack address={address} availableWei={BigInt(account.data.availableWei)} />
+          )}
         </Stack>
       </Card>
     )
@@ -52,6 +56,7 @@ function Access({ address, model }: { address: `0x${string}`; model: string }) {
           <Text size="sm">Any OpenAI client works with this key:</Text>
           <Command>{curlOf(held.secret, model)}</Command>
           <Revoke apiKey={key} />
+          {account.data && <TakeBack address={address} availableWei={BigInt(account.data.availableWei)} />}
         </Stack>
       </details>
     </Card>
