@@ -46,8 +46,8 @@ export const claim: Claim = {
         if (performance.now() - began > PATIENCE_MS || rows.some(({ status }) => status === 'failed')) break
         await wait(KILL_EVERY_MS * (0.5 + random.next()))
         const victim = random.below(WORKERS)
-        workers[victim]!.kill('SIGKILL')
-        await once(workers[victim]!, 'exit')
+        if (hasEnded(workers[victim]!)) failures.push('a worker process ended by itself')
+        await end(workers[victim]!)
         workers[victim] = startWorker()
         kills++
         const done = rows.filter(({ status }) => status === 'trained').length
@@ -96,14 +96,18 @@ export const claim: Claim = {
         ]),
       }
     } finally {
-      for (const worker of workers) {
-        if (worker.exitCode !== null || worker.signalCode !== null) continue
-        worker.kill('SIGKILL')
-        await once(worker, 'exit')
-      }
+      for (const worker of workers) await end(worker)
       await house.close()
     }
   },
+}
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
+async function end(worker: ChildProcess): Promise<void> {
+  if (hasEnded(worker)) return
+  worker.kill('SIGKILL')
+  await once(worker, 'exit')
 }
 
 /** By how many first turns one owner was ahead of another at most, while both still had runs waiting. */

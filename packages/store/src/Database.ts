@@ -28,6 +28,8 @@ export type Database = {
    * @throws {NestedStatementError} (embedded) when `work` uses the database instead of the `orm` it is given.
    */
   readonly transaction: <T>(work: (orm: Orm) => Promise<T>) => Promise<T>
+  /** Runs what makes tables, while no other process on the database does: several may start at once. */
+  readonly whileOthersWait: <T>(work: () => Promise<T>) => Promise<T>
   /** For migrations and the job queue, which bring their own SQL. */
   readonly run: RunSql
   /** Calls back on every `NOTIFY channel`; absent where the connection cannot. */
@@ -38,12 +40,12 @@ export type Database = {
 export type DatabaseOptions =
   /** Embedded, durable, in this folder; one process at a time. */
   | { readonly directory: string }
-  /** A PostgreSQL server, e.g. `postgres://user@host/name`. */
+  /** A PostgreSQL server, e.g. `postgres://user@host/name`; two connections at least, because the lock holds one. */
   | { readonly url: string; readonly connectionCountMax?: number }
   /** Embedded and gone with the process: for tests. */
   | { readonly memory: true }
 
-/** Any fixed number: the name of the lock under which a server's tables are migrated. */
+/** Any fixed number: the name of the lock under which a server's tables are made. */
 const MIGRATION_LOCK_ID = 7_236_550_193
 
 /** How often a transaction is repeated when a server reports a conflict with another. */
@@ -135,6 +137,8 @@ async function openEmbedded(client: PGlite, unlock: () => Promise<void>): Promis
     kind: 'embedded',
     orm: orm as unknown as Orm,
     transaction: (work) => orm.transaction((inner) => work(inner as unknown as Orm)),
+    // a folder has one process
+    whileOthersWait: (work) => work(),
     run,
     // bound to the caller: a notification arrives inside whichever statement happens to be running
     listen: (channel, onPayload) => {
@@ -168,8 +172,9 @@ async function openServer(url: string, connectionCountMax: number): Promise<Data
   pool.on('error', () => {})
   const orm = drizzleNode({ client: pool, schema })
   const run = runPg(pool)
+  const whileOthersWait = <T>(work: () => Promise<T>): Promise<T> => locked(pool, work)
   try {
-    await migrateServer(pool)
+    await whileOthersWait(() => withConnection(pool, (client) => migrate(runPg(client))))
   } catch (error) {
     await pool.end()
     throw error
@@ -188,6 +193,7 @@ async function openServer(url: string, connectionCountMax: number): Promise<Data
         }
       }
     },
+    whileOthersWait,
     run,
     close: () => pool.end(),
   }
@@ -200,20 +206,27 @@ const runPg =
     return { rows: (Array.isArray(result) ? result : [result]).flatMap((one) => one.rows) }
   }
 
-/** Migrates under a lock of the server, because several of ours may start at once. */
-async function migrateServer(pool: pg.Pool): Promise<void> {
+/** Runs `work` on one connection; when it fails, closing the connection drops what was half done. */
+async function withConnection<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK_ID])
-    await migrate(runPg(client))
-    await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK_ID])
+    const result = await work(client)
     client.release()
+    return result
   } catch (error) {
-    // closing the connection gives the lock back and drops a half-done transaction
     client.release(true)
     throw error
   }
 }
+
+/** Runs `work` under a lock of the server, which a process that dies gives back with its connection. */
+const locked = <T>(pool: pg.Pool, work: () => Promise<T>): Promise<T> =>
+  withConnection(pool, async (client) => {
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK_ID])
+    const result = await work()
+    await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK_ID])
+    return result
+  })
 
 /** Serialisation failure or deadlock (SQLSTATE 40001, 40P01), which the server asks to repeat. */
 function isConflict(error: unknown): boolean {

@@ -66,7 +66,7 @@ export async function createJobs(
     monitorIntervalSeconds: SUPERVISE_SECONDS,
   })
   boss.on('error', (error) => onError(error, {}))
-  await boss.start()
+  await database.whileOthersWait(() => boss.start())
   if (database.kind === 'embedded') await releaseAbandoned(database, boss)
 
   const created = new Map<string, Promise<void>>()

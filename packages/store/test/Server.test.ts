@@ -49,7 +49,8 @@ describe.skipIf(!hasPostgres())('on a PostgreSQL server', () => {
   })
 
   test('jobs go to either worker, each to one, and to the other when one stops', async () => {
-    const [one, other] = [await createJobs(first), await createJobs(second)]
+    // both make the queue's tables, or see them made
+    const [one, other] = await Promise.all([createJobs(first), createJobs(second)])
     const done: string[] = []
     const worker =
       (name: string) =>
