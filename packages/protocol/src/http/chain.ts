@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { addressSchema, hashSchema, unixSecondsSchema, weiSchema } from '../Scalars.ts'
+
+// GET /api/blocks?before=&limit=, GET /api/blocks/:number, GET /api/transactions/:hash
+export const blockSchema = z.object({
+  number: z.number().int(),
+  hash: hashSchema,
+  parentHash: hashSchema,
+  stateRoot: hashSchema,
+  timestamp: unixSecondsSchema,
+  transactionCount: z.number().int(),
+  gasUsed: z.string(),
+  l1Origin: z.object({ number: z.number().int(), hash: hashSchema }).nullable(),
+  status: z.enum(['unsafe', 'safe', 'finalized']),
+})
+export type Block = z.infer<typeof blockSchema>
+
+export const transactionSchema = z.object({
+  hash: hashSchema,
+  blockNumber: z.number().int(),
+  timestamp: unixSecondsSchema,
+  from: addressSchema,
+  to: addressSchema.nullable(),
+  valueWei: weiSchema,
+  type: z.string(),
+  success: z.boolean(),
+  gasUsed: z.string(),
+  /** What it did in words, when it called one of our contracts. */
+  summary: z.string(),
+  events: z.array(
+    z.object({ contract: z.string(), name: z.string(), arguments: z.record(z.string(), z.string()) }),
+  ),
+})
+export type Transaction = z.infer<typeof transactionSchema>
+
+export const blockDetailSchema = blockSchema.extend({ transactions: z.array(transactionSchema) })
+export type BlockDetail = z.infer<typeof blockDetailSchema>
+
+// GET /api/agents
+export const agentSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  owner: addressSchema,
+  wallet: addressSchema,
+  walletWei: weiSchema,
+  uri: z.string(),
+  sessions: z.array(
+    z.object({
+      key: addressSchema,
+      payee: addressSchema,
+      limitPerPaymentWei: weiSchema,
+      limitTotalWei: weiSchema,
+      spentWei: weiSchema,
+      expiresAt: unixSecondsSchema,
+      revoked: z.boolean(),
+    }),
+  ),
+})
+export type Agent = z.infer<typeof agentSchema>

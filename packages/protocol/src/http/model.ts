@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { addressSchema, hashSchema, nameSchema, unixSecondsSchema, weiSchema } from '../Scalars.ts'
+import { agreementSchema } from './training.ts'
+
+// GET /api/models, GET /api/models/:name
+export const modelSchema = z.object({
+  id: z.string(),
+  name: nameSchema,
+  owner: addressSchema,
+  trainingRunId: z.string(),
+  adapterHash: hashSchema,
+  adapterCid: z.string(),
+  datanets: z.array(z.object({ datanetId: z.string(), version: z.number().int() })),
+  inputPriceWei: weiSchema,
+  outputPriceWei: weiSchema,
+  influenceBps: z.number().int(),
+  spansBps: z.number().int(),
+  validationLoss: z.number(),
+  baseValidationLoss: z.number(),
+  /** Null where it was not measured; the chain then says 0. */
+  agreement: agreementSchema.nullable(),
+  answerCount: z.number().int(),
+  earnedWei: weiSchema,
+  stakedWei: weiSchema,
+  /** Its owner took it out of service for good. */
+  isRetired: z.boolean(),
+  transactionHash: hashSchema,
+  createdAt: unixSecondsSchema,
+})
+export type Model = z.infer<typeof modelSchema>
+
+// GET /api/models/:name/attribution; the files by CID at /api/models/:name/files/:cid
+export const modelAttributionSchema = z.object({
+  modelId: z.string(),
+  baseHash: hashSchema,
+  adapterHash: hashSchema,
+  adapterCid: z.string(),
+  recordsCid: z.string(),
+  influenceCid: z.string(),
+  spansCid: z.string(),
+  attributionRoot: hashSchema,
+  policy: z.object({ influenceBps: z.number().int(), spansBps: z.number().int() }),
+  commons: addressSchema,
+  licences: z.array(z.string()),
+  /** Whether the licences let anyone have the files. */
+  isOpen: z.boolean(),
+})
+export type ModelAttribution = z.infer<typeof modelAttributionSchema>

@@ -1,0 +1,151 @@
+import { z } from 'zod'
+import { attributionSchema, reasonSchema } from '../Attribution.ts'
+import { addressSchema, hashSchema, hexSchema, unixSecondsSchema, weiSchema } from '../Scalars.ts'
+import { signedSchema } from './request.ts'
+
+// POST /api/api-keys (signed; the secret is shown once), GET /api/accounts/:address/api-keys, POST /api/api-keys/revoke (signed)
+export const createApiKeySchema = signedSchema(
+  z.object({ name: z.string().min(1).max(64), limitWei: weiSchema }),
+)
+
+export const revokeApiKeySchema = signedSchema(z.object({ id: z.string() }))
+
+export const apiKeySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  account: addressSchema,
+  limitWei: weiSchema,
+  spentWei: weiSchema,
+  revoked: z.boolean(),
+  createdAt: unixSecondsSchema,
+})
+export type ApiKey = z.infer<typeof apiKeySchema>
+
+/** The secret is shown in this answer and stored nowhere. */
+export const createdApiKeySchema = apiKeySchema.extend({ secret: z.string() })
+
+// GET /api/accounts/:address
+export const accountSchema = z.object({
+  address: addressSchema,
+  l1Wei: weiSchema,
+  l2Wei: weiSchema,
+  prepaidWei: weiSchema,
+  /** Charged for answers whose receipts are not on chain yet, plus what running requests hold back. */
+  heldWei: weiSchema,
+  availableWei: weiSchema,
+})
+export type Account = z.infer<typeof accountSchema>
+
+// GET /api/receipts?payer=&model=&limit=&before=, GET /api/receipts/:sequence
+export const receiptSchema = z.object({
+  sequence: z.number().int(),
+  hash: hashSchema,
+  previousHash: hashSchema,
+  payer: addressSchema,
+  modelId: z.string(),
+  modelName: z.string(),
+  promptHash: hashSchema,
+  answerHash: hashSchema,
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  feeWei: weiSchema,
+  platformWei: weiSchema,
+  ownerWei: weiSchema,
+  stakersWei: weiSchema,
+  contributorsWei: weiSchema,
+  splitVersion: z.number().int(),
+  stakeVersion: z.number().int(),
+  sharesRoot: hashSchema,
+  attributionHash: hashSchema,
+  inferenceCommitment: hashSchema,
+  timestamp: unixSecondsSchema,
+  signature: hexSchema,
+  /** The L2 transaction that settled it; null for the seconds before. */
+  settlementTransaction: hashSchema.nullable(),
+  attribution: attributionSchema,
+})
+export type SignedReceipt = z.infer<typeof receiptSchema>
+
+// GET /api/earnings/:address
+export const earningsSchema = z.object({
+  address: addressSchema,
+  /** Everything ever credited, settled or not. */
+  creditedWei: weiSchema,
+  /** In the ledger on chain. */
+  settledWei: weiSchema,
+  claimedWei: weiSchema,
+  /** In a ledger that is past its challenge window, and not claimed. */
+  claimableWei: weiSchema,
+  payouts: z.array(
+    z.object({
+      receiptSequence: z.number().int(),
+      modelName: z.string(),
+      contributionId: hashSchema,
+      contributionTitle: z.string(),
+      sharePpm: z.number().int(),
+      amountWei: weiSchema,
+      reasons: z.array(reasonSchema),
+      settled: z.boolean(),
+      timestamp: unixSecondsSchema,
+    }),
+  ),
+})
+export type Earnings = z.infer<typeof earningsSchema>
+
+// GET /api/earnings/:address/proof: arguments of Settlement.claim; POST /api/claims {account}: the operator sends it
+export const claimProofSchema = z.object({
+  account: addressSchema,
+  cumulativeWei: weiSchema,
+  index: z.number().int(),
+  batch: z.number().int(),
+  /** What the contract keeps the hash of. */
+  ledger: z.object({
+    root: hashSchema,
+    sum: weiSchema,
+    accountCount: z.number().int(),
+    settledAt: unixSecondsSchema,
+    /** The batch whose ledger this one was built on; 0 for none. */
+    previous: z.number().int(),
+    operator: addressSchema,
+    bodyHash: hashSchema,
+  }),
+  /** Packed as the contract takes them, see docs/settlement.md. */
+  claims: hexSchema,
+  siblings: hexSchema,
+  /** When the batch is past its challenge window; the contract pays from then on. */
+  finalAt: unixSecondsSchema,
+})
+export type ClaimProof = z.infer<typeof claimProofSchema>
+
+// GET /api/receipts/:sequence/inclusion: that a settled receipt is in its batch
+export const inclusionSchema = z.object({
+  batch: z.number().int(),
+  receiptsRoot: hashSchema,
+  receiptCount: z.number().int(),
+  index: z.number().int(),
+  /** From the bottom up, the fees of the receipts below each as sum. */
+  siblings: z.array(z.object({ hash: hashSchema, sum: weiSchema })),
+  /** Sum of the batch's fees. */
+  feesWei: weiSchema,
+})
+export type Inclusion = z.infer<typeof inclusionSchema>
+
+export const claimSchema = z.object({ account: addressSchema })
+
+export const claimedSchema = z.object({
+  account: addressSchema,
+  amountWei: weiSchema,
+  transactionHash: hashSchema,
+})
+export type Claimed = z.infer<typeof claimedSchema>
+
+/** What `/v1` answers carry beyond OpenAI's fields, under the key `openledger`. */
+export const answerExtensionSchema = z.object({
+  receipt: receiptSchema,
+  /** The text that `start` and `end` of spans count in. */
+  answer: z.string(),
+  /** What the model read and wrote; with the text, all that recomputing the attribution elsewhere needs of the payer. */
+  promptTokenIds: z.array(z.number().int()).optional(),
+  answerTokenIds: z.array(z.number().int()).optional(),
+})
+export type AnswerExtension = z.infer<typeof answerExtensionSchema>
