@@ -1,8 +1,9 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Crypto } from '@openledger/rollup'
-import type { ChainStore, StoredBlock } from './ChainStore.ts'
+import type { ChainStore } from './ChainStore.ts'
 import type { Engine, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
 import { type BlockView, blockView, matchesLog, UnknownBlockError } from './Records.ts'
+import type { StoredBlock } from './StoredBlock.ts'
 
 /** Answers questions about blocks, keeping the ones last asked for. */
 export type BlockReader = {

@@ -6,11 +6,17 @@ import {
   type AccountChange,
   bytesToHex,
   hexToBytes,
-  type L1FeeParameters,
   type PendingChange,
-  Receipt,
-  Rlp,
+  type Receipt,
 } from '@openledger/rollup'
+import {
+  type BlockRow,
+  blockOf,
+  encodeBody,
+  encodeL1Parameters,
+  encodeReceipts,
+  type StoredBlock,
+} from './StoredBlock.ts'
 import {
   completedSpans,
   coverSpans,
@@ -22,20 +28,6 @@ import {
   mergeUndo,
   SPAN_FACTOR,
 } from './Undo.ts'
-
-/** One block as it lies on disk. */
-export type StoredBlock = {
-  readonly number: bigint
-  readonly hash: Hex
-  readonly header: Uint8Array
-  readonly transactions: readonly { readonly raw: Uint8Array; readonly hash: Hex; readonly sender: Hex }[]
-  readonly receipts: readonly Receipt.Receipt[]
-  /** Decoded headers and withdrawals, which only a block of Ethereum itself has. */
-  readonly ommers?: readonly Rlp.RlpItem[]
-  readonly withdrawals?: readonly Rlp.RlpItem[]
-  /** Absent on block 0, and on Ethereum itself. */
-  readonly l1Parameters: L1FeeParameters | undefined
-}
 
 /** Where a transaction stands. */
 export type TransactionPlace = { readonly blockNumber: bigint; readonly index: number }
@@ -210,12 +202,8 @@ export function openChainStore(
           number,
           hexToBytes(block.hash),
           block.header,
-          Rlp.encode([
-            block.transactions.map(({ raw, sender }) => [raw, hexToBytes(sender)]),
-            block.ommers ?? [],
-            block.withdrawals ?? [],
-          ]),
-          Rlp.encode(block.receipts.map(encodeReceipt)),
+          encodeBody(block),
+          encodeReceipts(block.receipts),
           encodeL1Parameters(block.l1Parameters),
           encodeUndo(changes),
         )
@@ -362,6 +350,7 @@ export function openChainStore(
   }
 }
 
+const NO_BYTES = new Uint8Array()
 /** Shared by all accounts without storage, which most are. */
 const NO_SLOTS: ReadonlyMap<Hex, Uint8Array> = new Map()
 
@@ -427,78 +416,6 @@ function orDiskFull(directory: string, write: () => void): void {
 const freeBytes = (directory: string): number => {
   const { bavail, bsize } = statfsSync(directory)
   return bavail * bsize
-}
-
-type BlockRow = {
-  number: number
-  hash: Uint8Array
-  header: Uint8Array
-  body: Uint8Array
-  receipts: Uint8Array
-  l1: Uint8Array
-}
-
-function blockOf(row: BlockRow): StoredBlock {
-  const [signed, ommers, withdrawals] = Rlp.list(Rlp.decode(row.body), 'body', 3)
-  const transactions = Rlp.list(signed, 'transactions').map((item) => {
-    const [raw, sender] = Rlp.list(item, 'transaction', 2)
-    return {
-      raw: Rlp.bytes(raw, 'raw'),
-      hash: '0x' as Hex,
-      sender: bytesToHex(Rlp.bytes(sender, 'sender', 20)),
-    }
-  })
-  return {
-    number: BigInt(row.number),
-    hash: bytesToHex(row.hash),
-    header: row.header,
-    transactions,
-    receipts: Rlp.list(Rlp.decode(row.receipts), 'receipts').map((item) =>
-      Receipt.decode(Rlp.bytes(item, 'receipt')),
-    ),
-    ommers: Rlp.list(ommers, 'ommers'),
-    withdrawals: Rlp.list(withdrawals, 'withdrawals'),
-    l1Parameters: decodeL1Parameters(row.l1),
-  }
-}
-
-/** Without its bloom, which follows from the logs. */
-const encodeReceipt = (receipt: Receipt.Receipt): Uint8Array => Receipt.encode(receipt, NO_BYTES)
-const NO_BYTES = new Uint8Array()
-
-const encodeL1Parameters = (parameters: L1FeeParameters | undefined): Uint8Array =>
-  parameters === undefined
-    ? NO_BYTES
-    : Rlp.encode([
-        parameters.baseFee,
-        parameters.blobBaseFee,
-        parameters.baseFeeScalar,
-        parameters.blobBaseFeeScalar,
-        parameters.operatorFeeScalar,
-        parameters.operatorFeeConstant,
-        ...(parameters.daFootprintGasScalar === undefined ? [] : [parameters.daFootprintGasScalar]),
-      ])
-
-function decodeL1Parameters(bytes: Uint8Array): L1FeeParameters | undefined {
-  if (bytes.length === 0) return undefined
-  const [
-    baseFee,
-    blobBaseFee,
-    baseFeeScalar,
-    blobBaseFeeScalar,
-    operatorFeeScalar,
-    operatorFeeConstant,
-    daFootprintGasScalar,
-  ] = Rlp.list(Rlp.decode(bytes), 'L1 parameters').map((item) => Rlp.uint(item, 'L1 parameter'))
-  return {
-    baseFee: baseFee!,
-    blobBaseFee: blobBaseFee!,
-    baseFeeScalar: baseFeeScalar!,
-    blobBaseFeeScalar: blobBaseFeeScalar!,
-    operatorFeeScalar: operatorFeeScalar!,
-    operatorFeeConstant: operatorFeeConstant!,
-    ...(daFootprintGasScalar === undefined ? {} : { daFootprintGasScalar }),
-  }
 }
 
 function logKeys(receipts: readonly Receipt.Receipt[]): Set<Hex> {

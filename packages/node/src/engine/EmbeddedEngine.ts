@@ -18,7 +18,7 @@ import {
 import { createBlockReader } from './BlockReader.ts'
 import type { CallLimits } from './Calls.ts'
 import { createChainReads } from './ChainReads.ts'
-import { openChainStore, type StoredBlock } from './ChainStore.ts'
+import { openChainStore } from './ChainStore.ts'
 import type { BlockRecord, DataLimits, Genesis, InspectableEngine, PayloadAttributes } from './Engine.ts'
 import {
   createForkChoice,
@@ -30,6 +30,7 @@ import {
 import { openHead } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
 import { createSenders } from './Senders.ts'
+import type { StoredBlock } from './StoredBlock.ts'
 import { openTransactionPool } from './TransactionPool.ts'
 import { createWorldHistory } from './WorldHistory.ts'
 

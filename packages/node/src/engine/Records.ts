@@ -1,7 +1,8 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import { bytesToHex, type Crypto, Header, L1Cost, Receipt, Rlp, Transaction } from '@openledger/rollup'
-import type { ChainStore, StoredBlock } from './ChainStore.ts'
+import type { ChainStore } from './ChainStore.ts'
 import type { BlockRecord, LogRecord, ReceiptRecord, TransactionRecord, WithdrawalRecord } from './Engine.ts'
+import type { StoredBlock } from './StoredBlock.ts'
 
 /** A block with everything that questions about it need. */
 export type BlockView = {
