@@ -58,9 +58,9 @@ export function createSubscriptions(
         return id
       },
       eth_unsubscribe: ([id]) => {
-        const stop = stops.get(String(id))
+        const stop = stops.get(id as string)
         stop?.()
-        return stops.delete(String(id))
+        return stops.delete(id as string)
       },
     },
     close() {

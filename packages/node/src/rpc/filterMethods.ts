@@ -46,7 +46,7 @@ export function createFilterMethods(
   }
 
   function find(id: unknown): Filter {
-    const filter = filters.get(String(id))
+    const filter = filters.get(id as string)
     if (filter === undefined || clock.nowMs() - filter.usedAtMs > IDLE_MS_MAX)
       throw serverError('filter not found')
     filter.usedAtMs = clock.nowMs()
@@ -100,7 +100,7 @@ export function createFilterMethods(
         if (filter.kind !== 'logs') throw serverError('filter is not a log filter')
         return findLogs(engine, filter.filter).map(Format.log)
       },
-      eth_uninstallFilter: ([id]) => filters.delete(String(id)),
+      eth_uninstallFilter: ([id]) => filters.delete(id as string),
     },
   }
 }

@@ -48,9 +48,10 @@ const BATCH_HERE_MAX = 20
 
 /** Tells whether a parsed request or batch is for a reading thread. */
 export function isForReading(parsed: unknown): boolean {
-  const methodOf = (request: unknown): unknown => (request as { readonly method?: unknown } | null)?.method
-  if (!Array.isArray(parsed)) return HEAVY.has(String(methodOf(parsed)))
-  return parsed.length > BATCH_HERE_MAX && parsed.every((request) => READABLE.has(String(methodOf(request))))
+  // whatever stands there is looked up as it is: turning an object into a text can fail
+  const methodOf = (request: unknown): string => (request as { readonly method: string } | null)?.method ?? ''
+  if (!Array.isArray(parsed)) return HEAVY.has(methodOf(parsed))
+  return parsed.length > BATCH_HERE_MAX && parsed.every((request) => READABLE.has(methodOf(request)))
 }
 
 /** The methods of a reading thread, over an engine that is only read. */
