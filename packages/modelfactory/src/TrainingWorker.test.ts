@@ -1,9 +1,8 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CheckpointFolder, createCheckpoint } from '@openledger/model'
-import { Bytes, type Hex } from '@openledger/primitives'
-import { Http, Manifest } from '@openledger/protocol'
+import { CheckpointFolder } from '@openledger/model'
+import { Http } from '@openledger/protocol'
 import {
   type Blobs,
   createDatabase,
@@ -15,11 +14,10 @@ import {
   schema,
 } from '@openledger/store'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { addTowers, writeTinyBase } from '../test/trainingWorld.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
 
 const { trainingRuns } = schema
-const ASSETS = new URL('../../../assets/base', import.meta.url).pathname
-const hash = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
 const config = { rank: 2, epochs: 12, batchSize: 4, sequenceTokens: 64, patience: 0 }
 
 let directory: string
@@ -31,74 +29,14 @@ beforeEach(async () => {
   database = await createDatabase({ memory: true })
   jobs = await createJobs(database)
   blobs = createDiskBlobs(join(directory, 'blobs'))
-  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
-    await copyFile(join(ASSETS, file), join(directory, file))
-  const { bosId, eosId, padId, vocabularySize } = await CheckpointFolder.readTokenizer(directory)
-  const tiny = createCheckpoint(
-    {
-      hiddenSize: 16,
-      feedForwardSize: 32,
-      layers: 1,
-      heads: 2,
-      keyValueHeads: 1,
-      headSize: 8,
-      contextMax: 64,
-      ropeTheta: 10_000,
-      normEpsilon: 1e-5,
-      isHeadTied: true,
-      vocabularySize,
-      bosId,
-      eosId,
-      padId,
-    },
-    1,
-  )
-  await CheckpointFolder.write(directory, tiny.config, tiny.weights)
-  await addVersion(
-    Array.from({ length: 24 }, (_, i) => `The keeper of tower ${i} lights lamp ${i * 7} at dusk.`),
-  )
+  await writeTinyBase(directory)
+  await addTowers(database, blobs)
 })
 afterEach(async () => {
   await jobs.stop()
   await database.close()
   await rm(directory, { recursive: true })
 })
-
-async function addVersion(texts: readonly string[]): Promise<void> {
-  const { orm } = database
-  const contributionId = hash('contribution')
-  const shared = { licence: 'CC0-1.0', transactionHash: '0x' }
-  await orm
-    .insert(schema.datanets)
-    .values({ ...shared, id: 1n, name: 'towers', summary: '', owner: '0x01', commons: '0x01' })
-  await orm.insert(schema.contributions).values({
-    ...shared,
-    id: contributionId,
-    datanetId: 1n,
-    title: 'towers',
-    contributor: '0x01',
-    beneficiary: '0x01',
-    cid: '',
-    recordsRoot: '0x',
-    recordCount: texts.length,
-    status: 'versioned',
-    signature: '0x',
-    deadline: 0,
-  })
-  await orm
-    .insert(schema.records)
-    .values(texts.map((text, index) => ({ contributionId, index, id: hash(text), text })))
-  const records = texts.map((text, index) => ({ contributionId, index, recordId: hash(text) }))
-  const manifestCid = await blobs.put(Manifest.encode({ datanetId: '1', parentVersion: 0, records }))
-  await orm.insert(schema.datanetVersions).values({
-    datanetId: 1n,
-    version: 1,
-    recordsRoot: '0x',
-    recordCount: texts.length,
-    manifestCid,
-    transactionHash: '0x',
-  })
-}
 
 async function queue(id: string, changes: object = {}): Promise<void> {
   await database.orm.insert(trainingRuns).values({
