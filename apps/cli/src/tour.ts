@@ -17,6 +17,12 @@ const heading = (number: number, title: string) => console.log(`\n${bold(cyan(`$
 
 const PROMPT =
   'abstract contract ERC20 is Context, IERC20 {\n    function transfer(address to, uint256 value) public virtual returns (bool) {'
+/** Asked one after the other until an answer owes something to somebody: what the base model would say anyway pays nobody. */
+const PROMPTS = [
+  PROMPT,
+  'contract MyToken is ERC20 {\n    function transfer(address to, uint256 value)',
+  'abstract contract Ownable is Context {\n    /// @dev Throws if called by any account other than the owner.\n    modifier onlyOwner() {',
+]
 
 /**
  * Goes once round the loop against the running system: a contribution, a version, a model, an answer, its attribution, its
@@ -118,7 +124,7 @@ async function train(connection: Connection, datanet: Http.Datanet): Promise<Htt
     modelName: `solidity-${number}`,
     datanetId: datanet.id,
     priceWei: Open.parse('0.001'),
-    config: { epochs: 2 },
+    config: { epochs: 4 },
     publish: true,
     onProgress: say,
   })
@@ -129,14 +135,22 @@ async function train(connection: Connection, datanet: Http.Datanet): Promise<Htt
 }
 
 async function answer(connection: Connection, model: string): Promise<Http.SignedReceipt> {
-  const caller = DevelopmentKeys.account('caller')
-  const secret = await openAccess(connection, caller, Open.parse('5'))
-  const { answer: text, receipt } = await ask(connection, { model, prompt: PROMPT, maxTokens: 64, secret })
-  console.log(dim(indent(PROMPT)) + text.split('\n').join('\n      '))
+  const secret = await openAccess(connection, DevelopmentKeys.account('caller'), Open.parse('5'))
+  const titles = await titlesOf(connection)
+  for (const prompt of PROMPTS) {
+    const { answer: text, receipt } = await ask(connection, { model, prompt, maxTokens: 64, secret })
+    console.log(dim(indent(prompt)) + text.split('\n').join('\n      '))
+    bill(receipt, titles)
+    if (receipt.attribution.shares.length > 0) return receipt
+    say("this answer owes nothing to a contributor, so its fee is the community's; the next question")
+  }
+  throw new Error(`Expected one of ${PROMPTS.length} answers to pay a contributor; all went to the commons.`)
+}
+
+function bill(receipt: Http.SignedReceipt, titles: ReadonlyMap<string, string>): void {
   say(
     `fee ${open(receipt.feeWei)} for ${receipt.inputTokens} + ${receipt.outputTokens} tokens, of which contributors get ${open(receipt.contributorsWei)}`,
   )
-  const titles = await titlesOf(connection)
   for (const share of [...receipt.attribution.shares].sort((a, b) => b.sharePpm - a.sharePpm).slice(0, 5)) {
     say(
       `${percent(share.sharePpm).padStart(7)}  ${open(share.amountWei).padEnd(22)} ${titles.get(share.contributionId)}`,
@@ -145,14 +159,12 @@ async function answer(connection: Connection, model: string): Promise<Http.Signe
   say(
     `${percent(receipt.attribution.commons.sharePpm).padStart(7)}  ${open(receipt.attribution.commons.amountWei).padEnd(22)} the commons`,
   )
-  return receipt
 }
 
 async function earn(connection: Connection, receipt: Http.SignedReceipt): Promise<void> {
   const { client, network, l1, l2 } = connection
   const best = [...receipt.attribution.shares].sort((a, b) => b.sharePpm - a.sharePpm)[0]
-  if (best === undefined)
-    throw new Error('Expected the answer to pay a contributor, but all of it went to the commons.')
+  if (best === undefined) throw new Error('Expected a receipt that pays a contributor.')
   const account = contributorAt(best.beneficiary)
   const titles = await titlesOf(connection)
   say(`the highest share went to the contributor of ${titles.get(best.contributionId)}, ${account.address}`)
