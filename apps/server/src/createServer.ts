@@ -88,9 +88,13 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     workers: config.engineThreads,
     clock: systemClock,
     limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },
+    onIndexEvent: (event) => {
+      if (event.kind === 'building') logger.debug(event, 'building attribution indexes again')
+      else logger.warn(event, `attribution indexes are ${event.kind}`)
+    },
   })
   const openlora = await createOpenLora(
-    { blobs, lookup: factory.serving, logger: logger.child({ part: 'openlora' }) },
+    { blobs: { get: factory.file }, lookup: factory.serving, logger: logger.child({ part: 'openlora' }) },
     {
       baseDirectory: config.baseModel,
       baseName: BASE_NAME,

@@ -26,6 +26,8 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'blob.service': 503,
   'contribution.size': 413,
   'ledger.no_line': 404,
+  'model.index_lost': 503,
+  'model.index_rebuilding': 503,
   'model.retired': 410,
   'openlora.deadline': 429,
   'openlora.model_not_found': 404,

@@ -5,6 +5,7 @@ import { Abi, type Deployment, Http, type Sender, SignedRequest } from '@openled
 import { and, type Blobs, type Database, eq, type Jobs, notInArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
+import { createIndexFiles, type IndexEvent } from './IndexFiles.ts'
 import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
@@ -51,11 +52,22 @@ export type ModelFactory = {
   readonly models: () => Promise<Http.Model[]>
   /** @throws {ModelNotFoundError} */
   readonly model: (name: string) => Promise<Http.Model>
-  /** What serving needs to know of a model by its name; undefined when there is none. */
+  /**
+   * What serving needs to know of a model by its name; undefined when there is none.
+   * @throws {IndexRebuildingError} {IndexLostError} when its answers cannot be attributed at the moment.
+   */
   readonly serving: (name: string) => Promise<ServedModel | undefined>
+  /**
+   * Reads a blob that a model is served with; index files that are damaged are built again.
+   * @throws {IndexRebuildingError} {BlobNotFoundError} {BlobCorruptError}
+   */
+  readonly file: (cid: string) => Promise<Uint8Array>
   /** Tells of every change of a run until the returned function is called. */
   readonly watch: (runId: string, listener: () => void) => () => void
-  /** Takes runs from the queue in this process. Other processes on the same database may do the same. */
+  /**
+   * Takes runs from the queue in this process, and holds the index files of published models against the chain. Other
+   * processes on the same database may take runs as well.
+   */
   readonly work: () => Promise<void>
 }
 
@@ -95,6 +107,8 @@ export type ModelFactoryDeps = {
   readonly workers: number
   readonly clock: Clock
   readonly limits?: Partial<QueueLimits>
+  /** Told of index files that are damaged, and of what becomes of them. */
+  readonly onIndexEvent?: (event: IndexEvent) => void
 }
 
 const OVER = ['trained', 'published', 'failed', 'cancelled'] as const
@@ -118,6 +132,20 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       chainId: deployment.l2ChainId,
       nowSeconds: Math.floor(clock.nowMs() / 1_000),
     })
+  const indexFiles = createIndexFiles({
+    ...deps,
+    signal: deps.jobs.stopping,
+    ...(deps.onIndexEvent === undefined ? {} : { onEvent: deps.onIndexEvent }),
+    rootOf: async (modelId) =>
+      (
+        await publicClient.readContract({
+          address: deployment.l2.models,
+          abi: Abi.modelsAbi,
+          functionName: 'get',
+          args: [modelId],
+        })
+      ).attributionRoot,
+  })
   const termsOf: TermsOf = async (modelId) => {
     const { l2 } = deployment
     const [terms, stakedWei] = await Promise.all([
@@ -252,8 +280,11 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
         .from(models)
         .innerJoin(trainingRuns, eq(trainingRuns.id, models.trainingRunId))
         .where(eq(models.name, name))
-      return found === undefined ? undefined : toServed(found.model, found.run)
+      if (found === undefined) return undefined
+      await indexFiles.require(found.model.id)
+      return toServed(found.model, found.run)
     },
+    file: indexFiles.get,
     watch(runId, listener) {
       const set = listeners.get(runId) ?? new Set()
       listeners.set(runId, set.add(listener))
@@ -262,7 +293,11 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
         if (set.size === 0) listeners.delete(runId)
       }
     },
-    work: worker.work,
+    async work() {
+      await worker.work()
+      // while it looks, whoever asks finds what is damaged himself
+      indexFiles.checkAll().catch(() => {})
+    },
   }
 }
 

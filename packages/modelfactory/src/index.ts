@@ -1,3 +1,4 @@
+export { type IndexEvent, IndexLostError, IndexRebuildingError } from './IndexFiles.ts'
 export {
   createModelFactory,
   type ModelFactory,

@@ -29,7 +29,7 @@ export type AttributionRouteDependencies = {
   readonly database: Database
   readonly blobs: Blobs
   readonly settlement: Pick<Settlement, 'contract' | 'receipts'>
-  readonly modelFactory: Pick<ModelFactory, 'serving'>
+  readonly modelFactory: Pick<ModelFactory, 'serving' | 'file'>
 }
 
 /**
@@ -105,7 +105,7 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
         throw new FileNotFoundError(params.name, params.cid)
       }
       if (!isOpen) throw new FilesForbiddenError(params.name, licences)
-      return bytesOf(await blobs.get(params.cid))
+      return bytesOf(await modelFactory.file(params.cid))
     },
   )
   routes.get(

@@ -189,6 +189,12 @@ export function decode(bytes: Uint8Array): InfluenceIndex {
   return index
 }
 
+/**
+ * Checks that bytes are a whole index and gives its root, without making it ready to be asked.
+ * @throws {IndexFile.IndexBytesError}
+ */
+export const rootIn = (bytes: Uint8Array): Hex => IndexFile.decode(bytes, KIND, VERSION).root
+
 type Header = Pick<InfluenceIndex, 'blocks' | 'recordIds' | 'dimension' | 'energyPpm' | 'rowsRoot'>
 
 function commit(

@@ -131,6 +131,12 @@ export function decode(bytes: Uint8Array): SpanIndex {
   return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
 }
 
+/**
+ * Checks that bytes are a whole index and gives its root, without making it ready to be asked.
+ * @throws {IndexFile.IndexBytesError}
+ */
+export const rootIn = (bytes: Uint8Array): Hex => IndexFile.decode(bytes, KIND, VERSION).root
+
 /** The parts of each record that were copied from earlier contributions, in the order of the records. */
 export function lineage(index: SpanIndex): readonly {
   readonly recordId: string
