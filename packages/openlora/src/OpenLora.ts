@@ -12,13 +12,15 @@ import type {
   AttributionWorkerData,
 } from './attribution/AttributionWorker.ts'
 import type { AttributedAnswer, AttributionRequest } from './attribution/Attributor.ts'
-import type { EngineEvent, EngineLimits, EngineMetrics } from './engine/Engine.ts'
+import type { EngineLimits } from './engine/Engine.ts'
+import type { EngineMetrics } from './engine/EngineMetrics.ts'
 import type {
   EngineHostMethods,
   EngineMethods,
   EngineReady,
   EngineWorkerData,
 } from './engine/EngineProtocol.ts'
+import type { EngineEvent } from './engine/EngineRequest.ts'
 import {
   createGeneration,
   type Generation,

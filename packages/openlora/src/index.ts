@@ -19,7 +19,8 @@ export {
   verify,
   verifyInfluence,
 } from './commitment/Verification.ts'
-export { AdapterOutputError, type FinishReason, type TokenDelta } from './engine/Engine.ts'
+export { AdapterOutputError } from './engine/Engine.ts'
+export type { FinishReason, TokenDelta } from './engine/EngineRequest.ts'
 export type { Generation, GenerationResult } from './engine/Generation.ts'
 export { GREEDY, SamplingOptionError, type SamplingOptions } from './engine/Sampler.ts'
 export { QueueFullError } from './engine/Scheduler.ts'

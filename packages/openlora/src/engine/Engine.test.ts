@@ -7,7 +7,8 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAdapterCache } from '../adapters/AdapterCache.ts'
 import { share, view } from '../adapters/SharedAdapter.ts'
-import { createEngine, type EngineEvent, type EngineLimits, type EngineRequest } from './Engine.ts'
+import { createEngine, type EngineLimits } from './Engine.ts'
+import type { EngineEvent, EngineRequest } from './EngineRequest.ts'
 import { GREEDY } from './Sampler.ts'
 
 const config: LlamaConfig = {

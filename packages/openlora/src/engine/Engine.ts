@@ -1,62 +1,18 @@
-import type { Adapter, Tokenizer } from '@openledger/model'
+import type { Tokenizer } from '@openledger/model'
 import { type Decoder, RowError } from '@openledger/model/decoder/Decoder'
 import type { PrefixSnapshot } from '@openledger/model/decoder/DecoderCache'
 import { BaseError, type Clock } from '@openledger/primitives'
-import type { AdapterReference } from '../adapters/AdapterCache.ts'
 import type { AdapterSource } from '../adapters/AdapterLease.ts'
-import { type AnswerForm, createFormMatchers } from '../grammar/AnswerForm.ts'
-import type { GrammarMatcher, Place } from '../grammar/GrammarMatcher.ts'
-import { createHistogram, type HistogramState } from './Histogram.ts'
-import { createPrefixCache, type PrefixCacheState } from './PrefixCache.ts'
+import { createFormMatchers } from '../grammar/AnswerForm.ts'
+import { createEngineRecord, type EngineMetrics } from './EngineMetrics.ts'
+import type { EngineEvent, EngineRequest, FinishReason } from './EngineRequest.ts'
+import { createParking, type Parked, sizeOf } from './Parking.ts'
+import { createPrefixCache } from './PrefixCache.ts'
 import { guessNext } from './PromptLookup.ts'
-import { type Choice, createSampler, type Sampler, type SamplingOptions } from './Sampler.ts'
+import { answerTokens, beginAnswer, type Entry, type Running } from './Running.ts'
+import type { Choice } from './Sampler.ts'
 import { createScheduler, type SchedulerLimits } from './Scheduler.ts'
-import { createTextStream, type TextStream } from './TextStream.ts'
-import { type PlainError, toPlainError } from './WorkerLink.ts'
-
-/** One answer to make, everything about it decided. */
-export type EngineRequest = {
-  readonly id: number
-  readonly caller: string
-  readonly promptIds: readonly number[]
-  /** Undefined for the base model alone. */
-  readonly adapter: AdapterReference | undefined
-  readonly outputTokensMax: number
-  readonly stop: readonly string[]
-  readonly sampling: SamplingOptions
-  readonly topLogprobs: number
-  /** What the answer is held to. */
-  readonly form?: AnswerForm
-  /** Others ask the same at the same time: whoever comes later waits until the prompt is read. */
-  readonly isShared?: boolean
-  /** Smaller goes first, and takes the row of a larger one; default 0. */
-  readonly priority?: number
-  /** The answer ends with what it is then; one that had no row yet fails. */
-  readonly withinMs?: number
-}
-
-/** One token of an answer, or (`tokenId` null) text that was held back until the end. */
-export type TokenDelta = {
-  readonly text: string
-  readonly tokenId: number | null
-  readonly logprob: number
-  readonly top: Choice['top']
-}
-
-/** `stop`: the model ended, or a stop string came; `length`: a limit; `cancelled`: the caller left. */
-export type FinishReason = 'stop' | 'length' | 'cancelled'
-
-export type EngineEvent =
-  | { readonly kind: 'token'; readonly id: number; readonly delta: TokenDelta }
-  | {
-      readonly kind: 'finished'
-      readonly id: number
-      /** Tokens that make up `text`: without the end token and without those only a stop string needed. */
-      readonly answerIds: readonly number[]
-      readonly text: string
-      readonly finishReason: FinishReason
-    }
-  | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
+import { toPlainError } from './WorkerLink.ts'
 
 export type EngineLimits = Omit<SchedulerLimits, 'rows'> & {
   /** Prompt tokens read between two steps at most, so that those who decode are not kept waiting. */
@@ -70,33 +26,6 @@ export type EngineLimits = Omit<SchedulerLimits, 'rows'> & {
   readonly guessedStepTokensMax: number
   /** Memory for keys and values of answers that gave their row to others; 0 lets nobody give way. */
   readonly parkedBytesMax: number
-}
-
-export type EngineMetrics = {
-  readonly rows: number
-  readonly running: number
-  readonly waiting: number
-  /** Of those who wait, answers that were begun and gave their row to others. */
-  readonly parked: number
-  readonly parkings: number
-  readonly requests: number
-  readonly finished: number
-  readonly cancelled: number
-  readonly failed: number
-  readonly inputTokens: number
-  readonly outputTokens: number
-  readonly steps: number
-  readonly stepMs: number
-  readonly prefillMs: number
-  readonly prefix: PrefixCacheState
-  /** Tokens guessed from what was said before, and those of them that the model then chose. */
-  readonly guessedTokens: number
-  readonly guessedRightTokens: number
-  /** In seconds, from submission. */
-  readonly timeToFirstToken: HistogramState
-  readonly timePerOutputToken: HistogramState
-  readonly requestSeconds: HistogramState
-  readonly queueSeconds: HistogramState
 }
 
 export type Engine = {
@@ -116,41 +45,8 @@ export type EngineDependencies = {
   readonly emit: (events: readonly EngineEvent[]) => void
 }
 
-type Entry = EngineRequest & {
-  /** The adapter once it is in memory; null for the base model. */
-  resident: Adapter.Adapter | null | undefined
-  readonly submittedMs: number
-  readonly adapterKey: string
-  readonly deadlineMs?: number
-}
-
-/** A request that has a row. */
-type Running = {
-  readonly entry: Entry
-  row: number
-  readonly sampler: Sampler
-  readonly stream: TextStream
-  /** The form of the answer and where it stands in it. */
-  readonly form: { readonly matcher: GrammarMatcher; place: Place } | undefined
-  readonly answerIds: number[]
-  readonly startedMs: number
-  /** Prompt tokens that the row holds. */
-  readTokens: number
-  /** Tokens of the answer when it got its row. */
-  tokensAtStart: number
-  firstMs: number | undefined
-  /** Steps to wait before guessing again, and how many after the next wrong guess. */
-  guessPause: number
-  nextGuessPause: number
-}
-
-/** An answer that gave its row to another: what the row held. */
-type Parked = { readonly state: Running; readonly snapshot: PrefixSnapshot }
-
 /** Tokens that an answer may make before it gives way, so that taking turns costs little. */
 const TURN_TOKENS_MIN = 4
-/** Pauses between wrong guesses double up to this. */
-const GUESS_PAUSE_MAX = 64
 /** Text that a form leaves no choice about, looked at ahead of the model. */
 const FORCED_BYTES_MAX = 64
 const forcedText = new TextDecoder()
@@ -174,24 +70,14 @@ export function createEngine(
   const running = new Map<number, Running>()
   /** Requests that have a row and read their prompt, in order of admission. */
   const reading = new Map<number, Running>()
-  const parked = new Map<number, Parked>()
-  let parkedBytes = 0
-  let parkings = 0
+  const parking = createParking<Running>(parkedBytesMax)
   const prefixes = createPrefixCache<PrefixSnapshot>(prefixBytesMax, sizeOf)
   const matcherOf = createFormMatchers(tokenizer, decoder.vocabularySize)
   const cancelled = new Set<number>()
   const known = new Map<number, Entry>()
   let events: EngineEvent[] = []
   let isPumping = false
-  const counts = { requests: 0, finished: 0, cancelled: 0, failed: 0, inputTokens: 0, outputTokens: 0 }
-  const times = { steps: 0, stepMs: 0, prefillMs: 0 }
-  const guesses = { guessedTokens: 0, guessedRightTokens: 0 }
-  const histograms = {
-    timeToFirstToken: createHistogram(),
-    timePerOutputToken: createHistogram(),
-    requestSeconds: createHistogram(),
-    queueSeconds: createHistogram(),
-  }
+  const record = createEngineRecord(clock)
 
   function leave(entry: Entry): void {
     known.delete(entry.id)
@@ -199,34 +85,24 @@ export function createEngine(
     if (row !== undefined) decoder.free(row)
     running.delete(entry.id)
     reading.delete(entry.id)
-    unpark(entry.id)
+    parking.take(entry.id)
     cancelled.delete(entry.id)
     if (entry.adapter !== undefined && entry.resident !== undefined) adapters.release(entry.adapter)
   }
 
-  const stateOf = (id: number): Running | undefined => running.get(id) ?? parked.get(id)?.state
-
-  function unpark(id: number): Parked | undefined {
-    const one = parked.get(id)
-    if (one === undefined) return undefined
-    parked.delete(id)
-    parkedBytes -= sizeOf(one.snapshot)
-    return one
-  }
+  const stateOf = (id: number): Running | undefined => running.get(id) ?? parking.find(id)
 
   /** Takes an answer out of its row, to go on later from where it was. */
   function park({ id }: Entry): void {
     const state = running.get(id)!
-    const snapshot = decoder.snapshot(state.row, decoder.length(state.row))
-    parked.set(id, { state, snapshot })
-    parkedBytes += sizeOf(snapshot)
-    parkings++
+    parking.put(id, state, decoder.snapshot(state.row, decoder.length(state.row)))
+    record.counts.parkings++
     running.delete(id)
     decoder.free(scheduler.park(id))
   }
 
   /** Puts an answer that gave way into a row again. */
-  function resume({ state, snapshot }: Parked, row: number): void {
+  function resume({ state, snapshot }: Parked<Running>, row: number): void {
     state.row = row
     state.tokensAtStart = state.answerIds.length
     decoder.setAdapter(row, state.entry.resident ?? undefined)
@@ -237,7 +113,7 @@ export function createEngine(
   const canGiveWay = ({ id }: Entry): boolean => {
     const state = running.get(id)
     return (
-      parkedBytes < parkedBytesMax &&
+      parking.hasRoom() &&
       state !== undefined &&
       state.answerIds.length - state.tokensAtStart >= TURN_TOKENS_MIN
     )
@@ -246,36 +122,21 @@ export function createEngine(
   function fail(entry: Entry, error: unknown): void {
     if (!known.has(entry.id)) return
     leave(entry)
-    counts.failed++
+    record.counts.failed++
     events.push({ kind: 'failed', id: entry.id, error: toPlainError(error) })
   }
 
   function finish(entry: Entry, finishReason: FinishReason): void {
     const state = stateOf(entry.id)
     leave(entry)
-    observe(entry, state)
-    if (finishReason === 'cancelled') counts.cancelled++
-    else counts.finished++
+    record.observeEnd(entry.submittedMs, state?.firstMs, state?.answerIds.length ?? 0)
+    if (finishReason === 'cancelled') record.counts.cancelled++
+    else record.counts.finished++
     const text = state?.stream.text() ?? ''
-    const answerIds = state === undefined ? [] : tokensOf(text, state.answerIds)
-    counts.outputTokens += answerIds.length
+    const answerIds = state === undefined ? [] : answerTokens(tokenizer, text, state.answerIds)
+    record.counts.outputTokens += answerIds.length
     if (state !== undefined) scheduler.observe(clock.nowMs() - state.startedMs)
     events.push({ kind: 'finished', id: entry.id, answerIds, text, finishReason })
-  }
-
-  function observe(entry: Entry, state: Running | undefined): void {
-    const nowMs = clock.nowMs()
-    histograms.requestSeconds.observe((nowMs - entry.submittedMs) / 1_000)
-    if (state?.firstMs === undefined || state.answerIds.length < 2) return
-    const perToken = (nowMs - state.firstMs) / (state.answerIds.length - 1)
-    histograms.timePerOutputToken.observe(perToken / 1_000)
-  }
-
-  /** Drops tokens at the end that only made up a stop string. */
-  function tokensOf(text: string, answerIds: readonly number[]): readonly number[] {
-    let count = answerIds.length
-    while (count > 0 && tokenizer.decode(answerIds.slice(0, count - 1)).startsWith(text)) count--
-    return answerIds.slice(0, count)
   }
 
   function accept(state: Running, logits: Float32Array): void {
@@ -290,7 +151,7 @@ export function createEngine(
     }
     if (state.firstMs === undefined) {
       state.firstMs = clock.nowMs()
-      histograms.timeToFirstToken.observe((state.firstMs - entry.submittedMs) / 1_000)
+      record.observeFirstToken(entry.submittedMs, state.firstMs)
     }
     if (!Number.isFinite(choice.logprob)) {
       fail(entry, new AdapterOutputError(entry.adapter?.cid))
@@ -361,7 +222,7 @@ export function createEngine(
       if (admitted === undefined) return
       const { request: entry, row } = admitted
       try {
-        const begun = unpark(entry.id)
+        const begun = parking.take(entry.id)
         if (begun !== undefined) {
           resume(begun, row)
           continue
@@ -370,29 +231,15 @@ export function createEngine(
         if (promptIds.length === 0 || promptIds.length > decoder.context) {
           throw new RowError(row, `1 to ${decoder.context} tokens`, `${promptIds.length}`)
         }
-        const startedMs = clock.nowMs()
         const matcher = entry.form && matcherOf(entry.form)
-        const state: Running = {
-          entry,
-          row,
-          startedMs,
-          answerIds: [],
-          firstMs: undefined,
-          guessPause: 0,
-          nextGuessPause: 1,
-          sampler: createSampler(entry.sampling, promptIds, entry.topLogprobs),
-          stream: createTextStream(tokenizer.decode, entry.stop),
-          form: matcher && { matcher, place: matcher.start },
-          readTokens: 0,
-          tokensAtStart: 0,
-        }
+        const state = beginAnswer(entry, { row, matcher, startedMs: clock.nowMs(), decode: tokenizer.decode })
         decoder.setAdapter(row, entry.resident ?? undefined)
         const known = prefixBytesMax > 0 ? prefixes.find(scopeOf(entry), promptIds) : undefined
         if (known !== undefined) {
           decoder.restore(row, known.snapshot, known.tokens)
           state.readTokens = known.tokens
         }
-        histograms.queueSeconds.observe((startedMs - entry.submittedMs) / 1_000)
+        record.observeAdmission(entry.submittedMs)
         reading.set(entry.id, state)
       } catch (error) {
         fail(entry, error)
@@ -426,7 +273,7 @@ export function createEngine(
         state.readTokens += ids.length
         if (!isLast) continue
         reading.delete(entry.id)
-        counts.inputTokens += entry.promptIds.length
+        record.counts.inputTokens += entry.promptIds.length
         running.set(entry.id, state)
         const isSound = Number.isFinite(logits[i]![0])
         if (isSound && prefixBytesMax > 0) {
@@ -438,25 +285,19 @@ export function createEngine(
     } catch (error) {
       for (const { state } of parts) fail(state.entry, error)
     }
-    times.prefillMs += clock.nowMs() - startedMs
+    record.counts.prefillMs += clock.nowMs() - startedMs
   }
 
   /** Guesses the next tokens of a request, as many as the step has room for. */
-  function guess(state: Running, countMax: number): number[] {
-    if (state.guessPause > 0) {
-      state.guessPause--
-      return []
-    }
-    const { entry, answerIds } = state
+  function guess({ entry, answerIds, form, guessing }: Running, stepMax: number): number[] {
+    if (!guessing.isDue()) return []
     const room = decoder.context - entry.promptIds.length - answerIds.length
     const wanted = entry.outputTokensMax - answerIds.length - 1
-    const forced = state.form?.matcher.forced(state.form.place, FORCED_BYTES_MAX)
-    if (forced !== undefined && forced.length > 0) {
-      return tokenizer
-        .encode(forcedText.decode(forced))
-        .slice(0, Math.max(0, Math.min(countMax, room, wanted)))
-    }
-    return guessNext([...entry.promptIds, ...answerIds], Math.min(countMax, room, wanted))
+    const countMax = Math.max(0, Math.min(stepMax, room, wanted))
+    const forced = form?.matcher.forced(form.place, FORCED_BYTES_MAX)
+    if (forced !== undefined && forced.length > 0)
+      return tokenizer.encode(forcedText.decode(forced)).slice(0, countMax)
+    return guessNext([...entry.promptIds, ...answerIds], countMax)
   }
 
   /**
@@ -481,8 +322,8 @@ export function createEngine(
     } catch (error) {
       for (const { entry } of states) fail(entry, error)
     }
-    times.steps++
-    times.stepMs += clock.nowMs() - startedMs
+    record.counts.steps++
+    record.counts.stepMs += clock.nowMs() - startedMs
   }
 
   function acceptGuessed(state: Running, guessed: readonly number[], logits: Float32Array): void {
@@ -499,10 +340,9 @@ export function createEngine(
       }
     }
     if (guessed.length === 0) return
-    guesses.guessedTokens += guessed.length
-    guesses.guessedRightTokens += right
-    state.nextGuessPause = right > 0 ? 1 : Math.min(GUESS_PAUSE_MAX, 2 * state.nextGuessPause)
-    state.guessPause = right > 0 ? 0 : state.nextGuessPause
+    record.counts.guessedTokens += guessed.length
+    record.counts.guessedRightTokens += right
+    state.guessing.learn(right)
   }
 
   function flush(): void {
@@ -554,7 +394,7 @@ export function createEngine(
 
   return {
     submit(request) {
-      counts.requests++
+      record.counts.requests++
       const submittedMs = clock.nowMs()
       const { withinMs } = request
       const entry: Entry = {
@@ -583,21 +423,12 @@ export function createEngine(
       rows: decoder.rows,
       running: running.size + reading.size,
       waiting: scheduler.waiting().length,
-      parked: parked.size,
-      parkings,
-      ...counts,
-      ...times,
-      ...guesses,
+      parked: parking.count(),
       prefix: prefixes.state(),
-      timeToFirstToken: histograms.timeToFirstToken.state(),
-      timePerOutputToken: histograms.timePerOutputToken.state(),
-      requestSeconds: histograms.requestSeconds.state(),
-      queueSeconds: histograms.queueSeconds.state(),
+      ...record.state(),
     }),
   }
 }
-
-const sizeOf = ({ keys, values }: PrefixSnapshot): number => keys.byteLength + values.byteLength
 
 export class DeadlineError extends BaseError {
   constructor(withinMs: number) {

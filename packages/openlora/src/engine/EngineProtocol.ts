@@ -1,7 +1,9 @@
 import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
 import type { Hex } from '@openledger/primitives'
 import type { AdapterHostMethods } from '../adapters/AdapterLease.ts'
-import type { EngineEvent, EngineLimits, EngineMetrics, EngineRequest } from './Engine.ts'
+import type { EngineLimits } from './Engine.ts'
+import type { EngineMetrics } from './EngineMetrics.ts'
+import type { EngineEvent, EngineRequest } from './EngineRequest.ts'
 
 /** What the engine's thread needs to start. */
 export type EngineWorkerData = {

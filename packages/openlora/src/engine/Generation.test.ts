@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { TokenDelta } from './Engine.ts'
+import type { TokenDelta } from './EngineRequest.ts'
 import { createGeneration, type GenerationResult } from './Generation.ts'
 
 const delta = (text: string): TokenDelta => ({ text, tokenId: 1, logprob: 0, top: [] })

@@ -1,4 +1,4 @@
-import type { FinishReason, TokenDelta } from './Engine.ts'
+import type { FinishReason, TokenDelta } from './EngineRequest.ts'
 
 /** What an answer turned out to be. */
 export type GenerationResult = {

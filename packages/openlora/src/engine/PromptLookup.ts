@@ -22,3 +22,25 @@ export function guessNext(ids: readonly number[], countMax: number): number[] {
   }
   return []
 }
+
+/** Pauses between wrong guesses double up to this. */
+const PAUSE_MAX = 64
+
+/** Decides for one answer when guessing is worth it: each wrong guess is followed by a longer pause, a right one by none. */
+export function createGuessing() {
+  let pause = 0
+  let nextPause = 1
+  return {
+    /** Whether to guess now; asked once a step. */
+    isDue(): boolean {
+      if (pause === 0) return true
+      pause--
+      return false
+    },
+    /** Takes how many tokens of a guess the model chose as well. */
+    learn(right: number): void {
+      nextPause = right > 0 ? 1 : Math.min(PAUSE_MAX, 2 * nextPause)
+      pause = right > 0 ? 0 : nextPause
+    },
+  }
+}

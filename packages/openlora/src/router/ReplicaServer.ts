@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
-import type { TokenDelta } from '../engine/Engine.ts'
+import type { TokenDelta } from '../engine/EngineRequest.ts'
 import type { GenerationResult } from '../engine/Generation.ts'
 import { type PlainError, toPlainError } from '../engine/WorkerLink.ts'
 import type { OpenLora, Prepared } from '../OpenLora.ts'

@@ -1,5 +1,5 @@
 import { BaseError } from '@openledger/primitives'
-import type { TokenDelta } from '../engine/Engine.ts'
+import type { TokenDelta } from '../engine/EngineRequest.ts'
 import { createGeneration, type Generation } from '../engine/Generation.ts'
 import type { Prepared } from '../OpenLora.ts'
 
