@@ -11,40 +11,20 @@ import {
   Adapter,
   CheckpointFolder,
   createGradients,
-  createRandom,
   fromText,
   type LlamaConfig,
   loraTargets,
   Safetensors,
   trainTokenizer,
-  weightShapes,
 } from '@openledger/model'
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 import { RecordTable } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { noise, noiseWeights, tinyConfig } from '../test/tinyModel.ts'
 import type { AttributionReference } from './attribution/AttributionIndex.ts'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
-const config: LlamaConfig = {
-  vocabularySize: 300,
-  hiddenSize: 32,
-  feedForwardSize: 48,
-  layers: 2,
-  heads: 4,
-  keyValueHeads: 2,
-  headSize: 8,
-  contextMax: 128,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
-  eosId: 0,
-  padId: 0,
-}
-const noise = (seed: number, count: number, spread: number): Float32Array => {
-  const random = createRandom(seed).next
-  return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
-}
+const config = { ...tinyConfig, vocabularySize: 300, contextMax: 128 }
 const hexOfZeros: Hex = `0x${'00'.repeat(32)}`
 const HUGE = { r: '4096', lora_alpha: '8', target_modules: 'q_proj' }
 const silent = { info: () => {}, error: () => {} }
@@ -58,12 +38,7 @@ describe('createOpenLora', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'openledger-openlora-'))
-    const weights = new Map(
-      [...weightShapes(config)].map(([name, shape], i) => {
-        const count = shape.reduce((product, length) => product * length, 1)
-        return [name, shape.length === 1 ? new Float32Array(count).fill(1) : noise(i, count, 0.5)] as const
-      }),
-    )
+    const weights = noiseWeights(config)
     await CheckpointFolder.write(directory, config, weights)
     const text = 'contract Token { function transfer(address to, uint256 value) external returns (bool); } '
     const tokenizer = trainTokenizer([text.repeat(3)], {

@@ -92,20 +92,7 @@ export function addGram32(
   columns: number,
   c: Matrix<Float64Array>,
 ): void {
-  forPanels(a.rows, columns, (from, rowCount, columnCount) =>
-    kernels.addProducts32({
-      a: a.at + 4 * from * a.stride,
-      aStride: a.stride,
-      aRows: rowCount,
-      b: a.at,
-      bStride: a.stride,
-      bRows: columnCount,
-      c: c.at + 8 * from * c.stride,
-      cStride: c.stride,
-      width: a.stride,
-    }),
-  )
-  mirror(c, columns)
+  gram(kernels.addProducts32, a, columns, c)
 }
 
 /** `c -= a a[0, columns)ᵀ` for f64, computing the symmetric part once. */
@@ -115,9 +102,18 @@ export function subtractGram64(
   columns: number,
   c: Matrix<Float64Array>,
 ): void {
+  gram(kernels.subtractProducts64, a, columns, c)
+}
+
+function gram(
+  products: (operands: DenseKernels.Products) => void,
+  a: Matrix<Float32Array | Float64Array>,
+  columns: number,
+  c: Matrix<Float64Array>,
+): void {
   forPanels(a.rows, columns, (from, rowCount, columnCount) =>
-    kernels.subtractProducts64({
-      a: a.at + 8 * from * a.stride,
+    products({
+      a: a.at + a.data.BYTES_PER_ELEMENT * from * a.stride,
       aStride: a.stride,
       aRows: rowCount,
       b: a.at,

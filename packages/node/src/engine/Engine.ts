@@ -1,4 +1,5 @@
 import type { Hex } from '@openledger/primitives'
+import type { Header } from '@openledger/rollup/codec/Header'
 import type { Genesis } from '@openledger/rollup/execution/Genesis'
 import type { SimulatedBlock, SimulationRequest } from './Simulation.ts'
 import type { TraceOptions } from './Tracers.ts'
@@ -67,33 +68,8 @@ export type WithdrawalRecord = {
 }
 
 /** A block with the header's fields under viem's names. */
-export type BlockRecord = {
-  /** Which of the last fields the header's form lacks; absent from Ecotone on. */
-  readonly era?: 'frontier' | 'london' | 'shanghai'
-  readonly number: bigint
+export type BlockRecord = Header & {
   readonly hash: Hex
-  readonly parentHash: Hex
-  readonly sha3Uncles: Hex
-  /** The fee recipient. */
-  readonly miner: Hex
-  readonly stateRoot: Hex
-  readonly transactionsRoot: Hex
-  readonly receiptsRoot: Hex
-  readonly logsBloom: Hex
-  readonly difficulty: bigint
-  readonly gasLimit: bigint
-  readonly gasUsed: bigint
-  readonly timestamp: bigint
-  readonly extraData: Hex
-  /** The previous RANDAO. */
-  readonly mixHash: Hex
-  readonly nonce: Hex
-  readonly baseFeePerGas: bigint
-  readonly withdrawalsRoot: Hex
-  readonly blobGasUsed: bigint
-  readonly excessBlobGas: bigint
-  readonly parentBeaconBlockRoot: Hex
-  readonly requestsHash?: Hex
   /** Hashes of headers that were not on the chain; none on an OP Stack chain. */
   readonly uncles: readonly Hex[]
   /** From the L1's consensus; none on an OP Stack chain. */

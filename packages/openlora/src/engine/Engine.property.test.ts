@@ -1,10 +1,10 @@
-import { createRandom } from '@openledger/model'
 import * as Adapter from '@openledger/model/checkpoint/Adapter'
 import { fromWeights } from '@openledger/model/checkpoint/Checkpoint'
-import { type LlamaConfig, loraTargets, weightShapes } from '@openledger/model/checkpoint/Config'
+import { loraTargets } from '@openledger/model/checkpoint/Config'
 import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { noise, noiseWeights, tinyConfig } from '../../test/tinyModel.ts'
 import { createAdapterCache } from '../adapters/AdapterCache.ts'
 import { share, view } from '../adapters/SharedAdapter.ts'
 import type { AnswerForm } from '../grammar/AnswerForm.ts'
@@ -12,32 +12,8 @@ import { createEngine, type EngineLimits } from './Engine.ts'
 import type { EngineEvent, EngineRequest } from './EngineRequest.ts'
 import { GREEDY } from './Sampler.ts'
 
-const config: LlamaConfig = {
-  vocabularySize: 48,
-  hiddenSize: 32,
-  feedForwardSize: 64,
-  layers: 2,
-  heads: 4,
-  keyValueHeads: 2,
-  headSize: 8,
-  contextMax: 128,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
-  eosId: 0,
-  padId: 0,
-}
-const noise = (seed: number, count: number, spread: number): Float32Array => {
-  const random = createRandom(seed).next
-  return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
-}
-const weights = new Map(
-  [...weightShapes(config)].map(([name, shape], i) => {
-    const count = shape.reduce((product, length) => product * length, 1)
-    return [name, shape.length === 1 ? new Float32Array(count).fill(1) : noise(i, count, 0.5)] as const
-  }),
-)
+const config = { ...tinyConfig, vocabularySize: 48, feedForwardSize: 64, contextMax: 128 }
+const weights = noiseWeights(config)
 /** Ranks, targets and scales differ. */
 const adapters = Array.from({ length: 6 }, (_, i) => {
   const targets = i % 2 === 0 ? loraTargets : (['q_proj', 'v_proj'] as const)

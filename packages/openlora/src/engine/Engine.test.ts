@@ -1,42 +1,19 @@
 import { createRandom } from '@openledger/model'
 import * as Adapter from '@openledger/model/checkpoint/Adapter'
 import { fromWeights } from '@openledger/model/checkpoint/Checkpoint'
-import { type LlamaConfig, loraTargets, weightShapes } from '@openledger/model/checkpoint/Config'
+import { loraTargets } from '@openledger/model/checkpoint/Config'
 import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { BaseError, type Hex } from '@openledger/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { noise, noiseWeights, tinyConfig } from '../../test/tinyModel.ts'
 import { createAdapterCache } from '../adapters/AdapterCache.ts'
 import { share, view } from '../adapters/SharedAdapter.ts'
 import { createEngine, type EngineLimits } from './Engine.ts'
 import type { EngineEvent, EngineRequest } from './EngineRequest.ts'
 import { GREEDY } from './Sampler.ts'
 
-const config: LlamaConfig = {
-  vocabularySize: 64,
-  hiddenSize: 32,
-  feedForwardSize: 48,
-  layers: 2,
-  heads: 4,
-  keyValueHeads: 2,
-  headSize: 8,
-  contextMax: 96,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
-  eosId: 0,
-  padId: 0,
-}
-const noise = (seed: number, count: number, spread: number): Float32Array => {
-  const random = createRandom(seed).next
-  return Float32Array.from({ length: count }, () => (2 * random() - 1) * spread)
-}
-const weights = new Map(
-  [...weightShapes(config)].map(([name, shape], i) => {
-    const count = shape.reduce((product, length) => product * length, 1)
-    return [name, shape.length === 1 ? new Float32Array(count).fill(1) : noise(i, count, 0.5)] as const
-  }),
-)
+const config = tinyConfig
+const weights = noiseWeights(config)
 const adapters = new Map<string, Adapter.Adapter>(
   Array.from({ length: 9 }, (_, i) => {
     const empty = Adapter.create(config, {
