@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { attribute, buildSpanIndex, copiedParts, traceSpans } from '../packages/attribution/src/index.ts'
+import {
+  attribute,
+  buildSpanIndex,
+  ContextPool,
+  copiedParts,
+  traceSpans,
+} from '../packages/attribution/src/index.ts'
 
 /**
  * The payout rule written again from the text of `docs/protocol.md` alone, slowly and without the code's data structures,
@@ -26,6 +32,10 @@ type Case = {
   readonly influenceBps: number
   readonly agreementPpm: number
   readonly payer: string
+  /** Documents that stood in the prompt. */
+  readonly passages: readonly number[]
+  /** Log-likelihood of the answer with only these clusters of passages, in thousandths of a nat. */
+  readonly worth: (clusterIds: readonly string[]) => number
 }
 
 const COPY_TOKENS = 24
@@ -75,7 +85,16 @@ function randomCase(seed: number): Case {
   }
   const scores = documents.map(() => Math.round((random() + random() - 1) * 1e6))
   for (let i = 0; i < 4; i++) scores[below(30)] = Math.round(6e6 * random())
+  // none, up to six, and more
+  const passages = Array.from({ length: [0, 3, 6, 9][seed % 4]! }, () => below(30))
+  const pulls = new Map(documents.map(({ clusterId }) => [clusterId, random() - 0.3]))
+  const worth = (clusterIds: readonly string[]): number => {
+    const pulled = sum(clusterIds.map((clusterId) => pulls.get(clusterId)!))
+    return Math.round(1_000 * (pulled + 0.3 * Math.sin(9 * pulled)) - 60_000)
+  }
   return {
+    passages,
+    worth,
     vocabulary,
     documents,
     answer,
@@ -98,8 +117,13 @@ function coded({
   influenceBps,
   agreementPpm,
   payer,
+  passages,
+  worth,
   ...numbers
 }: Case): string {
+  const clusterIds = passages.map((i) => documents[i]!.clusterId)
+  const { players, coalitions } = ContextPool.plan(clusterIds)
+  const clusterOf = (player: number): string => clusterIds[players[player]![0]!]!
   const index = buildSpanIndex({ documents, vocabularySize: vocabulary })
   const copied = copiedParts(index)
   const { entries, commonsPpm } = attribute({
@@ -112,6 +136,14 @@ function coded({
     spans: traceSpans(index, answer),
     influence: { recordIds: documents.map(({ recordId }) => recordId), scores },
     excluded: [payer],
+    ...(passages.length === 0
+      ? {}
+      : {
+          context: {
+            recordIds: passages.map((i) => documents[i]!.recordId),
+            milliNats: coalitions.map((coalition) => worth(coalition.map(clusterOf))),
+          },
+        }),
     records: documents.map(({ recordId, contributionId, clusterId }, arrival) => ({
       recordId,
       contributionId,
@@ -135,16 +167,19 @@ function written(given: Case): string {
   // step 2
   const milli = lift.map((nats) => Math.round(1_000 * nats))
   const net = sum(milli)
-  const influencePool = (UNITS * BigInt(influenceBps)) / 10_000n
+  const moved = (UNITS * BigInt(influenceBps)) / 10_000n
+  const context = contextLines(given, corpus, { moved, net })
+  const influencePool = moved - context.pool
   const likely = net > 0 ? (influencePool * BigInt(net)) / BigInt(sum(milli.map(Math.abs))) : 0n
   const influencePaid = agreementPpm === 0 ? likely : (likely * BigInt(agreementPpm) ** 2n) / 10n ** 12n
   const lines = [
     ...influenceLines(given, corpus, influencePaid),
-    ...spanLines(given, corpus, UNITS - influencePool),
+    ...spanLines(given, corpus, UNITS - moved),
+    ...context.lines,
   ]
-  // step 10
-  const kept = lines.filter(({ to }) => documents[to]!.contributionId !== payer)
   // step 11
+  const kept = lines.filter(({ to }) => documents[to]!.contributionId !== payer)
+  // step 12
   const sums = new Map<string, { units: bigint; first: number }>()
   for (const { to, units } of kept) {
     const id = documents[to]!.contributionId
@@ -157,6 +192,42 @@ function written(given: Case): string {
   const units = ordered.map(([, entry]) => entry.units)
   const shares = splitExactly(1_000_000n, [...units, UNITS - sumWei(units)])
   return [...ordered.map(([id], i) => `${id} ${shares[i]}`), `commons ${shares.at(-1)}`].join(', ')
+}
+
+/** Steps 2 and 10: the passages' pool and who is paid of it. */
+function contextLines(
+  { documents, passages, worth }: Case,
+  { payee }: ReturnType<typeof createCorpus>,
+  { moved, net }: { moved: bigint; net: number },
+): { pool: bigint; lines: { to: number; units: bigint }[] } {
+  const players = [...new Set(passages.map((i) => documents[i]!.clusterId))]
+  const factorial = (n: number): bigint => (n === 0 ? 1n : BigInt(n) * factorial(n - 1))
+  const without = (player: string) => players.filter((other) => other !== player)
+  const added = (player: string, to: readonly string[]) =>
+    BigInt(worth([...to, player].sort()) - worth([...to].sort()))
+  const setsOf = (list: readonly string[]): string[][] =>
+    Array.from({ length: 2 ** list.length }, (_, mask) => list.filter((_, i) => (mask >> i) & 1))
+  const isExact = players.length <= 6
+  const values = players.map((player) =>
+    isExact
+      ? sumWei(
+          setsOf(without(player)).map(
+            (set) => factorial(set.length) * factorial(players.length - 1 - set.length) * added(player, set),
+          ),
+        )
+      : added(player, []) + added(player, without(player)),
+  )
+  const scale = isExact ? factorial(players.length) : 2n
+  const theirs = worth([...players].sort()) - worth([])
+  if (theirs <= 0) return { pool: 0n, lines: [] }
+  const pool = (moved * BigInt(theirs)) / BigInt(theirs + Math.max(0, net))
+  const positive = values.map((value) => (value > 0n ? value : 0n))
+  const gross = sumWei(positive)
+  if (gross === 0n) return { pool, lines: [] }
+  const due = scale * BigInt(theirs)
+  const parts = splitExactly(due < gross ? (pool * due) / gross : pool, positive)
+  const first = (player: string) => payee(documents.findIndex(({ clusterId }) => clusterId === player))
+  return { pool, lines: players.map((player, k) => ({ to: first(player), units: parts[k]! })) }
 }
 
 /** Counts, owners and origins of a corpus: steps 5 (whose record it is) and 8. */

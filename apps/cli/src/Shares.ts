@@ -16,15 +16,15 @@ export async function printShares(connection: Connection, receipt: Http.SignedRe
     ...[...shares]
       .sort((a, b) => b.sharePpm - a.sharePpm)
       .map((share) => {
-        const influence = share.reasons.filter((reason) => reason.kind === 'influence').length
-        const spans = share.reasons.length - influence
+        const { influence = [], span = [], context = [] } = Object.groupBy(share.reasons, ({ kind }) => kind)
         return [
           titles.get(share.contributionId) ?? share.contributionId,
           percent(share.sharePpm),
           open(share.amountWei),
           [
-            influence > 0 ? `${influence} records moved the answer` : '',
-            spans > 0 ? `${spans} passages word for word` : '',
+            influence.length > 0 ? `${influence.length} records moved the answer` : '',
+            span.length > 0 ? `${span.length} passages word for word` : '',
+            context.length > 0 ? `${context.length} records in the prompt` : '',
           ]
             .filter((part) => part !== '')
             .join(', '),

@@ -37,6 +37,8 @@ export type Question = {
   readonly model: string
   readonly prompt: string
   readonly maxTokens: number
+  /** Ids of records to answer from. */
+  readonly passages?: readonly string[]
   readonly secret: string
 }
 
@@ -46,12 +48,12 @@ export type Question = {
  */
 export async function ask(
   { url }: Connection,
-  { model, prompt, maxTokens, secret }: Question,
+  { model, prompt, maxTokens, passages = [], secret }: Question,
 ): Promise<Http.AnswerExtension> {
   const response = await fetch(`${url}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
-    body: JSON.stringify({ model, prompt, max_tokens: maxTokens, temperature: 0 }),
+    body: JSON.stringify({ model, prompt, max_tokens: maxTokens, temperature: 0, passages }),
   })
   const body = (await response.json()) as { error?: { message: string; code: string }; openledger?: unknown }
   if (!response.ok || body.error !== undefined) {

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { type AnswerInputs, createAuditor } from '@openledger/openlora'
+import { type AnswerInputs, createAuditor, hashText, type Passage } from '@openledger/openlora'
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { modelsAbi } from '@openledger/protocol/abi/models'
@@ -9,10 +9,11 @@ import type { Line } from './verifying.ts'
 
 /** Keeps what only the payer has: with it, anyone whom the payer shows it can recompute the answer's attribution. */
 export async function keep(path: string, promptText: string, extension: Http.AnswerExtension): Promise<void> {
-  const { receipt, answer, promptTokenIds, answerTokenIds } = extension
+  const { receipt, answer, promptTokenIds, answerTokenIds, passages } = extension
   const kept = {
     sequence: receipt.sequence,
-    promptText,
+    promptText: extension.promptText ?? promptText,
+    passages,
     promptIds: promptTokenIds,
     text: answer,
     answerIds: answerTokenIds,
@@ -71,10 +72,12 @@ export async function auditReceipt(
     ...(answer === undefined ? {} : { answer }),
     excludedContributions: own,
   })
+  const unowned = await unownedPassage(client, answer?.passages ?? [])
   const claim =
     answer === undefined
       ? 'every influence line follows from the committed index (spans and the model’s own computation need --answer)'
       : 'the answer computed again here pays whom the receipt pays'
+  if (unowned !== undefined) return { claim, holds: false, difference: unowned }
   return verdict.status === 'same'
     ? { claim, holds: true, difference: '' }
     : {
@@ -82,6 +85,20 @@ export async function auditReceipt(
         holds: false,
         difference: `${verdict.line}: expected ${JSON.stringify(verdict.expected)}, the receipt says ${JSON.stringify(verdict.claimed)}`,
       }
+}
+
+/** Names the first passage that is not a record of the contribution that is paid for it. */
+async function unownedPassage(
+  client: Connection['client'],
+  passages: readonly Passage[],
+): Promise<string | undefined> {
+  for (const { recordId, contributionId, clusterId, text } of passages) {
+    if (hashText(text) !== recordId) return `a passage hashes to ${hashText(text)}, not ${recordId}`
+    const { records } = await client.contribution(contributionId)
+    const first = records.find(({ id }) => id === clusterId)
+    if (first?.verdict !== 'accepted') return `contribution ${contributionId} has no record ${clusterId}`
+  }
+  return undefined
 }
 
 /** Contributions that the payer registered or is paid for: they earn nothing from its own questions. */
@@ -94,7 +111,7 @@ async function contributionsOf(client: Connection['client'], payer: string): Pro
 
 async function readAnswer(path: string, sequence: number): Promise<AnswerInputs> {
   const kept = JSON.parse(await readFile(path, 'utf8')) as Partial<AnswerInputs> & { sequence?: number }
-  const { promptText, promptIds, text, answerIds } = kept
+  const { promptText, promptIds, text, answerIds, passages = [] } = kept
   if (
     kept.sequence !== sequence ||
     promptText === undefined ||
@@ -104,7 +121,7 @@ async function readAnswer(path: string, sequence: number): Promise<AnswerInputs>
   ) {
     throw new AnswerFileError(path, sequence)
   }
-  return { promptText, promptIds, text, answerIds }
+  return { promptText, promptIds, text, answerIds, passages }
 }
 
 export class AnswerFileError extends BaseError {

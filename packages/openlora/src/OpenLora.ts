@@ -12,6 +12,7 @@ import type {
   AttributionWorkerData,
 } from './attribution/AttributionWorker.ts'
 import type { AttributedAnswer, AttributionRequest } from './attribution/Attributor.ts'
+import { type Passage, PassagesError, placeOf, withPassages } from './attribution/Passages.ts'
 import type { EngineLimits } from './engine/Engine.ts'
 import type { EngineMetrics } from './engine/EngineMetrics.ts'
 import type {
@@ -47,6 +48,8 @@ export type GenerateRequest = {
   readonly caller: string
   /** Text to continue, a conversation, or tokens. */
   readonly prompt: string | readonly Message[] | readonly number[]
+  /** Records that stand in front of the prompt, or of its last message from a person; what they do is attributed to them. */
+  readonly passages?: readonly Passage[]
   /** Default: what the context leaves, at most 256. */
   readonly outputTokensMax?: number
   /** Texts that end the answer and are not part of it. */
@@ -262,18 +265,19 @@ export async function createOpenLora(
     }
   }
 
-  function readPrompt({ prompt, tools }: GenerateRequest): {
+  function readPrompt({ prompt: given, tools, passages = [] }: GenerateRequest): {
     promptText: string
     promptIds: readonly number[]
   } {
-    if (typeof prompt !== 'string' && prompt.every((one) => typeof one === 'number')) {
-      const promptIds = prompt as readonly number[]
+    if (typeof given !== 'string' && given.every((one) => typeof one === 'number')) {
+      if (passages.length > 0) throw new PassagesError('a text or a conversation', 'tokens')
+      const promptIds = given as readonly number[]
       const bad = promptIds.find((id) => !Number.isInteger(id) || id < 0 || id >= ready.vocabularySize)
       if (bad !== undefined) throw new PromptError(`token ids below ${ready.vocabularySize}`, `${bad}`)
       return { promptText: tokenizer.decode(promptIds), promptIds }
     }
-    const promptText =
-      typeof prompt === 'string' ? prompt : tokenizer.chat(prompt as readonly Message[], tools)
+    const prompt = withPassages(given as string | readonly Message[], passages)
+    const promptText = typeof prompt === 'string' ? prompt : tokenizer.chat(prompt, tools)
     const charactersMax = ready.context * CHARACTERS_PER_TOKEN_MAX
     if (promptText.length > charactersMax) {
       throw new PromptError(`at most ${charactersMax} characters`, `${promptText.length}`)
@@ -316,7 +320,8 @@ export async function createOpenLora(
         const expected = `at most ${STOP_COUNT_MAX} texts of 1 to ${STOP_LENGTH_MAX} characters`
         throw new GenerationOptionError('stop', expected, JSON.stringify(stop).slice(0, 100))
       }
-      // before anyone pays: what cannot be held to is refused here
+      // before anyone pays: what cannot be attributed or held to is refused here
+      if (request.passages?.length) placeOf({ promptText, passages: request.passages })
       if (request.form !== undefined) grammarOf(request.form)
       return {
         request,

@@ -9,6 +9,7 @@ export {
   ENGINE_VERSION,
 } from './attribution/Attributor.ts'
 export { EvidenceError } from './attribution/Evidence.ts'
+export { type Passage, PassagesError } from './attribution/Passages.ts'
 export { AuditedAdapterError, AuditedBaseError, type Auditor, createAuditor } from './commitment/Auditor.ts'
 export { commitmentOf, type FingerprintEntry, fingerprintOf } from './commitment/Commitment.ts'
 export {

@@ -6,7 +6,7 @@ import { addressSchema, hashSchema, weiSchema } from './Scalars.ts'
  * its canonical JSON hashes to the same value wherever it is recomputed.
  */
 
-/** One reason for a share: a record that influenced the answer, or a span that the answer repeats. */
+/** One reason for a share: a record that influenced the answer, a span that the answer repeats, or a passage of its prompt. */
 export const reasonSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('influence'),
@@ -23,6 +23,14 @@ export const reasonSchema = z.discriminatedUnion('kind', [
     end: z.number().int(),
     /** How often the span occurs in the model's training records. */
     occurrences: z.number().int(),
+    sharePpm: z.number().int(),
+  }),
+  z.object({
+    kind: z.literal('context'),
+    /** The first of the passage's cluster of duplicates. */
+    recordId: hashSchema,
+    /** What the passage does to the answer's log-likelihood, in thousandths of a nat: its Shapley value. */
+    milliNats: z.number().int(),
     sharePpm: z.number().int(),
   }),
 ])
@@ -48,6 +56,15 @@ export const attributionSchema = z.object({
   }),
   /** Log-likelihood of the answer under the adapter minus under the base, in thousandths of a nat. */
   liftMilliNats: z.number().int(),
+  /** Where the prompt was given with passages. */
+  context: z
+    .object({
+      /** In the order of the prompt. */
+      passages: z.array(hashSchema),
+      /** Log-likelihood of the answer with all of them minus with none, under the adapter; `liftMilliNats` is with none. */
+      liftMilliNats: z.number().int(),
+    })
+    .optional(),
   shares: z.array(shareSchema),
   commons: z.object({
     sharePpm: z.number().int(),

@@ -14,6 +14,7 @@ export type AttributionDraft = {
   readonly evidenceCid?: string | undefined
   readonly policy: Attribution.Attribution['policy']
   readonly liftMilliNats: number
+  readonly context?: NonNullable<Attribution.Attribution['context']> | undefined
   readonly shares: readonly {
     readonly contributionId: Hex
     readonly sharePpm: number
@@ -271,6 +272,7 @@ export function payOut(
       ...(draft.evidenceCid === undefined ? {} : { evidenceCid: draft.evidenceCid }),
       policy: draft.policy,
       liftMilliNats: draft.liftMilliNats,
+      ...(draft.context === undefined ? {} : { context: draft.context }),
       shares: shares.map((share, i) => ({
         contributionId: share.contributionId,
         beneficiary: beneficiaries[i]!,

@@ -13,7 +13,12 @@ type TrainOptions = {
   readonly publish: boolean
   readonly priority: string
 }
-type AskOptions = { readonly tokens: string; readonly key?: string; readonly save?: string }
+type AskOptions = {
+  readonly tokens: string
+  readonly key?: string
+  readonly save?: string
+  readonly passage?: readonly string[]
+}
 const BASE_FOLDER = join(import.meta.dirname, '../../../../assets/base')
 
 /** Models: training, what is published, asking. */
@@ -126,14 +131,21 @@ export function addModelCommands(program: Command, session: Session): void {
     .argument('<prompt>')
     .option('--tokens <count>', 'tokens at most', '96')
     .option('--key <secret>', 'API key', session.apiKey)
+    .option('--passage <record...>', 'ids of records to answer from; each is paid for what it does')
     .option('--save <file>', 'keeps question and answer for verify')
     .action(async (model: string, prompt: string, options: AskOptions) => {
-      const { tokens, key, save } = options
+      const { tokens, key, save, passage: passages = [] } = options
       const connection = await session.connect()
       const { ask, openAccess } = await import('../asking.ts')
       const secret =
         key ?? (await openAccess(connection, (await session.acting('caller')).account, Open.parse('5')))
-      const extension = await ask(connection, { model, prompt, maxTokens: Number(tokens), secret })
+      const extension = await ask(connection, {
+        model,
+        prompt,
+        maxTokens: Number(tokens),
+        passages,
+        secret,
+      })
       const { answer, receipt } = extension
       if (save !== undefined) await (await import('../auditing.ts')).keep(save, prompt, extension)
       console.log(`${dim(prompt)}${answer}\n`)

@@ -20,7 +20,7 @@ const served = (models: readonly Http.Model[]): readonly Http.Model[] =>
 
 /** Ask a model, watch the answer come, and see on its words and beside it whose data shaped it. */
 export function ChatPage() {
-  const search = useSearch({ strict: false }) as { model?: string }
+  const search = useSearch({ strict: false }) as { model?: string; passages?: string }
   const models = useQuery({ ...queries.models, select: served })
   const payees = usePayees()
   const { held } = useApiKey()
@@ -30,6 +30,7 @@ export function ChatPage() {
     model: search.model ?? '',
     prompt: EXAMPLES[0]!.prompt,
     tokens: 96,
+    passages: search.passages?.split(',') ?? [],
   })
   const question = { ...asked, model: asked.model || models.data?.[0]?.name || '' }
   const choosing = { payees, selected, onSelect }
@@ -96,4 +97,9 @@ function obstacle(hasKey: boolean, { prompt, tokens }: Question): string | undef
   return undefined
 }
 
-const request = ({ model, prompt, tokens }: Question) => ({ model, prompt, max_tokens: tokens })
+const request = ({ model, prompt, tokens, passages }: Question) => ({
+  model,
+  prompt,
+  passages,
+  max_tokens: tokens,
+})

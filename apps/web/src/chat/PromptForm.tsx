@@ -2,10 +2,17 @@ import { Button, Group, NumberInput, Select, Stack, Text, Textarea } from '@mant
 import type { Http } from '@openledger/protocol'
 import type { ReactNode } from 'react'
 import { Amount } from '../components/Amount.tsx'
+import { count } from '../components/words.ts'
 import { mostWei } from './price.ts'
 
 /** What a person asks for. */
-export type Question = { readonly model: string; readonly prompt: string; readonly tokens: number }
+export type Question = {
+  readonly model: string
+  readonly prompt: string
+  readonly tokens: number
+  /** Ids of records that stand before the prompt. */
+  readonly passages: readonly string[]
+}
 
 /** Beginnings as a person would write them, each of another kind of contract. */
 export const EXAMPLES: readonly { readonly name: string; readonly prompt: string }[] = [
@@ -107,6 +114,17 @@ export function PromptForm({ models, question, onChange, obstacle, isBusy, onAsk
           </Button>
         ))}
       </Group>
+      {question.passages.length > 0 && (
+        <Group gap="xs">
+          <Text size="xs">
+            {count(question.passages.length, 'record')} will stand before the prompt, and be paid for what it
+            does to the answer; its words are charged like the prompt’s.
+          </Text>
+          <Button size="compact-xs" variant="default" onClick={() => onChange({ ...question, passages: [] })}>
+            Leave out
+          </Button>
+        </Group>
+      )}
       {children}
       <Group wrap="nowrap" align="center">
         <Button onClick={onAsk} loading={isBusy} disabled={obstacle !== undefined} style={{ flexShrink: 0 }}>

@@ -8,6 +8,8 @@ export type CompletionRequest = {
   readonly model: string
   readonly prompt: string
   readonly max_tokens: number
+  /** Ids of records to answer from. */
+  readonly passages?: readonly string[]
   readonly secret: string
   readonly signal: AbortSignal
 }

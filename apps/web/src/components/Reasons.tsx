@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { byRecord, glimpse, type RecordReasons } from './byRecord.ts'
-import { byKind, count, percent, strength } from './words.ts'
+import { byKind, count, likelier, percent, strength } from './words.ts'
 
 /** How many records are named, and how many of them shown, before the rest is only counted. */
 const NAMED_MAX = 6
@@ -19,7 +19,8 @@ export function Reasons({ share, answer }: { share: Attribution.Share; answer: s
   return (
     <Stack gap="xs" pl={26} pr={6} pb="sm" pt={4}>
       <Text size="xs">
-        {percent(ways.influence)} by influence, {percent(ways.span)} by exact words.{' '}
+        {percent(ways.influence)} by influence, {percent(ways.span)} by exact words
+        {ways.context > 0 && <>, {percent(ways.context)} by standing in the prompt</>}.{' '}
         <Anchor component={Link} to={`/contributions/${share.contributionId}`} size="xs">
           Open the whole contribution
         </Anchor>
@@ -53,7 +54,7 @@ type Props = {
 }
 
 function RecordReason({ contributionId, reasons, record, most, isShown }: Props) {
-  const { recordId, sharePpm, milliZ, passages, characters } = reasons
+  const { recordId, sharePpm, milliZ, milliNats, passages, characters } = reasons
   return (
     <Box>
       <Group gap="xs" style={{ rowGap: 0 }}>
@@ -72,6 +73,11 @@ function RecordReason({ contributionId, reasons, record, most, isShown }: Props)
         {milliZ !== undefined && (
           <Text size="xs" c="dimmed">
             moved the answer {strength(milliZ)} ({(milliZ / 1000).toFixed(1)} σ)
+          </Text>
+        )}
+        {milliNats !== undefined && (
+          <Text size="xs" c="dimmed">
+            stood in the prompt and made the answer {likelier(milliNats)}
           </Text>
         )}
       </Group>

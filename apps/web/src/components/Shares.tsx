@@ -37,7 +37,9 @@ export function Shares({ attribution, payees, answer, selected, onSelect }: Prop
       </Progress.Root>
       <Text size="xs" c="dimmed">
         {percent(paid.influence)} by influence (what moved the answer), {percent(paid.span)} by exact words
-        (what it repeats), {percent(attribution.commons.sharePpm)} to the commons.
+        (what it repeats)
+        {paid.context > 0 && <>, {percent(paid.context)} by records that stood in the prompt</>},{' '}
+        {percent(attribution.commons.sharePpm)} to the commons.
       </Text>
       <Stack gap={2} component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
         {shares.map((share) => (
@@ -80,6 +82,7 @@ function ShareRow({ share, payees, answer, colour, isSelected, onToggle }: RowPr
   const passages = new Set(
     share.reasons.flatMap((each) => (each.kind === 'span' ? [`${each.start}-${each.end}`] : [])),
   )
+  const given = share.reasons.filter(({ kind }) => kind === 'context').length
   return (
     <li>
       <UnstyledButton
@@ -108,6 +111,7 @@ function ShareRow({ share, payees, answer, colour, isSelected, onToggle }: RowPr
                 {[
                   records.size > 0 && `${count(records.size, 'record')} moved it`,
                   passages.size > 0 && `${count(passages.size, 'passage')} word for word`,
+                  given > 0 && `${count(given, 'record')} in the prompt`,
                 ]
                   .filter(Boolean)
                   .join(' · ')}

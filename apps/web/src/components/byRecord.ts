@@ -6,6 +6,8 @@ export type RecordReasons = {
   readonly sharePpm: number
   /** Its strongest influence; undefined when it had none. */
   readonly milliZ: number | undefined
+  /** What it did as a passage of the prompt, in thousandths of a nat; undefined where it was none. */
+  readonly milliNats: number | undefined
   /** The words that it shares with the answer, each once; empty when the answer is not known. */
   readonly passages: readonly string[]
   /** How many characters those are in the answer. */
@@ -20,12 +22,14 @@ export function byRecord(
   return [...Map.groupBy(reasons, ({ recordId }) => recordId as string)]
     .map(([recordId, list]) => {
       const influences = list.flatMap((reason) => (reason.kind === 'influence' ? [reason.milliZ] : []))
+      const context = list.find((reason) => reason.kind === 'context')
       const spans = list.filter((reason) => reason.kind === 'span')
       const words = spans.map(({ start, end }) => answer?.slice(start, end).replace(/\s+/g, ' ').trim() ?? '')
       return {
         recordId,
         sharePpm: list.reduce((sum, { sharePpm }) => sum + sharePpm, 0),
         milliZ: influences.length === 0 ? undefined : Math.max(...influences),
+        milliNats: context?.milliNats,
         passages: [...new Set(words)].filter((passage) => passage !== ''),
         characters: spans.reduce((sum, { start, end }) => sum + end - start, 0),
       }

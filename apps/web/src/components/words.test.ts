@@ -41,6 +41,9 @@ describe('words', () => {
     expect(reasonText({ kind: 'span', recordId, start: 4, end: 5, occurrences: 2, sharePpm: 1 })).toBe(
       'Has 1 character of the answer word for word (found 2 times in the training data)',
     )
+    const context = { kind: 'context', recordId, milliNats: 1_500, sharePpm: 1 } as const
+    expect(reasonText(context)).toBe('Stood in the prompt and made the answer 4.5 times as likely')
+    expect(reasonText({ ...context, milliNats: 9_000 })).toContain('more than a thousand times')
   })
 
   test('the ways add up to the share', () => {
@@ -49,7 +52,8 @@ describe('words', () => {
         { kind: 'influence', recordId, milliZ: 3_000, sharePpm: 10 },
         { kind: 'influence', recordId, milliZ: 3_000, sharePpm: 20 },
         { kind: 'span', recordId, start: 0, end: 1, occurrences: 1, sharePpm: 5 },
+        { kind: 'context', recordId, milliNats: 1, sharePpm: 2 },
       ]),
-    ).toEqual({ influence: 30, span: 5 })
+    ).toEqual({ influence: 30, span: 5, context: 2 })
   })
 })

@@ -26,14 +26,29 @@ export function strength(milliZ: number): string {
 }
 
 /** Says one reason for a share in words. */
-export const reasonText = (reason: Attribution.Reason): string =>
-  reason.kind === 'influence'
-    ? `Moved the answer ${strength(reason.milliZ)} (${(reason.milliZ / 1000).toFixed(1)} σ)`
-    : `Has ${count(reason.end - reason.start, 'character')} of the answer word for word (found ${count(reason.occurrences, 'time')} in the training data)`
+export function reasonText(reason: Attribution.Reason): string {
+  switch (reason.kind) {
+    case 'influence':
+      return `Moved the answer ${strength(reason.milliZ)} (${(reason.milliZ / 1000).toFixed(1)} σ)`
+    case 'span':
+      return `Has ${count(reason.end - reason.start, 'character')} of the answer word for word (found ${count(reason.occurrences, 'time')} in the training data)`
+    case 'context':
+      return `Stood in the prompt and made the answer ${likelier(reason.milliNats)}`
+    default:
+      return reason satisfies never
+  }
+}
+
+/** How much likelier an answer became, as a number of times that people can read. */
+export function likelier(milliNats: number): string {
+  const times = Math.exp(milliNats / 1_000)
+  if (times < 1_000) return `${times.toPrecision(times < 10 ? 2 : 3)} times as likely`
+  return 'more than a thousand times as likely'
+}
 
 /** How much of a share came by each way, in parts per million. */
 export function byKind(reasons: readonly Attribution.Reason[]): Record<Attribution.Reason['kind'], number> {
-  const sum = { influence: 0, span: 0 }
+  const sum = { influence: 0, span: 0, context: 0 }
   for (const { kind, sharePpm } of reasons) sum[kind] += sharePpm
   return sum
 }

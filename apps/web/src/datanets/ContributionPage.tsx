@@ -94,6 +94,14 @@ function Records({ list }: { list: readonly Http.RecordDetail[] }) {
                 <Badge color={VERDICT_COLOUR[record.verdict]}>{record.verdict}</Badge>
               </Group>
               <Text size="sm" c="dimmed" component="div">
+                {record.verdict === 'accepted' && (
+                  <>
+                    <Anchor component={Link} to={`/chat?passages=${record.id}`} size="sm">
+                      Ask with it
+                    </Anchor>{' '}
+                    ·{' '}
+                  </>
+                )}
                 earned <Amount wei={record.earnedWei} /> · <Address value={record.id} />
               </Text>
             </Group>

@@ -1,8 +1,17 @@
-import type { GenerateRequest, GenerationResult, OpenLora, Prepared, TokenDelta } from '@openledger/openlora'
+import type {
+  GenerateRequest,
+  GenerationResult,
+  OpenLora,
+  Passage,
+  Prepared,
+  TokenDelta,
+} from '@openledger/openlora'
 import { BaseError, Bytes, type Clock, type Hex } from '@openledger/primitives'
 import { FeeSplit, type Http } from '@openledger/protocol'
 import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
 import { type Blobs, type Database, eq, or, schema } from '@openledger/store'
+
+import { findPassages } from './Passages.ts'
 
 const { contributions } = schema
 
@@ -37,9 +46,15 @@ export type Quote = {
 
 export type Payer = { readonly account: Hex; readonly apiKeyId?: string }
 
+/** An answer as its payer gets it. */
+export type Delivered = GenerationResult & {
+  /** Where the prompt was given with some. */
+  readonly passages?: readonly Passage[]
+}
+
 export type AnswerEvent =
   | { readonly kind: 'delta'; readonly delta: TokenDelta }
-  | { readonly kind: 'done'; readonly result: GenerationResult; readonly receipt: Http.SignedReceipt }
+  | { readonly kind: 'done'; readonly result: Delivered; readonly receipt: Http.SignedReceipt }
 
 export type AnswerOptions = {
   readonly signal: AbortSignal
@@ -48,8 +63,11 @@ export type AnswerOptions = {
 }
 
 export type Answering = {
-  /** @throws {PublishedModelNotFoundError} {ModelRetiredError} and what `prepare` refuses. */
-  readonly quote: (request: GenerateRequest) => Promise<Quote>
+  /**
+   * @param passages - Ids of the records that the prompt is given with.
+   * @throws {PublishedModelNotFoundError} {ModelRetiredError} {PassageNotFoundError} and what `prepare` refuses.
+   */
+  readonly quote: (request: GenerateRequest, passages?: readonly Hex[]) => Promise<Quote>
   /**
    * Makes an answer and charges for it: hold, generate, attribute, receipt.
    *
@@ -121,11 +139,11 @@ export function createAnswering(deps: {
   async function charge(
     quote: Pick<Quote, 'model' | 'terms' | 'inputTokens'>,
     hold: Hold,
-    result: Pick<GenerationResult, 'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens'>,
+    result: Pick<Delivered, 'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages'>,
   ) {
     const { model, terms } = quote
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
-    const { promptIds, answerIds, text } = result
+    const { promptIds, answerIds, text, promptText, passages } = result
     const { attribution, evidence, inferenceCommitment } = await serving.attribute({
       model: {
         adapter: { cid: adapterCid, hash: adapterHash },
@@ -137,6 +155,7 @@ export function createAnswering(deps: {
       answerIds,
       text,
       excludedContributions: await ownContributions(hold.account),
+      ...(passages === undefined ? {} : { context: { promptText, passages } }),
     })
     // before the receipt that names it
     await blobs.put(evidence)
@@ -163,9 +182,10 @@ export function createAnswering(deps: {
   }
 
   return {
-    async quote(request) {
+    async quote(request, recordIds = []) {
       const { model, terms } = await termsOf(request.model)
-      const prepared = await serving.prepare(request)
+      const passages = await findPassages(database, recordIds)
+      const prepared = await serving.prepare(passages.length === 0 ? request : { ...request, passages })
       return priced({ prepared, model, terms, inputTokens: prepared.promptIds.length })
     },
     async quoteEmbeddings(name, inputs) {
@@ -213,7 +233,7 @@ export function createAnswering(deps: {
           seen.push(delta)
           if (before !== undefined) yield { kind: 'delta', delta: before }
         }
-        const result = await generation.result
+        const result: Delivered = { ...(await generation.result), ...passagesOf(quote.prepared) }
         const isDelivered = result.finishReason !== 'cancelled' || (isStreamed && result.outputTokens > 0)
         if (!isDelivered) return
         await remembered
@@ -275,12 +295,17 @@ export function choicesOf(quote: Quote, count: number): Quote[] {
   )
 }
 
+/** The passages that a prompt was given with, as a field where there are any. */
+const passagesOf = ({ request: { passages } }: Prepared): Pick<Delivered, 'passages'> =>
+  passages === undefined ? {} : { passages }
+
 /** Puts together what a caller had received when an answer broke off; nothing when that was nothing. */
-function partOf({ prepared }: Quote, deltas: readonly TokenDelta[]): GenerationResult | undefined {
+function partOf({ prepared }: Quote, deltas: readonly TokenDelta[]): Delivered | undefined {
   const answerIds = deltas.flatMap(({ tokenId }) => (tokenId === null ? [] : [tokenId]))
   if (answerIds.length === 0) return undefined
   const { promptIds, promptText } = prepared
   return {
+    ...passagesOf(prepared),
     text: deltas.map((delta) => delta.text).join(''),
     answerIds,
     promptIds,

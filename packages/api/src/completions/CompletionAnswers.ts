@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { createToolCallReader, type GenerationResult, type TokenDelta } from '@openledger/openlora'
+import { createToolCallReader, type TokenDelta } from '@openledger/openlora'
 import type { Http } from '@openledger/protocol'
+import type { Delivered } from './Answering.ts'
 
 /**
  * How answers of OpenAI's interface are written, whole and in pieces.
@@ -50,23 +51,24 @@ export function usageOf(receipts: readonly Http.SignedReceipt[]): Json {
 }
 
 /** What a payer keeps to have the answer recomputed elsewhere, beside the receipt. */
-const extensionOf = (result: GenerationResult, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
+const extensionOf = (result: Delivered, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
   receipt,
   answer: result.text,
   promptTokenIds: [...result.promptIds],
   answerTokenIds: [...result.answerIds],
+  ...(result.passages === undefined ? {} : { promptText: result.promptText, passages: [...result.passages] }),
 })
 
 const callId = (): string => `call_${randomBytes(12).toString('hex')}`
 
-function reasonOf({ tools }: Format, { finishReason }: GenerationResult, hasCalls: boolean): string {
+function reasonOf({ tools }: Format, { finishReason }: Delivered, hasCalls: boolean): string {
   if (finishReason === 'length') return 'length'
   return hasCalls && tools === 'some' ? 'tool_calls' : 'stop'
 }
 
 /** One answer that is finished and paid for. */
 export type Finished = {
-  readonly result: GenerationResult
+  readonly result: Delivered
   readonly deltas: readonly TokenDelta[]
   readonly receipt: Http.SignedReceipt
 }
@@ -125,7 +127,7 @@ export type ChoiceWriter = {
   /** Gives the chunks of one token; none while nothing is certain. */
   readonly delta: (delta: TokenDelta) => Json[]
   /** Gives the chunks that end the answer; the last carries its receipt. */
-  readonly end: (result: GenerationResult, receipt: Http.SignedReceipt) => Json[]
+  readonly end: (result: Delivered, receipt: Http.SignedReceipt) => Json[]
 }
 
 export function createChoiceWriter(format: Format, index: number): ChoiceWriter {

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { AnswerForm, GenerateRequest, SamplingOptions } from '@openledger/openlora'
+import { hashSchema } from '@openledger/protocol/Scalars'
 import { z } from 'zod'
 
 /**
@@ -40,6 +41,8 @@ const refused = {
 /** Answers to one prompt. */
 const CHOICES_MAX = 16
 const TOOLS_MAX = 128
+/** Each beyond the sixth costs two more readings of the answer when it is attributed. */
+const PASSAGES_MAX = 32
 /** Where `service_tier: "flex"` stands: behind all that is asked without. */
 const FLEX_PRIORITY = 10
 
@@ -68,6 +71,8 @@ const common = {
   /** Ours: the answer ends with what it is then. */
   within_ms: z.number().int().min(1).max(600_000).nullish(),
   repetition_penalty: z.number().gt(0).max(2).nullish(),
+  /** Ours: ids of records that stand in front of the prompt, in this order; each is paid for what it does to the answer. */
+  passages: z.array(hashSchema).max(PASSAGES_MAX).nullish(),
 }
 
 const contentSchema = z.union([

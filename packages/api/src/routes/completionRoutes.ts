@@ -39,7 +39,7 @@ export function addCompletionRoutes(
     request: Completions.ChatRequest | Completions.CompletionRequest,
     read: (caller: string) => ReturnType<typeof Completions.fromChat>,
   ): Promise<Response> {
-    const quotes = choicesOf(await answering.quote(read('unknown')), request.n ?? 1)
+    const quotes = choicesOf(await answering.quote(read('unknown'), request.passages ?? []), request.n ?? 1)
     const { payer, headers } = await paywall.admit({
       url: context.req.url,
       description: `${kind === 'chat' ? 'Chat' : 'Text'} completion by ${request.model}`,

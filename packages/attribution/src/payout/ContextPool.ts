@@ -74,12 +74,7 @@ export function split({
   readonly registry: Registry
   readonly units: bigint
 }): ContextLine[] {
-  if (milliNats.length !== coalitions.length || !milliNats.every(Number.isSafeInteger)) {
-    throw new ContextError(
-      `${coalitions.length} whole numbers, one for each coalition`,
-      `${milliNats.length} numbers`,
-    )
-  }
+  assertMeasured({ players, coalitions }, milliNats)
   const { values, scale } =
     players.length <= EXACT_PLAYERS_MAX ? shapley(players.length, milliNats) : ends(players.length, milliNats)
   const positive = values.map((value) => (value > 0n ? value : 0n))
@@ -97,6 +92,15 @@ export function split({
       units: Number(parts[player]),
     }
   })
+}
+
+/** @throws {ContextError} when the numbers are not one for each coalition of the plan. */
+export function assertMeasured({ coalitions }: ContextPlan, milliNats: readonly number[]): void {
+  if (milliNats.length === coalitions.length && milliNats.every(Number.isSafeInteger)) return
+  throw new ContextError(
+    `${coalitions.length} whole numbers, one for each coalition`,
+    `${milliNats.length} numbers`,
+  )
 }
 
 /** Shapley values times `players!`; coalitions are numbered by their bits. */

@@ -66,6 +66,40 @@ describe('shares through influence', () => {
     expect(attribute({ policy, records, lift }).commonsPpm).toBe(Share.SCALE)
   })
 
+  test('leave to passages of the prompt their part of all lift, so that the pools add up', () => {
+    const news = [record(200, 90), record(201, 91), record(202, 92)]
+    const given = (milliNats: readonly number[], more: Partial<AttributionInputs> = {}) =>
+      attribute({
+        ...inputs,
+        records: [...records, ...news],
+        context: { recordIds: ['r200', 'r201'], milliNats },
+        ...more,
+      }).statement
+    // the adapter lifts by 1,750 without passages, they by 5,250 under it, the first twice as much as the second
+    const { context, influence, entries, commons } = given([-9_000, -5_500, -7_250, -3_750])
+    expect(context).toEqual({ poolUnits: 0.75e12, paidUnits: 0.75e12, liftMilliNats: 5_250 })
+    expect(influence).toMatchObject({ poolUnits: 0.25e12, paidUnits: 0.25e12 })
+    expect(commons.units).toBe(0)
+    expect(entries.slice(0, 2).map(({ contributionId, units }) => [contributionId, units])).toEqual([
+      ['c90', 0.5e12],
+      ['c91', 0.25e12],
+    ])
+    // where one of them is no use, or the other way round, the other side has all
+    expect(given([-3_000, -3_000, -3_000, -4_000])).toMatchObject({
+      context: { poolUnits: 0, paidUnits: 0, liftMilliNats: -1_000 },
+      influence: { poolUnits: 1e12 },
+    })
+    expect(given([-3_000, -2_000, -3_000, -2_000], { lift: [-1, 0.5] })).toMatchObject({
+      context: { poolUnits: 1e12 },
+      influence: { poolUnits: 0, paidUnits: 0 },
+      entries: [{ contributionId: 'c90', units: 1e12 }],
+    })
+    expect(given([-9_000, -5_500, -7_250, -3_750], { excluded: ['0xc90'] }).commons.excludedUnits).toBe(
+      0.5e12,
+    )
+    expect(() => given([1, 2])).toThrow(/4 whole numbers/)
+  })
+
   test('pay a cluster of duplicates once, to whoever registered first', () => {
     const copies = Array.from({ length: 10 }, (_, i) => record(100 + i, 50 + i, { clusterId: 'r8' }))
     const copied = {

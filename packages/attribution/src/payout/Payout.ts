@@ -1,5 +1,6 @@
 import { BaseError, CanonicalJson, type Hex, Share } from '@openledger/primitives'
 import type { SpanTrace } from '../spans/SpanTrace.ts'
+import * as ContextPool from './ContextPool.ts'
 import * as InfluencePool from './InfluencePool.ts'
 import { createRegistry, type PayoutRecord, type Registry } from './PayoutRecord.ts'
 import * as SpanPool from './SpanPool.ts'
@@ -10,11 +11,18 @@ export type AttributionInputs = {
   readonly policy: PayoutPolicy
   /** All records of the model's training set. */
   readonly records: readonly PayoutRecord[]
-  /** `[tokens]` `log p_adapter - log p_base` of the answer's tokens, in nats. */
+  /** `[tokens]` `log p_adapter - log p_base` of the answer's tokens, in nats, both without the prompt's passages. */
   readonly lift: ArrayLike<number>
   /** Whole scores as `scoreInfluence` gives them, named as the index names its rows. */
   readonly influence?: { readonly recordIds: readonly string[]; readonly scores: ArrayLike<number> }
   readonly spans?: SpanTrace
+  /** Passages that the prompt was given with, all of them among the records, and what leaving them out does. */
+  readonly context?: {
+    /** Of each passage, in the order of the prompt. */
+    readonly recordIds: readonly string[]
+    /** Log-likelihood of the answer under each coalition of `ContextPool.plan` of their clusters, in whole thousandths of a nat. */
+    readonly milliNats: readonly number[]
+  }
   /** `[tokens]` log-probabilities of the answer's tokens under the adapter, in nats; weighs the tokens of spans. */
   readonly logProbabilities?: ArrayLike<number>
   /** Contributors and beneficiaries that earn nothing from this answer, such as whoever pays for it. */
@@ -38,6 +46,7 @@ export type Entry = {
   readonly units: number
   readonly influence: readonly InfluencePool.InfluenceLine[]
   readonly spans: readonly SpanPool.SpanLine[]
+  readonly context: readonly ContextPool.ContextLine[]
 }
 
 /** The whole attribution in whole numbers: its canonical form is what is hashed and recomputed. */
@@ -59,6 +68,14 @@ export type Statement = {
     readonly poolUnits: number
     readonly paidUnits: number
     readonly weightMilliNats: number
+  }
+  /** Absent where the prompt had no passages. */
+  readonly context?: {
+    /** Its part of the influence pool. */
+    readonly poolUnits: number
+    readonly paidUnits: number
+    /** What all passages together do to the answer's log-likelihood under the adapter. */
+    readonly liftMilliNats: number
   }
   /** Largest first. */
   readonly entries: readonly Entry[]
@@ -93,10 +110,12 @@ const AGREEMENT_SCALE = 1_000_000n
  *
  * Influence is paid out of its pool in the measure of the adapter's lift, `max(0, Σ lift) / Σ |lift|`, so an answer that
  * the base model would have given anyway pays no data of the adapter's; spans out of theirs in the measure of the
- * tokens that they cover. What is not paid goes to the commons. A contribution's share is the sum over its records,
+ * tokens that they cover. Passages of the prompt take from the influence pool the part of all lift that is theirs: the adapter's
+ * lift without them and theirs under the adapter add up to the answer's. What is not paid goes to the commons. A contribution's share is the sum over its records,
  * so nothing is gained by dividing records among names.
  *
- * @throws {AttributionInputError} @throws {InfluencePool.ScoreError} @throws {UnknownRecordError}
+ * @throws {AttributionInputError} @throws {InfluencePool.ScoreError} @throws {ContextPool.ContextError}
+ * @throws {UnknownRecordError}
  */
 export function attribute(inputs: AttributionInputs): Attribution {
   const { policy, lift } = inputs
@@ -106,8 +125,10 @@ export function attribute(inputs: AttributionInputs): Attribution {
   const milliNats = Array.from(lift, (nats) => Math.round(nats * 1e3))
   const netLiftMilliNats = milliNats.reduce((sum, value) => sum + value, 0)
   const grossLiftMilliNats = milliNats.reduce((sum, value) => sum + Math.abs(value), 0)
-  const influencePool = (UNITS * BigInt(policy.influenceBps)) / BPS
-  const spansPool = UNITS - influencePool
+  const movedPool = (UNITS * BigInt(policy.influenceBps)) / BPS
+  const spansPool = UNITS - movedPool
+  const context = inputs.context && splitContext(inputs.context, registry, { movedPool, netLiftMilliNats })
+  const influencePool = movedPool - BigInt(context?.statistics.poolUnits ?? 0)
   const influence = InfluencePool.split({
     recordIds: inputs.influence?.recordIds ?? [],
     scores: inputs.influence?.scores ?? [],
@@ -124,7 +145,12 @@ export function attribute(inputs: AttributionInputs): Attribution {
       : SpanPool.split({ trace: inputs.spans, weights, registry, units: spansPool })
   const isPaid = ({ recordId }: { readonly recordId: string }): boolean =>
     !isExcluded(registry.recordOf(recordId))
-  const paid = { influence: influence.lines.filter(isPaid), spans: spanLines.filter(isPaid) }
+  const contextLines = context?.lines ?? []
+  const paid = {
+    influence: influence.lines.filter(isPaid),
+    spans: spanLines.filter(isPaid),
+    context: contextLines.filter(isPaid),
+  }
   const { entries, commons } = divide(paid, registry)
   const statement: Statement = {
     type: 'openledger.attribution',
@@ -148,10 +174,15 @@ export function attribute(inputs: AttributionInputs): Attribution {
       paidUnits: sumUnits(paid.spans),
       weightMilliNats: weights.reduce((sum, weight) => sum + weight, 0),
     },
+    ...(context === undefined
+      ? {}
+      : { context: { ...context.statistics, paidUnits: sumUnits(paid.context) } }),
     entries,
     commons: {
       ...commons,
-      excludedUnits: sumUnits([...influence.lines, ...spanLines].filter((line) => !isPaid(line))),
+      excludedUnits: sumUnits(
+        [...influence.lines, ...spanLines, ...contextLines].filter((line) => !isPaid(line)),
+      ),
     },
   }
   return {
@@ -192,10 +223,25 @@ export function verify(
 const reliable = (units: bigint, { agreementPpm }: PayoutPolicy): bigint =>
   agreementPpm === undefined ? units : (units * BigInt(agreementPpm) ** 2n) / AGREEMENT_SCALE ** 2n
 
-type Lines = {
-  readonly influence: readonly InfluencePool.InfluenceLine[]
-  readonly spans: readonly SpanPool.SpanLine[]
+/** Gives passages their part of the pool of what moved the answer, and splits it among them. */
+function splitContext(
+  { recordIds, milliNats }: NonNullable<AttributionInputs['context']>,
+  registry: Registry,
+  { movedPool, netLiftMilliNats }: { readonly movedPool: bigint; readonly netLiftMilliNats: number },
+) {
+  const plan = ContextPool.plan(recordIds.map((recordId) => registry.recordOf(recordId).clusterId))
+  ContextPool.assertMeasured(plan, milliNats)
+  const liftMilliNats = milliNats.at(-1)! - milliNats[0]!
+  const own = BigInt(Math.max(0, liftMilliNats))
+  const all = own + BigInt(Math.max(0, netLiftMilliNats))
+  const units = all === 0n ? 0n : (movedPool * own) / all
+  return {
+    statistics: { poolUnits: Number(units), liftMilliNats },
+    lines: ContextPool.split({ plan, milliNats, recordIds, registry, units }),
+  }
 }
+
+type Lines = Pick<Entry, 'influence' | 'spans' | 'context'>
 
 /** Gathers lines by contribution and rounds to shares; the rest is the commons'. */
 function divide(
@@ -203,7 +249,7 @@ function divide(
   registry: Registry,
 ): { entries: Entry[]; commons: { sharePpm: number; units: number } } {
   const firstRecords = new Map<string, PayoutRecord>()
-  for (const { recordId } of [...lines.influence, ...lines.spans]) {
+  for (const { recordId } of [...lines.influence, ...lines.spans, ...lines.context]) {
     const record = registry.recordOf(recordId)
     const known = firstRecords.get(record.contributionId)
     if (known === undefined || registry.compare(record, known) < 0)
@@ -213,8 +259,12 @@ function divide(
     .map((record) => {
       const isOwn = ({ recordId }: { readonly recordId: string }): boolean =>
         registry.recordOf(recordId).contributionId === record.contributionId
-      const own = { influence: lines.influence.filter(isOwn), spans: lines.spans.filter(isOwn) }
-      return { record, own, units: sumUnits(own.influence) + sumUnits(own.spans) }
+      const own = {
+        influence: lines.influence.filter(isOwn),
+        spans: lines.spans.filter(isOwn),
+        context: lines.context.filter(isOwn),
+      }
+      return { record, own, units: sumUnits(own.influence) + sumUnits(own.spans) + sumUnits(own.context) }
     })
     .filter(({ units }) => units > 0)
     .sort((a, b) => b.units - a.units || registry.compare(a.record, b.record))

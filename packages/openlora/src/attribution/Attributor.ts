@@ -9,7 +9,7 @@ import {
   type Statement,
   traceSpans,
 } from '@openledger/attribution'
-import type { Checkpoint, Gradients, Tokenizer } from '@openledger/model'
+import type { Adapter, Checkpoint, Gradients, Tokenizer } from '@openledger/model'
 import type { Decoder } from '@openledger/model/decoder/Decoder'
 import { type Hex, Share } from '@openledger/primitives'
 import type { Attribution } from '@openledger/protocol'
@@ -19,10 +19,11 @@ import type { AdapterSource } from '../adapters/AdapterLease.ts'
 import { commitmentOf, type FingerprintEntry, fingerprintOf } from '../commitment/Commitment.ts'
 import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
 import * as Evidence from './Evidence.ts'
-import { type Replay, replay } from './Inference.ts'
+import { type Replay, read, replay } from './Inference.ts'
+import { type Context, coalitionPrompts } from './Passages.ts'
 
 /** Named in every attribution: whoever recomputes one needs these rules. */
-export const ENGINE_VERSION = 'openledger-attribution/3'
+export const ENGINE_VERSION = 'openledger-attribution/4'
 
 /** What attribution needs to know of a published model. */
 export type AttributionModel = {
@@ -42,6 +43,8 @@ export type AttributionRequest = {
   readonly text: string
   /** Contributions that earn nothing from this answer, such as those of whoever pays for it. */
   readonly excludedContributions: readonly Hex[]
+  /** Where the prompt was given with passages: `promptIds` are of its text. */
+  readonly context?: Context
 }
 
 /** Why an answer pays whom, before it is known how much; shares and commons sum to `Share.SCALE`. */
@@ -87,7 +90,8 @@ export type AttributorDependencies = {
 
 /**
  * Creates the attributor: one pass over the answer under the adapter, forwards and backwards, and one under the base, for the
- * lift and for the influence of the training records, one trace of the records that the answer repeats.
+ * lift and for the influence of the training records, one trace of the records that the answer repeats. Passages of the prompt
+ * cost one more pass for each set of them that is left out.
  */
 export function createAttributor({
   checkpoint,
@@ -97,6 +101,20 @@ export function createAttributor({
   adapters,
   indexes,
 }: AttributorDependencies): Attributor {
+  /** Reads the answer under every coalition of passages, and under the base with none. */
+  async function measureContext(context: Context, adapter: Adapter.Adapter, answerIds: readonly number[]) {
+    const prompts = coalitionPrompts(tokenizer, context)
+    const milliNats: number[] = []
+    let none: Float64Array | undefined
+    for (const promptIds of prompts) {
+      const logProbabilities = await read(decoder, adapter, promptIds, answerIds)
+      none ??= logProbabilities
+      milliNats.push(toMilli(logProbabilities.reduce((sum, nats) => sum + nats, 0)))
+    }
+    const baseLogProbabilities = await read(decoder, undefined, prompts[0]!, answerIds)
+    return { milliNats, bare: { logProbabilities: none!, baseLogProbabilities } }
+  }
+
   return {
     async attribute(request) {
       const { model, promptIds, answerIds } = request
@@ -109,14 +127,22 @@ export function createAttributor({
             answerIds.length === 0
               ? NOTHING
               : await replay({ decoder, gradients }, adapter, promptIds, answerIds)
+          const measured =
+            request.context === undefined || answerIds.length === 0
+              ? undefined
+              : await measureContext(request.context, adapter, answerIds)
+          const lifted = measured?.bare ?? seen
           const evidence: Evidence.Evidence = {
             queryCode:
               answerIds.length === 0 ? [] : [...InfluenceIndex.queryCode(index.influence, seen.gradient)],
-            liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
-              toMilli(nats - seen.baseLogProbabilities[i]!),
+            liftMilliNats: Array.from(lifted.logProbabilities, (nats, i) =>
+              toMilli(nats - lifted.baseLogProbabilities[i]!),
             ),
             logMilliNats: Array.from(seen.logProbabilities, toMilli),
             excludedContributions: request.excludedContributions,
+            ...(measured === undefined
+              ? {}
+              : { context: { passages: request.context!.passages, milliNats: measured.milliNats } }),
           }
           const fingerprint = fingerprintOf(seen.logits, decoder.vocabularySize)
           const { baseHash } = checkpoint
@@ -150,14 +176,28 @@ export function createAttributor({
 export function draw(
   index: AttributionIndex,
   evidence: Evidence.Evidence,
-  request: Omit<AttributionRequest, 'promptIds' | 'excludedContributions'>,
+  request: Omit<AttributionRequest, 'promptIds' | 'excludedContributions' | 'context'>,
   tokenizer: Pick<Tokenizer, 'offsets'>,
 ): AttributionDraft {
-  const { queryCode, liftMilliNats, logMilliNats, excludedContributions } = evidence
   const spans = traceSpans(index.spans, request.answerIds)
   const { statement } = divide({
-    policy: request.model.policy,
-    records: payoutRecordsOf(index),
+    ...inputsOf(index, evidence, request.model.policy),
+    spans,
+    logProbabilities: evidence.logMilliNats.map(toNats),
+  })
+  return toDraft(statement, spans, evidence, request, tokenizer)
+}
+
+/** What of an answer's shares follows from its evidence alone, without its tokens. */
+export function inputsOf(
+  index: AttributionIndex,
+  { queryCode, liftMilliNats, excludedContributions, context }: Evidence.Evidence,
+  policy: AttributionInputs['policy'],
+): AttributionInputs {
+  const records = payoutRecordsOf(index)
+  return {
+    policy,
+    records: context === undefined ? records : [...records, ...passageRecords(context, records.length)],
     lift: liftMilliNats.map(toNats),
     ...(queryCode.length === 0
       ? {}
@@ -167,12 +207,28 @@ export function draw(
             scores: InfluenceIndex.scan(index.influence, Int8Array.from(queryCode)),
           },
         }),
-    spans,
-    logProbabilities: logMilliNats.map(toNats),
+    ...(context === undefined
+      ? {}
+      : {
+          context: {
+            recordIds: context.passages.map(({ clusterId }) => clusterId),
+            milliNats: context.milliNats,
+          },
+        }),
     excluded: excludedContributions,
-  })
-  return toDraft(statement, spans, request, tokenizer, cidOf(Evidence.encode(evidence)))
+  }
 }
+
+/** Passages as records that are paid: the first of each one's cluster, after all that the model was trained on. */
+const passageRecords = ({ passages }: Evidence.ContextEvidence, arrival: number): PayoutRecord[] =>
+  passages.map(({ contributionId, clusterId }) => ({
+    recordId: clusterId,
+    contributionId,
+    clusterId,
+    arrival,
+    contributor: contributionId,
+    beneficiary: contributionId,
+  }))
 
 const NOTHING: Replay = {
   logProbabilities: new Float64Array(),
@@ -213,9 +269,9 @@ function toPayoutRecords({ records, spans, influence }: AttributionIndex): Payou
 function toDraft(
   statement: Statement,
   trace: SpanTrace,
+  evidence: Evidence.Evidence,
   { model, answerIds, text }: Pick<AttributionRequest, 'model' | 'answerIds' | 'text'>,
   tokenizer: Pick<Tokenizer, 'offsets'>,
-  evidenceCid: string,
 ): AttributionDraft {
   const offsets = tokenizer.offsets(answerIds)
   const charactersOf = (start: number, end: number) => ({
@@ -223,7 +279,7 @@ function toDraft(
     end: Math.min(offsets[end - 1]!.end, text.length),
   })
   const reasonsOf = (entry: Entry): Attribution.Reason[] => {
-    const lines = [...entry.influence, ...entry.spans]
+    const lines = [...entry.influence, ...entry.spans, ...entry.context]
     const parts = Share.split(
       BigInt(entry.sharePpm),
       lines.map(({ units }) => BigInt(units)),
@@ -241,14 +297,29 @@ function toDraft(
       occurrences: trace.spans[trace.spanOfToken[start]!]!.occurrenceCount,
       sharePpm: Number(parts[entry.influence.length + i]!),
     }))
+    const before = influence.length + spans.length
+    const context = entry.context.map(({ recordId, milliNats }, i) => ({
+      kind: 'context' as const,
+      recordId: recordId as Hex,
+      milliNats,
+      sharePpm: Number(parts[before + i]!),
+    }))
     // what rounds to nothing explains nothing
-    return [...influence, ...spans].filter(({ sharePpm }) => sharePpm > 0)
+    return [...influence, ...spans, ...context].filter(({ sharePpm }) => sharePpm > 0)
   }
   return {
     engineVersion: ENGINE_VERSION,
-    evidenceCid,
+    evidenceCid: cidOf(Evidence.encode(evidence)),
     policy: statement.policy,
     liftMilliNats: statement.influence.netLiftMilliNats,
+    ...(evidence.context === undefined
+      ? {}
+      : {
+          context: {
+            passages: evidence.context.passages.map(({ recordId }) => recordId),
+            liftMilliNats: statement.context!.liftMilliNats,
+          },
+        }),
     shares: statement.entries.map((entry) => ({
       contributionId: entry.contributionId as Hex,
       sharePpm: entry.sharePpm,
@@ -262,7 +333,7 @@ function toDraft(
   }
 }
 
-function commonsReason({ tokenCount, influence, spans, commons }: Statement): string {
+function commonsReason({ tokenCount, influence, spans, context, commons }: Statement): string {
   if (commons.sharePpm === 0) return ''
   if (tokenCount === 0) return 'The answer is empty.'
   const reasons = [
@@ -270,6 +341,10 @@ function commonsReason({ tokenCount, influence, spans, commons }: Statement): st
       ? 'The base model alone makes this answer as likely as the adapter does, so no training record is paid for influence.'
       : influence.paidUnits < influence.poolUnits &&
         'No training record stands out for a part of the influence, or the base model alone gives that part.',
+    context !== undefined &&
+      (context.liftMilliNats <= 0
+        ? 'The passages of the prompt make this answer no likelier, so they are paid nothing.'
+        : context.paidUnits < context.poolUnits && 'A part of what passages did, others of them undid.'),
     spans.paidUnits < spans.poolUnits && 'A part of the words repeats no record, or is common to many.',
     commons.excludedUnits > 0 && 'A part would have gone to contributions of whoever pays for the answer.',
   ]

@@ -9,12 +9,25 @@ import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitive
 export type Evidence = {
   /** `[dimension]` in [-127, 127]: the answer's gradient as the influence index codes it; empty for an empty answer. */
   readonly queryCode: readonly number[]
-  /** `[answer]` `log p_adapter - log p_base` of each token, in thousandths of a nat. */
+  /** `[answer]` `log p_adapter - log p_base` of each token, in thousandths of a nat, without the prompt's passages. */
   readonly liftMilliNats: readonly number[]
   /** `[answer]` `log p_adapter` of each token, in thousandths of a nat. */
   readonly logMilliNats: readonly number[]
   /** Contributions that earned nothing because whoever paid owns them. */
   readonly excludedContributions: readonly Hex[]
+  /** Where the prompt was given with passages. */
+  readonly context?: ContextEvidence
+}
+
+export type ContextEvidence = {
+  /** In the order of the prompt. */
+  readonly passages: readonly {
+    readonly recordId: Hex
+    readonly contributionId: Hex
+    readonly clusterId: Hex
+  }[]
+  /** `log p_adapter` of the answer under each coalition of `ContextPool.plan`, in thousandths of a nat. */
+  readonly milliNats: readonly number[]
 }
 
 /** How far a computation on another processor may be from the one that was signed. */
@@ -36,6 +49,18 @@ export const encode = (evidence: Evidence): Uint8Array =>
       liftMilliNats: [...evidence.liftMilliNats],
       logMilliNats: [...evidence.logMilliNats],
       excludedContributions: [...evidence.excludedContributions],
+      ...(evidence.context === undefined
+        ? {}
+        : {
+            context: {
+              passages: evidence.context.passages.map(({ recordId, contributionId, clusterId }) => ({
+                recordId,
+                contributionId,
+                clusterId,
+              })),
+              milliNats: [...evidence.context.milliNats],
+            },
+          }),
     }),
   )
 
@@ -62,11 +87,16 @@ export function decode(bytes: Uint8Array): Evidence {
   if (liftMilliNats.length !== logMilliNats.length) {
     throw new EvidenceError('its lists speak of different numbers of tokens')
   }
+  const { context } = parsed as { context?: { passages?: unknown; milliNats?: unknown } }
+  if (context !== undefined && (!Array.isArray(context.passages) || !isWhole(context.milliNats))) {
+    throw new EvidenceError('its passages are no list with whole numbers')
+  }
   return {
     queryCode: Array.from(new Int8Array(Bytes.fromHex(queryCode).slice().buffer)),
     liftMilliNats,
     logMilliNats,
     excludedContributions,
+    ...(context === undefined ? {} : { context: context as ContextEvidence }),
   }
 }
 
@@ -93,6 +123,8 @@ export function difference(
       }
     }
   }
+  const contextLine = contextDifference(claimed, recomputed)
+  if (contextLine !== undefined) return contextLine
   const cosinePpm = cosine(claimed.queryCode, recomputed.queryCode)
   if (cosinePpm < TOLERANCE.cosinePpm) {
     return {
@@ -102,6 +134,24 @@ export function difference(
     }
   }
   return undefined
+}
+
+/** Compares the passages' ids exactly, and each coalition's likelihood within the tolerance of its tokens. */
+function contextDifference(claimed: Evidence, recomputed: Evidence): ReturnType<typeof difference> {
+  const idsOf = ({ context }: Evidence): string => JSON.stringify(context?.passages ?? [])
+  if (idsOf(claimed) !== idsOf(recomputed)) {
+    return { line: 'context.passages', expected: idsOf(recomputed), claimed: idsOf(claimed) }
+  }
+  const expected = recomputed.context?.milliNats ?? []
+  const found = claimed.context?.milliNats ?? []
+  const tolerance = TOLERANCE.milliNats * Math.max(1, recomputed.logMilliNats.length)
+  const at = expected.findIndex((value, i) => !(Math.abs(value - found[i]!) <= tolerance))
+  if (at === -1 && found.length === expected.length) return undefined
+  return {
+    line: at === -1 ? 'context.milliNats' : `context.milliNats[${at}]`,
+    expected: at === -1 ? `${expected.length} coalitions` : `${expected[at]} ± ${tolerance}`,
+    claimed: at === -1 ? `${found.length}` : `${found[at]}`,
+  }
 }
 
 function cosine(a: readonly number[], b: readonly number[]): number {

@@ -29,26 +29,50 @@ export async function replay(
   answerIds: readonly number[],
 ): Promise<Replay> {
   const { vocabularySize } = decoder
-  const score = (logits: Float32Array): Float64Array =>
-    Float64Array.from(answerIds, (id, i) => {
-      const row = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
-      return row[id]! - logSumExp(row)
-    })
   const ids = Int32Array.from([...promptIds, ...answerIds])
   const lossMask = new Float32Array(ids.length).fill(1 / answerIds.length, promptIds.length)
   const { gradient, logits } = await gradients.withAdapter(adapter).read({ ids, lossMask })
   const first = promptIds.length - 1
   const adapted = logits.slice(first * vocabularySize, (first + answerIds.length) * vocabularySize)
+  return {
+    logProbabilities: likelihoods(adapted, answerIds, vocabularySize),
+    baseLogProbabilities: await read(decoder, undefined, promptIds, answerIds),
+    logits: adapted,
+    gradient,
+  }
+}
+
+/**
+ * Reads a prompt and its answer once, alone.
+ *
+ * @param adapter - Undefined for the base.
+ * @param answerIds - At least one.
+ * @param decoder - Of one row or more, all empty; empty again afterwards.
+ * @returns `[answer]` `log p` of each token, in nats.
+ */
+export async function read(
+  decoder: Decoder,
+  adapter: Adapter.Adapter | undefined,
+  promptIds: readonly number[],
+  answerIds: readonly number[],
+): Promise<Float64Array> {
   try {
-    decoder.setAdapter(0, undefined)
-    const [base] = await decoder.extend([{ row: 0, ids: [...ids.subarray(0, -1)], logitsFrom: first }])
-    return {
-      logProbabilities: score(adapted),
-      baseLogProbabilities: score(base!),
-      logits: adapted,
-      gradient,
-    }
+    decoder.setAdapter(0, adapter)
+    const ids = [...promptIds, ...answerIds.slice(0, -1)]
+    const [logits] = await decoder.extend([{ row: 0, ids, logitsFrom: promptIds.length - 1 }])
+    return likelihoods(logits!, answerIds, decoder.vocabularySize)
   } finally {
     decoder.free(0)
   }
+}
+
+function likelihoods(
+  logits: Float32Array,
+  answerIds: readonly number[],
+  vocabularySize: number,
+): Float64Array {
+  return Float64Array.from(answerIds, (id, i) => {
+    const row = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
+    return row[id]! - logSumExp(row)
+  })
 }

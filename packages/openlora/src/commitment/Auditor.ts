@@ -81,13 +81,14 @@ export function createAuditor(deps: {
         indexes: { acquire: async () => index, release: () => {} },
       })
       try {
-        const { promptIds, answerIds, text } = answer
+        const { promptIds, answerIds, text, promptText, passages } = answer
         const request = {
           model,
           promptIds,
           answerIds,
           text,
           excludedContributions: claimed.excludedContributions,
+          ...(passages === undefined || passages.length === 0 ? {} : { context: { promptText, passages } }),
         }
         const measured = await attributor.attribute(request)
         const drawn = draw(index, claimed, request, tokenizer)

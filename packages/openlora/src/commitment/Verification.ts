@@ -1,4 +1,4 @@
-import { attribute as divide, InfluenceIndex } from '@openledger/attribution'
+import { attribute as divide } from '@openledger/attribution'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Attribution } from '@openledger/protocol'
 import { cidOf } from '@openledger/store'
@@ -7,9 +7,10 @@ import {
   type AttributedAnswer,
   type AttributionDraft,
   type AttributionModel,
-  payoutRecordsOf,
+  inputsOf,
 } from '../attribution/Attributor.ts'
 import * as Evidence from '../attribution/Evidence.ts'
+import type { Passage } from '../attribution/Passages.ts'
 
 /** The part of a receipt that says what was computed. */
 export type ComputedReceipt = {
@@ -28,6 +29,8 @@ export type AnswerInputs = {
   readonly promptIds: readonly number[]
   readonly text: string
   readonly answerIds: readonly number[]
+  /** Where the prompt was given with some. */
+  readonly passages?: readonly Passage[]
 }
 
 /** What an auditor computed: shares drawn from the receipt's evidence, and the evidence measured again. */
@@ -106,8 +109,8 @@ export function verify(
 }
 
 /**
- * Checks what of a receipt can be checked without prompt and answer, which only its payer has: every influence line, from
- * the committed index and the evidence.
+ * Checks what of a receipt can be checked without prompt and answer, which only its payer has: every line of influence and of a
+ * passage, from the committed index and the evidence.
  */
 export function verifyInfluence(
   receipt: Pick<ComputedReceipt, 'attribution' | 'attributionHash'>,
@@ -117,30 +120,20 @@ export function verifyInfluence(
 ): Verdict {
   const { attribution } = receipt
   const evidence = Evidence.decode(evidenceBytes)
-  const { queryCode, liftMilliNats, excludedContributions } = evidence
-  const { statement } = divide({
-    policy: model.policy,
-    records: payoutRecordsOf(index),
-    lift: liftMilliNats.map((value) => value / 1e3),
-    ...(queryCode.length === 0
-      ? {}
-      : {
-          influence: {
-            recordIds: index.influence.recordIds,
-            scores: InfluenceIndex.scan(index.influence, Int8Array.from(queryCode)),
-          },
-        }),
-    excluded: excludedContributions,
-  })
+  const { statement } = divide(inputsOf(index, evidence, model.policy))
   const explained = new Set<string>(
-    statement.entries.flatMap(({ contributionId, influence }) =>
-      influence.map(({ recordId, microZ }) => `${contributionId} ${recordId} ${Math.round(microZ / 1e3)}`),
-    ),
+    statement.entries.flatMap(({ contributionId, influence, context }) => [
+      ...influence.map(({ recordId, microZ }) => `${contributionId} ${recordId} ${Math.round(microZ / 1e3)}`),
+      ...context.map(({ recordId, milliNats }) => `${contributionId} ${recordId} ${milliNats} in the prompt`),
+    ]),
   )
   const unexplained = attribution.shares.flatMap(({ contributionId, reasons }, i) =>
     reasons.flatMap((reason): Line[] => {
-      if (reason.kind !== 'influence') return []
-      const name = `${contributionId} ${reason.recordId} ${reason.milliZ}`
+      if (reason.kind === 'span') return []
+      const name =
+        reason.kind === 'influence'
+          ? `${contributionId} ${reason.recordId} ${reason.milliZ}`
+          : `${contributionId} ${reason.recordId} ${reason.milliNats} in the prompt`
       return explained.has(name) ? [] : [[`attribution.shares[${i}]`, null, { ...reason }]]
     }),
   )
@@ -148,13 +141,21 @@ export function verifyInfluence(
     engineVersion: attribution.engineVersion,
     policy: statement.policy,
     liftMilliNats: statement.influence.netLiftMilliNats,
+    ...(evidence.context === undefined
+      ? {}
+      : {
+          context: {
+            passages: evidence.context.passages.map(({ recordId }) => recordId),
+            liftMilliNats: statement.context!.liftMilliNats,
+          },
+        }),
   }
   return firstDifference([...commonLines(receipt, draft, evidenceBytes), ...unexplained])
 }
 
 const commonLines = (
   { attribution, attributionHash }: Pick<ComputedReceipt, 'attribution' | 'attributionHash'>,
-  expected: Pick<AttributionDraft, 'engineVersion' | 'policy' | 'liftMilliNats'>,
+  expected: Pick<AttributionDraft, 'engineVersion' | 'policy' | 'liftMilliNats' | 'context'>,
   evidence: Uint8Array,
 ): Line[] => [
   ['attributionHash', CanonicalJson.hash(attribution as never), attributionHash],
@@ -162,6 +163,7 @@ const commonLines = (
   ['attribution.evidenceCid', cidOf(evidence), attribution.evidenceCid ?? null],
   ['attribution.policy', expected.policy, attribution.policy],
   ['attribution.liftMilliNats', expected.liftMilliNats, attribution.liftMilliNats],
+  ['attribution.context', expected.context ?? null, attribution.context ?? null],
 ]
 
 function firstDifference(lines: readonly Line[]): Verdict {

@@ -139,6 +139,17 @@ export const claimedSchema = z.object({
 })
 export type Claimed = z.infer<typeof claimedSchema>
 
+/** A record that a prompt was given with. */
+export const passageSchema = z.object({
+  recordId: hashSchema,
+  /** Of its cluster of duplicates, the contribution that was first: who is paid for it. */
+  contributionId: hashSchema,
+  /** Id of the first record of its cluster. */
+  clusterId: hashSchema,
+  text: z.string(),
+})
+export type Passage = z.infer<typeof passageSchema>
+
 /** What `/v1` answers carry beyond OpenAI's fields, under the key `openledger`. */
 export const answerExtensionSchema = z.object({
   receipt: receiptSchema,
@@ -147,5 +158,8 @@ export const answerExtensionSchema = z.object({
   /** What the model read and wrote; with the text, all that recomputing the attribution elsewhere needs of the payer. */
   promptTokenIds: z.array(z.number().int()).optional(),
   answerTokenIds: z.array(z.number().int()).optional(),
+  /** The prompt as the model read it, and the passages in it, where it was given with some. */
+  promptText: z.string().optional(),
+  passages: z.array(passageSchema).optional(),
 })
 export type AnswerExtension = z.infer<typeof answerExtensionSchema>
