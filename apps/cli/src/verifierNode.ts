@@ -41,10 +41,13 @@ const logger = {
 
 /**
  * Runs a verifier until it is told to stop, and says how far it is.
+ * @throws {SequencerMissingError} before anything is read, when there would be nothing to publish.
  * @throws {ForkedError} when another node has another block at some height.
  */
 export async function runVerifier(settings: VerifierSettings): Promise<void> {
   const { beacon, sequencer, compare, challenge, propose, publish, sequence } = settings
+  if (publish !== undefined && sequence === undefined && sequencer === undefined)
+    throw new SequencerMissingError()
   const rollupConfig = rollupConfigSchema.parse(JSON.parse(await readFile(settings.rollup, 'utf8')))
   const account =
     challenge === undefined ? undefined : signerAccount(challenge.signer, rollupConfig.l1_chain_id)
@@ -158,6 +161,16 @@ export class SignerError extends BaseError {
       code: 'cli.signer',
       message: `Expected OPENLEDGER_PRIVATE_KEY to be 0x and 64 hexadecimal digits, or --as to name a development role (${Object.keys(DevelopmentKeys.ROLES).join(', ')}) on L1 chain ${DEVELOPMENT_L1_CHAIN_ID}; got ${got}.`,
       context: {},
+    })
+  }
+}
+
+export class SequencerMissingError extends BaseError {
+  constructor() {
+    super({
+      code: 'cli.sequencer_missing',
+      message:
+        'Expected --sequencer with the JSON-RPC of the sequencer whose blocks are to be published, got none. What L1 tells is published already. Nothing was sent.',
     })
   }
 }
