@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,12 +14,15 @@ import { findAnvil, freePort } from '@openledger/node/l1/Anvil'
 import { bytesToHex, hexToBytes } from '@openledger/rollup'
 import type { Claim, ClaimOptions, Finding } from '../Claim.ts'
 import { table } from '../Claim.ts'
+import { openParts } from '../Parts.ts'
 import { BLOCK_TRANSACTIONS, CHAIN_ID, genesisOf, type LoadKind, loadOf } from './ChainLoad.ts'
 
 const IN_PROCESS_GOAL = 6000
 const STOCK_RATIO_GOAL = 10
 const PROCESS = join(import.meta.dirname, 'ChainProcess.ts')
 const HTTP_BATCH = 250
+/** A row found with other code is found again. */
+const MEASURED = ['packages/{rollup,node}/src/**/*.ts', 'claims/bench/{Chain*,chain}.ts']
 
 type Measured = {
   readonly perSecond: number
@@ -205,28 +208,10 @@ async function stock(kind: LoadKind, count: number, accounts: number): Promise<n
   return (count * 1e6) / (user + system)
 }
 
-/**
- * Keeps each measurement as soon as it is there, so that a run that was cut off goes on where it was; a whole run forgets.
- */
-function createParts(name: string) {
-  const path = join(tmpdir(), `openledger-${name}.json`)
-  const known = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>) : {}
-  return {
-    async once<T>(key: string, measureIt: () => Promise<T>): Promise<T> {
-      if (known[key] === undefined) {
-        known[key] = await measureIt()
-        writeFileSync(path, JSON.stringify(known))
-      }
-      return known[key] as T
-    },
-    forget: () => rmSync(path, { force: true }),
-  }
-}
-
 const whole = (value: number): string => value.toFixed(0)
 
 async function run({ isQuick, say }: ClaimOptions): Promise<Finding> {
-  const parts = createParts(isQuick ? 'bench-chain-quick' : 'bench-chain')
+  const parts = openParts(isQuick ? 'bench-chain-quick' : 'bench-chain', MEASURED)
   const sizes = isQuick ? [10_000] : [10_000, 200_000, 1_000_000]
   const rpcSizes = isQuick ? [10_000] : [10_000, 200_000]
   const count = isQuick ? 6000 : 20_000

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createEvm, type EthereumFork, type Evm, loadCrypto } from '@openledger/rollup'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
+import { openParts } from '../Parts.ts'
 import { runCase, type StateTestFile } from './StateTest.ts'
 import { absent, digestOf, filesOf, vectorsFolder } from './Vectors.ts'
 
@@ -38,10 +39,22 @@ const FORKS: Readonly<Record<string, EthereumFork>> = { Cancun: 'cancun', Prague
 const QUICK_STRIDE = 40
 /** A file that takes longer is named. */
 const SLOW_SECONDS = 10
+/** What a case depends on: a part found with other code is found again. */
+const MEASURED = ['packages/rollup/src/**/*.ts', 'claims/vectors/StateTest.ts']
 /** Failures that are shown. */
 const SHOWN_MAX = 25
 
-type Tally = { passed: number; failed: number; readonly excluded: Map<string, number> }
+/** What one file showed, by fork. */
+type FileFinding = {
+  readonly tallies: Readonly<Record<string, Tally>>
+  readonly failures: readonly string[]
+  readonly seconds: number
+}
+type Tally = { passed: number; failed: number; readonly excluded: Record<string, number> }
+const emptyTally = (): Tally => ({ passed: 0, failed: 0, excluded: {} })
+const increase = (counts: Record<string, number>, key: string, by = 1): void => {
+  counts[key] = (counts[key] ?? 0) + by
+}
 
 async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
   const present = SOURCES.filter(({ folder }) => vectorsFolder(folder) !== undefined)
@@ -60,11 +73,36 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
     evms.set(chainId, created)
     return created
   }
+  const runFile = async (path: string, file: string): Promise<FileFinding> => {
+    const begun = performance.now()
+    const tallies: Record<string, Tally> = {}
+    const failures: string[] = []
+    const tests = JSON.parse(readFileSync(path, 'utf8')) as StateTestFile
+    for (const [name, test] of Object.entries(tests)) {
+      for (const [forkName, cases] of Object.entries(test.post ?? {})) {
+        const fork = FORKS[forkName]
+        if (fork === undefined) continue
+        tallies[forkName] ??= emptyTally()
+        const tally = tallies[forkName]
+        const evm = await evmOf(Number(test.config?.chainid ?? 1))
+        for (const [index, at] of cases.entries()) {
+          const { status, why = '' } = await runCase(test, fork, at, { crypto, evm })
+          if (status === 'excluded') increase(tally.excluded, why)
+          else tally[status]++
+          if (status === 'failed') failures.push(`${file} ${name} ${forkName} ${index}: ${why}`)
+        }
+      }
+    }
+    return { tallies, failures, seconds: (performance.now() - begun) / 1000 }
+  }
+
+  // a run of chosen files is short and begins anew
+  const parts = isQuick || words.length > 0 ? undefined : openParts('state-tests', MEASURED)
   const failures: string[] = []
   const rows: (string | number)[][] = [['source', 'fork', 'passed', 'failed', 'excluded']]
-  const reasons = new Map<string, number>()
+  const reasons: Record<string, number> = {}
   const remarks: string[] = []
-  let [passed, failed] = [0, 0]
+  let [passed, failed, seconds] = [0, 0, 0]
   for (const source of SOURCES) {
     const folder = vectorsFolder(source.folder)
     if (folder === undefined) {
@@ -77,41 +115,33 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
     const files = all
       .filter((file) => words.every((word) => file.includes(word)))
       .filter((_, i) => !isQuick || i % QUICK_STRIDE === 0)
-    const tallies = new Map<string, Tally>()
+    const sums = new Map<string, Tally>()
     for (const [i, file] of files.entries()) {
       if (i % 100 === 0) say(`${source.folder}: ${i} of ${files.length} files`)
-      const begun = performance.now()
-      const tests = JSON.parse(readFileSync(join(folder, file), 'utf8')) as StateTestFile
-      for (const [name, test] of Object.entries(tests)) {
-        for (const [forkName, cases] of Object.entries(test.post ?? {})) {
-          const fork = FORKS[forkName]
-          if (fork === undefined) continue
-          const tally = tallies.get(forkName) ?? { passed: 0, failed: 0, excluded: new Map() }
-          tallies.set(forkName, tally)
-          const evm = await evmOf(Number(test.config?.chainid ?? 1))
-          for (const [index, at] of cases.entries()) {
-            const { status, why = '' } = await runCase(test, fork, at, { crypto, evm })
-            if (status === 'excluded') {
-              reasons.set(why, (reasons.get(why) ?? 0) + 1)
-              tally.excluded.set(why, (tally.excluded.get(why) ?? 0) + 1)
-            } else if (status === 'passed') tally.passed++
-            else {
-              tally.failed++
-              failures.push(`${file} ${name} ${forkName} ${index}: ${why}`)
-            }
-          }
+      const run = () => runFile(join(folder, file), file)
+      const found = parts === undefined ? await run() : await parts.once(`${source.folder} ${file}`, run)
+      if (found.seconds > SLOW_SECONDS) say(`${file} took ${found.seconds.toFixed(0)} s`)
+      failures.push(...found.failures)
+      seconds += found.seconds
+      for (const [fork, tally] of Object.entries(found.tallies)) {
+        const sum = sums.get(fork) ?? emptyTally()
+        sums.set(fork, sum)
+        sum.passed += tally.passed
+        sum.failed += tally.failed
+        for (const [why, count] of Object.entries(tally.excluded)) {
+          increase(sum.excluded, why, count)
+          increase(reasons, why, count)
         }
       }
-      const seconds = (performance.now() - begun) / 1000
-      if (seconds > SLOW_SECONDS) say(`${file} took ${seconds.toFixed(0)} s`)
     }
-    for (const [fork, tally] of tallies) {
+    for (const [fork, tally] of sums) {
       passed += tally.passed
       failed += tally.failed
-      const excluded = [...tally.excluded.values()].reduce((sum, count) => sum + count, 0)
+      const excluded = Object.values(tally.excluded).reduce((sum, count) => sum + count, 0)
       rows.push([source.from, fork, tally.passed, tally.failed, excluded])
     }
   }
+  parts?.forget()
   return {
     figure: (100 * passed) / Math.max(1, passed + failed),
     unit: `% of ${passed + failed} applicable cases`,
@@ -120,7 +150,10 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
     failures: failures.slice(0, SHOWN_MAX),
     report: [
       table(rows),
-      [...reasons].map(([why, count]) => `${count} cases were excluded: ${why}.`).join('\n'),
+      `${seconds.toFixed(0)} s of the clock, reading the files and building their states included.`,
+      Object.entries(reasons)
+        .map(([why, count]) => `${count} cases were excluded: ${why}.`)
+        .join('\n'),
       'Not among the files: `EIPTests/StateTests/stEIP2537`, whose 1,403 cases are of the draft with nine precompiles (`g1_mul`, `g2_mul`), not of EIP-2537 as it was activated.',
       ...remarks,
     ].join('\n\n'),
