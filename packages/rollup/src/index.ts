@@ -44,15 +44,6 @@ export {
 } from './derivation/Derivation.ts'
 export * as BaseFee from './execution/BaseFee.ts'
 export * from './execution/BlockExecution.ts'
-export type {
-  BlockContext,
-  Evm,
-  EvmFrame,
-  EvmStep,
-  EvmTracer,
-  Message,
-  MessageResult,
-} from './execution/Evm.ts'
 export { createEvm } from './execution/Evm.ts'
 export {
   type EthereumFork,
@@ -65,6 +56,15 @@ export {
 export type { Genesis, GenesisAccount, OptimismConfig } from './execution/Genesis.ts'
 export type { L1FeeParameters } from './execution/L1Cost.ts'
 export * as L1Cost from './execution/L1Cost.ts'
+export type {
+  BlockContext,
+  Evm,
+  EvmFrame,
+  EvmStep,
+  EvmTracer,
+  Message,
+  MessageResult,
+} from './execution/Message.ts'
 export * as Predeploys from './execution/Predeploys.ts'
 export * from './execution/TransactionExecution.ts'
 export * as Kzg from './Kzg.ts'

@@ -16,10 +16,10 @@ import {
   type WorldState,
 } from '../state/WorldState.ts'
 import { encodeExtraData, nextBaseFee } from './BaseFee.ts'
-import type { BlockContext, Evm } from './Evm.ts'
 import { type Schedule, scheduleOf } from './Fork.ts'
 import type { Genesis, OptimismConfig } from './Genesis.ts'
 import { daFootprint, fastLzLength, type L1FeeParameters, readParameters } from './L1Cost.ts'
+import type { BlockContext, Evm } from './Message.ts'
 import { BEACON_ROOTS, HISTORY_STORAGE, L2_TO_L1_MESSAGE_PASSER } from './Predeploys.ts'
 import {
   executeDeposit,

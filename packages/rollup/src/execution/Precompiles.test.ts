@@ -4,8 +4,9 @@ import { Bytes, type Hex } from '@openledger/primitives'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { plainCrypto } from '../Crypto.ts'
 import { createJournaledState } from '../state/JournaledState.ts'
-import { createEvm, type Evm, type MessageResult } from './Evm.ts'
+import { createEvm } from './Evm.ts'
 import { type Fork, rulesOf } from './Fork.ts'
+import type { Evm, MessageResult } from './Message.ts'
 
 let evm: Evm
 beforeAll(async () => {

@@ -4,9 +4,9 @@ import type { Log } from '../codec/Receipt.ts'
 import * as Transaction from '../codec/Transaction.ts'
 import type { JournaledState } from '../state/JournaledState.ts'
 import { EMPTY_CODE_HASH } from '../state/WorldState.ts'
-import type { BlockContext, Evm } from './Evm.ts'
 import type { ForkRules } from './Fork.ts'
 import { type L1FeeParameters, l1Cost, operatorFee } from './L1Cost.ts'
+import type { BlockContext, Evm } from './Message.ts'
 import { BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT } from './Predeploys.ts'
 
 /** What executing one transaction gave. */
