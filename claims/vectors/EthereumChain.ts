@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { openChainStore } from '@openledger/node/engine/ChainStore'
+import { openPages } from '@openledger/node/engine/Head'
 import type { Hex } from '@openledger/primitives'
 import {
   Bloom,
@@ -20,6 +21,7 @@ import {
   Rlp,
   receiptOf,
   scheduleOf,
+  sumAfter,
   Trie,
   toExecutable,
   type WorldState,
@@ -71,6 +73,7 @@ export async function importEthereumChain(
 ): Promise<{ count: number; hash: Hex }> {
   const trie = createStateTrie(crypto)
   const store = openChainStore(directory)
+  const pages = openPages(store, trie, crypto)
   const evm = await createEvm({ chainId: genesis.config.chainId, crypto })
   const schedule = scheduleOf(genesis.config)
   const first = createGenesisBlock(genesis, trie, crypto)
@@ -85,9 +88,14 @@ export async function importEthereumChain(
     },
     first.changes,
     first.codes,
+    { rows: pages.changes(first.state, 0n).rows, total: sumAfter(0n, first.changes) },
   )
+  let total = store.total()
   const hashes: Hex[] = [first.hash]
-  let parent: { header: Header.Header; hash: Hex; state: WorldState } = first
+  let parent: { header: Header.Header; hash: Hex; state: WorldState } = {
+    ...first,
+    state: pages.open(first.header.stateRoot, 0n),
+  }
   for (const encoded of blocksOf(stream)) {
     const [headerItem, body, ommers, withdrawals = []] = Rlp.list(Rlp.decode(encoded), 'a block')
     const headerBytes = Rlp.encode(headerItem as Rlp.RlpInput)
@@ -157,6 +165,8 @@ export async function importEthereumChain(
       }
     }
     const hash = bytesToHex(crypto.keccak256(headerBytes))
+    const written = pages.changes(applied.state, header.number)
+    total = sumAfter(total, applied.changes)
     store.append(
       {
         number: header.number,
@@ -170,9 +180,10 @@ export async function importEthereumChain(
       },
       applied.changes,
       journal!.newCodes(),
+      { rows: written.rows, total },
     )
     hashes.push(hash)
-    parent = { header, hash, state: applied.state }
+    parent = { header, hash, state: written.settle() }
   }
   for (const name of ['safe', 'finalized'] as const) store.setMark(name, parent.header.number)
   store.close()

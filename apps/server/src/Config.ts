@@ -38,6 +38,10 @@ export const configSchema = z.object({
     .optional()
     .describe('Port on loopback for handing the sequencer over; without it there is none'),
   blockTimeSeconds: z.coerce.number().int().min(1).max(12).default(2).describe('Seconds between L2 blocks'),
+  historyBlocks: z
+    .union([z.literal('archive'), z.coerce.bigint().min(256n)])
+    .default(302_400n)
+    .describe('How many L2 blocks back balances, calls and proofs can be asked for; `archive` keeps all'),
   l1BeaconUrl: z
     .string()
     .optional()

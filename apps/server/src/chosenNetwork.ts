@@ -22,6 +22,7 @@ export function chosenNetwork(config: Config): ChosenNetwork {
     rpcPort: config.l2RpcPort,
     rpcHost: config.host,
     blockTimeSeconds: config.blockTimeSeconds,
+    historyBlocks: config.historyBlocks,
     batches: config.batches,
     batchData: config.batchData,
   }

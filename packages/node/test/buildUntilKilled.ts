@@ -7,7 +7,13 @@ import { attributes, genesisOf } from './Chain.ts'
 /** Builds blocks and submits transactions for ever, and says on standard output what it has promised. */
 const alice = privateKeyToAccount(`0x${'11'.repeat(32)}`)
 const genesis = genesisOf({ [alice.address]: { balance: `${10n ** 20n}` } })
-const engine = await createEmbeddedEngine({ directory: process.argv[2]!, genesis })
+// nothing stays in memory, and all but a few states are forgotten
+const engine = await createEmbeddedEngine({
+  directory: process.argv[2]!,
+  genesis,
+  stateBytesMax: 0,
+  historyBlocks: 4n,
+})
 
 for (;;) {
   for (let i = 0; i < 5; i++) {
@@ -23,5 +29,6 @@ for (;;) {
     writeSync(1, `submitted ${await engine.submit(hexToBytes(raw))}\n`)
   }
   const block = await engine.build(attributes(engine.head().timestamp + 1n))
+  engine.setFinalized(block.number)
   writeSync(1, `block ${block.number} ${block.hash}\n`)
 }

@@ -75,5 +75,7 @@ export {
   type JournaledState,
   type StateReader,
 } from './state/JournaledState.ts'
+export type { PageRow } from './state/PageWriter.ts'
+export * from './state/StatePages.ts'
 export * as Trie from './state/Trie.ts'
 export * from './state/WorldState.ts'

@@ -71,4 +71,51 @@ describe('a follower of a chain', () => {
     follower.close()
     await engine.close()
   })
+
+  test('answers for the block it stands at, though the engine has written others over it', async () => {
+    const many = Array.from(
+      { length: 500 },
+      (_, i): Hex => `0x${(0x5000 + i).toString(16).padStart(40, '0')}`,
+    )
+    const genesis = genesisOf({
+      [ALICE]: { balance: '1000000000000000000000' },
+      ...Object.fromEntries(many.map((address) => [address, { balance: '5' }])),
+    })
+    const folder = mkdtempSync(join(tmpdir(), 'follower-'))
+    const engine = await createEmbeddedEngine({ directory: folder, genesis })
+    const follower = await openChainFollower(folder, genesis, systemClock)
+    let nonce = 0
+    for (let block = 0n; block < 6n; block++) {
+      const before = many.map((address) => engine.proof(address, [], engine.head().number))
+      const raws = await Promise.all(
+        many
+          .filter((_, i) => BigInt(i) % 6n === block)
+          .map((to) =>
+            alice.signTransaction({
+              type: 'eip1559',
+              chainId: CHAIN_ID,
+              nonce: nonce++,
+              to,
+              value: 7n,
+              gas: 21_000n,
+              maxFeePerGas: 10n ** 11n,
+            }),
+          ),
+      )
+      await engine.build({
+        ...attributes(engine.head().timestamp + 2n),
+        noTxPool: true,
+        transactions: raws.map((raw) => hexToBytes(raw)),
+      })
+      // it has not followed: what it has not loaded yet has gone from the database
+      many.forEach((address, i) => {
+        if (i % 3 === 0) expect(follower.reads.proof(address, [], block)).toEqual(before[i])
+      })
+      follower.follow()
+      expect(follower.reads.account(many[1]!)).toEqual(engine.account(many[1]!))
+    }
+    follower.close()
+    await engine.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
 })

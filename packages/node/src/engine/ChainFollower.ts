@@ -1,26 +1,24 @@
 import type { Clock } from '@openledger/primitives'
-import { createStateTrie, type Genesis, Header, loadCrypto, type PendingChange } from '@openledger/rollup'
+import { createStateTrie, type Genesis, Header, loadCrypto, type WorldState } from '@openledger/rollup'
 import { createBlockReader } from './BlockReader.ts'
 import { type ChainReads, createChainReads } from './ChainReads.ts'
 import { openChainStore } from './ChainStore.ts'
-import { CorruptStateError } from './Head.ts'
-import { createWorldHistory, type WorldHistory } from './WorldHistory.ts'
+import { openPages } from './Head.ts'
+import { createWorldHistory } from './WorldHistory.ts'
 
 /** Reads a chain that another thread or process writes, always at a block that is durable. */
 export type ChainFollower = {
   readonly reads: ChainReads
-  /** Takes in what was written since. @throws {CorruptStateError} when the state has not the head's root. */
+  /** Takes in what was written since. */
   follow(): void
   close(): void
 }
 
-/** Beyond this many blocks at once, reading all accounts again is cheaper than what changed. */
-const CATCH_UP_BLOCKS_MAX = 4096n
-
 /**
- * Opens the chain in a directory for reading alone, with a state of its own in memory.
+ * Opens the chain in a directory for reading alone, with the part of the state in memory that is asked for.
  *
- * The database tells which accounts and slots a block changed; their values after it stand beside, under one snapshot.
+ * The database holds the newest state only: what a question needs of the block before, while the next one is being
+ * written, is made of what undoes that.
  */
 export async function openChainFollower(
   directory: string,
@@ -30,14 +28,13 @@ export async function openChainFollower(
   const crypto = await loadCrypto()
   const trie = createStateTrie(crypto)
   const store = openChainStore(directory, { isReadOnly: true })
+  const pages = openPages(store, trie, crypto)
   const blocks = createBlockReader(store, crypto)
-  const build = (): { number: bigint; history: WorldHistory } =>
-    store.snapshot(() => {
-      const number = store.head()!
-      return { number, history: createWorldHistory(store, trie, number, trie.build(store.accounts())) }
-    })
-  let { number, history } = build()
+  const stateAt = (number: bigint): WorldState =>
+    pages.open(Header.decode(store.block(number)!.header).stateRoot, number)
+  let number = store.snapshot(() => store.head()!)
   let head = blocks.required(number)
+  const history = createWorldHistory(store, trie, number, stateAt(number))
 
   const follow = (): void => {
     const isOurs = store.blockHash(number) === head.record.hash
@@ -45,20 +42,15 @@ export async function openChainFollower(
     store.snapshot(() => {
       const newest = store.head()!
       const isExtended = store.blockHash(number) === head.record.hash && newest > number
-      if (!isExtended || newest - number > CATCH_UP_BLOCKS_MAX) {
-        // blocks were taken back, or too many came
+      if (isExtended) history.append(newest, stateAt(newest), FOLLOWED_CHANGES)
+      else {
+        // blocks were taken back
         blocks.forgetAfter(-1n)
-        ;({ number, history } = build())
-      } else {
-        const changed = store.undo(number + 1n, newest)
-        const { state } = trie.apply(history.head(), store.current(changed))
-        history.append(newest, state, sizeOf(changed))
-        number = newest
+        pages.clear()
+        history.rewind(newest, stateAt(newest))
       }
+      number = newest
       head = blocks.required(number)
-      const root = trie.root(history.head())
-      const { stateRoot } = Header.decode(store.block(number)!.header)
-      if (root !== stateRoot) throw new CorruptStateError(stateRoot, root)
     })
   }
 
@@ -68,20 +60,12 @@ export async function openChainFollower(
     trie,
     crypto,
     blocks,
-    history: { ...viewOf(() => history) },
+    history,
     head: () => head,
     clock,
   })
   return { reads, follow, close: store.close }
 }
 
-/** A history that may be replaced by another. */
-const viewOf = (current: () => WorldHistory): WorldHistory => ({
-  head: () => current().head(),
-  at: (number) => current().at(number),
-  append: (...block) => current().append(...block),
-  rewind: (...block) => current().rewind(...block),
-})
-
-const sizeOf = (changes: readonly PendingChange[]): number =>
-  changes.reduce((sum, { slots }) => sum + 1 + slots.size, 0)
+/** How much of a block that others executed is in memory is not known; what counts is that some is. */
+const FOLLOWED_CHANGES = 100

@@ -11,6 +11,7 @@ import {
   type L1FeeParameters,
   loadCrypto,
   receiptOf,
+  sumAfter,
   TransactionRejectedError,
   toExecutable,
   type WorldState,
@@ -27,12 +28,12 @@ import {
   type OpenBlock,
   type ParentBlock,
 } from './ForkChoice.ts'
-import { openHead } from './Head.ts'
+import { openHead, openPages } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
 import { createSenders } from './Senders.ts'
 import type { StoredBlock } from './StoredBlock.ts'
 import { openTransactionPool } from './TransactionPool.ts'
-import { createWorldHistory } from './WorldHistory.ts'
+import { createWorldHistory, HISTORY_BLOCKS, type HistoryBlocks } from './WorldHistory.ts'
 
 export type EmbeddedEngineOptions = {
   /** Where the chain lives; created when missing. */
@@ -43,6 +44,10 @@ export type EmbeddedEngineOptions = {
   readonly buildTimeMaxMs?: number
   readonly poolLimits?: PoolLimits
   readonly callLimits?: CallLimits
+  /** How many blocks back states are kept; {@link HISTORY_BLOCKS} by default. */
+  readonly historyBlocks?: HistoryBlocks
+  /** How much of the state's rows may be in memory, where they take several times as much; 24 MiB by default. */
+  readonly stateBytesMax?: number
   /** Told what the engine survives but someone should know. */
   readonly warn?: (fields: Readonly<Record<string, unknown>>, message: string) => void
 }
@@ -67,7 +72,6 @@ const FITS_LATER: ReadonlySet<string> = new Set([
  * The head after a restart is the last block whose `build` returned, or one that was durable and not yet returned.
  *
  * @throws {GenesisMismatchError} when the directory holds another chain.
- * @throws {CorruptStateError} when the stored accounts do not have the head's state root.
  */
 export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
   const { genesis, clock = systemClock, warn = () => {} } = options
@@ -75,7 +79,8 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   const crypto = await loadCrypto()
   const trie = createStateTrie(crypto)
   const store = openChainStore(options.directory)
-  const opened = openHead(store, genesis, trie, crypto)
+  const pages = openPages(store, trie, crypto, options.stateBytesMax)
+  const opened = openHead(store, genesis, trie, pages, crypto)
   const history = createWorldHistory(store, trie, opened.number, opened.state)
   const blocks = createBlockReader(store, crypto)
   let head = blocks.required(opened.number)
@@ -206,17 +211,27 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
     }
   }
 
+  const prune = (): void => {
+    try {
+      history.prune(options.historyBlocks ?? HISTORY_BLOCKS)
+    } catch (error) {
+      warn({ error }, 'old states could not be forgotten; they are with the next block')
+    }
+  }
+
   /** Makes a block on the head the head. */
   const commit = ({ executed, dropped }: FinishedBlock): BlockRecord => {
     const stored = storedOf(executed)
-    store.append(stored, executed.changes, executed.codes)
+    const written = pages.changes(executed.state, stored.number)
+    const nextTotal = sumAfter(total, executed.changes)
+    store.append(stored, executed.changes, executed.codes, { rows: written.rows, total: nextTotal })
 
     // durable from here on: memory follows, and nothing below may fail the build
-    for (const { before, after } of executed.changes)
-      total += (after?.balance ?? 0n) - (before?.balance ?? 0n)
-    history.append(executed.header.number, executed.state, changeCount(executed))
+    total = nextTotal
+    history.append(stored.number, written.settle(), changeCount(executed))
     head = blocks.remember(stored)
     const { record } = head
+    prune()
     tell(() => pool.settle(executed.transactions, dropped))
     for (const listener of blockListeners) tell(() => listener(record))
     return record
@@ -239,10 +254,14 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
       for (const { type, raw } of blocks.required(undone).record.transactions)
         if (type !== 0x7e) returned.push(raw)
     }
-    const applied = trie.apply(history.head(), store.truncate(number))
-    for (const { before, after } of applied.changes) total += (after?.balance ?? 0n) - (before?.balance ?? 0n)
+    const applied = trie.apply(history.head(), store.undo(number + 1n, head.record.number))
+    const written = pages.changes(applied.state, number)
+    total = sumAfter(total, applied.changes)
+    store.truncate(number, { rows: written.rows, total })
     blocks.forgetAfter(number)
-    history.rewind(number, applied.state)
+    // what was loaded names blocks that are gone
+    pages.clear()
+    history.rewind(number, pages.open(trie.root(applied.state), number))
     head = blocks.required(number)
     for (const raw of returned) {
       await pool.submit(raw).catch((error: unknown) => {

@@ -3,10 +3,12 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import {
   type Crypto,
   createGenesisBlock,
+  createStatePages,
   type Genesis,
   Header,
-  type PendingChange,
+  type StatePages,
   type StateTrie,
+  sumAfter,
   type WorldState,
 } from '@openledger/rollup'
 import type { ChainStore } from './ChainStore.ts'
@@ -20,24 +22,45 @@ export type Head = {
 }
 
 /**
- * Loads the state at the head into memory, writing block 0 first into an empty store.
- * @throws {GenesisMismatchError} {@link CorruptStateError}
+ * Opens the state at the head, writing block 0 first into an empty store. Nothing is loaded but what is asked for, and
+ * each part is held against its hash then.
+ * @throws {GenesisMismatchError}
  */
-export function openHead(store: ChainStore, genesis: Genesis, trie: StateTrie, crypto: Crypto): Head {
-  writeGenesis(store, genesis, trie, crypto)
-  let total = 0n
-  function* counted(): Iterable<PendingChange> {
-    for (const account of store.accounts()) {
-      total += account.after?.balance ?? 0n
-      yield account
-    }
-  }
-  const state = trie.build(counted())
+export function openHead(
+  store: ChainStore,
+  genesis: Genesis,
+  trie: StateTrie,
+  pages: StatePages,
+  crypto: Crypto,
+): Head {
+  writeGenesis(store, genesis, trie, pages, crypto)
   const number = store.head()!
   const { stateRoot } = Header.decode(store.block(number)!.header)
-  const root = trie.root(state)
-  if (root !== stateRoot) throw new CorruptStateError(stateRoot, root)
-  return { number, state, total }
+  return { number, state: pages.open(stateRoot, number), total: store.total() }
+}
+
+/** Creates the pages of the state that lies in a chain's database. */
+export const openPages = (
+  store: ChainStore,
+  trie: StateTrie,
+  crypto: Crypto,
+  loadedBytesMax?: number,
+): StatePages => {
+  const pages = createStatePages({
+    crypto,
+    ...(loadedBytesMax === undefined ? {} : { loadedBytesMax }),
+    reader: {
+      number: () => Number(store.head() ?? 0n),
+      read: store.page,
+      past: (number) =>
+        store.snapshot(() => {
+          const head = store.head()!
+          const { stateRoot } = Header.decode(store.block(head)!.header)
+          return trie.apply(pages.open(stateRoot, head), store.undo(BigInt(number) + 1n, head)).state
+        }),
+    },
+  })
+  return pages
 }
 
 /**
@@ -45,7 +68,13 @@ export function openHead(store: ChainStore, genesis: Genesis, trie: StateTrie, c
  *
  * Making it takes seconds for a million accounts, so a genesis in the same words as last time is not made again.
  */
-function writeGenesis(store: ChainStore, genesis: Genesis, trie: StateTrie, crypto: Crypto): void {
+function writeGenesis(
+  store: ChainStore,
+  genesis: Genesis,
+  trie: StateTrie,
+  pages: StatePages,
+  crypto: Crypto,
+): void {
   const digest = createHash('sha256').update(JSON.stringify(genesis)).digest('hex')
   const known = store.blockHash(0n)
   if (known !== undefined && store.genesisDigest() === digest) return
@@ -60,7 +89,10 @@ function writeGenesis(store: ChainStore, genesis: Genesis, trie: StateTrie, cryp
       receipts: [],
       l1Parameters: undefined,
     }
-    store.append(block, first.changes, first.codes)
+    const total = sumAfter(0n, first.changes)
+    const { rows } = pages.changes(first.state, 0n)
+    // what was made stays out of memory: the pages load what is used of it
+    store.append(block, first.changes, first.codes, { rows, total })
   }
   store.setGenesisDigest(digest)
 }
@@ -71,16 +103,6 @@ export class GenesisMismatchError extends BaseError {
       code: 'engine.genesis_mismatch',
       message: `Expected the chain with genesis ${expected} in this directory, found ${found}. Use another directory, or the genesis it was made with.`,
       context: { expected, found },
-    })
-  }
-}
-
-export class CorruptStateError extends BaseError {
-  constructor(expected: Hex, got: Hex) {
-    super({
-      code: 'engine.corrupt_state',
-      message: `Expected the stored accounts to have the head's state root ${expected}, they have ${got}. Restore the directory from a backup, or derive the chain again.`,
-      context: { expected, got },
     })
   }
 }

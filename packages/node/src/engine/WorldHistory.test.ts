@@ -8,6 +8,7 @@ import { expect, test } from 'vitest'
 import { attributes, genesisOf } from '../../test/Chain.ts'
 import { createEmbeddedEngine } from './EmbeddedEngine.ts'
 import { completedSpans, coverSpans, LEVELS_MAX, SPAN_FACTOR } from './Undo.ts'
+import { PrunedStateError } from './WorldHistory.ts'
 
 test('spans cover every block once, in order, and exist by the time they are asked for', () => {
   fc.assert(
@@ -52,7 +53,8 @@ test('every old state is that of its block, from memory, from spans, and after a
         isSystemTx: false,
         data: new Uint8Array(),
       })
-    const engine = await createEmbeddedEngine({ directory, genesis })
+    // with hardly anything in memory, so that states are read from rows that have moved on
+    const engine = await createEmbeddedEngine({ directory, genesis, stateBytesMax: 1_000 })
     const BLOCKS = 330n
     for (let number = 1n; number <= BLOCKS; number++) {
       await engine.build({ ...attributes(1000n + 2n * number, [poke(number)]), noTxPool: true })
@@ -76,6 +78,20 @@ test('every old state is that of its block, from memory, from spans, and after a
       )
     }
     await reopened.close()
+
+    const window = await createEmbeddedEngine({ directory, genesis, historyBlocks: 100n })
+    window.setFinalized(BLOCKS)
+    await window.build({ ...attributes(1002n + 2n * BLOCKS, [poke(BLOCKS + 1n)]), noTxPool: true })
+    await window.close()
+    const pruned = await createEmbeddedEngine({ directory, genesis, historyBlocks: 100n })
+    for (const number of [231n, 256n, 257n, 300n, 331n]) check(pruned, number)
+    const asked = () => pruned.account(counter, 230n)
+    expect(asked).toThrow(PrunedStateError)
+    expect(asked).toThrow(/block from 231 to 331/)
+    // blocks, receipts and logs are not states
+    expect(pruned.block(3n)?.number).toBe(3n)
+    expect(pruned.receipts(3n)).toHaveLength(1)
+    await pruned.close()
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

@@ -1,19 +1,30 @@
+import { BaseError } from '@openledger/primitives'
 import type { StateTrie, WorldState } from '@openledger/rollup'
 import type { ChainStore } from './ChainStore.ts'
 import { UnknownBlockError } from './Records.ts'
 
 /** Bounds of what stays in memory: newer states share most nodes, so the number of changes counts, not blocks. */
 const RECENT_BLOCKS_MAX = 256
-const RECENT_CHANGES_MAX = 100_000
+const RECENT_CHANGES_MAX = 20_000
 const REBUILT_MAX = 16
+/** So many blocks are forgotten at once, or a sixteenth of what is kept. */
+const PRUNED_AT_ONCE = 64n
+
+/** How many blocks back states can be asked for; `archive` keeps all. */
+export type HistoryBlocks = bigint | 'archive'
+
+/** A week of blocks of two seconds: as long as a withdrawal may wait for its proof. */
+export const HISTORY_BLOCKS = 302_400n
 
 /** Answers the world state after any block: the newest from memory, older ones by undoing blocks from disk. */
 export type WorldHistory = {
   head(): WorldState
-  /** @throws {UnknownBlockError} */
+  /** @throws {UnknownBlockError | PrunedStateError} */
   at(number: bigint): WorldState
   append(number: bigint, state: WorldState, changeCount: number): void
-  /** Makes `state`, after block `number`, the newest again. */
+  /** Forgets on disk what only states before the kept ones need; what is not final is kept in any case. */
+  prune(kept: HistoryBlocks): void
+  /** Makes `state`, after block `number`, the newest, whatever was. */
   rewind(number: bigint, state: WorldState): void
 }
 
@@ -40,16 +51,10 @@ export function createWorldHistory(
       if (wanted < 0n || wanted > head.number) throw new UnknownBlockError(wanted)
       const known = rebuilt.get(wanted)
       if (known !== undefined || rebuilt.has(wanted)) return known
-      // start from the nearest newer state there is; who follows another's chain has gaps among the recent ones
-      let nearest = [...recent.keys()].find((candidate) => candidate > wanted)!
-      let from = recent.get(nearest)!.state
-      for (const [candidate, candidateState] of rebuilt) {
-        if (candidate > wanted && candidate < nearest) {
-          nearest = candidate
-          from = candidateState
-        }
-      }
-      const { state: older } = trie.apply(from, store.undo(wanted + 1n, nearest))
+      const oldest = store.oldestState()
+      if (wanted < oldest) throw new PrunedStateError(wanted, oldest, head.number)
+      // from the head, which lies in the store: what a kept state has not loaded would have to be made out of it anyway
+      const { state: older } = trie.apply(head.state, store.undo(wanted + 1n, head.number))
       if (rebuilt.size >= REBUILT_MAX) rebuilt.delete(rebuilt.keys().next().value!)
       rebuilt.set(wanted, older)
       return older
@@ -64,15 +69,30 @@ export function createWorldHistory(
         changeCount -= dropped.changeCount
       }
     },
+    prune(kept) {
+      if (kept === 'archive') return
+      const finalized = store.mark('finalized')
+      const first = head.number - kept < finalized ? head.number - kept : finalized
+      const atOnce = kept / 16n < PRUNED_AT_ONCE ? kept / 16n : PRUNED_AT_ONCE
+      if (first - store.oldestState() > atOnce) store.pruneStates(first)
+    },
     rewind(number, state) {
       head = { number, state }
-      for (const [later, { changeCount: count }] of recent) {
-        if (later <= number) continue
-        recent.delete(later)
-        changeCount -= count
-      }
-      for (const later of rebuilt.keys()) if (later > number) rebuilt.delete(later)
-      if (!recent.has(number)) recent.set(number, { state, changeCount: 0 })
+      // what they have not loaded yet was part of blocks that are gone
+      rebuilt.clear()
+      recent.clear()
+      recent.set(number, { state, changeCount: 0 })
+      changeCount = 0
     },
+  }
+}
+
+export class PrunedStateError extends BaseError {
+  constructor(number: bigint, oldest: bigint, head: bigint) {
+    super({
+      code: 'engine.pruned_state',
+      message: `Expected a block from ${oldest} to ${head}, whose states are kept here, got ${number}. Ask a node that keeps all of them (its history is set to archive).`,
+      context: { number: number.toString(), oldest: oldest.toString(), head: head.toString() },
+    })
   }
 }

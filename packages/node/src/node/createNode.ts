@@ -13,6 +13,7 @@ import { deployL2, developmentParameters, type Funding, type L2Parameters } from
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
+import type { HistoryBlocks } from '../engine/WorldHistory.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
@@ -72,8 +73,10 @@ export type NodeOptions = {
     readonly rpcPort?: number
     readonly rpcHost?: string
     readonly blockTimeSeconds?: number
-    /** Threads that answer what takes long, each with the state in its own memory; 1 by default, 0 for none. */
+    /** Threads that answer what takes long, each with what it uses of the state in its own memory; 1 by default, 0 for none. */
     readonly readThreads?: number
+    /** How many blocks back states can be asked for; by default a week of blocks of two seconds. */
+    readonly historyBlocks?: HistoryBlocks
     /** How much one address may ask of JSON-RPC; by default callers elsewhere get {@link RATE_LIMIT}. */
     readonly rateLimit?: RateLimit
     /** Serves op-node's `admin_` methods on loopback to who has the token's secret. */
@@ -163,6 +166,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     genesis,
     clock,
     buildTimeMaxMs: 750 * l2BlockTimeSeconds,
+    ...(l2.historyBlocks === undefined ? {} : { historyBlocks: l2.historyBlocks }),
     warn: logger.warn,
   })
   stack.defer(() => engine.close())

@@ -21,7 +21,7 @@ export type ReadThreadsOptions = {
   /** The engine's. */
   readonly directory: string
   readonly genesis: Genesis
-  /** Each has the state in its own memory. */
+  /** Each keeps the part of the state that it is asked for in memory. */
   readonly count: number
   /** Questions that wait for a thread. */
   readonly queueMax?: number

@@ -5,6 +5,7 @@ import { Bytes } from '@openledger/primitives'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as Trie from './Trie.ts'
+import { fromWitness, MissingNodeError } from './Witness.ts'
 
 const asIs = (value: Uint8Array): Uint8Array => value
 const keyOf = (id: number): Uint8Array => Bytes.keccak256(Uint8Array.of(id))
@@ -123,13 +124,13 @@ describe('the trie', () => {
       for (const node of Trie.proof(root, keyOf(key), asIs))
         nodes.set(bytesToHex(Bytes.keccak256(node)), node)
     }
-    const partial = Trie.fromWitness(Trie.hash(root, asIs), (hash) => nodes.get(bytesToHex(hash)), asIs)
+    const partial = fromWitness(Trie.hash(root, asIs), (hash) => nodes.get(bytesToHex(hash)), asIs)
     expect(Trie.get(partial, keyOf(4))).toEqual(new Uint8Array(33).fill(5))
     const value = new Uint8Array(33).fill(99)
     const edit = Trie.createEdit()
     expect(bytesToHex(Trie.hash(Trie.put(partial, keyOf(4), value, edit), asIs))).toBe(
       bytesToHex(Trie.hash(Trie.put(root, keyOf(4), value, edit), asIs)),
     )
-    expect(() => Trie.get(partial, keyOf(50))).toThrow(Trie.MissingNodeError)
+    expect(() => Trie.get(partial, keyOf(50))).toThrow(MissingNodeError)
   })
 })

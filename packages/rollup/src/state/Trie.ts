@@ -1,8 +1,21 @@
-import { bytesToHex, equalsBytes } from '@ethereumjs/util'
+import { equalsBytes } from '@ethereumjs/util'
 import { BaseError } from '@openledger/primitives'
 import { type Crypto, plainCrypto } from '../Crypto.ts'
-import { EMPTY_ROOT } from '../codec/Header.ts'
 import * as Rlp from '../codec/Rlp.ts'
+import {
+  type Branch,
+  type Edit,
+  type EncodeValue,
+  type Extension,
+  encodeNode,
+  type Leaf,
+  type Node,
+  nibbleAt,
+  open,
+  type Page,
+  packNibbles,
+  referenceOf,
+} from './TrieNode.ts'
 
 /**
  * A Merkle Patricia trie as a persistent value: a root node is a version, and changing it gives a new root that shares
@@ -10,47 +23,9 @@ import * as Rlp from '../codec/Rlp.ts'
  *
  * Keys must be prefix-free (all 32-byte hashes, or all RLP-encoded indices), so branches carry no value.
  */
-export type Node<V> = Leaf<V> | Extension<V> | Branch<V> | Stub
-
-/** How a parent points to a node: its hash, or its RLP where that is shorter than 32 bytes. */
-type Reference = Uint8Array
-
-type Leaf<V> = {
-  readonly kind: 'leaf'
-  /** The whole key; the leaf's own path starts at the depth where the leaf hangs. */
-  readonly key: Uint8Array
-  value: V
-  reference: Reference | undefined
-  edit: Edit | undefined
-}
-type Extension<V> = {
-  readonly kind: 'extension'
-  readonly path: Uint8Array
-  child: Branch<V> | Stub
-  reference: Reference | undefined
-  edit: Edit | undefined
-}
-type Branch<V> = {
-  readonly kind: 'branch'
-  readonly children: (Node<V> | undefined)[]
-  count: number
-  reference: Reference | undefined
-  edit: Edit | undefined
-}
-
-/** Stands for a node of which only the hash is known: it can be hashed over, but not walked through. */
-type Stub = { readonly kind: 'stub'; readonly reference: Reference; readonly edit: undefined }
-
-/** Owns the nodes that one batch of changes made, so that the batch changes them in place instead of copying again. */
-export type Edit = { readonly owner: symbol }
+export type { EncodeValue, Node } from './TrieNode.ts'
 
 export const createEdit = (): Edit => ({ owner: Symbol('edit') })
-
-/** Turns a value into the bytes that the trie commits to. */
-export type EncodeValue<V> = (value: V) => Uint8Array
-
-const nibbleAt = (key: Uint8Array, depth: number): number =>
-  (depth & 1) === 0 ? key[depth >> 1]! >> 4 : key[depth >> 1]! & 15
 
 /** Finds a value by its key. */
 export function get<V>(root: Node<V> | undefined, key: Uint8Array): V | undefined {
@@ -62,8 +37,8 @@ export function get<V>(root: Node<V> | undefined, key: Uint8Array): V | undefine
       depth++
     } else if (node.kind === 'leaf') {
       return equalsBytes(node.key, key) ? node.value : undefined
-    } else if (node.kind === 'stub') {
-      throw new MissingNodeError(node.reference)
+    } else if (node.kind === 'page') {
+      node = open(node, key, depth)
     } else {
       for (const nibble of node.path) if (nibble !== nibbleAt(key, depth++)) return undefined
       node = node.child
@@ -87,12 +62,16 @@ export function remove<V>(root: Node<V> | undefined, key: Uint8Array, edit: Edit
 }
 
 /** Visits every value, in the order of the keys. */
-export function forEach<V>(root: Node<V> | undefined, visit: (value: V, key: Uint8Array) => void): void {
+export function forEach<V>(
+  root: Node<V> | undefined,
+  visit: (value: V, key: Uint8Array) => void,
+  path: readonly number[] = [],
+): void {
   if (root === undefined) return
   if (root.kind === 'leaf') visit(root.value, root.key)
-  else if (root.kind === 'stub') throw new MissingNodeError(root.reference)
-  else if (root.kind === 'extension') forEach(root.child, visit)
-  else for (const child of root.children) forEach(child, visit)
+  else if (root.kind === 'page') forEach(open(root, packNibbles(path), path.length), visit, path)
+  else if (root.kind === 'extension') forEach(root.child, visit, [...path, ...root.path])
+  else for (const [i, child] of root.children.entries()) forEach(child, visit, [...path, i])
 }
 
 /** Hashes the trie: 32 bytes. */
@@ -102,7 +81,7 @@ export function hash<V>(
   crypto: Crypto = plainCrypto,
 ): Uint8Array {
   if (root === undefined) return crypto.keccak256(Uint8Array.of(0x80))
-  if (root.kind === 'stub') return root.reference
+  if (root.kind === 'page') return root.reference
   const reference = referenceOf(root, 0, encodeValue, crypto)
   return reference.length === 32 ? reference : crypto.keccak256(encodeNode(root, 0, encodeValue, crypto))
 }
@@ -121,7 +100,7 @@ export function proof<V>(
   let node = root
   let depth = 0
   while (node !== undefined) {
-    if (node.kind === 'stub') throw new MissingNodeError(node.reference)
+    if (node.kind === 'page') node = open(node, key, depth)
     // a node that is embedded in its parent is part of the parent's bytes
     if (depth === 0 || referenceOf(node, depth, encodeValue, crypto).length === 32) {
       nodes.push(encodeNode(node, depth, encodeValue, crypto))
@@ -141,54 +120,6 @@ export function proof<V>(
 }
 
 /**
- * Builds as much of a trie as a witness knows.
- *
- * @param root - The trie's hash.
- * @param preimage - Answers the RLP of a node by its hash, or `undefined`.
- * @param decodeValue - Reads what a leaf holds.
- * @throws {MalformedRlpError} when an answer is not a node.
- */
-export function fromWitness<V>(
-  root: Uint8Array,
-  preimage: (hash: Uint8Array) => Uint8Array | undefined,
-  decodeValue: (encoded: Uint8Array) => V,
-): Node<V> | undefined {
-  const load = (item: Rlp.RlpItem, path: readonly number[]): Node<V> | undefined => {
-    if (item instanceof Uint8Array) {
-      if (item.length === 0) return undefined
-      const encoded = preimage(item)
-      if (encoded === undefined) return { kind: 'stub', reference: item, edit: undefined }
-      return load(Rlp.decode(encoded), path)
-    }
-    if (item.length === 17) {
-      const children = item.slice(0, 16).map((child, nibble) => load(child, [...path, nibble]))
-      const count = children.filter((child) => child !== undefined).length
-      return { kind: 'branch', children, count, reference: undefined, edit: undefined }
-    }
-    const [compact, value] = Rlp.list(item, 'a trie node', 2)
-    const { isLeaf, nibbles } = decodePath(Rlp.bytes(compact, 'a path'))
-    if (!isLeaf) {
-      const child = load(value!, [...path, ...nibbles]) as Branch<V> | Stub
-      return {
-        kind: 'extension',
-        path: Uint8Array.from(nibbles),
-        child,
-        reference: undefined,
-        edit: undefined,
-      }
-    }
-    const whole = [...path, ...nibbles]
-    const key = Uint8Array.from(
-      { length: whole.length / 2 },
-      (_, i) => (whole[2 * i]! << 4) | whole[2 * i + 1]!,
-    )
-    const decoded = decodeValue(Rlp.bytes(value, 'a leaf’s value'))
-    return { kind: 'leaf', key, value: decoded, reference: undefined, edit: undefined }
-  }
-  return bytesToHex(root) === EMPTY_ROOT ? undefined : load(root, [])
-}
-
-/**
  * Computes the root of a list as block bodies do: index (RLP) to bytes.
  * @param items - Encoded transactions or receipts.
  */
@@ -198,6 +129,8 @@ export function listRoot(items: readonly Uint8Array[], crypto: Crypto = plainCry
   for (const [index, item] of items.entries()) root = put(root, Rlp.encode(index), item, edit)
   return hash(root, (item) => item, crypto)
 }
+
+const NO_KEY = new Uint8Array()
 
 function putAt<V>(node: Node<V> | undefined, key: Uint8Array, depth: number, value: V, edit: Edit): Node<V> {
   if (node === undefined) return { kind: 'leaf', key, value, reference: undefined, edit }
@@ -210,7 +143,7 @@ function putAt<V>(node: Node<V> | undefined, key: Uint8Array, depth: number, val
     }
     return splitLeaf(node, key, depth, value, edit)
   }
-  if (node.kind === 'stub') throw new MissingNodeError(node.reference)
+  if (node.kind === 'page') return putAt(open(node, key, depth), key, depth, value, edit)
   if (node.kind === 'branch') {
     const branch = editableBranch(node, edit)
     const index = nibbleAt(key, depth)
@@ -251,7 +184,11 @@ function splitLeaf<V>(leaf: Leaf<V>, key: Uint8Array, depth: number, value: V, e
 
 function removeAt<V>(node: Node<V>, key: Uint8Array, depth: number, edit: Edit): Node<V> | undefined {
   if (node.kind === 'leaf') return equalsBytes(node.key, key) ? undefined : node
-  if (node.kind === 'stub') throw new MissingNodeError(node.reference)
+  if (node.kind === 'page') {
+    const loaded = open(node, key, depth)
+    const next = removeAt(loaded, key, depth, edit)
+    return next === loaded ? node : next
+  }
   if (node.kind === 'extension') {
     for (let i = 0; i < node.path.length; i++) {
       if (node.path[i] !== nibbleAt(key, depth + i)) return node
@@ -276,9 +213,9 @@ function removeAt<V>(node: Node<V>, key: Uint8Array, depth: number, edit: Edit):
 
 /** Hangs `child` under `path`, merging paths, since an extension may only lead to a branch. */
 function prepend<V>(path: Uint8Array, child: Node<V>, edit: Edit): Node<V> {
-  // whether a stub is a leaf, and so must change with its depth, cannot be known
-  if (child.kind === 'stub') throw new MissingNodeError(child.reference)
-  if (child.kind === 'branch') return extend(path, child, edit)
+  // a leaf must change with its depth, and whether an unknown node is one cannot be known
+  if (child.kind === 'page' && !child.source.hasBranchesOnly) open(child, NO_KEY, 0)
+  if (child.kind === 'branch' || child.kind === 'page') return extend(path, child, edit)
   if (child.kind === 'leaf') return { ...child, reference: undefined, edit }
   const merged = new Uint8Array(path.length + child.path.length)
   merged.set(path)
@@ -286,7 +223,7 @@ function prepend<V>(path: Uint8Array, child: Node<V>, edit: Edit): Node<V> {
   return extend(merged, child.child, edit)
 }
 
-const extend = <V>(path: Uint8Array, child: Branch<V> | Stub, edit: Edit): Extension<V> => ({
+const extend = <V>(path: Uint8Array, child: Branch<V> | Page<V>, edit: Edit): Extension<V> => ({
   kind: 'extension',
   path,
   child,
@@ -300,6 +237,8 @@ const newBranch = <V>(edit: Edit): Branch<V> => ({
   count: 0,
   reference: undefined,
   edit,
+  page: undefined,
+  hasRow: false,
 })
 
 function editableBranch<V>(branch: Branch<V>, edit: Edit): Branch<V> {
@@ -310,137 +249,12 @@ function editableBranch<V>(branch: Branch<V>, edit: Edit): Branch<V> {
       count: branch.count,
       reference: undefined,
       edit,
+      page: undefined,
+      hasRow: branch.hasRow,
     }
   }
   branch.reference = undefined
   return branch
-}
-
-function referenceOf<V>(
-  node: Node<V>,
-  depth: number,
-  encodeValue: EncodeValue<V>,
-  crypto: Crypto,
-): Reference {
-  if (node.kind === 'stub' || node.reference !== undefined) return node.reference!
-  const encoded = encodeNode(node, depth, encodeValue, crypto)
-  node.reference = encoded.length < 32 ? encoded : crypto.keccak256(encoded)
-  return node.reference
-}
-
-function encodeNode<V>(
-  node: Exclude<Node<V>, Stub>,
-  depth: number,
-  encodeValue: EncodeValue<V>,
-  crypto: Crypto,
-): Uint8Array {
-  if (node.kind === 'leaf') {
-    return encodeParts([rlpString(compactLeafPath(node.key, depth)), rlpString(encodeValue(node.value))])
-  }
-  if (node.kind === 'extension') {
-    const child = referenceOf(node.child, depth + node.path.length, encodeValue, crypto)
-    return encodeParts([rlpString(compactExtensionPath(node.path)), embed(child)])
-  }
-  return encodeBranch(node, depth, encodeValue, crypto)
-}
-
-/** Writes the sixteen references straight into their place: branches are most of what a trie hashes. */
-function encodeBranch<V>(
-  node: Branch<V>,
-  depth: number,
-  encodeValue: EncodeValue<V>,
-  crypto: Crypto,
-): Uint8Array {
-  let size = 17
-  for (let i = 0; i < 16; i++) {
-    const child = node.children[i]
-    if (child === undefined) continue
-    const { length } = referenceOf(child, depth + 1, encodeValue, crypto)
-    size += length === 32 ? 32 : length - 1
-  }
-  const prefixSize = size < 56 ? 1 : size < 256 ? 2 : 3
-  const out = new Uint8Array(prefixSize + size)
-  if (prefixSize === 1) out[0] = 0xc0 + size
-  else {
-    out[0] = 0xf6 + prefixSize
-    out[1] = prefixSize === 2 ? size : size >> 8
-    if (prefixSize === 3) out[2] = size & 255
-  }
-  let at = prefixSize
-  for (let i = 0; i < 16; i++) {
-    const reference = node.children[i]?.reference
-    if (reference === undefined) {
-      out[at++] = 0x80
-      continue
-    }
-    // a shorter reference already is RLP and stands in the parent as it is
-    if (reference.length === 32) out[at++] = 0xa0
-    out.set(reference, at)
-    at += reference.length
-  }
-  out[at] = 0x80
-  return out
-}
-
-/** A hash becomes an RLP string; a shorter reference already is RLP and stands in the parent as it is. */
-const embed = (reference: Reference): Uint8Array =>
-  reference.length === 32 ? rlpString(reference) : reference
-
-function rlpString(bytes: Uint8Array): Uint8Array {
-  if (bytes.length === 1 && bytes[0]! < 0x80) return bytes
-  if (bytes.length > 55) return Rlp.encode(bytes)
-  const out = new Uint8Array(bytes.length + 1)
-  out[0] = 0x80 + bytes.length
-  out.set(bytes, 1)
-  return out
-}
-
-/** Joins items that are already RLP into a list. */
-function encodeParts(parts: readonly Uint8Array[]): Uint8Array {
-  let size = 0
-  for (const part of parts) size += part.length
-  const prefixSize = size < 56 ? 1 : size < 256 ? 2 : size < 65536 ? 3 : size < 16777216 ? 4 : 5
-  const out = new Uint8Array(prefixSize + size)
-  if (prefixSize === 1) out[0] = 0xc0 + size
-  else {
-    out[0] = 0xf7 + prefixSize - 1
-    for (let i = prefixSize - 1, rest = size; i > 0; i--, rest >>>= 8) out[i] = rest & 255
-  }
-  let offset = prefixSize
-  for (const part of parts) {
-    out.set(part, offset)
-    offset += part.length
-  }
-  return out
-}
-
-/** Hex-prefix encoding of a leaf's path: the nibbles of `key` from `depth` on. */
-function compactLeafPath(key: Uint8Array, depth: number): Uint8Array {
-  if ((depth & 1) === 1) {
-    const out = key.slice(depth >> 1)
-    out[0] = 0x30 | (out[0]! & 15)
-    return out
-  }
-  const rest = key.subarray(depth >> 1)
-  const out = new Uint8Array(rest.length + 1)
-  out[0] = 0x20
-  out.set(rest, 1)
-  return out
-}
-
-function compactExtensionPath(path: Uint8Array): Uint8Array {
-  const odd = path.length & 1
-  const out = new Uint8Array((path.length >> 1) + 1)
-  out[0] = odd === 1 ? 0x10 | path[0]! : 0
-  for (let i = odd, at = 1; i < path.length; i += 2) out[at++] = (path[i]! << 4) | path[i + 1]!
-  return out
-}
-
-function decodePath(compact: Uint8Array): { isLeaf: boolean; nibbles: number[] } {
-  const flags = compact[0]! >> 4
-  const nibbles = (flags & 1) === 1 ? [compact[0]! & 15] : []
-  for (const byte of compact.subarray(1)) nibbles.push(byte >> 4, byte & 15)
-  return { isLeaf: (flags & 2) === 2, nibbles }
 }
 
 export class PrefixKeyError extends BaseError {
@@ -449,16 +263,6 @@ export class PrefixKeyError extends BaseError {
       code: 'trie.prefix_key',
       message:
         'Expected keys of which none is the beginning of another. Hash the keys, or give them one length.',
-    })
-  }
-}
-
-export class MissingNodeError extends BaseError {
-  constructor(reference: Uint8Array) {
-    super({
-      code: 'trie.missing_node',
-      message: `Expected the witness to hold the trie node ${bytesToHex(reference)}. Ask for a complete witness.`,
-      context: { hash: bytesToHex(reference) },
     })
   }
 }

@@ -5,6 +5,7 @@ import { EMPTY_ROOT } from '../codec/Header.ts'
 import * as Rlp from '../codec/Rlp.ts'
 import type { Genesis } from '../execution/Genesis.ts'
 import * as Trie from './Trie.ts'
+import { fromWitness } from './Witness.ts'
 
 /** Keccak-256 of nothing: the code hash of an account without code. */
 export const EMPTY_CODE_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
@@ -40,6 +41,10 @@ export type AccountChange = {
   readonly slots: ReadonlyMap<Hex, { readonly before: Uint8Array; readonly after: Uint8Array }>
 }
 
+/** Gives the sum of all balances after changes, in wei. */
+export const sumAfter = (totalWei: bigint, changes: readonly AccountChange[]): bigint =>
+  changes.reduce((sum, { before, after }) => sum + (after?.balance ?? 0n) - (before?.balance ?? 0n), totalWei)
+
 /** How a journal describes an account that it changed. */
 export type PendingChange = {
   readonly address: Hex
@@ -55,8 +60,6 @@ export type StateTrie = {
   /** Returns the value without leading zeros, empty for zero. */
   storage(account: Account | undefined, slot: Hex): Uint8Array
   apply(state: WorldState, changes: Iterable<PendingChange>): { state: WorldState; changes: AccountChange[] }
-  /** Makes a state of accounts that come one at a time, keeping nothing else of them. */
-  build(accounts: Iterable<PendingChange>): WorldState
   root(state: WorldState): Hex
   storageRoot(account: Account | undefined): Hex
   accountProof(state: WorldState, address: Hex): Uint8Array[]
@@ -77,14 +80,7 @@ export function createStateTrie(crypto: Crypto = plainCrypto): StateTrie {
     keyHashes.set(key, digest)
     return digest
   }
-  const emptyRoot = hexToBytes(EMPTY_ROOT)
-  const storageRootOf = (storage: StorageTrie): Uint8Array =>
-    storage === undefined ? emptyRoot : Trie.hash(storage, encodeSlot, crypto)
-  const emptyCodeHash = hexToBytes(EMPTY_CODE_HASH)
-  const encodeAccount = ({ nonce, balance, storage, codeHash }: Account): Uint8Array => {
-    const code = codeHash === EMPTY_CODE_HASH ? emptyCodeHash : hexToBytes(codeHash)
-    return Rlp.encode([nonce, balance, storageRootOf(storage), code])
-  }
+  const encodeAccount = createAccountEncoder(crypto)
 
   const storage: StateTrie['storage'] = (account, slot) =>
     account?.storage === undefined ? NO_BYTES : (Trie.get(account.storage, hashKey(slot)) ?? NO_BYTES)
@@ -115,24 +111,8 @@ export function createStateTrie(crypto: Crypto = plainCrypto): StateTrie {
       }
       return { state: next, changes }
     },
-    build(accounts) {
-      const edit = Trie.createEdit()
-      // each key is met once, so remembering its hash would only push others out
-      const keyOf = (key: Hex): Uint8Array => crypto.keccak256(hexToBytes(key))
-      let state: WorldState
-      for (const { address, after, slots } of accounts) {
-        if (after === undefined) continue
-        let storage: StorageTrie
-        for (const [slot, value] of slots) {
-          if (value.length > 0) storage = Trie.put(storage, keyOf(slot), value, edit)
-        }
-        const { nonce, balance, codeHash } = after
-        state = Trie.put(state, keyOf(address), { nonce, balance, codeHash, storage }, edit)
-      }
-      return state
-    },
     root: (state) => bytesToHex(Trie.hash(state, encodeAccount, crypto)),
-    storageRoot: (account) => bytesToHex(storageRootOf(account?.storage)),
+    storageRoot: (account) => bytesToHex(Trie.hash(account?.storage, encodeSlot, crypto)),
     accountProof: (state, address) => Trie.proof(state, hashKey(address), encodeAccount, crypto),
     storageProof: (account, slot) => Trie.proof(account?.storage, hashKey(slot), encodeSlot, crypto),
   }
@@ -146,13 +126,13 @@ export function stateFromWitness(
   stateRoot: Hex,
   preimage: (hash: Uint8Array) => Uint8Array | undefined,
 ): WorldState {
-  return Trie.fromWitness(hexToBytes(stateRoot), preimage, (encoded): Account => {
+  return fromWitness(hexToBytes(stateRoot), preimage, (encoded): Account => {
     const [nonce, balance, storageRoot, codeHash] = Rlp.list(Rlp.decode(encoded), 'an account', 4)
     return {
       nonce: Rlp.uint64(nonce, 'nonce'),
       balance: Rlp.uint(balance, 'balance'),
       codeHash: bytesToHex(Rlp.bytes(codeHash, 'codeHash', 32)),
-      storage: Trie.fromWitness(Rlp.bytes(storageRoot, 'storageRoot', 32), preimage, (value) =>
+      storage: fromWitness(Rlp.bytes(storageRoot, 'storageRoot', 32), preimage, (value) =>
         Rlp.bytes(Rlp.decode(value), 'a slot’s value'),
       ),
     }
@@ -188,7 +168,19 @@ export function genesisChanges(
 
 const NO_BYTES = new Uint8Array()
 
-const encodeSlot: Trie.EncodeValue<Uint8Array> = (value) => Rlp.encode(value)
+/** Writes a slot's value as its trie commits to it. */
+export const encodeSlot: Trie.EncodeValue<Uint8Array> = (value) => Rlp.encode(value)
+
+/** Gives what writes an account as the state's trie commits to it. */
+export function createAccountEncoder(crypto: Crypto): Trie.EncodeValue<Account> {
+  const emptyRoot = hexToBytes(EMPTY_ROOT)
+  const emptyCodeHash = hexToBytes(EMPTY_CODE_HASH)
+  return ({ nonce, balance, storage, codeHash }) => {
+    const storageRoot = storage === undefined ? emptyRoot : Trie.hash(storage, encodeSlot, crypto)
+    const code = codeHash === EMPTY_CODE_HASH ? emptyCodeHash : hexToBytes(codeHash)
+    return Rlp.encode([nonce, balance, storageRoot, code])
+  }
+}
 
 /** Drops leading zero bytes. */
 export function stripZeros(bytes: Uint8Array): Uint8Array {
