@@ -56,6 +56,12 @@ export const queries = {
       refetchInterval: ({ state }) =>
         every(state.data?.status === 'versioned' ? CALM_MS : LIVE_MS)({ state }),
     }),
+  contributionAnswers: (id: string) =>
+    queryOptions({
+      queryKey: ['contribution-answers', id],
+      queryFn: () => client.contributionAnswers(id, { limit: 20 }),
+      refetchInterval: every(CALM_MS),
+    }),
   trainingEstimate: (of: Parameters<typeof client.trainingEstimate>[0]) =>
     queryOptions({
       queryKey: ['training-estimate', of],

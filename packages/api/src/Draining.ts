@@ -31,6 +31,15 @@ export function createDraining(): Draining {
     if (open === 0) onIdle()
   }
 
+  const during = async <T>(work: () => Promise<T>): Promise<T> => {
+    open++
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+
   return {
     signal: cut.signal,
     isDraining: () => isDraining,
@@ -51,14 +60,8 @@ export function createDraining(): Draining {
           leave()
         }
       },
-      async embed(...request) {
-        open++
-        try {
-          return await answering.embed(...request)
-        } finally {
-          leave()
-        }
-      },
+      embed: (...request) => during(() => answering.embed(...request)),
+      attributeText: (...request) => during(() => answering.attributeText(...request)),
     }),
     async drain(withinMs) {
       isDraining = true

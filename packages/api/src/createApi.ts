@@ -19,6 +19,7 @@ import { type ApiRouteDependencies, addApiRoutes } from './routes/apiRoutes.ts'
 import { addCompletionRoutes } from './routes/completionRoutes.ts'
 import { addEmbeddingRoutes } from './routes/embeddingRoutes.ts'
 import { createRoutes } from './routes/Routes.ts'
+import { addTextAttributionRoutes } from './routes/textAttributionRoutes.ts'
 import { createTracing } from './Tracing.ts'
 
 /** Takes structured log lines: fields first, then a constant message. Any pino logger is one. */
@@ -124,6 +125,7 @@ export function createApi(deps: ApiDependencies): Api {
     signal: draining.signal,
   })
   addEmbeddingRoutes(routes, { answering, paywall })
+  addTextAttributionRoutes(routes, { answering, paywall })
   addModelRoutes(routes, deps)
   addAdapterRoutes(routes, {
     serving,

@@ -234,6 +234,7 @@ function createScriptedServing(
   }
   const tokenizer = {
     decode: (ids: readonly number[]) => ids.map((id) => known[id]).join(''),
+    encode: (text: string) => text.split(/(?<=\s)/).map(idOf),
     bytes: (id: number) => new TextEncoder().encode(known[id]),
   }
   return {

@@ -98,20 +98,10 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
     }))
   }
 
-  /** Divides each payout over the reasons that its receipt gives for it. */
   const earnedByRecord = async (contributionId: Hex): Promise<Map<string, string>> => {
     const { rows } = await run(
-      `SELECT reason->>'recordId' AS id,
-         sum(floor(payout.amount_wei * (reason->>'sharePpm')::numeric / total.ppm))::text AS wei
-       FROM payouts payout
-       JOIN receipts receipt ON receipt.sequence = payout.receipt_sequence
-       CROSS JOIN LATERAL jsonb_array_elements(receipt.attribution->'shares') share
-       CROSS JOIN LATERAL (
-         SELECT sum((each->>'sharePpm')::numeric) AS ppm FROM jsonb_array_elements(share->'reasons') each
-       ) total
-       CROSS JOIN LATERAL jsonb_array_elements(share->'reasons') reason
-       WHERE payout.contribution_id = $1 AND share->>'contributionId' = $1 AND total.ppm > 0
-       GROUP BY 1`,
+      `SELECT record_id AS id, sum(amount_wei)::text AS wei FROM attribution_lines
+       WHERE contribution_id = $1 GROUP BY 1`,
       [contributionId],
     )
     return new Map(rows.map((row) => [row['id'] as string, row['wei'] as string]))

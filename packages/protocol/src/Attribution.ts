@@ -48,6 +48,8 @@ export const attributionSchema = z.object({
   engineVersion: z.string(),
   /** Names the bytes of what was computed in floating point; every share follows from it in whole numbers. */
   evidenceCid: z.string().optional(),
+  /** Where the text came with the request instead of from the model. */
+  textFrom: z.literal('caller').optional(),
   policy: z.object({
     influenceBps: z.number().int(),
     spansBps: z.number().int(),

@@ -48,12 +48,19 @@ export function createClient({
   signatureSeconds = 600,
   nowMs = Date.now,
 }: ClientOptions) {
-  async function call<T extends z.ZodType>(schema: T, path: string, body?: unknown): Promise<z.infer<T>> {
+  /** @param secret - Of the API key that pays, for what costs. */
+  async function call<T extends z.ZodType>(
+    schema: T,
+    path: string,
+    body?: unknown,
+    secret?: string,
+  ): Promise<z.infer<T>> {
     const response = await send(`${url}${path}`, {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
@@ -236,6 +243,21 @@ export function createClient({
       call(Http.modelAttributionSchema, `/api/models/${encodeURIComponent(name)}/attribution`),
     /** A model's adapter, record table or index; check it against its CID. */
     modelFile: (name: string, cid: string) => bytes(`/api/models/${encodeURIComponent(name)}/files/${cid}`),
+    /**
+     * Has a text that was made elsewhere attributed, for the price of an answer of that length.
+     * @param secret - Of the API key that pays.
+     */
+    attribute: async (
+      request: { model: string; prompt: string; text: string; passages?: readonly string[] },
+      secret: string,
+    ): Promise<Http.AnswerExtension> =>
+      (await call(Http.textAttributionSchema, '/v1/attributions', request, secret)).openledger,
+    /** Answers that a contribution shaped, newest first, with what each paid for it. */
+    contributionAnswers: (id: string, page: { limit?: number; before?: number } = {}) =>
+      call(Http.paidAnswerSchema.array(), `/api/contributions/${id}/answers${query(page)}`),
+    /** The same of a single record. */
+    recordAnswers: (id: string, page: { limit?: number; before?: number } = {}) =>
+      call(Http.paidAnswerSchema.array(), `/api/records/${id}/answers${query(page)}`),
     earnings: (address: string) => call(Http.earningsSchema, `/api/earnings/${address}`),
     claimProof: (address: string) => call(Http.claimProofSchema, `/api/earnings/${address}/proof`),
     /** Asks the operator to send the claim; the money can only go to `account`. */
@@ -283,8 +305,15 @@ export async function* trainingEvents(
 async function problemFrom(response: Response): Promise<ProblemError> {
   const text = await response.text()
   try {
-    const parsed = Http.problemSchema.safeParse(JSON.parse(text))
+    const json = JSON.parse(text)
+    const parsed = Http.problemSchema.safeParse(json)
     if (parsed.success) return new ProblemError(parsed.data)
+    // the shape of errors under /v1 is OpenAI's
+    const { status, statusText } = response
+    const { message, code } = json.error
+    if (typeof message === 'string') {
+      return new ProblemError({ type: 'about:blank', title: statusText, status, detail: message, code })
+    }
   } catch {
     // not JSON: the text itself is all there is to show
   }

@@ -12,6 +12,7 @@ const { batches, models, payouts, receipts } = schema
 export type AttributionDraft = {
   readonly engineVersion: string
   readonly evidenceCid?: string | undefined
+  readonly textFrom?: 'caller' | undefined
   readonly policy: Attribution.Attribution['policy']
   readonly liftMilliNats: number
   readonly context?: NonNullable<Attribution.Attribution['context']> | undefined
@@ -270,6 +271,7 @@ export function payOut(
     attribution: {
       engineVersion: draft.engineVersion,
       ...(draft.evidenceCid === undefined ? {} : { evidenceCid: draft.evidenceCid }),
+      ...(draft.textFrom === undefined ? {} : { textFrom: draft.textFrom }),
       policy: draft.policy,
       liftMilliNats: draft.liftMilliNats,
       ...(draft.context === undefined ? {} : { context: draft.context }),

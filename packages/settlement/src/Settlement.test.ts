@@ -150,6 +150,40 @@ describe('one answer', () => {
     })
   })
 
+  test('tells of a contribution and of a record which answers they shaped, and of what each paid', async () => {
+    const all = await settlement.receipts.list({ limit: 200 })
+    const [contributionId] = house.contributionIds as [Hex]
+    const expected = all.flatMap((receipt) =>
+      receipt.attribution.shares
+        .filter((share) => share.contributionId === contributionId && share.amountWei !== '0')
+        .map(({ beneficiary, sharePpm, amountWei, reasons }) => ({
+          receiptSequence: receipt.sequence,
+          modelName: receipt.modelName,
+          contributionId,
+          beneficiary,
+          sharePpm,
+          amountWei,
+          reasons,
+          settlementTransaction: receipt.settlementTransaction,
+          timestamp: receipt.timestamp,
+        })),
+    )
+    expect(expected.length).toBeGreaterThan(0)
+    const { list } = settlement.paidAnswers
+    expect(await list({ contributionId }, { limit: 200 })).toEqual(expected)
+    expect(await list({ contributionId }, { limit: 1, before: expected[0]!.receiptSequence })).toEqual(
+      expected.slice(1, 2),
+    )
+    // the drafts name a record that the contribution does not hold: it is nobody's answer until it does
+    const recordId = keccak256(toHex(0))
+    expect(await list({ recordId }, { limit: 200 })).toEqual([])
+    await house.database.orm
+      .insert(schema.records)
+      .values({ contributionId, index: 9, id: recordId, text: 'what the drafts name' })
+    expect(await list({ recordId }, { limit: 200 })).toEqual(expected)
+    expect(await list({ recordId: keccak256('0x77') }, { limit: 200 })).toEqual([])
+  })
+
   test('pays the stakers part to the commons while nobody stakes, whatever the attribution', async () => {
     const receipt = await answer([1_000_000])
     const { stakersWei, contributorsWei } = FeeSplit.split(BigInt(receipt.feeWei), SPLIT)

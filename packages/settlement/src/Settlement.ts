@@ -8,6 +8,7 @@ import { type Contract, createContract } from './Contract.ts'
 import { createDefence, type Defence } from './Defence.ts'
 import { createEarnings, type Earnings } from './Earnings.ts'
 import { createLedger, type Ledger } from './Ledger.ts'
+import { createPaidAnswers, type PaidAnswers } from './PaidAnswers.ts'
 import { createPayments, type Payments } from './Payments.ts'
 import { createReceipts, type Receipts } from './Receipts.ts'
 import { createSettler, type Settler, type SettlerOptions } from './Settler.ts'
@@ -33,6 +34,7 @@ export type Settlement = {
   readonly settler: Settler
   readonly ledger: Ledger
   readonly earnings: Earnings
+  readonly paidAnswers: PaidAnswers
   readonly payments: Payments
   readonly defence: Defence
 }
@@ -56,6 +58,7 @@ export function createSettlement(
     settler,
     ledger,
     earnings: createEarnings({ database, contract, ledger }),
+    paidAnswers: createPaidAnswers(database),
     payments: createPayments(deps),
     defence: createDefence(deps, { onError: options.onError ?? (() => {}) }),
   }

@@ -151,4 +151,24 @@ export function addModelCommands(program: Command, session: Session): void {
       console.log(`${dim(prompt)}${answer}\n`)
       await printShares(connection, receipt)
     })
+
+  program
+    .command('attribute')
+    .description('pays for saying which records of a model shaped a text that was made elsewhere')
+    .argument('<model>')
+    .argument('<prompt>', 'what stood before the text')
+    .argument('<text>')
+    .option('--key <secret>', 'API key', session.apiKey)
+    .option('--save <file>', 'keeps question and answer for verify')
+    .action(
+      async (model: string, prompt: string, text: string, { key, save }: Omit<AskOptions, 'tokens'>) => {
+        const connection = await session.connect()
+        const { openAccess } = await import('../asking.ts')
+        const secret =
+          key ?? (await openAccess(connection, (await session.acting('caller')).account, Open.parse('5')))
+        const extension = await connection.client.attribute({ model, prompt, text }, secret)
+        if (save !== undefined) await (await import('../auditing.ts')).keep(save, prompt, extension)
+        await printShares(connection, extension.receipt)
+      },
+    )
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { printLines } from '../Lines.ts'
+import { open, percent, table } from '../Output.ts'
 import type { Session } from '../Session.ts'
 import { printShares } from '../Shares.ts'
 
@@ -15,6 +16,29 @@ export function addReceiptCommands(program: Command, session: Session): void {
     .action(async (sequence: string) => {
       const connection = await session.connect()
       await printShares(connection, await connection.client.receipt(Number(sequence)))
+    })
+
+  program
+    .command('answers')
+    .description('lists the answers that a record or a contribution shaped, and what each paid for it')
+    .argument('<id>', 'of a contribution, or of a record with --record')
+    .option('--record', 'the id is of a record')
+    .option('--before <receipt>', 'only older answers')
+    .action(async (id: string, { record, before }: { record?: boolean; before?: string }) => {
+      const { client } = await session.connect()
+      const page = before === undefined ? {} : { before: Number(before) }
+      const answers = await (record ? client.recordAnswers(id, page) : client.contributionAnswers(id, page))
+      table([
+        ['receipt', 'model', 'share', 'amount', 'paid to', 'settled'],
+        ...answers.map((answer) => [
+          String(answer.receiptSequence),
+          answer.modelName,
+          percent(answer.sharePpm),
+          open(answer.amountWei),
+          answer.beneficiary,
+          answer.settlementTransaction ?? 'not yet',
+        ]),
+      ])
     })
 
   program

@@ -11,6 +11,7 @@ import { AsyncView } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { Beneficiary } from './Beneficiary.tsx'
+import { PaidAnswers } from './PaidAnswers.tsx'
 import { STATUS_TEXT } from './status.ts'
 
 const VERDICT_COLOUR = { pending: 'yellow', accepted: 'green', rejected: 'red' } as const
@@ -57,6 +58,7 @@ export function ContributionPage() {
             </Card>
           </div>
           {address?.toLowerCase() === data.beneficiary.toLowerCase() && <Beneficiary contribution={data} />}
+          <PaidAnswers contributionId={data.id} />
           <Records list={data.records} />
         </Stack>
       )}

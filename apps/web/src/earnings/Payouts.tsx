@@ -75,11 +75,12 @@ export function Payouts({ list }: { list: Http.Earnings['payouts'] }) {
 }
 
 function Ways({ reasons }: { reasons: Http.Earnings['payouts'][number]['reasons'] }) {
-  const { influence, span } = byKind(reasons)
+  const { influence, span, context } = byKind(reasons)
   return (
     <Text span size="xs" c="dimmed">
       {' '}
-      ({percent(influence)} by influence, {percent(span)} by exact words)
+      ({percent(influence)} by influence, {percent(span)} by exact words
+      {context > 0 && <>, {percent(context)} by standing in the prompt</>})
     </Text>
   )
 }

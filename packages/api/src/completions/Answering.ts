@@ -30,7 +30,7 @@ export type AnsweringModel = {
 
 /** What makes answers and says what shaped them. */
 export type Serving = Pick<OpenLora, 'prepare' | 'generate' | 'attribute' | 'embed'> & {
-  readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode' | 'bytes'>
+  readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode' | 'bytes' | 'encode'>
 }
 
 /** A request with its price: nothing has been paid, nothing runs. */
@@ -86,7 +86,26 @@ export type Answering = {
    * No estimator measures which records shaped a vector, so that the contributors' part goes to the commons.
    */
   readonly embed: (quote: EmbeddingQuote, payer: Payer) => Promise<Embeddings>
+  /**
+   * Prices the attribution of a text that was made elsewhere, as if the model had answered it.
+   * @throws {GivenTextSizeError} and what `quote` throws.
+   */
+  readonly quoteText: (
+    request: GenerateRequest,
+    text: string,
+    passages?: readonly Hex[],
+  ) => Promise<TextQuote>
+  /**
+   * Says which records shaped a text that was made elsewhere, charges for it and pays them; nothing is generated, and the
+   * text is not remembered as an answer.
+   */
+  readonly attributeText: (quote: TextQuote, payer: Payer) => Promise<Attributed>
 }
+
+/** A text to attribute, with its price. */
+export type TextQuote = Quote & { readonly text: string; readonly answerIds: readonly number[] }
+
+export type Attributed = { readonly result: Delivered; readonly receipt: Http.SignedReceipt }
 
 /** Texts to embed with their price. */
 export type EmbeddingQuote = Pick<Quote, 'model' | 'terms' | 'maxWei'> & {
@@ -139,7 +158,13 @@ export function createAnswering(deps: {
   async function charge(
     quote: Pick<Quote, 'model' | 'terms' | 'inputTokens'>,
     hold: Hold,
-    result: Pick<Delivered, 'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages'>,
+    {
+      textFrom,
+      ...result
+    }: { readonly textFrom?: 'caller' } & Pick<
+      Delivered,
+      'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages'
+    >,
   ) {
     const { model, terms } = quote
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
@@ -162,7 +187,7 @@ export function createAnswering(deps: {
     return settlement.receipts.nextReceipt({
       hold,
       modelId: model.modelId,
-      attribution,
+      attribution: textFrom === undefined ? attribution : { ...attribution, textFrom },
       inferenceCommitment,
       promptHash: hashText(result.promptText),
       answerHash: hashText(result.text),
@@ -181,12 +206,42 @@ export function createAnswering(deps: {
     return { model, terms }
   }
 
+  const quote: Answering['quote'] = async (request, recordIds = []) => {
+    const { model, terms } = await termsOf(request.model)
+    const passages = await findPassages(database, recordIds)
+    const prepared = await serving.prepare(passages.length === 0 ? request : { ...request, passages })
+    return priced({ prepared, model, terms, inputTokens: prepared.promptIds.length })
+  }
+
   return {
-    async quote(request, recordIds = []) {
-      const { model, terms } = await termsOf(request.model)
-      const passages = await findPassages(database, recordIds)
-      const prepared = await serving.prepare(passages.length === 0 ? request : { ...request, passages })
-      return priced({ prepared, model, terms, inputTokens: prepared.promptIds.length })
+    quote,
+    async quoteText(request, text, recordIds = []) {
+      const answerIds = serving.tokenizer.encode(text)
+      const quoted = await quote({ ...request, outputTokensMax: answerIds.length }, recordIds)
+      const room = quoted.prepared.outputTokensMax
+      if (room < answerIds.length) throw new GivenTextSizeError(room, answerIds.length)
+      return { ...quoted, text, answerIds }
+    },
+    async attributeText(quoted, payer) {
+      const { prepared, text, answerIds, maxWei } = quoted
+      const hold = await settlement.accounts.hold({ ...payer, amountWei: maxWei })
+      try {
+        const { promptIds, promptText } = prepared
+        const result: Delivered = {
+          text,
+          answerIds,
+          promptIds,
+          promptText,
+          ...passagesOf(prepared),
+          inputTokens: promptIds.length,
+          outputTokens: answerIds.length,
+          finishReason: 'stop',
+        }
+        return { result, receipt: await charge(quoted, hold, { ...result, textFrom: 'caller' }) }
+      } finally {
+        // does nothing once it is charged
+        await settlement.accounts.release(hold.id)
+      }
     },
     async quoteEmbeddings(name, inputs) {
       const { model, terms } = await termsOf(name)
@@ -322,6 +377,16 @@ export class PublishedModelNotFoundError extends BaseError {
       code: 'model.not_found',
       message: `Expected the name of a published model, got ${JSON.stringify(name.slice(0, 80))}. GET /v1/models lists them.`,
       context: { name: name.slice(0, 80), param: 'model' },
+    })
+  }
+}
+
+export class GivenTextSizeError extends BaseError {
+  constructor(room: number, tokens: number) {
+    super({
+      code: 'request.text_size',
+      message: `Expected a text of at most ${room} tokens after this prompt, got ${tokens}. Attribute it in parts, each with what stands before it as its prompt.`,
+      context: { room, tokens, param: 'text' },
     })
   }
 }

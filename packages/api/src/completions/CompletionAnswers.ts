@@ -51,7 +51,7 @@ export function usageOf(receipts: readonly Http.SignedReceipt[]): Json {
 }
 
 /** What a payer keeps to have the answer recomputed elsewhere, beside the receipt. */
-const extensionOf = (result: Delivered, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
+export const extensionOf = (result: Delivered, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
   receipt,
   answer: result.text,
   promptTokenIds: [...result.promptIds],

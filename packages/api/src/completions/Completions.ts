@@ -42,7 +42,7 @@ const refused = {
 const CHOICES_MAX = 16
 const TOOLS_MAX = 128
 /** Each beyond the sixth costs two more readings of the answer when it is attributed. */
-const PASSAGES_MAX = 32
+export const PASSAGES_MAX = 32
 /** Where `service_tier: "flex"` stands: behind all that is asked without. */
 const FLEX_PRIORITY = 10
 

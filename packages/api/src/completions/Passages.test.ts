@@ -1,8 +1,8 @@
 import { type Hex, Open } from '@openledger/primitives'
-import { Abi, DevelopmentKeys, Http } from '@openledger/protocol'
+import { Abi, DevelopmentKeys, FeeSplit, Http } from '@openledger/protocol'
 import { eq, schema } from '@openledger/store'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ApiHouse, startApiHouse } from '../../test/apiHouse.ts'
+import { type ApiHouse, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI, startApiHouse } from '../../test/apiHouse.ts'
 import { findPassages } from './Passages.ts'
 
 const { records } = schema
@@ -91,4 +91,44 @@ test('of records that repeat each other, the contribution that was first is the 
       text: second.text,
     },
   ])
+})
+
+test('a text that was made elsewhere is attributed and charged as an answer, and not remembered as one', async () => {
+  const text = ' is ERC4626 {\n    using Math for uint256;\n    IERC20 private immutable _asset;\n}'
+  const prompt = 'contract Vault'
+  const given = await ask('/v1/attributions', { prompt, text, passages: [all[0]!.id] })
+  expect(given.status).toBe(200)
+  const { openledger, usage } = given.body as never as {
+    openledger: object
+    usage: { prompt_tokens: number; completion_tokens: number }
+  }
+  const { receipt, answer, answerTokenIds, promptText } = Http.answerExtensionSchema.parse(openledger)
+  expect(answer).toBe(text)
+  expect(promptText).toBe(`${all[0]!.text}\n\n${prompt}`)
+  expect(usage.completion_tokens).toBe(answerTokenIds!.length)
+  expect(receipt).toMatchObject({
+    inputTokens: usage.prompt_tokens,
+    outputTokens: usage.completion_tokens,
+    feeWei: FeeSplit.feeWei(
+      usage.prompt_tokens,
+      usage.completion_tokens,
+      INPUT_PRICE_WEI,
+      OUTPUT_PRICE_WEI,
+    ).toString(),
+    attribution: { textFrom: 'caller' },
+  })
+  // whoever pays for a text could otherwise keep others from contributing it
+  const response = await house.post('/api/contributions/prepare', {
+    datanetId: '1',
+    licence: 'MIT',
+    records: [`${prompt}${text} // a vault of one's own that holds one asset and nothing else at all`],
+  })
+  expect(JSON.stringify(response.body['warnings'])).not.toContain('answered before')
+
+  const tooLong = await ask('/v1/attributions', { prompt, text: 'a b c d e f '.repeat(200) })
+  expect([tooLong.status, (tooLong.body as never as { error: { code: string } }).error.code]).toEqual([
+    413,
+    'request.text_size',
+  ])
+  expect((await house.post('/v1/attributions', { model, prompt, text })).status).toBe(402)
 })

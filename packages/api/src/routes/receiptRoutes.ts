@@ -1,5 +1,5 @@
 import { Http } from '@openledger/protocol'
-import { addressSchema } from '@openledger/protocol/Scalars'
+import { addressSchema, hashSchema } from '@openledger/protocol/Scalars'
 import type { Settlement } from '@openledger/settlement'
 import { z } from 'zod'
 import type { Routes } from './Routes.ts'
@@ -48,6 +48,30 @@ export function addReceiptRoutes(routes: Routes, { settlement }: { readonly sett
       response: Http.inclusionSchema,
     },
     ({ params }) => settlement.receipts.inclusion(params.sequence),
+  )
+  const hashParams = z.object({ id: hashSchema })
+  const pageQuery = z.object({ limit: limitSchema, before: beforeSchema })
+  routes.get(
+    '/api/contributions/:id/answers',
+    {
+      tag,
+      summary: 'Answers that a contribution shaped, newest first, with what each paid for it and why.',
+      params: hashParams,
+      query: pageQuery,
+      response: Http.paidAnswerSchema.array(),
+    },
+    ({ params, query }) => settlement.paidAnswers.list({ contributionId: params.id }, query),
+  )
+  routes.get(
+    '/api/records/:id/answers',
+    {
+      tag,
+      summary: 'Answers that a record shaped, newest first, with what each paid for it and why.',
+      params: hashParams,
+      query: pageQuery,
+      response: Http.paidAnswerSchema.array(),
+    },
+    ({ params, query }) => settlement.paidAnswers.list({ recordId: params.id }, query),
   )
   routes.get(
     '/api/earnings/:address',

@@ -92,6 +92,23 @@ export const earningsSchema = z.object({
 })
 export type Earnings = z.infer<typeof earningsSchema>
 
+// GET /api/contributions/:id/answers, GET /api/records/:id/answers
+export const paidAnswerSchema = z.object({
+  receiptSequence: z.number().int(),
+  modelName: z.string(),
+  contributionId: hashSchema,
+  beneficiary: addressSchema,
+  /** Parts per million of the contributors' part, through the reasons below. */
+  sharePpm: z.number().int(),
+  /** Through the reasons below, each rounded down to a wei. */
+  amountWei: weiSchema,
+  reasons: z.array(reasonSchema),
+  /** Null for the seconds before its batch is settled. */
+  settlementTransaction: hashSchema.nullable(),
+  timestamp: unixSecondsSchema,
+})
+export type PaidAnswer = z.infer<typeof paidAnswerSchema>
+
 // GET /api/earnings/:address/proof: arguments of Settlement.claim; POST /api/claims {account}: the operator sends it
 export const claimProofSchema = z.object({
   account: addressSchema,
@@ -163,3 +180,6 @@ export const answerExtensionSchema = z.object({
   passages: z.array(passageSchema).optional(),
 })
 export type AnswerExtension = z.infer<typeof answerExtensionSchema>
+
+// POST /v1/attributions: a text that was made elsewhere
+export const textAttributionSchema = z.looseObject({ openledger: answerExtensionSchema })

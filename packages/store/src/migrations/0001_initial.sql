@@ -232,3 +232,26 @@ CREATE TABLE facts (
   key text PRIMARY KEY,
   value jsonb NOT NULL
 );
+
+-- each line of each answer's attribution that pays a contribution: record -> answer -> payout, and back
+CREATE VIEW attribution_lines AS
+  SELECT receipt.sequence AS receipt_sequence,
+    receipt.model_id,
+    receipt.timestamp,
+    receipt.batch,
+    payout.contribution_id,
+    payout.beneficiary,
+    reason->>'recordId' AS record_id,
+    reason->>'kind' AS kind,
+    (reason->>'sharePpm')::integer AS share_ppm,
+    -- a payout is divided over its reasons, each rounded down
+    floor(payout.amount_wei * (reason->>'sharePpm')::numeric / total.ppm) AS amount_wei,
+    reason
+  FROM payouts payout
+  JOIN receipts receipt ON receipt.sequence = payout.receipt_sequence
+  CROSS JOIN LATERAL jsonb_array_elements(receipt.attribution->'shares') share
+  CROSS JOIN LATERAL (
+    SELECT sum((each->>'sharePpm')::numeric) AS ppm FROM jsonb_array_elements(share->'reasons') each
+  ) total
+  CROSS JOIN LATERAL jsonb_array_elements(share->'reasons') reason
+  WHERE share->>'contributionId' = payout.contribution_id AND total.ppm > 0;
