@@ -163,6 +163,20 @@ contract Datanets_contribute_Test is World {
         vm.assertEq(datanets.beneficiaryOf(id), contributor.addr);
     }
 
+    function test_beneficiariesOf_many_inTheirOrderAndOnlyKnown() public {
+        bytes32 id = contribute(datanetId);
+        bytes32[] memory ids = new bytes32[](2);
+        (ids[0], ids[1]) = (id, id);
+        address[] memory accounts = datanets.beneficiariesOf(ids);
+        vm.assertEq(accounts.length, 2);
+        vm.assertEq(accounts[0], contributor.addr);
+        vm.assertEq(accounts[1], contributor.addr);
+
+        ids[1] = "x";
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsUnknownContribution.selector, bytes32("x")));
+        datanets.beneficiariesOf(ids);
+    }
+
     function test_contribute_sameRootAgain_revertsNamingTheFirst() public {
         bytes32 id = contribute(datanetId);
         bytes memory signature = signContribution(stranger, input, stranger.addr, NOON);

@@ -263,6 +263,14 @@ contract Datanets is IDatanets, EIP712 {
     }
 
     /// @inheritdoc IDatanets
+    function beneficiariesOf(bytes32[] calldata contributionIds) external view returns (address[] memory accounts) {
+        accounts = new address[](contributionIds.length);
+        for (uint256 i; i < contributionIds.length; ++i) {
+            accounts[i] = _existing(contributionIds[i]).beneficiary;
+        }
+    }
+
+    /// @inheritdoc IDatanets
     function beneficiaryNonceOf(bytes32 contributionId) external view returns (uint256) {
         return _beneficiaryNonces[contributionId];
     }

@@ -214,6 +214,9 @@ interface IDatanets {
     /// @notice Account that a contribution's rewards go to. Reverts when there is no such contribution.
     function beneficiaryOf(bytes32 contributionId) external view returns (address);
 
+    /// @notice The same of many contributions, in their order: an answer pays dozens and asks for all of them at once.
+    function beneficiariesOf(bytes32[] calldata contributionIds) external view returns (address[] memory);
+
     /// @notice Number that the next `setBeneficiaryWithSignature` of a contribution must carry.
     function beneficiaryNonceOf(bytes32 contributionId) external view returns (uint256);
 

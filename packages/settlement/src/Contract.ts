@@ -72,12 +72,32 @@ export function createContract(
   const settlement = { address: l2.settlement, abi: Abi.settlementAbi } as const
   const splits = new Map<number, FeeSplit.FeeSplit>()
 
-  const lastSequence = async (blockNumber: bigint): Promise<number> => {
-    const [sequence] = await publicClient.readContract({ ...settlement, functionName: 'head', blockNumber })
-    return Number(sequence)
+  /** The newest block, with what was read of it. */
+  let newest: Block | undefined
+  const newestBlock = async (): Promise<Block> => {
+    const { number, hash, timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
+    if (newest?.hash !== hash) newest = { number, hash, timestamp, reads: new Map() }
+    return newest
   }
-  const prepaidWei = (account: Hex, blockNumber: bigint): Promise<bigint> =>
-    publicClient.readContract({ ...settlement, functionName: 'prepaidOf', args: [account], blockNumber })
+
+  const lastSequence = ({ number: blockNumber, reads }: Block): Promise<number> =>
+    once(reads, 'head', async () => {
+      const [sequence] = await publicClient.readContract({ ...settlement, functionName: 'head', blockNumber })
+      return Number(sequence)
+    })
+  const prepaidWei = ({ number: blockNumber, reads }: Block, account: Hex): Promise<bigint> =>
+    once(reads, `prepaid/${account}`, () =>
+      publicClient.readContract({ ...settlement, functionName: 'prepaidOf', args: [account], blockNumber }),
+    )
+  const withdrawalOf = ({ number: blockNumber, reads }: Block, account: Hex) =>
+    once(reads, `withdrawal/${account}`, () =>
+      publicClient.readContract({
+        ...settlement,
+        functionName: 'withdrawalOf',
+        args: [account],
+        blockNumber,
+      }),
+    )
 
   const splitAt = async (blockNumber?: bigint) => {
     const policy = { address: l2.feePolicy, abi: Abi.feePolicyAbi } as const
@@ -92,34 +112,48 @@ export function createContract(
       split = await publicClient.readContract({ ...policy, functionName: 'splitOf', args: [version] })
       splits.set(version, split)
     }
-    return { version, split }
+    return { splitVersion: version, split }
   }
 
-  const stakeAt = async (
-    modelId: bigint,
-    blockNumber: bigint,
-  ): Promise<{ stakeVersion: number; hasStakers: boolean }> => {
-    const staking = { address: l2.staking, abi: Abi.stakingAbi, args: [modelId], blockNumber } as const
-    const [stakeVersion, stakedWei] = await Promise.all([
-      publicClient.readContract({ ...staking, functionName: 'versionOf' }),
-      publicClient.readContract({ ...staking, functionName: 'totalStakeOf' }),
-    ])
-    return { stakeVersion, hasStakers: stakedWei > 0n }
-  }
+  /** What an answer's terms owe to its model alone. */
+  const modelAt = ({ number: blockNumber, reads }: Block, modelId: bigint) =>
+    once(reads, `model/${modelId}`, async () => {
+      const staking = { address: l2.staking, abi: Abi.stakingAbi, args: [modelId], blockNumber } as const
+      const [[, retiredAt], split, stakeVersion, stakedWei] = await Promise.all([
+        publicClient.readContract({
+          address: l2.models,
+          abi: Abi.modelsAbi,
+          functionName: 'ownerOf',
+          args: [modelId],
+          blockNumber,
+        }),
+        splitAt(blockNumber),
+        publicClient.readContract({ ...staking, functionName: 'versionOf' }),
+        publicClient.readContract({ ...staking, functionName: 'totalStakeOf' }),
+      ])
+      return { ...split, isRetired: retiredAt !== 0n, stakeVersion, hasStakers: stakedWei > 0n }
+    })
 
   const challengeSeconds = async (): Promise<number> =>
     Number(await publicClient.readContract({ ...settlement, functionName: 'CHALLENGE_SECONDS' }))
   let challenge: Promise<number> | undefined
 
-  const beneficiaryOf = async (contributionId: Hex, blockNumber: bigint): Promise<Hex> => {
-    const beneficiary = await publicClient.readContract({
-      blockNumber,
-      address: l2.datanets,
-      abi: Abi.datanetsAbi,
-      functionName: 'beneficiaryOf',
-      args: [contributionId],
-    })
-    return beneficiary.toLowerCase() as Hex
+  const beneficiariesOf = ({ number: blockNumber, reads }: Block, ids: readonly Hex[]): Promise<Hex[]> => {
+    const unknown = [...new Set(ids.filter((id) => !reads.has(`beneficiary/${id}`)))]
+    if (unknown.length > 0) {
+      // one call for all: each is a request and an execution of its own, and an answer pays dozens
+      const asked = publicClient.readContract({
+        blockNumber,
+        address: l2.datanets,
+        abi: Abi.datanetsAbi,
+        functionName: 'beneficiariesOf',
+        args: [unknown],
+      })
+      for (const [i, id] of unknown.entries()) {
+        void once(reads, `beneficiary/${id}`, async () => (await asked)[i]!.toLowerCase()).catch(() => {})
+      }
+    }
+    return Promise.all(ids.map((id) => reads.get(`beneficiary/${id}`) as Promise<Hex>))
   }
 
   return {
@@ -137,28 +171,26 @@ export function createContract(
     },
     async prepaid(account) {
       // of one block: a batch in between would count a receipt twice or not at all
-      const blockNumber = await publicClient.getBlockNumber({ cacheTime: 0 })
-      const [wei, sequence] = await Promise.all([prepaidWei(account, blockNumber), lastSequence(blockNumber)])
+      const block = await newestBlock()
+      const [wei, sequence] = await Promise.all([prepaidWei(block, account), lastSequence(block)])
       return { prepaidWei: wei, lastSequence: sequence }
     },
     async coverage(account) {
-      const { number: blockNumber, timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
+      const block = await newestBlock()
       const [wei, sequence, [setAsideWei, readyAt]] = await Promise.all([
-        prepaidWei(account, blockNumber),
-        lastSequence(blockNumber),
-        publicClient.readContract({
-          ...settlement,
-          functionName: 'withdrawalOf',
-          args: [account],
-          blockNumber,
-        }),
+        prepaidWei(block, account),
+        lastSequence(block),
+        withdrawalOf(block, account),
       ])
-      const staysWei = readyAt >= timestamp + settlingSeconds ? setAsideWei : 0n
+      const staysWei = readyAt >= block.timestamp + settlingSeconds ? setAsideWei : 0n
       return { prepaidWei: wei + staysWei, lastSequence: sequence }
     },
     claimedWei: (account) =>
       publicClient.readContract({ ...settlement, functionName: 'claimed', args: [account] }),
-    currentSplit: () => splitAt(),
+    async currentSplit() {
+      const { splitVersion, split } = await splitAt()
+      return { version: splitVersion, split }
+    },
     challengeSeconds() {
       // fixed when the contract was made
       challenge ??= challengeSeconds()
@@ -191,27 +223,34 @@ export function createContract(
     },
     async answerTerms(modelId, contributionIds) {
       // all of one block: what was in force when the answer was made
-      const { number: blockNumber, timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
-      const [[, retiredAt], { version, split }, stake, ...beneficiaries] = await Promise.all([
-        publicClient.readContract({
-          address: l2.models,
-          abi: Abi.modelsAbi,
-          functionName: 'ownerOf',
-          args: [modelId],
-          blockNumber,
-        }),
-        splitAt(blockNumber),
-        stakeAt(modelId, blockNumber),
-        ...contributionIds.map((id) => beneficiaryOf(id, blockNumber)),
+      const block = await newestBlock()
+      const [model, beneficiaries] = await Promise.all([
+        modelAt(block, modelId),
+        beneficiariesOf(block, contributionIds),
       ])
-      return {
-        timestamp: Number(timestamp),
-        splitVersion: version,
-        split,
-        isRetired: retiredAt !== 0n,
-        ...stake,
-        beneficiaries,
-      }
+      return { ...model, timestamp: Number(block.timestamp), beneficiaries }
     },
   }
+}
+
+/**
+ * One block, and what was read of its state. That cannot change any more, so whatever ends within a block asks once: the
+ * chain makes a block a second, and many answers end in each.
+ */
+type Block = {
+  readonly number: bigint
+  readonly hash: Hex
+  readonly timestamp: bigint
+  readonly reads: Map<string, Promise<unknown>>
+}
+
+/** Gives what was read under a key, or reads it; what failed is not kept. */
+function once<T>(reads: Map<string, Promise<unknown>>, key: string, read: () => Promise<T>): Promise<T> {
+  let found = reads.get(key) as Promise<T> | undefined
+  if (found === undefined) {
+    found = read()
+    reads.set(key, found)
+    found.catch(() => reads.delete(key))
+  }
+  return found
 }
