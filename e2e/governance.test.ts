@@ -38,10 +38,19 @@ describe('a vote changes the fee split, and the next receipt shows it', () => {
     const before = await currentVersion()
     const openledger = (...words: string[]) =>
       CommandLine.succeed(['--as', 'voter', ...words], { OPENLEDGER_URL: inject('houseUrl') })
+    expect(await openledger('parameters')).toMatch(/bounds +20 %, 40 %, 30 %, 30 %/)
+    // what is tried first and would be refused is not proposed
+    const refused = await CommandLine.openledger(
+      ['--as', 'voter', 'propose', 'bounds', '20', '40', '30', '95'],
+      { OPENLEDGER_URL: inject('houseUrl') },
+    )
+    expect(refused.status).not.toBe(0)
+    expect(refused.output).toContain('FeePolicyInvalidSplit')
     const proposed = await openledger(
-      ...['propose', '800', '2000', '2000', '5200'],
+      ...['propose', 'split', '8', '20', '20', '52'],
       ...['--description', `By command line, after ${before}`],
     )
+    expect(proposed).toMatch(/Contributors: .* -> 52 %/)
     const id = /Proposed\D*(\d+)/.exec(proposed)![1]!
     const becomes = (state: Governance.State) =>
       expect

@@ -1,7 +1,7 @@
 import { createAgent, provisionAgent } from '@openledger/agent'
 import { type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, FeeSplit, type Http } from '@openledger/protocol'
-import { Governance, signerOf } from '@openledger/sdk'
+import { Governance, Parameters, signerOf } from '@openledger/sdk'
 import type { LocalAccount } from 'viem/accounts'
 import { ask, openAccess, settled } from './asking.ts'
 import { withdrawToL1 } from './bridging.ts'
@@ -209,13 +209,14 @@ async function vote(connection: Connection, model: string): Promise<void> {
     platformBps: split.platformBps - toContributors,
     contributorsBps: split.contributorsBps + toContributors,
   }
-  const proposal = await Governance.proposeSplit(
-    l2,
-    voter,
+  const parts = [proposed.platformBps, proposed.ownerBps, proposed.stakersBps, proposed.contributorsBps]
+  const call = Parameters.callOf(
     deployment,
-    proposed,
-    `Fee split after version ${version}`,
+    'split',
+    parts.map((bps) => String(bps / 100)),
   )
+  const description = `Fee split after version ${version}`
+  const proposal = await Governance.propose(l2, voter, deployment, [call], description)
   say(`proposal ${proposal.id.toString().slice(0, 12)}…: ${describe(proposed)}`)
   await Governance.carryThrough(l2, voter, deployment, proposal, (state) => say(`the proposal is ${state}`))
   const secret = await openAccess(connection, DevelopmentKeys.account('caller'), Open.parse('5'))

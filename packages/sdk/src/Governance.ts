@@ -1,24 +1,23 @@
 import type { Hex } from '@openledger/primitives'
 import { BaseError } from '@openledger/primitives'
-import type { Deployment, FeeSplit } from '@openledger/protocol'
-import { feePolicyAbi } from '@openledger/protocol/abi/feePolicy'
+import type { Deployment } from '@openledger/protocol'
 import { gOpenAbi } from '@openledger/protocol/abi/gOpen'
 import { openGovernorAbi } from '@openledger/protocol/abi/openGovernor'
 import {
   type Account,
   type Chain,
-  encodeFunctionData,
   keccak256,
   type PublicClient,
   type Transport,
   toBytes,
   type WalletClient,
 } from 'viem'
+import type { Call } from './Parameters.ts'
 
 /** A wallet that can send: its account and chain are bound in. */
 export type Wallet = WalletClient<Transport, Chain, Account>
 
-/** A change of the fee split on its way through governance. */
+/** Calls of the timelock on their way through governance. */
 export type Proposal = {
   readonly id: bigint
   readonly targets: readonly Hex[]
@@ -82,18 +81,18 @@ export async function votesNeeded(publicClient: PublicClient, deployment: Deploy
   return threshold > quorum ? threshold : quorum
 }
 
-/** Proposes a new fee split. */
-export async function proposeSplit(
+/** Proposes calls that the timelock makes, in one, if a vote is for them. */
+export async function propose(
   publicClient: PublicClient,
   wallet: Wallet,
   deployment: Deployment,
-  split: FeeSplit.FeeSplit,
+  calls: readonly Call[],
   description: string,
 ): Promise<Proposal> {
   const proposal = {
-    targets: [deployment.l2.feePolicy],
-    values: [0n],
-    calldatas: [encodeFunctionData({ abi: feePolicyAbi, functionName: 'setSplit', args: [split] })],
+    targets: calls.map(({ target }) => target),
+    values: calls.map(({ valueWei }) => valueWei),
+    calldatas: calls.map(({ data }) => data),
     description,
   }
   const { request, result } = await publicClient.simulateContract({
@@ -106,6 +105,10 @@ export async function proposeSplit(
   await succeed(publicClient, await wallet.writeContract(request), 'proposing')
   return { id: result, ...proposal }
 }
+
+/** Gives the calls of a proposal. */
+export const callsOf = ({ targets, values, calldatas }: Proposal): Call[] =>
+  targets.map((target, i) => ({ target, valueWei: values[i]!, data: calldatas[i]! }))
 
 /** Reads where a proposal stands. */
 export async function state(publicClient: PublicClient, deployment: Deployment, id: bigint): Promise<State> {

@@ -18,3 +18,4 @@ export {
   trainingEvents,
 } from './Client.ts'
 export * as Governance from './Governance.ts'
+export * as Parameters from './Parameters.ts'

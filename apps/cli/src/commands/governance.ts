@@ -1,10 +1,12 @@
 import { BaseError, Open } from '@openledger/primitives'
-import { Governance } from '@openledger/sdk'
+import type { Deployment } from '@openledger/protocol'
+import { Governance, Parameters } from '@openledger/sdk'
 import type { Command } from 'commander'
+import type { PublicClient } from 'viem'
 import { green, table } from '../Output.ts'
 import type { Session } from '../Session.ts'
 
-/** Governance: a change of the fee split from its proposal to its execution, one step a command. */
+/** Governance: a change of anything that a vote can set, from its proposal to its execution, one step a command. */
 export function addGovernanceCommands(program: Command, session: Session): void {
   const acting = async () => {
     const { connection, account } = await session.acting()
@@ -31,44 +33,57 @@ export function addGovernanceCommands(program: Command, session: Session): void 
 
   program
     .command('proposals')
-    .description('lists the proposals, newest first, and where they stand')
+    .description('lists the proposals, newest first, where they stand and what they would do')
     .action(async () => {
       const { l2, network } = await session.connect()
-      const proposals = await Governance.list(l2, network.deployment)
-      table([
-        ['proposal', 'state', 'description'],
-        ...proposals.map(({ id, state, description }) => [
-          id.toString().slice(0, 12),
-          state,
-          description.split('\n')[0]!,
-        ]),
-      ])
+      for (const proposal of await Governance.list(l2, network.deployment)) {
+        const { id, state, description } = proposal
+        console.log(`${id.toString().slice(0, 12)}  ${state}  ${description.split('\n')[0]!}`)
+        for (const call of Governance.callsOf(proposal)) await show(l2, network.deployment, call)
+      }
+    })
+
+  program
+    .command('parameters')
+    .description('lists what a vote can set, and what stands now')
+    .action(async () => {
+      const { l2, network } = await session.connect()
+      const rows = await Promise.all(
+        Parameters.ALL.map(async ({ key, title, fields }) => {
+          const values = await Parameters.read(l2, network.deployment, key)
+          return [
+            key,
+            fields
+              .map((field, i) => (values ? Parameters.format(field, values[i]!) : `(${field.unit})`))
+              .join(', '),
+            title,
+          ]
+        }),
+      )
+      table([['parameter', 'now', 'what it is'], ...rows])
     })
 
   program
     .command('propose')
-    .description('proposes a split of fees, in hundredths of a per cent that sum to 10,000')
-    .argument('<platform>')
-    .argument('<owner>')
-    .argument('<stakers>')
-    .argument('<contributors>')
-    .option('--description <text>', 'why', 'A new split of fees')
-    .action(async (...words: [string, string, string, string, { description: string }]) => {
-      const { l2, deployment, wallet } = await acting()
-      const [platformBps, ownerBps, stakersBps, contributorsBps] = words.slice(0, 4).map(Number) as [
-        number,
-        number,
-        number,
-        number,
-      ]
-      const proposal = await Governance.proposeSplit(
-        l2,
-        wallet,
-        deployment,
-        { platformBps, ownerBps, stakersBps, contributorsBps },
-        words[4].description,
-      )
-      console.log(`${green('Proposed')}: ${proposal.id}`)
+    .description('proposes new values of a parameter, or any call; says what it would do before it is signed')
+    .argument('<parameter>', 'one of the command parameters, or call')
+    .argument('<values...>', 'in order: per cent, seconds, OPEN, addresses; for call: contract, data, [OPEN]')
+    .option('--description <text>', 'why')
+    .option('--dry-run', 'only says what it would do')
+    .action(async (parameter: string, values: string[], options: { description?: string; dryRun?: true }) => {
+      const { l2, network } = await session.connect()
+      const { deployment } = network
+      const call =
+        parameter === 'call'
+          ? Parameters.rawCall(values[0]!, values[1] ?? '', values[2])
+          : Parameters.callOf(deployment, parameter, values)
+      const effect = await show(l2, deployment, call)
+      await Parameters.tryOut(l2, deployment, call)
+      if (options.dryRun) return
+      const { wallet } = await acting()
+      const description = options.description ?? effect.title
+      const { id } = await Governance.propose(l2, wallet, deployment, [call], description)
+      console.log(`${green('Proposed')}: ${id}`)
     })
 
   program
@@ -102,6 +117,21 @@ export function addGovernanceCommands(program: Command, session: Session): void 
     .description('carries out a queued proposal whose delay is over')
     .argument('<proposal>', 'its number, or how it begins')
     .action((id: string) => advance(id, 'execute', 'Executed'))
+}
+
+/** Prints a call in words. */
+async function show(
+  publicClient: PublicClient,
+  deployment: Deployment,
+  call: Parameters.Call,
+): Promise<Parameters.Effect> {
+  const effect = await Parameters.describe(publicClient, deployment, call)
+  console.log(`  ${effect.title}`)
+  for (const { label, current, proposed } of effect.lines) {
+    console.log(`    ${label}: ${current === undefined ? '' : `${current} -> `}${proposed}`)
+  }
+  if (effect.parameter !== undefined) console.log(`    ${effect.parameter.since} ${effect.parameter.limits}`)
+  return effect
 }
 
 export class UnknownProposalError extends BaseError {

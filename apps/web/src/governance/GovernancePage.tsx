@@ -9,6 +9,7 @@ import { duration } from '../components/words.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
 import { governanceQuery } from './governanceQuery.ts'
 import { ProposalCard } from './ProposalCard.tsx'
+import { ProposeChange } from './ProposeChange.tsx'
 import { ProposeSplit } from './ProposeSplit.tsx'
 import { SplitBar } from './SplitBar.tsx'
 import { VotingPower } from './VotingPower.tsx'
@@ -22,8 +23,8 @@ export function GovernancePage() {
   return (
     <Stack gap="lg">
       <PageTitle title="Governance">
-        Holders of gOPEN decide how fees are split. What passes waits in a timelock, then anyone can carry it
-        out; there is no other way to change it.
+        Holders of gOPEN decide how fees are split, and all else that can be changed. What passes waits in a
+        timelock, then anyone can carry it out; there is no other way to change it.
       </PageTitle>
       <AsyncView query={network}>
         {({ split, treasury, deployment }) => (
@@ -45,10 +46,15 @@ export function GovernancePage() {
                     <ProposeSplit
                       key={split.version}
                       current={split}
+                      bounds={data.bounds}
                       deployment={deployment}
                       hasVotes={address !== undefined && data.votesWei >= data.thresholdWei}
                     />
                   </SimpleGrid>
+                  <ProposeChange
+                    deployment={deployment}
+                    hasVotes={address !== undefined && data.votesWei >= data.thresholdWei}
+                  />
                   <Stack gap="sm" component="section" aria-labelledby="proposals">
                     <Title order={2} size="h4" id="proposals">
                       Proposals

@@ -9,8 +9,8 @@ import { Figure, Figures } from '../components/Figure.tsx'
 import { duration } from '../components/words.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
+import { EffectWords } from './EffectWords.tsx'
 import type { GovernanceView, ProposalView } from './governanceQuery.ts'
-import { SplitBar } from './SplitBar.tsx'
 
 const COLOURS: Record<Governance.State, string> = {
   pending: 'gray',
@@ -38,7 +38,7 @@ type Props = {
 
 /** One proposal: what it changes, how the vote stands, and what can be done with it now. */
 export function ProposalCard({ proposal, governance, deployment }: Props) {
-  const { id, state, votesWei, split, targets, values, calldatas, description } = proposal
+  const { id, state, votesWei, effects, targets, values, calldatas, description } = proposal
   const { chainTime } = governance
   const transact = useTransact()
   const governor = { address: deployment.l2.governor, abi: openGovernorAbi } as const
@@ -55,11 +55,11 @@ export function ProposalCard({ proposal, governance, deployment }: Props) {
             {state}
           </Badge>
         </Group>
-        {split === undefined ? (
-          <Text size="sm">It does something other than change the split: look at its transaction.</Text>
-        ) : (
-          <SplitBar split={split} />
-        )}
+        {effects.map((effect, i) => (
+          // the calls of a proposal never change
+          // biome-ignore lint/suspicious/noArrayIndexKey: two calls may be the same
+          <EffectWords key={i} effect={effect} isDone={state === 'executed'} />
+        ))}
         <Figures>
           <Figure label="For">
             <Amount wei={votesWei.for} />

@@ -1,10 +1,11 @@
-import type { FeeSplit, Http } from '@openledger/protocol'
+import type { Http } from '@openledger/protocol'
 import { feePolicyAbi } from '@openledger/protocol/abi/feePolicy'
 import { gOpenAbi } from '@openledger/protocol/abi/gOpen'
 import { openGovernorAbi } from '@openledger/protocol/abi/openGovernor'
-import { Governance } from '@openledger/sdk'
+import { Governance, Parameters } from '@openledger/sdk'
 import { queryOptions } from '@tanstack/react-query'
-import { decodeFunctionData, type Hex, type PublicClient } from 'viem'
+import type { Hex, PublicClient } from 'viem'
+import type { Bounds } from './splitParts.ts'
 
 type Deployment = Http.Network['deployment']
 
@@ -19,8 +20,8 @@ export type ProposalView = Governance.Proposal & {
   /** When its delay in the timelock is over; zero before it is queued. */
   readonly readyAt: number
   readonly hasVoted: boolean
-  /** The split it would set; undefined when it does something else. */
-  readonly split: FeeSplit.FeeSplit | undefined
+  /** What its calls would do, in words. */
+  readonly effects: readonly Parameters.Effect[]
 }
 
 /** What anyone can read about governance, and what one account can do in it. */
@@ -30,6 +31,8 @@ export type GovernanceView = {
   readonly thresholdWei: bigint
   readonly votingSeconds: number
   readonly votesWei: bigint
+  /** What a vote last decided of the limits of splits. */
+  readonly bounds: Bounds
   readonly chainTime: number
 }
 
@@ -53,7 +56,7 @@ async function read(
 ): Promise<GovernanceView> {
   const governor = { address: deployment.l2.governor, abi: openGovernorAbi } as const
   const { timestamp } = await publicClient.getBlock()
-  const [thresholdWei, quorumWei, votingSeconds, votesWei, created] = await Promise.all([
+  const [thresholdWei, quorumWei, votingSeconds, votesWei, bounds, created] = await Promise.all([
     publicClient.readContract({ ...governor, functionName: 'proposalThreshold' }),
     publicClient.readContract({ ...governor, functionName: 'quorum', args: [timestamp - 1n] }),
     publicClient.readContract({ ...governor, functionName: 'votingPeriod' }),
@@ -65,6 +68,11 @@ async function read(
           functionName: 'getVotes',
           args: [account],
         }),
+    publicClient.readContract({
+      address: deployment.l2.feePolicy,
+      abi: feePolicyAbi,
+      functionName: 'bounds',
+    }),
     publicClient.getContractEvents({
       ...governor,
       eventName: 'ProposalCreated',
@@ -75,14 +83,16 @@ async function read(
   const proposals = await Promise.all(
     created.map(async ({ args }): Promise<ProposalView> => {
       const id = args.proposalId
-      const [state, [against, inFavour, abstain], readyAt, hasVoted] = await Promise.all([
+      const { targets, values, calldatas, description, proposer } = args
+      const calls = Governance.callsOf({ id, targets, values, calldatas, description })
+      const [state, [against, inFavour, abstain], readyAt, hasVoted, effects] = await Promise.all([
         Governance.state(publicClient, deployment, id),
         publicClient.readContract({ ...governor, functionName: 'proposalVotes', args: [id] }),
         publicClient.readContract({ ...governor, functionName: 'proposalEta', args: [id] }),
         account !== undefined &&
           publicClient.readContract({ ...governor, functionName: 'hasVoted', args: [id, account] }),
+        Promise.all(calls.map((call) => Parameters.describe(publicClient, deployment, call))),
       ])
-      const { targets, values, calldatas, description, proposer } = args
       return {
         id,
         targets,
@@ -96,7 +106,7 @@ async function read(
         opensAt: Number(args.voteStart),
         closesAt: Number(args.voteEnd),
         readyAt: Number(readyAt),
-        split: splitIn(targets, calldatas, deployment),
+        effects,
       }
     }),
   )
@@ -104,20 +114,9 @@ async function read(
     thresholdWei,
     quorumWei,
     votesWei,
+    bounds,
     proposals: proposals.reverse(),
     votingSeconds: Number(votingSeconds),
     chainTime: Number(timestamp),
-  }
-}
-
-function splitIn(targets: readonly Hex[], calldatas: readonly Hex[], { l2 }: Deployment) {
-  const [target, data] = [targets[0], calldatas[0]]
-  if (targets.length !== 1 || target?.toLowerCase() !== l2.feePolicy || data === undefined) return undefined
-  try {
-    const call = decodeFunctionData({ abi: feePolicyAbi, data })
-    return call.functionName === 'setSplit' ? call.args[0] : undefined
-  } catch {
-    // a call that this page has no words for
-    return undefined
   }
 }
