@@ -2,14 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEmbeddedEngine } from '@openledger/node/engine/EmbeddedEngine'
+import type { Genesis } from '@openledger/node/engine/Engine'
 import { silentLogger } from '@openledger/node/node/Logger'
 import { createRpcServer } from '@openledger/node/rpc/createRpcServer'
 import { createStateMethods } from '@openledger/node/rpc/stateMethods'
 import { attributesAt, BLOCK_TRANSACTIONS, genesisOf, type LoadKind, loadOf } from './ChainLoad.ts'
+import { deriveInto, tellChain } from './ChainSync.ts'
 
 /**
  * One chain in a process of its own, so that memory and time are its own: `serve ACCOUNTS` answers JSON-RPC until it is
- * killed, `build KIND ACCOUNTS COUNT` and `import ...` measure without a network and print what they found.
+ * killed; `build KIND ACCOUNTS COUNT`, `import ...` and `sync KIND BLOCKS TRANSACTIONS_EACH` measure without a network and
+ * print what they found.
  */
 const [mode, ...words] = process.argv.slice(2)
 const POOL_LIMITS = {
@@ -18,6 +21,7 @@ const POOL_LIMITS = {
   transactionBytesMax: 131_072,
   lifetimeMs: 3_600_000,
 }
+const SYNC_ACCOUNTS = 10_000
 const directories: string[] = []
 const print = (value: unknown): void => console.log(JSON.stringify(value))
 /** Seconds of processor time so far: of all threads, and of this one, which is the one that builds blocks. */
@@ -31,10 +35,10 @@ process.on('exit', () => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
 
-async function open(accounts: number) {
+async function open(accounts: number, known?: Genesis) {
   const directory = mkdtempSync(join(tmpdir(), 'openledger-bench-'))
   directories.push(directory)
-  const genesis = await genesisOf(accounts)
+  const genesis = known ?? (await genesisOf(accounts))
   const options = { directory, genesis, poolLimits: POOL_LIMITS, buildTimeMaxMs: 60_000 }
   return { options, engine: await createEmbeddedEngine(options) }
 }
@@ -105,6 +109,24 @@ async function importBlocks(kind: LoadKind, accounts: number, count: number): Pr
   process.exit(0)
 }
 
+/** What a verifier does: an empty engine, and an L1 that tells everything. The L1 is in memory and costs nothing. */
+async function sync(kind: LoadKind, blocks: number, perBlock: number): Promise<void> {
+  const raws = await loadOf(kind, blocks * perBlock, SYNC_ACCOUNTS)
+  const { engine: sequencer, options } = await open(SYNC_ACCOUNTS)
+  const told = await tellChain(
+    sequencer,
+    Array.from({ length: blocks }, (_, i) => raws.slice(i * perBlock, (i + 1) * perBlock)),
+  )
+  await sequencer.close()
+  const { engine } = await open(SYNC_ACCOUNTS, options.genesis)
+  const cpu = cpuNow()
+  const started = performance.now()
+  await deriveInto(engine, told)
+  print(figures(blocks, told.gas, started, cpu))
+  await engine.close()
+  process.exit(0)
+}
+
 function figures(count: number, gas: bigint, started: number, cpu: CpuTimes) {
   const seconds = (performance.now() - started) / 1000
   const now = cpuNow()
@@ -122,3 +144,4 @@ const [first, second, third] = words
 if (mode === 'serve') await serve(Number(first))
 else if (mode === 'build') await build(first as LoadKind, Number(second), Number(third))
 else if (mode === 'import') await importBlocks(first as LoadKind, Number(second), Number(third))
+else if (mode === 'sync') await sync(first as LoadKind, Number(second), Number(third))
