@@ -17,6 +17,8 @@ const PROPOSE_GAS = 300_000n
 /** After a pause many outputs are due; so many go into one round, well within one L1 block. */
 const OUTPUTS_PER_ROUND_MAX = 64
 const INTERVAL_MS = 500
+/** The oracle is asked anew after so many rounds with nothing to propose: a challenge may have taken outputs back. */
+const RECHECK_ROUNDS = 4
 /** Bonds are asked for again after so many rounds. */
 const COLLECT_ROUNDS = 20
 
@@ -66,11 +68,17 @@ export function createProposer(options: ProposerOptions): Loop {
     return oracle.overbid(number, outputRoot, bondWei)
   }
 
+  /** The block that the oracle takes next, as it said last. */
+  let next: bigint | undefined
+  let idleRounds = 0
+
   async function round(signal: AbortSignal): Promise<void> {
+    if (next !== undefined && engine.safe().number < next && ++idleRounds % RECHECK_ROUNDS !== 0) return
     intervalBlocks ??= await read('SUBMISSION_INTERVAL')
     const sender = createL1Sender({ l1, account, signal, logger })
     await sender.drain()
     const [first, latest] = await Promise.all([read('nextBlockNumber'), client.getBlock()])
+    next = first
     const calls: L1Call[] = []
     const safe = engine.safe().number
     for (
@@ -100,6 +108,7 @@ export function createProposer(options: ProposerOptions): Loop {
       await collectBonds({ l1, oracle, account, signal, logger })
     }
     if (calls.length === 0) return
+    next = undefined
     const receipts = await sender.send(calls)
     const refused = receipts.filter(({ status }) => status !== 'success').length
     const fields = { firstBlock: first.toString(), outputs: calls.length, refused }

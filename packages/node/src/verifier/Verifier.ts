@@ -50,6 +50,8 @@ export type VerifierOptions = {
 export type Mark = { readonly l1: bigint; readonly l2Hash: Hex }
 
 const POLL_MS = 250
+/** While L1 stands still, only every so many rounds ask it what is final. */
+const QUIET_ROUNDS = 8
 /** How many L1 blocks one round reads before it looks at the rest of its work. */
 const ROUND_BLOCKS_MAX = 256
 /** How many L1 blocks are fetched while one is worked on. */
@@ -72,6 +74,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
   let marks: readonly Mark[] = options.memory?.read() ?? []
   let fetched = new Map<bigint, Promise<L1Contents | undefined>>()
   let isCaughtUp = false
+  /** The L1 head at which L1 was last asked what is final, everything before it read. */
+  let settledAt: bigint | undefined
+  let quietRounds = 0
 
   function refOf(block: BlockRecord): L2Block {
     const { number, hash, sequenceNumber } = l1OriginOf(block, {
@@ -100,6 +105,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function begin(): Derivation {
     safe = refOf(engine.finalized())
     derived = undefined
+    settledAt = undefined
     milestones = []
     fetched = new Map()
     let block = engine.finalized()
@@ -242,8 +248,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   async function round(signal: AbortSignal): Promise<void> {
     derivation ??= begin()
     const current = derivation
+    const limit = await l1.head()
     try {
-      const limit = await l1.head()
       const origin = current.origin()
       if (origin !== undefined && current.wanted() > limit && origin.number <= limit) {
         // the newest block may have been replaced by one of the same height
@@ -261,7 +267,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (error instanceof L1DiscontinuityError) return await reset()
       throw error
     }
+    // what is final moves with the head, so a quiet L1 is asked less often
+    if (limit === settledAt && ++quietRounds % QUIET_ROUNDS !== 0) return
     await finalize()
+    settledAt = current.wanted() > limit ? limit : undefined
   }
 
   const loop = createLoop({ name: 'verifier', intervalMs: POLL_MS, logger, round })
