@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 import { opNodeOverGeth, opNodeOverOurs, ourVerifier } from './Followers.ts'
+import { type HostileBatcher, startHostileBatcher } from './HostileBatcher.ts'
 import {
   describeProgram,
   differences,
@@ -95,6 +96,25 @@ async function run(options: ClaimOptions): Promise<Finding> {
     ])
     rows.push(...alone)
   }
+  let hostile: HostileBatcher | undefined
+  if (isWanted('hostile')) {
+    const attacked = await profile(
+      'all ours, and somebody hostile with the batcher’s key',
+      short,
+      options,
+      async (stack, folder) => {
+        const chain = await sequenceAlone(stack, folder)
+        hostile = await startHostileBatcher(chain)
+        stack.use(hostile)
+        return chain
+      },
+      async (stack, folder, chain) => [
+        await opNodeOverGeth(stack, folder, chain, programs),
+        await ourVerifier(stack, folder, chain),
+      ],
+    )
+    rows.push(...attacked)
+  }
   for (const { word, name, begin } of OTHERS) {
     // the follower executes with the other program than the sequencer
     const follow = word === 'engine' || word === 'batcher' ? opNodeOverGeth : opNodeOverOurs
@@ -124,8 +144,17 @@ async function run(options: ClaimOptions): Promise<Finding> {
     report: `${table([
       ['sequenced by', 'derived from L1 by', 'blocks compared', 'transactions sent', 'different'],
       ...rows.map((row) => [row.chain, row.follower, row.blocks, row.transactions, row.different.length]),
-    ])}\n\nBlock hash and output root are compared at every height. ${versions.join('; ')}.`,
+    ])}\n\nBlock hash and output root are compared at every height. ${describeAttack(hostile)}${versions.join('; ')}.`,
   }
 }
+
+const describeAttack = (hostile: HostileBatcher | undefined): string =>
+  hostile === undefined
+    ? ''
+    : `Hostile L1 transactions beside the real batcher's, by what was wrong with them: ${Object.entries(
+        hostile.sent(),
+      )
+        .map(([what, count]) => `${what} ${count}`)
+        .join(', ')}.\n\n`
 
 export const claim: Claim = { says, run }
