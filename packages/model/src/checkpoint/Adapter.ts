@@ -20,7 +20,7 @@ export type Adapter = {
   readonly targets: readonly LoraTarget[]
   /** By linear layer, e.g. `layers.0.self_attn.q_proj`, in the order of layers and of `loraTargets`. */
   readonly tensors: ReadonlyMap<string, AdapterPair>
-  /** keccak-256 of `encode(adapter)`, so that every holder of the bytes can check it. */
+  /** SHA-256 of `encode(adapter)`: what `sha256sum` says of the file, and the digest in its CID. */
   readonly hash: Hex
 }
 
@@ -53,7 +53,7 @@ export function create(config: LlamaConfig, { rank, alpha, targets, seed }: Adap
 export function from(parts: Omit<Adapter, 'hash'>): Adapter {
   const targets = loraTargets.filter((target) => parts.targets.includes(target))
   const adapter: Adapter = { ...parts, targets, hash: '0x' }
-  return { ...adapter, hash: Bytes.toHex(Bytes.keccak256(encode(adapter))) }
+  return { ...adapter, hash: Bytes.toHex(Bytes.sha256(encode(adapter))) }
 }
 
 /** Lists the linear layers that targets name, layer by layer. */

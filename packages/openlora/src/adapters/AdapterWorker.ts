@@ -1,9 +1,9 @@
+import { hash as digest } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Adapter, type LlamaConfig, parseConfig } from '@openledger/model'
 import type { Hex } from '@openledger/primitives'
-import { createKeccak } from 'hash-wasm'
 import type { StartMethods } from '../engine/WorkerHost.ts'
 import { createWorkerLink, type Port, toPlainError } from '../engine/WorkerLink.ts'
 import { type SharedAdapter, share } from './SharedAdapter.ts'
@@ -21,13 +21,10 @@ export type AdapterMethods = {
 
 // decoding and hashing an adapter takes as long as many steps, so it has a thread where it makes nobody wait
 let config: LlamaConfig | undefined
-/** Compiled, since hashing took most of the time that a load takes. */
-const hashing = createKeccak(256)
 const { baseDirectory } = workerData as AdapterWorkerData
 const link = createWorkerLink<AdapterMethods, StartMethods<undefined>>(parentPort as unknown as Port, {
   async decode({ bytes, hash }) {
-    const keccak = await hashing
-    const found: Hex = `0x${keccak.init().update(bytes).digest('hex')}`
+    const found: Hex = `0x${digest('sha256', bytes)}`
     // files that we wrote hash to their adapter; one of another writer with the same matrices is hashed as we write it
     const adapter =
       found === hash ? { ...Adapter.decodeParts(config!, bytes), hash } : Adapter.decode(config!, bytes)

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { expect, test } from 'vitest'
+import * as Adapter from './Adapter.ts'
+import { type LlamaConfig, loraTargets } from './Config.ts'
+import * as Safetensors from './Safetensors.ts'
+
+const config: LlamaConfig = {
+  vocabularySize: 16,
+  hiddenSize: 8,
+  feedForwardSize: 12,
+  layers: 2,
+  heads: 2,
+  keyValueHeads: 1,
+  headSize: 4,
+  contextMax: 16,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  isHeadTied: true,
+  bosId: 1,
+  eosId: 0,
+  padId: 0,
+}
+const adapter = Adapter.create(config, { rank: 2, alpha: 4, targets: loraTargets, seed: 1 })
+
+test('is named by the SHA-256 of its file, as sha256sum and its CID name it', () => {
+  const file = Adapter.encode(adapter)
+  expect(adapter.hash).toBe(`0x${createHash('sha256').update(file).digest('hex')}`)
+})
+
+test('keeps its name when another program wrote the file and says more in it', () => {
+  const { tensors, metadata } = Safetensors.decode(Adapter.encode(adapter))
+  const other = Safetensors.encode(tensors, 'F32', { ...metadata, producer: 'another' })
+  expect(other).not.toEqual(Adapter.encode(adapter))
+  expect(Adapter.decode(config, other).hash).toBe(adapter.hash)
+})
+
+test('gets another name from one other value', () => {
+  const [first, ...rest] = adapter.tensors
+  const [name, { a, b }] = first!
+  const changed = a.with(0, a[0]! + 1)
+  const other = Adapter.from({ ...adapter, tensors: new Map([[name, { a: changed, b }], ...rest]) })
+  expect(other.hash).not.toBe(adapter.hash)
+})
