@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -46,6 +46,8 @@ function fillNoise(data: Float32Array, seed: number, spread: number): void {
 export type AdapterShelf = {
   readonly fileOf: (adapter: number) => { readonly path: string; readonly hash: Hex }
   readonly adapterOf: (adapter: number) => Adapter.Adapter
+  /** Deletes the file of an adapter that is not asked for again. */
+  readonly discard: (adapter: number) => void
   readonly sizeBytes: number
 }
 
@@ -73,6 +75,11 @@ export function createShelf(config: LlamaConfig, directory: string): AdapterShel
   return {
     adapterOf,
     sizeBytes: 4 * elements * config.layers,
+    discard(adapter) {
+      const file = files.get(adapter)
+      if (file !== undefined) rmSync(file.path)
+      files.delete(adapter)
+    },
     fileOf(adapter) {
       const known = files.get(adapter)
       if (known !== undefined) return known

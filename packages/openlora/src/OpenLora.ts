@@ -323,6 +323,10 @@ export async function createOpenLora(
       // before anyone pays: what cannot be attributed or held to is refused here
       if (request.passages?.length) placeOf({ promptText, passages: request.passages })
       if (request.form !== undefined) grammarOf(request.form)
+      const { minTokens = 0 } = request.sampling ?? {}
+      if (request.form !== undefined && minTokens > 0) {
+        throw new GenerationOptionError('minTokens', '0 for an answer that a form ends', minTokens)
+      }
       return {
         request,
         model,

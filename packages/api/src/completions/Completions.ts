@@ -29,9 +29,6 @@ const refused = {
   guided_grammar: never('guided_grammar'),
   structured_outputs: never('structured_outputs'),
   use_beam_search: only(false, 'use_beam_search to be false'),
-  min_p: only(0, 'min_p to be 0'),
-  min_tokens: only(0, 'min_tokens to be 0'),
-  ignore_eos: only(false, 'ignore_eos to be false'),
   prompt_logprobs: never('prompt_logprobs'),
   adapter_id: never('adapter_id; name the published model in `model`'),
   adapters: never('adapters; several cannot be merged in one request'),
@@ -65,6 +62,9 @@ const common = {
   user: z.string().max(512).nullish(),
   /** Beyond OpenAI's interface, as vLLM has them. */
   top_k: z.number().int().min(0).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  min_tokens: z.number().int().min(0).nullish(),
+  ignore_eos: z.boolean().nullish(),
   /** Smaller goes first; below 0 would be taken from others. */
   priority: z.number().int().min(0).max(100).nullish(),
   service_tier: z.enum(['auto', 'default', 'flex', 'priority', 'scale']).nullish(),
@@ -271,6 +271,8 @@ function optionsOf(
     temperature: request.temperature ?? 1,
     topP: request.top_p ?? 1,
     topK: request.top_k ?? 0,
+    minP: request.min_p ?? 0,
+    minTokens: request.ignore_eos ? Number.MAX_SAFE_INTEGER : (request.min_tokens ?? 0),
     presencePenalty: request.presence_penalty ?? 0,
     frequencyPenalty: request.frequency_penalty ?? 0,
     repetitionPenalty: request.repetition_penalty ?? 1,

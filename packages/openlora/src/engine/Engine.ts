@@ -232,7 +232,7 @@ export function createEngine(
           throw new RowError(row, `1 to ${decoder.context} tokens`, `${promptIds.length}`)
         }
         const matcher = entry.form && matcherOf(entry.form)
-        const state = beginAnswer(entry, { row, matcher, startedMs: clock.nowMs(), decode: tokenizer.decode })
+        const state = beginAnswer(entry, { row, matcher, startedMs: clock.nowMs(), tokenizer })
         decoder.setAdapter(row, entry.resident ?? undefined)
         const known = prefixBytesMax > 0 ? prefixes.find(scopeOf(entry), promptIds) : undefined
         if (known !== undefined) {

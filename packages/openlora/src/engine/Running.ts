@@ -37,11 +37,11 @@ export type Beginning = {
   readonly row: number
   readonly matcher: GrammarMatcher | undefined
   readonly startedMs: number
-  readonly decode: Tokenizer['decode']
+  readonly tokenizer: Pick<Tokenizer, 'decode' | 'eosId'>
 }
 
 /** The state of an answer of which nothing is read and nothing said. */
-export function beginAnswer(entry: Entry, { row, matcher, startedMs, decode }: Beginning): Running {
+export function beginAnswer(entry: Entry, { row, matcher, startedMs, tokenizer }: Beginning): Running {
   return {
     entry,
     row,
@@ -49,8 +49,8 @@ export function beginAnswer(entry: Entry, { row, matcher, startedMs, decode }: B
     answerIds: [],
     firstMs: undefined,
     guessing: createGuessing(),
-    sampler: createSampler(entry.sampling, entry.promptIds, entry.topLogprobs),
-    stream: createTextStream(decode, entry.stop),
+    sampler: createSampler(entry.sampling, entry.promptIds, entry.topLogprobs, tokenizer.eosId),
+    stream: createTextStream(tokenizer.decode, entry.stop),
     form: matcher && { matcher, place: matcher.start },
     readTokens: 0,
     tokensAtStart: 0,

@@ -5,28 +5,33 @@ import { createSampler, GREEDY, type SamplingOptions } from './Sampler.ts'
 const logits = Float32Array.from([0.5, 2, -1, 2, 1, Number.NEGATIVE_INFINITY])
 const options = (changes: Partial<SamplingOptions>): SamplingOptions => ({ ...GREEDY, ...changes })
 
+/** No token of these tests ends an answer, unless one says so. */
+const END = 63
+
 describe('createSampler', () => {
   test('takes the likeliest token when greedy, the lower id on a tie', () => {
-    expect(createSampler(GREEDY, [], 0).next(logits).tokenId).toBe(1)
+    expect(createSampler(GREEDY, [], 0, END).next(logits).tokenId).toBe(1)
   })
 
   test('reports log-probabilities of the model itself, whatever the penalties', () => {
     const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0))
-    const choice = createSampler(options({ presencePenalty: 2, repetitionPenalty: 1.5 }), [1], 2).next(logits)
+    const choice = createSampler(options({ presencePenalty: 2, repetitionPenalty: 1.5 }), [1], 2, END).next(
+      logits,
+    )
     expect(choice.tokenId).toBe(3)
     expect(choice.logprob).toBeCloseTo(2 - total, 6)
     expect(choice.top.map(({ tokenId }) => tokenId)).toEqual([1, 3])
   })
 
   test('counts penalties over the answer only, repetition over the prompt too', () => {
-    const sampler = createSampler(options({ frequencyPenalty: 0.75 }), [1], 0)
+    const sampler = createSampler(options({ frequencyPenalty: 0.75 }), [1], 0, END)
     const said = Array.from({ length: 5 }, () => sampler.next(logits).tokenId)
     // 1 and 3 start at 2 and lose 0.75 each time they are said; 4 stands at 1
     expect(said).toEqual([1, 3, 1, 3, 4])
   })
 
   test('draws each token as often as its probability says', () => {
-    const sampler = createSampler(options({ temperature: 0.8, seed: 3 }), [], 0)
+    const sampler = createSampler(options({ temperature: 0.8, seed: 3 }), [], 0, END)
     const weights = [...logits].map((logit) => Math.exp(logit / 0.8))
     const total = weights.reduce((sum, weight) => sum + weight, 0)
     const counts = new Array<number>(logits.length).fill(0)
@@ -53,14 +58,37 @@ describe('createSampler', () => {
         mass += Math.exp(wide[id]!)
         if (allowed.size === topK || mass >= topP * total) break
       }
-      const sampler = createSampler(options({ temperature: 1, topK, topP, seed: round }), [], 0)
+      const sampler = createSampler(options({ temperature: 1, topK, topP, seed: round }), [], 0, END)
       for (let i = 0; i < 30; i++) expect(allowed).toContain(sampler.next(wide).tokenId)
     }
   })
 
+  test('draws only what reaches min-p of the likeliest, as probabilities say', () => {
+    const random = createRandom(6).next
+    for (let round = 0; round < 100; round++) {
+      const wide = Float32Array.from({ length: 60 }, () => 6 * random() - 3)
+      const [minP, temperature] = [random(), 0.5 + random()]
+      const weights = wide.map((logit) => Math.exp(logit / temperature))
+      const total = weights.reduce((sum, weight) => sum + weight, 0)
+      const shares = weights.map((weight) => weight / total)
+      const least = minP * Math.max(...shares)
+      const sampler = createSampler(options({ temperature, minP, seed: round }), [], 0, END)
+      for (let i = 0; i < 30; i++)
+        expect(shares[sampler.next(wide).tokenId]!).toBeGreaterThanOrEqual(least - 1e-7)
+    }
+  })
+
+  test('does not end before the least number of tokens, and says what the model thought of each', () => {
+    const ends = new Float32Array([9, 1, 0])
+    const sampler = createSampler(options({ minTokens: 2 }), [], 0, 0)
+    const [first, second, third] = [sampler.next(ends), sampler.next(ends), sampler.next(ends)]
+    expect([first.tokenId, second.tokenId, third.tokenId]).toEqual([1, 1, 0])
+    expect(first.logprob).toBeCloseTo(1 - Math.log(Math.exp(9) + Math.exp(1) + 1), 5)
+  })
+
   test('repeats itself for a seed', () => {
     const say = (seed: number) => {
-      const sampler = createSampler(options({ temperature: 1, seed }), [], 0)
+      const sampler = createSampler(options({ temperature: 1, seed }), [], 0, END)
       return Array.from({ length: 20 }, () => sampler.next(logits).tokenId)
     }
     expect(say(1)).toEqual(say(1))
@@ -68,6 +96,8 @@ describe('createSampler', () => {
   })
 
   test.each([
+    { minP: 1.5 },
+    { minTokens: -1 },
     { temperature: -1 },
     { temperature: Number.NaN },
     { topP: 0 },
@@ -76,7 +106,7 @@ describe('createSampler', () => {
     { presencePenalty: 3 },
     { seed: 0.5 },
   ])('refuses %o', (changes) => {
-    expect(() => createSampler(options(changes), [], 0)).toThrow(
+    expect(() => createSampler(options(changes), [], 0, END)).toThrow(
       expect.objectContaining({ code: 'openlora.sampling_option' }),
     )
   })

@@ -10,6 +10,10 @@ export type SamplingOptions = {
   readonly topP: number
   /** At most this many tokens; 0 keeps all. */
   readonly topK: number
+  /** Tokens less likely than this share of the likeliest are not drawn; 0 keeps all. */
+  readonly minP: number
+  /** Tokens of the answer before which the token that ends it is not chosen; 0 lets it end at once. */
+  readonly minTokens: number
   /** Above 1 makes tokens of prompt and answer less likely. */
   readonly repetitionPenalty: number
   /** Subtracted once for each time the answer holds the token. */
@@ -26,6 +30,8 @@ export const GREEDY: SamplingOptions = {
   temperature: 0,
   topP: 1,
   topK: 0,
+  minP: 0,
+  minTokens: 0,
   repetitionPenalty: 1,
   frequencyPenalty: 0,
   presencePenalty: 0,
@@ -57,22 +63,26 @@ const BIASED_TOKENS_MAX = 300
  * Creates the sampler of one request.
  * @param promptIds - Tokens that the repetition penalty counts as said.
  * @param topLogprobs - How many alternatives to report with each choice.
+ * @param endId - The token that ends an answer.
  * @throws {SamplingOptionError}
  */
 export function createSampler(
   options: SamplingOptions,
   promptIds: readonly number[],
   topLogprobs: number,
+  endId: number,
 ): Sampler {
   assertOptions(options, topLogprobs)
   const random = createRandom(options.seed).next
   const saidInPrompt = new Set(options.repetitionPenalty === 1 ? [] : promptIds)
   const countInAnswer = new Map<number, number>()
+  let tokens = 0
 
   function penalised(logits: Float32Array): Float32Array {
     const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = options
     const isPlain = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0
-    if (isPlain && logitBias.length === 0) return logits
+    const mayEnd = tokens >= options.minTokens
+    if (isPlain && logitBias.length === 0 && mayEnd) return logits
     const adjusted = logits.slice()
     for (const [id, bias] of logitBias) if (id < adjusted.length) adjusted[id]! += bias
     const repeat = (id: number): void => {
@@ -84,6 +94,7 @@ export function createSampler(
       if (!saidInPrompt.has(id)) repeat(id)
       adjusted[id]! -= count * frequencyPenalty + presencePenalty
     }
+    if (!mayEnd) adjusted[endId] = Number.NEGATIVE_INFINITY
     return adjusted
   }
 
@@ -92,6 +103,7 @@ export function createSampler(
       const adjusted = mask === undefined ? penalised(logits) : masked(penalised(logits), logits, mask)
       const tokenId = options.temperature === 0 ? argmax(adjusted) : draw(adjusted, options, random)
       countInAnswer.set(tokenId, (countInAnswer.get(tokenId) ?? 0) + 1)
+      tokens++
       const logTotal = logSumExp(logits)
       const top = best(logits, topLogprobs).map((id) => ({ tokenId: id, logprob: logits[id]! - logTotal }))
       return { tokenId, logprob: logits[tokenId]! - logTotal, top }
@@ -135,14 +147,17 @@ export function logSumExp(values: Float32Array): number {
   return max + Math.log(sum)
 }
 
-/** Draws a token after temperature, top-k and top-p. */
+/** Draws a token after temperature, min-p, top-k and top-p. */
 function draw(logits: Float32Array, options: SamplingOptions, random: () => number): number {
   const max = logits[argmax(logits)]!
   const weights = new Float64Array(logits.length)
   let total = 0
   for (let i = 0; i < logits.length; i++) {
-    weights[i] = Math.exp((logits[i]! - max) / options.temperature)
-    total += weights[i]!
+    const weight = Math.exp((logits[i]! - max) / options.temperature)
+    // the likeliest weighs 1
+    if (weight < options.minP) continue
+    weights[i] = weight
+    total += weight
   }
   const isCut = options.topP < 1 || (options.topK > 0 && options.topK < logits.length)
   const ids = isCut ? nucleus(weights, total, options) : undefined
@@ -203,6 +218,13 @@ function assertOptions(options: SamplingOptions, topLogprobs: number): void {
     ],
     ['temperature', options.temperature, options.temperature >= 0 && options.temperature <= 2, 'from 0 to 2'],
     ['topP', options.topP, options.topP > 0 && options.topP <= 1, 'above 0, at most 1'],
+    ['minP', options.minP, options.minP >= 0 && options.minP <= 1, 'from 0 to 1'],
+    [
+      'minTokens',
+      options.minTokens,
+      Number.isSafeInteger(options.minTokens) && options.minTokens >= 0,
+      'a whole number from 0',
+    ],
     ['topK', options.topK, Number.isInteger(options.topK) && options.topK >= 0, 'a whole number, 0 for all'],
     [
       'repetitionPenalty',
