@@ -116,37 +116,58 @@ export type AdapterSettings = {
 
 /**
  * Decodes an adapter without its hash, for whoever has hashed the bytes already: those that `encode` wrote hash to it.
+ * @param allocate - Gives the memory that all matrices lie in, in the order of layers, `a` before `b`.
  * @throws {AdapterError}
  */
 export function decodeParts(
   config: LlamaConfig,
   bytes: Uint8Array,
   settings?: AdapterSettings,
+  allocate = (length: number): Float32Array => new Float32Array(length),
 ): Omit<Adapter, 'hash'> {
-  const file = Safetensors.decode(bytes)
+  const file = Safetensors.decode(bytes, { isShared: true })
   const { rank, alpha, targets } = settings ?? settingsOf(file.metadata)
   checkRank(rank)
   checkTargets(targets)
   if (!Number.isFinite(alpha) || alpha <= 0) throw new AdapterError(`alpha is ${alpha}`)
-  const tensors = new Map<string, AdapterPair>()
   const known = new Set<string>()
-  for (const { name, input, output } of linearsOf(config, targets)) {
-    const take = (part: 'lora_A' | 'lora_B', shape: readonly [number, number]): Float32Array => {
-      const key = `${prefix}${name}.${part}.weight`
-      const tensor = file.tensors.get(key)
-      if (!tensor) throw new AdapterError(`${key} is missing`)
-      if (tensor.shape.join() !== shape.join()) {
-        throw new AdapterError(`${key} is [${tensor.shape}], not [${shape}] as the base model needs`)
-      }
-      if (!areFinite(tensor.data)) throw new AdapterError(`${key} holds numbers that are not finite`)
-      known.add(key)
-      return transposed(tensor.data, shape[0], shape[1])
+  const stored = (key: string, shape: readonly [number, number]): Float32Array => {
+    const tensor = file.tensors.get(key)
+    if (!tensor) throw new AdapterError(`${key} is missing`)
+    if (tensor.shape.join() !== shape.join()) {
+      throw new AdapterError(`${key} is [${tensor.shape}], not [${shape}] as the base model needs`)
     }
-    tensors.set(name, { a: take('lora_A', [rank, input]), b: take('lora_B', [output, rank]) })
+    if (!areFinite(tensor.data)) throw new AdapterError(`${key} holds numbers that are not finite`)
+    known.add(key)
+    return tensor.data
   }
+  // all is checked before memory is taken, so that a short file cannot ask for much
+  const layers = linearsOf(config, targets).map(({ name, input, output }) => ({
+    name,
+    input,
+    output,
+    a: stored(`${prefix}${name}.lora_A.weight`, [rank, input]),
+    b: stored(`${prefix}${name}.lora_B.weight`, [output, rank]),
+  }))
   for (const key of file.tensors.keys()) {
     if (!known.has(key)) throw new AdapterError(`${key} belongs to no target of the adapter`)
   }
+  const memory = allocate(layers.reduce((sum, { a, b }) => sum + a.length + b.length, 0))
+  let at = 0
+  const take = (length: number): Float32Array => {
+    const from = at
+    at += length
+    return memory.subarray(from, at)
+  }
+  const tensors = new Map(
+    layers.map(({ name, input, output, a, b }) => [
+      name,
+      {
+        a: transpose(a, rank, input, take(a.length)),
+        b: transpose(b, output, rank, take(b.length)),
+      },
+    ]),
+  )
   return { rank, alpha, targets: loraTargets.filter((target) => targets.includes(target)), tensors }
 }
 
@@ -199,11 +220,12 @@ function areFinite(data: Float32Array): boolean {
   return sum === 0
 }
 
-function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(data.length)
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) result[j * rows + i] = data[i * columns + j]!
-  return result
+const transposed = (data: Float32Array, rows: number, columns: number): Float32Array =>
+  transpose(data, rows, columns, new Float32Array(data.length))
+
+function transpose(data: Float32Array, rows: number, columns: number, into: Float32Array): Float32Array {
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) into[j * rows + i] = data[i * columns + j]!
+  return into
 }
 
 export class AdapterError extends BaseError {

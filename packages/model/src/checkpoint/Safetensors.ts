@@ -50,9 +50,10 @@ export function encode(
 
 /**
  * Decodes a safetensors file and checks every length in it.
+ * @param isShared - Float32 tensors that lie aligned are views of the file's bytes, for whoever only reads them.
  * @throws {SafetensorsError} when the file is cut short, its header is not what it should be, or offsets overlap.
  */
-export function decode(file: Uint8Array): TensorFile {
+export function decode(file: Uint8Array, { isShared = false } = {}): TensorFile {
   const { header, start } = readHeader(file)
   const tensors = new Map<string, StoredTensor>()
   let metadata: Record<string, string> = {}
@@ -67,7 +68,12 @@ export function decode(file: Uint8Array): TensorFile {
     if (from !== expected) throw new SafetensorsError(`${name} starts at ${from}, not at ${expected}`)
     if (start + to > file.length) throw new SafetensorsError(`${name} ends after the file`)
     expected = to
-    tensors.set(name, { shape, data: widen(file.subarray(start + from, start + to), type) })
+    const bytes = file.subarray(start + from, start + to)
+    const isView = isShared && type === 'F32' && bytes.byteOffset % 4 === 0
+    const data = isView
+      ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+      : widen(bytes, type)
+    tensors.set(name, { shape, data })
   }
   if (start + expected !== file.length) {
     throw new SafetensorsError(`${file.length - start - expected} bytes follow the last tensor`)

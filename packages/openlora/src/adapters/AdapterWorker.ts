@@ -6,7 +6,7 @@ import { Adapter, type LlamaConfig, parseConfig } from '@openledger/model'
 import type { Hex } from '@openledger/primitives'
 import type { StartMethods } from '../engine/WorkerHost.ts'
 import { createWorkerLink, type Port, toPlainError } from '../engine/WorkerLink.ts'
-import { type SharedAdapter, share } from './SharedAdapter.ts'
+import { decodeShared, type SharedAdapter, share } from './SharedAdapter.ts'
 
 /** What the adapters' thread needs to start. */
 export type AdapterWorkerData = { readonly baseDirectory: string }
@@ -26,9 +26,7 @@ const link = createWorkerLink<AdapterMethods, StartMethods<undefined>>(parentPor
   async decode({ bytes, hash }) {
     const found: Hex = `0x${digest('sha256', bytes)}`
     // files that we wrote hash to their adapter; one of another writer with the same matrices is hashed as we write it
-    const adapter =
-      found === hash ? { ...Adapter.decodeParts(config!, bytes), hash } : Adapter.decode(config!, bytes)
-    return share(adapter)
+    return found === hash ? decodeShared(config!, bytes, hash) : share(Adapter.decode(config!, bytes))
   },
 })
 readFile(join(baseDirectory, 'config.json'), 'utf8').then(

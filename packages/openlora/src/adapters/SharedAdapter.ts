@@ -1,4 +1,4 @@
-import type { Adapter, LoraTarget } from '@openledger/model'
+import { Adapter, type LlamaConfig, type LoraTarget } from '@openledger/model'
 import type { Hex } from '@openledger/primitives'
 
 /** An adapter in memory that all threads read: it exists once, however many of them use it. */
@@ -24,6 +24,20 @@ export function share({ rank, alpha, targets, hash, tensors }: Adapter.Adapter):
     elements.set(b, at + a.length)
     at += a.length + b.length
   }
+  return { rank, alpha, targets, hash, layers, memory }
+}
+
+/**
+ * Decodes an adapter that hashes to `hash` into shared memory.
+ * @throws {AdapterError}
+ */
+export function decodeShared(config: LlamaConfig, bytes: Uint8Array, hash: Hex): SharedAdapter {
+  let memory = new SharedArrayBuffer(0)
+  const { rank, alpha, targets, tensors } = Adapter.decodeParts(config, bytes, undefined, (length) => {
+    memory = new SharedArrayBuffer(4 * length)
+    return new Float32Array(memory)
+  })
+  const layers = [...tensors].map(([name, { a, b }]) => [name, a.length, b.length] as const)
   return { rank, alpha, targets, hash, layers, memory }
 }
 
