@@ -51,4 +51,32 @@ describe('a suffix array', () => {
     const periodic = Uint16Array.from({ length: 700 }, (_, i) => phrase[i % phrase.length]!)
     expect([...SuffixArray.build(periodic, 4)]).toEqual(naive(periodic))
   })
+
+  test('of two hundred thousand skewed tokens with copied passages is a permutation in the order of its suffixes', () => {
+    let state = 5
+    const random = (): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return state / 2 ** 32
+    }
+    const text = new Uint16Array(200_000)
+    for (let at = 0; at < text.length; ) {
+      if (at > 1_000 && random() < 0.01) {
+        const length = Math.min(10 + Math.floor(random() * 900), text.length - at)
+        const from = Math.floor(random() * at)
+        text.copyWithin(at, from, from + length)
+        at += length
+      } else text[at++] = Math.floor(3_000 ** random()) - 1
+    }
+    const order = SuffixArray.build(text, 3_000)
+    // linear time, by the ranks themselves: Burkhardt and Kärkkäinen 2003
+    const ranks = new Int32Array(text.length + 1).fill(-1)
+    for (const [rank, position] of order.entries()) ranks[position] = rank
+    expect(ranks.subarray(0, -1).every((rank) => rank >= 0)).toBe(true)
+    let unsorted = 0
+    for (let i = 1; i < order.length; i++) {
+      const [a, b] = [order[i - 1]!, order[i]!]
+      if (text[a]! > text[b]! || (text[a] === text[b] && ranks[a + 1]! >= ranks[b + 1]!)) unsorted++
+    }
+    expect(unsorted).toBe(0)
+  })
 })

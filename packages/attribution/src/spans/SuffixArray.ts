@@ -39,8 +39,8 @@ function sort(text: Tokens, order: Int32Array, alphabetSize: number): void {
 
   const lmsCount = placeLmsUnsorted(text, order, counts, heads)
   if (lmsCount > 1) {
-    induce(text, order, counts, heads)
-    const nameCount = nameLmsSubstrings(text, order, counts, heads, lmsCount)
+    sortLmsSubstrings(text, order, counts, heads)
+    const nameCount = nameLmsSubstrings(text, order, lmsCount)
     // the reduced text lives at the end of the result, its suffix array at the start: they cannot overlap, as
     // no two LMS positions are adjacent
     const reduced = order.subarray(n - lmsCount)
@@ -56,7 +56,7 @@ function sort(text: Tokens, order: Int32Array, alphabetSize: number): void {
 
 /** Puts each LMS position anywhere in its token's bucket; gives their number. */
 function placeLmsUnsorted(text: Tokens, order: Int32Array, counts: Int32Array, heads: Int32Array): number {
-  order.fill(-1)
+  order.fill(0)
   toBucketEnds(counts, heads)
   let lmsCount = 0
   let isNextSmall = false
@@ -94,60 +94,88 @@ function placeLmsSorted(
   heads: Int32Array,
   lmsCount: number,
 ): void {
-  order.fill(-1, lmsCount)
+  order.fill(0, lmsCount)
   toBucketEnds(counts, heads)
   for (let i = lmsCount - 1; i >= 0; i--) {
     const position = order[i]!
-    order[i] = -1
+    order[i] = 0
     order[--heads[text[position]!]!] = position
   }
 }
 
 /**
- * Sorts everything from the placed LMS positions: larger-than-next suffixes left to right, then the others right to
- * left. Afterwards `heads[t]` is where the smaller-than-next suffixes of token `t` begin.
+ * Sorts the LMS substrings from LMS positions that are placed in their buckets, and leaves them as complements, the only
+ * negative entries, in their order; zeros stand between them.
+ *
+ * A position is written with what is known of the token before it, next to which it is read anyway: positive where its
+ * predecessor is to be placed in the same pass. So the text is visited once for each position and not twice.
+ */
+function sortLmsSubstrings(text: Tokens, order: Int32Array, counts: Int32Array, heads: Int32Array): void {
+  const n = text.length
+  toBucketStarts(counts, heads)
+  order[heads[text[n - 1]!]!++] = asLarge(text, n - 1)
+  for (let i = 0; i < n; i++) {
+    const successor = order[i]!
+    if (successor > 0) {
+      const position = successor - 1
+      order[i] = 0
+      order[heads[text[position]!]!++] = asLarge(text, position)
+    } else if (successor < 0) order[i] = ~successor
+  }
+  toBucketEnds(counts, heads)
+  for (let i = n - 1; i >= 0; i--) {
+    const successor = order[i]!
+    if (successor <= 0) continue
+    const position = successor - 1
+    order[i] = 0
+    order[--heads[text[position]!]!] = asSmall(text, position)
+  }
+}
+
+/**
+ * Sorts everything from the sorted LMS positions: larger-than-next suffixes left to right, then the others right to left. In
+ * between, complements are entries whose predecessors are of the other kind.
  */
 function induce(text: Tokens, order: Int32Array, counts: Int32Array, heads: Int32Array): void {
   const n = text.length
   toBucketStarts(counts, heads)
-  order[heads[text[n - 1]!]!++] = n - 1
+  order[heads[text[n - 1]!]!++] = asLarge(text, n - 1)
   for (let i = 0; i < n; i++) {
-    const position = order[i]! - 1
-    if (position < 0) continue
-    const token = text[position]!
-    // only LMS and larger-than-next suffixes are here yet, so an equal token means larger-than-next again
-    if (token >= text[position + 1]!) order[heads[token]!++] = position
+    const successor = order[i]!
+    if (successor === 0) continue
+    order[i] = ~successor
+    if (successor < 0) continue
+    const position = successor - 1
+    order[heads[text[position]!]!++] = asLarge(text, position)
   }
   toBucketEnds(counts, heads)
   for (let i = n - 1; i >= 0; i--) {
-    const position = order[i]! - 1
-    if (position < 0) continue
-    const token = text[position]!
-    const next = text[position + 1]!
-    // with equal tokens the suffix has the kind of its successor, which shows in where the successor stands
-    if (token < next || (token === next && i >= heads[token]!)) order[--heads[token]!] = position
+    const successor = order[i]!
+    if (successor > 0) {
+      const position = successor - 1
+      order[--heads[text[position]!]!] = asSmall(text, position)
+    } else if (successor < 0) order[i] = ~successor
   }
 }
+
+/** A larger-than-next position as it is written: its complement where the position before it is smaller than it. */
+const asLarge = (text: Tokens, position: number): number =>
+  position > 0 && text[position - 1]! < text[position]! ? ~position : position
+
+/** A smaller-than-next position as it is written: its complement where the position before it is larger, so that it is LMS. */
+const asSmall = (text: Tokens, position: number): number =>
+  position > 0 && text[position - 1]! > text[position]! ? ~position : position
 
 /**
  * Gives each LMS substring the rank of its content and leaves the ranks, in the order of the text, at the end of
  * `order`; gives the number of ranks.
  */
-function nameLmsSubstrings(
-  text: Tokens,
-  order: Int32Array,
-  counts: Int32Array,
-  heads: Int32Array,
-  lmsCount: number,
-): number {
+function nameLmsSubstrings(text: Tokens, order: Int32Array, lmsCount: number): number {
   const n = text.length
   let sorted = 0
-  for (let token = 0, end = 0; token < counts.length; token++) {
-    end += counts[token]!
-    for (let i = heads[token]!; i < end; i++) {
-      const position = order[i]!
-      if (position > 0 && text[position - 1]! > token) order[sorted++] = position
-    }
+  for (let i = 0; i < n; i++) {
+    const mark = order[i]!
+    if (mark < 0) order[sorted++] = ~mark
   }
   order.fill(-1, lmsCount)
   // lengths, inclusive of the next LMS token, stand at half the position: LMS positions are at least two apart
