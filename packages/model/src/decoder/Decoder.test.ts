@@ -273,6 +273,21 @@ describe('createDecoder', () => {
     decoder.free(1)
   })
 
+  test('reads the same under an adapter after the base alone and a wider adapter had its row', async () => {
+    const ids = prompt(6, 20)
+    const readUnder = async (adapter: Adapter | undefined): Promise<Float32Array> => {
+      decoder.setAdapter(2, adapter)
+      const logits = await decoder.prefill(2, ids)
+      decoder.free(2)
+      return logits
+    }
+    const [first, base] = [await readUnder(adapters[1]), await readUnder(undefined)]
+    await readUnder(createAdapter(11, 16, loraTargets))
+    expect(await readUnder(undefined)).toEqual(base)
+    expect(await readUnder(adapters[1])).toEqual(first)
+    expect(first).not.toEqual(base)
+  })
+
   test('refuses what does not fit', async () => {
     const wrong = { ...createAdapter(9, 8, ['q_proj']), rank: 4 }
     expect(() => decoder.setAdapter(0, wrong)).toThrow(

@@ -31,7 +31,15 @@ type Slot = {
   readonly name: string
   readonly shape: readonly number[]
   readonly stride: number
-  data: Float32Array
+  readonly data: Float32Array
+}
+
+/** The slots of all rows for adapters up to one rank. */
+type Width = {
+  readonly rank: number
+  readonly slots: readonly { readonly a: Slot; readonly b: readonly Slot[] }[]
+  /** What the memory of a row holds, which outlives the row's use. */
+  readonly held: (Adapter | undefined)[]
 }
 
 /**
@@ -43,29 +51,32 @@ export function createDecoderSlots(
   rows: number,
   rankMax: number,
 ): DecoderSlots {
-  let rank = Math.min(RANKS[0]!, rankMax)
-  let slots = allocate(rank)
-  const adapters: (Adapter | undefined)[] = new Array(rows).fill(undefined)
-  /** What the memory of a row holds, which outlives the row's use. */
-  const held: (Adapter | undefined)[] = new Array(rows).fill(undefined)
+  // two widths stay: a request for the base alone would otherwise throw away what the next one fills again
+  const narrow = allocate(Math.min(RANKS[0]!, rankMax))
+  let wide = narrow
+  let current = narrow
+  /** Of each row that is in use; undefined for the base alone. */
+  const adapters = new Map<number, Adapter | undefined>()
   const sizes = new Map(
     groups.flatMap(({ inWidth, members }) =>
       members.map(({ name, outWidth }) => [name, { inWidth, outWidth }] as const),
     ),
   )
 
-  function allocate(width: number): { a: Slot; b: Slot[] }[] {
+  function allocate(rank: number): Width {
     const slot = (name: string, shape: readonly number[]): Slot => {
       const stride = shape[0]! * shape[1]!
       return { name, shape, stride, data: new Float32Array(rows * stride) }
     }
-    return groups.map(({ name, inWidth, members }) => ({
-      a: slot(`${name}.a`, [inWidth, width * members.length]),
-      b: members.map((member) => slot(`${member.name}.b`, [width, member.outWidth])),
+    const slots = groups.map(({ name, inWidth, members }) => ({
+      a: slot(`${name}.a`, [inWidth, rank * members.length]),
+      b: members.map((member) => slot(`${member.name}.b`, [rank, member.outWidth])),
     }))
+    return { rank, slots, held: new Array(rows).fill(undefined) }
   }
 
   function fill(row: number, adapter: Adapter | undefined): void {
+    const { rank, slots, held } = current
     if (held[row] === adapter) return
     held[row] = adapter
     const own = adapter?.rank ?? 0
@@ -96,13 +107,12 @@ export function createDecoderSlots(
   }
 
   function fitRank(): void {
-    const needed = Math.max(1, ...adapters.map((adapter) => adapter?.rank ?? 0))
+    const needed = Math.max(1, ...[...adapters.values()].map((adapter) => adapter?.rank ?? 0))
     const wanted = Math.min(RANKS.find((width) => width >= needed) ?? rankMax, rankMax)
-    if (wanted === rank) return
-    rank = wanted
-    slots = allocate(rank)
-    held.fill(undefined)
-    for (const [row, adapter] of adapters.entries()) fill(row, adapter)
+    if (wanted === current.rank) return
+    if (wanted !== narrow.rank && wanted !== wide.rank) wide = allocate(wanted)
+    current = wanted === narrow.rank ? narrow : wide
+    for (const [row, adapter] of adapters) fill(row, adapter)
   }
 
   function assertFits(adapter: Adapter): void {
@@ -124,17 +134,17 @@ export function createDecoderSlots(
   return {
     set(row, adapter) {
       if (adapter !== undefined) assertFits(adapter)
-      adapters[row] = adapter
+      adapters.set(row, adapter)
       fitRank()
       fill(row, adapter)
     },
     free(row) {
-      adapters[row] = undefined
+      adapters.delete(row)
     },
     feed(wanted, feeds) {
       const first = wanted[0]!
       const areNeighbours = wanted.every((row, i) => row === first + i)
-      for (const { a, b } of slots) {
+      for (const { a, b } of current.slots) {
         for (const { name, shape, stride, data } of [a, ...b]) {
           feeds[name] = {
             data: areNeighbours
