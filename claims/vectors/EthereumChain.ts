@@ -20,6 +20,8 @@ import {
   Receipt,
   Rlp,
   receiptOf,
+  type Schedule,
+  type StateTrie,
   scheduleOf,
   sumAfter,
   Trie,
@@ -56,11 +58,125 @@ function rewardOf({ evm }: ForkRules): bigint {
   return evm === 'byzantium' ? 3n * ETHER : 2n * ETHER
 }
 
+/** A block that others stand on. */
+export type ParentBlock = { readonly header: Header.Header; readonly hash: Hex; readonly state: WorldState }
+
+/** What a block of Ethereum is executed with. */
+export type EthereumEnvironment = {
+  readonly evm: Evm
+  readonly crypto: Crypto
+  readonly trie: StateTrie
+  readonly chainId: number
+  readonly schedule: Schedule
+  readonly code: (codeHash: Hex) => Uint8Array
+  readonly blockHash: (number: bigint) => Hex | undefined
+}
+
+/** Reads the header of an encoded block. */
+export const headerOf = (encoded: Uint8Array): Header.Header =>
+  Header.decode(Rlp.encode(Rlp.list(Rlp.decode(encoded), 'a block')[0] as Rlp.RlpInput))
+
 /**
- * Imports a chain of Ethereum itself into an engine's directory, each block executed by the rollup's own execution and
- * held to its header: state, transactions and receipts by their roots, and bloom, gas, base fee and requests.
+ * Executes a block of Ethereum itself by the rollup's own execution and holds it to its header: state, transactions,
+ * receipts and withdrawals by their roots, and bloom, gas, base fee and requests.
  *
  * Only what an L2 never has is done here: rewards, ommers, withdrawals, requests, and state roots in receipts.
+ *
+ * @throws {Error} when the header says something else, or a transaction may not stand there.
+ */
+export async function executeEthereumBlock(
+  encoded: Uint8Array,
+  parent: ParentBlock,
+  { evm, crypto, trie, chainId, schedule, code, blockHash }: EthereumEnvironment,
+) {
+  const [headerItem, body, ommerItems, withdrawalItems] = Rlp.list(Rlp.decode(encoded), 'a block')
+  const headerBytes = Rlp.encode(headerItem as Rlp.RlpInput)
+  const header = Header.decode(headerBytes)
+  const rules = schedule(header)
+  if (rules.hasShanghai !== (withdrawalItems !== undefined))
+    throw new Error(`block ${header.number}: expected withdrawals from Shanghai on, and only then`)
+  const ommers = Rlp.list(ommerItems, 'ommers')
+  const withdrawals = withdrawalItems === undefined ? [] : Rlp.list(withdrawalItems, 'withdrawals')
+  let journal: JournaledState | undefined
+  const block = beginBlock(
+    parent,
+    parent.state,
+    {
+      timestamp: header.timestamp,
+      prevRandao: Header.randomness(header),
+      feeRecipient: header.miner,
+      parentBeaconBlockRoot: header.parentBeaconBlockRoot,
+      gasLimit: header.gasLimit,
+      eip1559Params: '0x0000000000000000',
+    },
+    {
+      evm,
+      crypto,
+      trie,
+      chainId: BigInt(chainId),
+      schedule,
+      optimism: undefined,
+      code,
+      blockHash,
+      observe(state) {
+        journal = state
+        return state
+      },
+    },
+  )
+  const executed: { readonly item: ExecutedTransaction; readonly receipt: Receipt.Receipt }[] = []
+  for (const transaction of Rlp.list(body, 'transactions')) {
+    const raw = transaction instanceof Uint8Array ? transaction : Rlp.encode(transaction as Rlp.RlpInput)
+    const item = await block.execute(toExecutable(raw, crypto))
+    const hasRoot = ['homestead', 'tangerineWhistle', 'spuriousDragon'].includes(rules.evm)
+    const root = hasRoot ? { root: trie.root(trie.apply(parent.state, journal!.changes()).state) } : undefined
+    executed.push({ item, receipt: { ...receiptOf(item), ...root } })
+  }
+  const requestsHash = rules.hasPrague ? await askForRequests(evm, journal!, block.context) : undefined
+  payOut(journal!, header, rules, ommers, withdrawals)
+  const applied = trie.apply(parent.state, journal!.changes())
+  const logsBloom = Bloom.create()
+  const receipts = executed.map(({ receipt }) => {
+    const bloom = Receipt.bloomOf(receipt.logs, crypto)
+    Bloom.merge(logsBloom, bloom)
+    return Receipt.encode(receipt, bloom)
+  })
+  const raws = executed.map(({ item }) => item.raw)
+  const encodedWithdrawals = withdrawals.map((item) => Rlp.encode(item as Rlp.RlpInput))
+  const found = {
+    number: block.context.number,
+    stateRoot: trie.root(applied.state),
+    transactionsRoot: bytesToHex(Trie.listRoot(raws, crypto)),
+    receiptsRoot: bytesToHex(Trie.listRoot(receipts, crypto)),
+    logsBloom: bytesToHex(logsBloom),
+    gasUsed: executed.at(-1)?.item.cumulativeGasUsed ?? 0n,
+    baseFeePerGas: block.context.baseFeePerGas,
+    parentHash: parent.hash,
+    ...(rules.hasShanghai ? { withdrawalsRoot: bytesToHex(Trie.listRoot(encodedWithdrawals, crypto)) } : {}),
+    ...(requestsHash === undefined ? {} : { requestsHash }),
+  }
+  for (const [field, value] of Object.entries(found)) {
+    const expected = header[field as keyof typeof found]
+    if (expected !== value) {
+      throw new Error(`block ${header.number}: expected ${field} ${expected}, got ${value}`)
+    }
+  }
+  return {
+    header,
+    headerBytes,
+    hash: bytesToHex(crypto.keccak256(headerBytes)),
+    state: applied.state,
+    changes: applied.changes,
+    codes: journal!.newCodes(),
+    transactions: executed.map(({ item }) => item),
+    receipts: executed.map(({ receipt }) => receipt),
+    ommers,
+    withdrawals,
+  }
+}
+
+/**
+ * Imports a chain of Ethereum itself into an engine's directory, each block as {@link executeEthereumBlock} does.
  *
  * @returns how many blocks were imported, and the hash of the last.
  * @throws {Error} at the first block whose header says something else.
@@ -74,8 +190,6 @@ export async function importEthereumChain(
   const trie = createStateTrie(crypto)
   const store = openChainStore(directory)
   const pages = openPages(store, trie, crypto)
-  const evm = await createEvm({ chainId: genesis.config.chainId, crypto })
-  const schedule = scheduleOf(genesis.config)
   const first = createGenesisBlock(genesis, trie, crypto)
   store.append(
     {
@@ -92,94 +206,35 @@ export async function importEthereumChain(
   )
   let total = store.total()
   const hashes: Hex[] = [first.hash]
-  let parent: { header: Header.Header; hash: Hex; state: WorldState } = {
-    ...first,
-    state: pages.open(first.header.stateRoot, 0n),
+  const { chainId } = genesis.config
+  const environment: EthereumEnvironment = {
+    evm: await createEvm({ chainId, crypto }),
+    crypto,
+    trie,
+    chainId,
+    schedule: scheduleOf(genesis.config),
+    code: (codeHash) => store.code(codeHash) ?? new Uint8Array(),
+    blockHash: (number) => hashes[Number(number)],
   }
+  let parent: ParentBlock = { ...first, state: pages.open(first.header.stateRoot, 0n) }
   for (const encoded of blocksOf(stream)) {
-    const [headerItem, body, ommers, withdrawals = []] = Rlp.list(Rlp.decode(encoded), 'a block')
-    const headerBytes = Rlp.encode(headerItem as Rlp.RlpInput)
-    const header = Header.decode(headerBytes)
-    const rules = schedule(header)
-    let journal: JournaledState | undefined
-    const block = beginBlock(
-      parent,
-      parent.state,
-      {
-        timestamp: header.timestamp,
-        prevRandao: Header.randomness(header),
-        feeRecipient: header.miner,
-        parentBeaconBlockRoot: header.parentBeaconBlockRoot,
-        gasLimit: header.gasLimit,
-        eip1559Params: '0x0000000000000000',
-      },
-      {
-        evm,
-        crypto,
-        trie,
-        chainId: BigInt(genesis.config.chainId),
-        schedule,
-        optimism: undefined,
-        code: (codeHash) => store.code(codeHash) ?? new Uint8Array(),
-        blockHash: (number) => hashes[Number(number)],
-        observe(state) {
-          journal = state
-          return state
-        },
-      },
-    )
-    const executed: { readonly item: ExecutedTransaction; readonly receipt: Receipt.Receipt }[] = []
-    for (const transaction of Rlp.list(body, 'transactions')) {
-      const raw = transaction instanceof Uint8Array ? transaction : Rlp.encode(transaction as Rlp.RlpInput)
-      const item = await block.execute(toExecutable(raw, crypto))
-      const hasRoot = ['homestead', 'tangerineWhistle', 'spuriousDragon'].includes(rules.evm)
-      const root = hasRoot
-        ? { root: trie.root(trie.apply(parent.state, journal!.changes()).state) }
-        : undefined
-      executed.push({ item, receipt: { ...receiptOf(item), ...root } })
-    }
-    const requestsHash = rules.hasPrague ? await askForRequests(evm, journal!, block.context) : undefined
-    payOut(journal!, header, rules, Rlp.list(ommers, 'ommers'), withdrawals as Rlp.RlpItem[])
-    const applied = trie.apply(parent.state, journal!.changes())
-    const logsBloom = Bloom.create()
-    const receipts = executed.map(({ receipt }) => {
-      const bloom = Receipt.bloomOf(receipt.logs, crypto)
-      Bloom.merge(logsBloom, bloom)
-      return Receipt.encode(receipt, bloom)
-    })
-    const raws = executed.map(({ item }) => item.raw)
-    const found = {
-      stateRoot: trie.root(applied.state),
-      transactionsRoot: bytesToHex(Trie.listRoot(raws, crypto)),
-      receiptsRoot: bytesToHex(Trie.listRoot(receipts, crypto)),
-      logsBloom: bytesToHex(logsBloom),
-      gasUsed: executed.at(-1)?.item.cumulativeGasUsed ?? 0n,
-      baseFeePerGas: block.context.baseFeePerGas,
-      parentHash: parent.hash,
-      ...(requestsHash === undefined ? {} : { requestsHash }),
-    }
-    for (const [field, value] of Object.entries(found)) {
-      const expected = header[field as keyof typeof found]
-      if (expected !== value) {
-        throw new Error(`block ${header.number}: expected ${field} ${expected}, got ${value}`)
-      }
-    }
-    const hash = bytesToHex(crypto.keccak256(headerBytes))
-    const written = pages.changes(applied.state, header.number)
-    total = sumAfter(total, applied.changes)
+    const block = await executeEthereumBlock(encoded, parent, environment)
+    const { header, hash } = block
+    const written = pages.changes(block.state, header.number)
+    total = sumAfter(total, block.changes)
     store.append(
       {
         number: header.number,
         hash,
-        header: headerBytes,
-        transactions: executed.map(({ item }) => item),
-        receipts: executed.map(({ receipt }) => receipt),
-        ommers: Rlp.list(ommers, 'ommers'),
-        withdrawals: withdrawals as Rlp.RlpItem[],
+        header: block.headerBytes,
+        transactions: block.transactions,
+        receipts: block.receipts,
+        ommers: block.ommers,
+        withdrawals: block.withdrawals,
         l1Parameters: undefined,
       },
-      applied.changes,
-      journal!.newCodes(),
+      block.changes,
+      block.codes,
       { rows: written.rows, total },
     )
     hashes.push(hash)

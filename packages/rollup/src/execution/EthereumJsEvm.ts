@@ -99,7 +99,8 @@ export async function createEthereumJsEvm(options: {
     evm.transientStorage.clear()
     for (const address of warmAlways) evm.journal.addAlwaysWarmAddress(address)
     evm.journal.addAlwaysWarmAddress(message.from)
-    evm.journal.addAlwaysWarmAddress(context.feeRecipient)
+    // EIP-3651
+    if (rules.hasShanghai) evm.journal.addAlwaysWarmAddress(context.feeRecipient)
     if (message.to !== null) evm.journal.addAlwaysWarmAddress(message.to)
     for (const address of message.warm) evm.journal.addAlwaysWarmAddress(address)
     for (const { address, storageKeys } of message.accessList) {
@@ -120,9 +121,9 @@ export async function createEthereumJsEvm(options: {
         : { blobVersionedHashes: [...message.blobVersionedHashes] }),
       skipNonceIncrement: true,
     })
-    // accounts that destroyed themselves in the transaction that made them (EIP-6780)
+    // from Cancun on only accounts go that destroyed themselves in the transaction that made them (EIP-6780)
     for (const address of result.execResult.selfdestruct?.keys() ?? []) {
-      if (result.execResult.createdAddresses?.has(address) === true) {
+      if (!rules.hasCancun || result.execResult.createdAddresses?.has(address) === true) {
         state.putAccount(address as Hex, undefined)
         state.clearStorage(address as Hex)
       }
