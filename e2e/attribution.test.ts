@@ -6,6 +6,7 @@ import type { Http } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { auditReceipt, keep } from '../apps/cli/src/auditing.ts'
 import { connect } from '../apps/cli/src/Connection.ts'
+import { judge } from '../apps/cli/src/judging.ts'
 import { access, ask, caller, type Visit, visit } from './People.ts'
 
 /**
@@ -134,6 +135,21 @@ describe('who an answer pays', () => {
     expect((await audit({ ...receipt, answerHash: receipt.promptHash }, answerPath)).difference).toContain(
       'answerHash',
     )
+    // a juror comes to the root that the receipt should have had, whatever it says
+    const from = { baseDirectory: BASE, answerPath }
+    expect(await judge(connection, receipt, from)).toMatchObject({
+      root: receipt.sharesRoot,
+      difference: undefined,
+    })
+    expect(await judge(connection, altered({ shares: [payee, ...others] }), from)).toMatchObject({
+      root: receipt.sharesRoot,
+      difference: 'attribution.shares[0]',
+    })
+    await expect(
+      judge(connection, { ...receipt, answerHash: receipt.promptHash }, from),
+    ).rejects.toMatchObject({
+      code: 'cli.other_answer',
+    })
     await rm(folder, { recursive: true })
   })
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { CanonicalJson, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, TypedData } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
-import { claimArguments } from '@openledger/settlement'
+import { claimCall } from '@openledger/settlement'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { access, ask, caller, lower, post, settled, type Visit, visit } from './People.ts'
 
@@ -183,11 +183,12 @@ describe('bad input is refused with what was expected, and changes nothing', () 
     const { beneficiary } = receipt.attribution.shares[0] ?? receipt.attribution.commons
     const proof = await house.client.claimProof(beneficiary)
     await house.client.claim(beneficiary)
+    const call = claimCall(proof)
+    if (call.functionName !== 'claim') throw new Error('Expected nothing that is disputed.')
     const again = house.l2.simulateContract({
       address: house.deployment.l2.settlement,
       abi: Abi.settlementAbi,
-      functionName: 'claim',
-      args: claimArguments(proof),
+      ...call,
       account: caller,
     })
     await expect(again).rejects.toThrow(/SettlementNothingToClaim|SettlementInvalidProof/)

@@ -1,6 +1,6 @@
-import { Bytes, type Hex, packSiblings } from '@openledger/primitives'
+import type { Hex } from '@openledger/primitives'
 import { Abi, FeeSplit, Receipt } from '@openledger/protocol'
-import { Batch, emptyBook, packClaims, rebuildLedger } from '@openledger/settlement'
+import { Batch, claimCall, emptyBook, packClaims, proveRebuilt, rebuildLedger } from '@openledger/settlement'
 import { BaseError, ContractFunctionRevertedError } from 'viem'
 import { startSettlementChain } from '../bench/SettlementChain.ts'
 import { type Claim, table } from '../Claim.ts'
@@ -149,18 +149,10 @@ export const claim: Claim = {
 
       // the operator is gone: what is left is the chain, and whoever cares to read it
       const rebuilt = await rebuildLedger({ publicClient, settlement, fromBlock: 0n })
-      const { batch, ...posted } = rebuilt.claimable!
-      await chain.send(settlement, Abi.settlementAbi, 'claim', [
-        BigInt(batch),
-        {
-          ...posted,
-          accountCount: BigInt(posted.accountCount),
-          settledAt: BigInt(posted.settledAt),
-          previous: BigInt(posted.previous),
-        },
-        packClaims(rebuilt.lines.map((line, index) => ({ index, ...line }))),
-        Bytes.toHex(packSiblings(rebuilt.book.tree.prove(rebuilt.lines.map((_, index) => index)))),
-      ])
+      const accounts = rebuilt.lines.map(({ account }) => account)
+      const proven = (await proveRebuilt(rebuilt, [], Number.MAX_SAFE_INTEGER, accounts))!
+      const claiming = claimCall({ ...proven, batch: proven.batch.number })
+      await chain.send(settlement, Abi.settlementAbi, claiming.functionName, claiming.args)
       const [ledgerSumWei, claimedWei] = await read<[bigint, bigint]>('ledger')
       const victimWei = await publicClient.getBalance({ address: VICTIM })
       if (claimedWei !== ledgerSumWei || victimWei !== ledgerSumWei) {
@@ -178,7 +170,7 @@ export const claim: Claim = {
         failures,
         report: [
           table(rows),
-          'What no contract can refuse, because only receipts tell: an operator that charges a payer for an answer which nobody asked for, up to what is prepaid, or that credits an answer to the wrong contributor. Both stand on chain for whoever rebuilds; no bond is lost for them yet.',
+          'What no contract can refuse, because only receipts tell: an operator that charges a payer for an answer which nobody asked for, up to what is prepaid, or that credits an answer to the wrong contributor. Both stand on chain for whoever rebuilds; `npm run attack -- settlement` shows what the operator loses by them.',
         ].join('\n\n'),
       }
     } finally {

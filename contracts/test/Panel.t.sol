@@ -92,7 +92,7 @@ contract Panel_case_Test is PanelTest {
         vm.assertEq(court.owedTo(operator.addr), STAKE / 2);
         vm.assertEq(court.owedTo(challenger.addr), 0);
         (, address[] memory jurors,,,,) = panel.caseOf(1);
-        vm.assertEq(panel.owedTo(jurors[0]), uint256(2 ether) / 3 + uint256(STAKE / 2) / 3);
+        vm.assertEq(panel.owedTo(jurors[0]), uint256(2 ether + STAKE / 2) / 3);
         vm.assertEq(panel.seatOf(jurors[3]), 9 ether);
         vm.assertEq(panel.seatOf(jurors[4]), 9 ether);
         (uint64[] memory contested,,) = settlement.contests();

@@ -29,10 +29,29 @@ export async function keep(path: string, promptText: string, extension: Http.Ans
  * @throws {AnswerFileError} {ProblemError} when the model's licences do not let anyone have its files.
  */
 export async function auditReceipt(
+  connection: Connection,
+  receipt: Http.SignedReceipt,
+  options: AuditedFrom,
+): Promise<Line> {
+  const { verdict, claim, unowned } = await computeReceipt(connection, receipt, options)
+  if (unowned !== undefined) return { claim, holds: false, difference: unowned }
+  return verdict.status === 'same'
+    ? { claim, holds: true, difference: '' }
+    : {
+        claim,
+        holds: false,
+        difference: `${verdict.line}: expected ${JSON.stringify(verdict.expected)}, the receipt says ${JSON.stringify(verdict.claimed)}`,
+      }
+}
+
+export type AuditedFrom = { readonly baseDirectory: string; readonly answerPath?: string | undefined }
+
+/** Computes a receipt's attribution here. */
+export async function computeReceipt(
   { client, l2, network }: Connection,
   receipt: Http.SignedReceipt,
-  { baseDirectory, answerPath }: { readonly baseDirectory: string; readonly answerPath?: string | undefined },
-): Promise<Line> {
+  { baseDirectory, answerPath }: AuditedFrom,
+) {
   const answer = answerPath === undefined ? undefined : await readAnswer(answerPath, receipt.sequence)
   const [files, onChain, own] = await Promise.all([
     client.modelAttribution(receipt.modelName),
@@ -77,14 +96,7 @@ export async function auditReceipt(
     answer === undefined
       ? 'every influence line follows from the committed index (spans and the model’s own computation need --answer)'
       : 'the answer computed again here pays whom the receipt pays'
-  if (unowned !== undefined) return { claim, holds: false, difference: unowned }
-  return verdict.status === 'same'
-    ? { claim, holds: true, difference: '' }
-    : {
-        claim,
-        holds: false,
-        difference: `${verdict.line}: expected ${JSON.stringify(verdict.expected)}, the receipt says ${JSON.stringify(verdict.claimed)}`,
-      }
+  return { verdict, claim, unowned }
 }
 
 /** Names the first passage that is not a record of the contribution that is paid for it. */

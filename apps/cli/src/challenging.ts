@@ -5,7 +5,14 @@ import { courtAbi } from '@openledger/protocol/abi/court'
 import { panelAbi } from '@openledger/protocol/abi/panel'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import { ProblemError } from '@openledger/sdk'
-import { auditBatches, type BatchAudit, CourtCall, readBatches, type Shown } from '@openledger/settlement'
+import {
+  auditBatches,
+  type BatchAudit,
+  CourtCall,
+  readBatches,
+  type Shown,
+  sharesOf,
+} from '@openledger/settlement'
 import { encodeAbiParameters, keccak256, type Log, parseEventLogs } from 'viem'
 import type { Connection } from './Connection.ts'
 import { receiptOf } from './verifying.ts'
@@ -40,16 +47,15 @@ export function auditOpenBatches(connection: Connection): AsyncGenerator<BatchAu
 export const shownOf = (view: Http.SignedReceipt): Shown => ({
   receipt: receiptOf(view),
   signature: view.signature as Hex,
-  shares: [
-    ...view.attribution.shares.map(({ beneficiary, amountWei }) => ({
-      account: beneficiary as Hex,
-      amountWei: BigInt(amountWei),
-    })),
-    {
-      account: view.attribution.commons.beneficiary as Hex,
-      amountWei: BigInt(view.attribution.commons.amountWei),
-    },
-  ].filter(({ amountWei }) => amountWei > 0n),
+  shares: sharesOf(view.attribution),
+  ...(view.correctedShares === undefined
+    ? {}
+    : {
+        correctedShares: view.correctedShares.map(({ account, amountWei }) => ({
+          account: account as Hex,
+          amountWei: BigInt(amountWei),
+        })),
+      }),
 })
 
 /** Files the call that a finding stands for. @returns Its transaction. */

@@ -1,6 +1,13 @@
-import { BaseError, Bytes, type Hex, packSiblings } from '@openledger/primitives'
+import { BaseError, type Hex } from '@openledger/primitives'
+import { type Call, createSender } from '@openledger/protocol'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
-import { packClaims, type RebuiltLedger, rebuildLedger } from '@openledger/settlement'
+import {
+  claimCall,
+  proveRebuilt,
+  type RebuiltLedger,
+  readContests,
+  rebuildLedger,
+} from '@openledger/settlement'
 import { createPublicClient, createWalletClient, defineChain, http, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { Connection } from './Connection.ts'
@@ -40,44 +47,38 @@ export const rebuild = ({ l2, settlement, fromBlock }: Place): Promise<RebuiltLe
 
 /**
  * Claims for an account with a proof made from the chain alone; whoever holds the key pays the gas, the money can only
- * go to the account.
- * @returns The transaction, or nothing when the account has no line that pays.
+ * go to the account. What is disputed is left out, and can be claimed when that is over.
+ * @returns The transaction, or nothing when the account has no line that pays yet.
  * @throws {RebuildingError} without a key.
  */
 export async function claimFrom(
   { l2, settlement }: Place,
-  { book, claimable }: RebuiltLedger,
+  rebuilt: RebuiltLedger,
   account: string,
   privateKey: string | undefined,
 ): Promise<Hex | undefined> {
-  const index = book.indexOf.get(account.toLowerCase() as Hex)
-  if (claimable === undefined || index === undefined) return undefined
+  const [contests, challengeSeconds, { timestamp }] = await Promise.all([
+    readContests(l2, settlement),
+    l2.readContract({ address: settlement, abi: settlementAbi, functionName: 'CHALLENGE_SECONDS' }),
+    l2.getBlock({ blockTag: 'latest' }),
+  ])
+  const proven = await proveRebuilt(rebuilt, contests, Number(timestamp - challengeSeconds), [
+    account.toLowerCase() as Hex,
+  ])
+  if (proven === undefined || proven.granted.length === 0) return undefined
   if (privateKey === undefined) throw new RebuildingError('OPENLEDGER_PRIVATE_KEY, a key that pays the gas')
-  const { batch, ...ledger } = claimable
   const rpcUrl = l2.transport['url'] as string
   const wallet = createWalletClient({
     account: privateKeyToAccount(privateKey as Hex),
     chain: chainOf(await l2.getChainId(), rpcUrl),
     transport: http(rpcUrl),
   })
-  const hash = await wallet.writeContract({
+  const { transactionHash } = await createSender({ walletClient: wallet, publicClient: l2 }).send({
     address: settlement,
     abi: settlementAbi,
-    functionName: 'claim',
-    args: [
-      BigInt(batch),
-      {
-        ...ledger,
-        accountCount: BigInt(ledger.accountCount),
-        settledAt: BigInt(ledger.settledAt),
-        previous: BigInt(ledger.previous),
-      },
-      packClaims([{ index, ...book.lines[index]! }]),
-      Bytes.toHex(packSiblings(book.tree.prove([index]))),
-    ],
-  })
-  await l2.waitForTransactionReceipt({ hash })
-  return hash
+    ...claimCall({ ...proven, batch: proven.batch.number }),
+  } as Call)
+  return transactionHash
 }
 
 const chainOf = (id: number, rpcUrl: string) =>

@@ -35,7 +35,12 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
     deployment.l2.settlement,
   )
   const settlement = { address: deployment.l2.settlement, abi: settlementAbi } as const
-  const operator = await l2.readContract({ ...settlement, functionName: 'operator' })
+  const settler =
+    claimed.settlementTransaction === null
+      ? undefined
+      : await checkInclusion(connection, claimed, receipt, check)
+  // operators change; who settled it stands for it
+  const operator = settler ?? (await l2.readContract({ ...settlement, functionName: 'operator' }))
   const signer = await recoverAddress({ hash: Receipt.digest(receipt, domain), signature: claimed.signature })
   check('the serving node that the contract names signed it', operator, signer)
 
@@ -46,17 +51,16 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
   )
   checkShares(claimed, await checkSplit(connection, claimed, check), check)
 
-  if (claimed.settlementTransaction !== null) await checkInclusion(connection, claimed, receipt, check)
   return lines
 }
 
-/** Checks that the batch which the chain has over this sequence holds this very receipt. */
+/** Checks that the batch which the chain has over this sequence holds this very receipt. @returns Who settled it. */
 async function checkInclusion(
   { client, l2, network: { deployment } }: Connection,
   { signature }: Http.SignedReceipt,
   receipt: Receipt.Receipt,
   check: Check,
-): Promise<void> {
+): Promise<Hex | undefined> {
   const proof = await client.inclusion(Number(receipt.sequence))
   const [settled] = await l2.getContractEvents({
     address: deployment.l2.settlement,
@@ -77,6 +81,7 @@ async function checkInclusion(
       proof.siblings.map(({ hash, sum }) => ({ hash: Bytes.fromHex(hash), sum: BigInt(sum) })),
     )
   check('the chain settled this very receipt', true, isThere)
+  return settled && (await l2.getTransaction({ hash: settled.transactionHash })).from
 }
 
 type Check = (claim: string, expected: unknown, got: unknown) => void

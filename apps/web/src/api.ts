@@ -105,6 +105,12 @@ export const queries = {
       queryFn: () => client.receipts(filter),
       refetchInterval: every(LIVE_MS),
     }),
+  batches: (filter: { limit: number }) =>
+    queryOptions({
+      queryKey: ['batches', filter],
+      queryFn: () => client.batches(filter),
+      refetchInterval: every(LIVE_MS),
+    }),
   receipt: (sequence: number) =>
     queryOptions({
       queryKey: ['receipt', sequence],

@@ -95,6 +95,9 @@ interface IPanel {
     /// @notice What a juror of the minority, or one who did not reveal, loses in a case.
     function VOTE_WEI() external view returns (uint256);
 
+    /// @notice What no juror of the cases so far earned: it goes to those of the next.
+    function carriedWei() external view returns (uint256);
+
     /// @notice Number of seats taken.
     function seatCount() external view returns (uint256);
 

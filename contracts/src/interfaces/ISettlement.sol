@@ -117,7 +117,6 @@ interface ISettlement {
     error SettlementNotCourt(address caller);
     error SettlementNotCovered(uint256 exposedWei, uint256 coveredWei);
     error SettlementContested(uint64 batch, uint64 contested);
-    error SettlementNotContested(uint64 batch);
     error SettlementNotCredited(uint64 batch, uint64 credited);
     error SettlementInvalidExclusion(uint256 exclusion);
     error SettlementEmptyCredits();
@@ -191,7 +190,7 @@ interface ISettlement {
     /// @notice Pays the caller's earned balance (platform's and model owners' parts) to `to`.
     function withdrawBalance(address to) external;
 
-    /// @notice Settles the next receipts. Operator only. All or nothing.
+    /// @notice Settles the next receipts, or none when it only credits what waits. Operator only. All or nothing.
     /// @param debits What each payer pays: `(address 20 ‖ length 1 ‖ amount)*`, addresses ascending, amounts big-endian.
     /// @param groups Sum to the debits.
     /// @param segments None, or credits that sum to all contributors' parts not credited yet.
@@ -228,7 +227,7 @@ interface ISettlement {
     /// @notice Marks a batch as disputed: ledgers that build on it pay without what its receipts were credited. Court only.
     function contest(uint64 batch) external;
 
-    /// @notice Ends a dispute that the operator won. Court only.
+    /// @notice Ends a dispute that the operator won; changes nothing when a proof struck the batch meanwhile. Court only.
     function acquit(uint64 batch) external;
 
     /// @notice Ends a dispute that the operator lost, or answers a proof: the ledger stands again as before the credits of
@@ -275,6 +274,9 @@ interface ISettlement {
 
     /// @notice Batches that are contested or were struck, and the last ledger that each is in: 2^64 - 1 while contested.
     function contests() external view returns (uint64[] memory batches, uint64[] memory untils, bool[] memory areVoid);
+
+    /// @notice Whether a batch's own credits were taken back, with it or with one before it.
+    function isTakenBack(uint64 batch) external view returns (bool);
 
     /// @notice Decides challenges.
     function COURT() external view returns (address);

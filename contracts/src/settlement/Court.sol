@@ -70,7 +70,7 @@ contract Court is Bonds {
         // what is kept for payers is reckoned before anything is taken
         _convict(posted, fault, challenger, false);
         if (remedy == Remedy.Free) _free(posted, fault);
-        else SETTLEMENT.rewind(posted.number, posted.number, posted.ledger, previous, remedy == Remedy.Void);
+        else _takeBack(posted, previous, remedy == Remedy.Void);
     }
 
     /// @inheritdoc ICourt
@@ -116,7 +116,7 @@ contract Court is Bonds {
         _close(posted, asked, asked.challenger);
         _convict(posted, Fault.Withheld, asked.challenger, false);
         if (item == Item.CreditLine) {
-            SETTLEMENT.rewind(posted.number, posted.number, posted.ledger, previous, false);
+            _takeBack(posted, previous, false);
         } else if (!_verdicts[posted.number].isFree) {
             _free(posted, Fault.Withheld);
         }
@@ -211,6 +211,12 @@ contract Court is Bonds {
     {
         Case storage case_ = _cases[caseId];
         return (case_.batch, case_.sequence, case_.operator, case_.challenger, case_.outcome);
+    }
+
+    /// @dev Sends a batch's credits back to be made anew; those that went with an earlier batch's are back already.
+    function _takeBack(Posted calldata posted, ISettlement.Ledger calldata previous, bool isVoid) private {
+        if (SETTLEMENT.isTakenBack(posted.number)) return;
+        SETTLEMENT.rewind(posted.number, posted.number, posted.ledger, previous, isVoid);
     }
 
     /// @dev Ends a demand that was answered in time.

@@ -8,7 +8,7 @@ import { IPanel } from "../interfaces/IPanel.sol";
 /// @title Panel
 /// @notice See {IPanel}. Deployed by {Court}, the only account that opens and ends cases. Owned by nobody.
 ///
-///         Invariant: native OPEN held == bonds in seats + what jurors are owed + what rounding left.
+///         Invariant: native OPEN held == bonds in seats + what jurors are owed + what is carried to the next case.
 contract Panel is IPanel, ReentrancyGuardTransient {
     struct Case {
         bytes32 claimed;
@@ -52,6 +52,8 @@ contract Panel is IPanel, ReentrancyGuardTransient {
     /// @notice Seconds to draw, to commit and to reveal, each.
     uint64 public immutable STEP_SECONDS;
 
+    /// @inheritdoc IPanel
+    uint256 public carriedWei;
     address[] private _seated;
     mapping(address juror => Seat) private _seats;
     mapping(uint256 caseId => Case) private _cases;
@@ -271,6 +273,9 @@ contract Panel is IPanel, ReentrancyGuardTransient {
         for (uint256 i; i < case_.jurors.length; ++i) {
             if (_earns(caseId, case_, case_.jurors[i])) ++count;
         }
+        // what nobody earns, rounding too, goes with the next case: silence together wins nothing back
+        amount += carriedWei;
+        carriedWei = count == 0 ? amount : amount % count;
         if (count == 0) return;
         for (uint256 i; i < case_.jurors.length; ++i) {
             if (_earns(caseId, case_, case_.jurors[i])) _owed[case_.jurors[i]] += amount / count;

@@ -258,6 +258,12 @@ export function createClient({
     /** The same of a single record. */
     recordAnswers: (id: string, page: { limit?: number; before?: number } = {}) =>
       call(Http.paidAnswerSchema.array(), `/api/records/${id}/answers${query(page)}`),
+    /** Batches of receipts, newest first, with where each stands. */
+    batches: (filter: { limit?: number; before?: number } = {}) =>
+      call(Http.batchSchema.array(), `/api/batches${query(filter)}`),
+    /** Tells the shares that a panel found for a receipt; anyone may, their root is on chain. */
+    correctShares: (sequence: number, shares: z.input<typeof Http.correctSharesSchema>['shares']) =>
+      call(Http.receiptSchema, `/api/receipts/${sequence}/shares`, { shares }),
     earnings: (address: string) => call(Http.earningsSchema, `/api/earnings/${address}`),
     claimProof: (address: string) => call(Http.claimProofSchema, `/api/earnings/${address}/proof`),
     /** Asks the operator to send the claim; the money can only go to `account`. */

@@ -30,6 +30,7 @@ export type Accounts = {
    * @throws {InsufficientBalanceError} when the account cannot pay that much.
    * @throws {ApiKeyLimitError} when the key may not spend that much more.
    * @throws {ApiKeyRevokedError} when the key was revoked meanwhile.
+   * @throws {OperatorNotCoveredError} while nothing can be settled: the payer could leave before.
    */
   readonly hold: (request: {
     readonly account: Hex
@@ -49,7 +50,7 @@ const HOLD_SECONDS_MAX = 900
  */
 export function createAccounts(deps: {
   readonly database: Database
-  readonly contract: Pick<Contract, 'prepaid'>
+  readonly contract: Pick<Contract, 'prepaid' | 'coveredWei'>
   readonly clock: Clock
 }): Accounts {
   const { database, contract, clock } = deps
@@ -85,7 +86,8 @@ export function createAccounts(deps: {
     },
     async hold({ account, amountWei, apiKeyId }) {
       const hold: Hold = { id: randomUUID(), account, apiKeyId: apiKeyId ?? null, amountWei }
-      const chain = await contract.prepaid(account)
+      const [chain, coveredWei] = await Promise.all([contract.prepaid(account), contract.coveredWei()])
+      if (coveredWei === 0n) throw new OperatorNotCoveredError()
       await database.transaction(async (orm) => {
         await orm.delete(holds).where(lt(holds.createdAt, oldest()))
         const { availableWei } = toBalance(chain.prepaidWei, await heldWei(orm, account, chain))
@@ -184,6 +186,18 @@ export class HoldExceededError extends BaseError {
       code: 'account.hold_exceeded',
       message: `Expected a fee of at most ${heldWei} wei, which was held for the request, got ${feeWei}. The price was computed wrongly; nothing was charged.`,
       context: { heldWei: heldWei.toString(), feeWei: feeWei.toString() },
+    })
+  }
+}
+
+export class OperatorNotCoveredError extends BaseError {
+  constructor() {
+    super({
+      code: 'settlement.not_covered',
+      message:
+        'Expected an operator whose bond covers fees, but the court suspended this one or it has no bond. Nothing was charged; ask again when it may settle.',
+      context: {},
+      severity: 'retry',
     })
   }
 }

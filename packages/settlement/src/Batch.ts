@@ -24,6 +24,9 @@ export type Header = {
   readonly creditLinesRoot: Hex
 }
 
+/** Where the receipts of a batch end. */
+export type Head = Pick<Header, 'lastSequence' | 'lastTimestamp' | 'lastReceiptHash'>
+
 export type Group = {
   readonly modelId: bigint
   readonly splitVersion: number
@@ -57,15 +60,26 @@ export const settleArguments = ({ header, debits, groups, segments }: Posted) =>
  * Packs receipts, and what all receipts that were not credited yet pay to whom, into a batch.
  *
  * @param credits - By account and answer; empty to leave the crediting to a later batch.
+ * @param receipts - None for a batch that only credits.
  * @param ledger - Changed: it stands after the batch when this returns.
+ * @param before - Where the batch before ended; a batch without receipts ends there too.
  * @returns The batch, and the ledger's lines that it changes.
  */
 export function make(
   receipts: readonly SettledReceipt[],
   credits: readonly PaymentLine[],
   ledger: Credits.Lines,
+  before?: Head,
 ): { posted: Posted; changed: number[] } {
-  const last = receipts.at(-1)!.receipt
+  const last = receipts.at(-1)?.receipt
+  const head =
+    last === undefined
+      ? before!
+      : {
+          lastSequence: last.sequence,
+          lastTimestamp: last.timestamp,
+          lastReceiptHash: Receipt.hash(last),
+        }
   const debits = receipts.map(
     ({ receipt }): PaymentLine => ({
       account: receipt.payer,
@@ -76,10 +90,10 @@ export function make(
   const { segments, changed } = segmentsOf(credits, ledger)
   const posted = {
     header: {
-      lastSequence: last.sequence,
-      lastTimestamp: last.timestamp,
+      lastSequence: head.lastSequence,
+      lastTimestamp: head.lastTimestamp,
       receiptsRoot: rootOf(receipts.map(({ receipt, signature }) => Receipt.leaf(receipt, signature))),
-      lastReceiptHash: Receipt.hash(last),
+      lastReceiptHash: head.lastReceiptHash,
       debitLinesRoot: rootOf(sortLines(debits).map(lineLeaf)),
       creditLinesRoot: rootOf(sortLines(credits).map(lineLeaf)),
     },

@@ -17,6 +17,15 @@ export type ChainState = {
   readonly ledgerSumWei: bigint
 }
 
+/** A batch that the court disputes or struck, and the last ledger that has what it credited. */
+export type Contest = {
+  readonly batch: number
+  /** Infinity while disputed: all later ledgers have it. */
+  readonly until: number
+  /** Whether its root does not follow: ledgers built on it prove nothing. */
+  readonly isVoid: boolean
+}
+
 /** What decides how an answer's fee is divided, read at one moment. */
 export type AnswerTerms = {
   /** Time of the chain's newest block in Unix seconds: what `Settlement` judges a receipt by. */
@@ -50,6 +59,13 @@ export type Contract = {
   /** Like `prepaid`, with what the account set aside for withdrawal but cannot take within the next seconds. */
   readonly coverage: (account: Hex) => Promise<ChainPrepaid>
   readonly claimedWei: (account: Hex) => Promise<bigint>
+  /** The batch whose ledger the next credits build on; 0 for none. */
+  readonly ledgerBatch: (blockNumber?: bigint) => Promise<number>
+  readonly contests: () => Promise<Contest[]>
+  /** Who may settle. */
+  readonly operator: () => Promise<Hex>
+  /** Fees that may pass in a challenge window; 0 while the operator is suspended or has no bond. */
+  readonly coveredWei: () => Promise<bigint>
   readonly currentSplit: () => Promise<{ version: number; split: FeeSplit.FeeSplit }>
   /** How long a batch can be challenged before its ledger pays. */
   readonly challengeSeconds: () => Promise<number>
@@ -61,6 +77,23 @@ export type Contract = {
 
 /** A batch is on chain within this time; money that can leave sooner does not cover a receipt. */
 const SETTLING_SECONDS = 6n
+
+/** What the contract calls no end. */
+const OPEN_END = 2n ** 64n - 1n
+
+/** Reads which batches are disputed or were struck. */
+export async function readContests(publicClient: PublicClient, address: Hex): Promise<Contest[]> {
+  const [numbers, untils, areVoid] = await publicClient.readContract({
+    address,
+    abi: Abi.settlementAbi,
+    functionName: 'contests',
+  })
+  return numbers.map((batch, i) => ({
+    batch: Number(batch),
+    until: untils[i] === OPEN_END ? Number.POSITIVE_INFINITY : Number(untils[i]),
+    isVoid: areVoid[i]!,
+  }))
+}
 
 /** Creates the reads over one deployment. @param gatherSeconds - How long receipts wait for their batch. */
 export function createContract(
@@ -190,6 +223,18 @@ export function createContract(
     async currentSplit() {
       const { splitVersion, split } = await splitAt()
       return { version: splitVersion, split }
+    },
+    async ledgerBatch(blockNumber) {
+      const at = blockNumber === undefined ? {} : { blockNumber }
+      return Number(await publicClient.readContract({ ...settlement, functionName: 'ledgerBatch', ...at }))
+    },
+    contests: () => readContests(publicClient, l2.settlement),
+    async operator() {
+      const operator = await publicClient.readContract({ ...settlement, functionName: 'operator' })
+      return operator.toLowerCase() as Hex
+    },
+    async coveredWei() {
+      return (await publicClient.readContract({ ...settlement, functionName: 'coverage' }))[0]
     },
     challengeSeconds() {
       // fixed when the contract was made

@@ -1,8 +1,8 @@
 import { type Hex, MerkleSum } from '@openledger/primitives'
-import { Abi, type Deployment, Receipt, type Sender } from '@openledger/protocol'
-import { and, asc, type Database, eq, gt, lte, schema } from '@openledger/store'
+import { Abi, type Attribution, type Deployment, Receipt, type Sender } from '@openledger/protocol'
+import { and, asc, type Database, eq, gt, isNotNull, lte, schema } from '@openledger/store'
 import { decodeFunctionData, type PublicClient } from 'viem'
-import type { Shown } from './auditBatches.ts'
+import { creditLinesOf, type Shown, sharesOf } from './auditBatches.ts'
 import type * as Batch from './Batch.ts'
 import * as CourtCall from './CourtCall.ts'
 import { toReceipt } from './Receipts.ts'
@@ -87,7 +87,7 @@ export function createDefence(
     const before = isCredit ? await rowOf(row.previousBatch) : undefined
     const from = isCredit ? (before?.lastSequence ?? 0) : row.firstSequence - 1
     const shown = await readShown(database, from, row.lastSequence)
-    const lines = CourtCall.linesOf(shown.flatMap((one) => (isCredit ? creditLines(one) : debitLines(one))))
+    const lines = CourtCall.linesOf(shown.flatMap((one) => (isCredit ? creditLinesOf(one) : debitLines(one))))
     return {
       contract: 'court',
       functionName: 'produceLine',
@@ -166,22 +166,28 @@ async function readShown(database: Database, after: number, upTo: number): Promi
     .from(receipts)
     .where(and(gt(receipts.sequence, after), lte(receipts.sequence, upTo)))
     .orderBy(asc(receipts.sequence))
-  const paid = await database.orm
-    .select()
+  const corrections = await database.orm
+    .select({ payout: payouts })
     .from(payouts)
+    .innerJoin(
+      receipts,
+      and(eq(receipts.sequence, payouts.receiptSequence), isNotNull(receipts.correctedRoot)),
+    )
     .where(and(gt(payouts.receiptSequence, after), lte(payouts.receiptSequence, upTo)))
   return rows.map((row) => ({
     receipt: toReceipt(row),
     signature: row.signature as Hex,
-    shares: paid
-      .filter(({ receiptSequence }) => receiptSequence === row.sequence)
-      .map(({ beneficiary, amountWei }) => ({ account: beneficiary as Hex, amountWei })),
+    shares: sharesOf(row.attribution as Attribution.Attribution),
+    ...(row.correctedRoot === null
+      ? {}
+      : {
+          correctedShares: corrections
+            .filter(({ payout }) => payout.receiptSequence === row.sequence)
+            .map(({ payout }) => ({ account: payout.beneficiary as Hex, amountWei: payout.amountWei })),
+        }),
   }))
 }
 
 const debitLines = ({ receipt }: Shown): Batch.PaymentLine[] => [
   { account: receipt.payer, sequence: receipt.sequence, amountWei: receipt.feeWei },
 ]
-
-const creditLines = ({ receipt, shares }: Shown): Batch.PaymentLine[] =>
-  shares.map(({ account, amountWei }) => ({ account, sequence: receipt.sequence, amountWei }))

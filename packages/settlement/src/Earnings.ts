@@ -1,6 +1,7 @@
 import type { Hex } from '@openledger/primitives'
 import type { Attribution, Http } from '@openledger/protocol'
 import { and, type Database, desc, eq, isNotNull, schema, sum } from '@openledger/store'
+import type { BatchStates } from './BatchStates.ts'
 import type { Contract } from './Contract.ts'
 import type { Ledger } from './Ledger.ts'
 
@@ -12,14 +13,16 @@ export type Earnings = {
 }
 
 const PAYOUT_COUNT_MAX = 200
+const SETTLING = { state: 'settling', finalAt: null } as const
 
 /** Creates the view of contributors on their money. */
 export function createEarnings(deps: {
   readonly database: Database
   readonly contract: Pick<Contract, 'claimedWei'>
   readonly ledger: Pick<Ledger, 'settledWei' | 'finalWei'>
+  readonly batchStates: Pick<BatchStates, 'ofPayouts'>
 }): Earnings {
-  const { database, contract, ledger } = deps
+  const { database, contract, ledger, batchStates } = deps
   return {
     async of(address) {
       const claimedWei = await contract.claimedWei(address)
@@ -45,6 +48,10 @@ export function createEarnings(deps: {
         .where(and(eq(payouts.beneficiary, address), isNotNull(payouts.contributionId)))
         .orderBy(desc(payouts.receiptSequence), payouts.position)
         .limit(PAYOUT_COUNT_MAX)
+      const settled = rows.flatMap(({ receipt, batchStatus }) =>
+        batchStatus === 'settled' ? receipt.batch! : [],
+      )
+      const standings = await batchStates.ofPayouts([...new Set(settled)])
       return {
         address,
         creditedWei: credited?.wei ?? '0',
@@ -60,7 +67,7 @@ export function createEarnings(deps: {
           sharePpm: payout.sharePpm,
           amountWei: payout.amountWei.toString(),
           reasons: reasonsOf(receipt.attribution as Attribution.Attribution, payout.contributionId),
-          settled: batchStatus === 'settled',
+          ...((batchStatus === 'settled' && standings.get(receipt.batch!)) || SETTLING),
           timestamp: receipt.timestamp,
         })),
       }

@@ -1,9 +1,23 @@
 import { setTimeout } from 'node:timers/promises'
-import { BaseError, Bytes, createGrowingMerkleSum, type Hex, packSiblings } from '@openledger/primitives'
-import { Abi, type Deployment, type Http, type Sender } from '@openledger/protocol'
-import { and, asc, type Database, desc, eq, gt, lte, type Orm, schema } from '@openledger/store'
+import { BaseError, createGrowingMerkleSum, type Hex } from '@openledger/primitives'
+import { Abi, type Call, type Deployment, type Http, type Sender } from '@openledger/protocol'
+import {
+  and,
+  asc,
+  between,
+  type Database,
+  desc,
+  eq,
+  gt,
+  inArray,
+  lte,
+  not,
+  type Orm,
+  schema,
+} from '@openledger/store'
 import { decodeFunctionData, parseEventLogs } from 'viem'
-import type { Contract } from './Contract.ts'
+import { type CreditedBatch, claimCall, type ProvenClaims, proveClaims } from './ClaimProofs.ts'
+import type { Contest, Contract } from './Contract.ts'
 import * as Credits from './Credits.ts'
 
 const { batches, ledger } = schema
@@ -16,7 +30,8 @@ export type Ledger = {
   /** The same as of the newest batch that is past its challenge window. */
   readonly finalWei: (account: Hex) => Promise<bigint>
   /**
-   * Gives the arguments of `Settlement.claim` for an account, against the newest batch that credited.
+   * Gives what `claimCall` turns into an account's claim, against the newest batch that credited, without what disputed
+   * batches did.
    * @throws {LedgerLineNotFoundError} when nothing of the account is settled yet.
    */
   readonly proof: (account: Hex) => Promise<Http.ClaimProof>
@@ -40,7 +55,7 @@ export const CLAIM_COUNT_MAX = 200
 /** Creates the cumulative ledger: who has ever earned how much, in the order of the Merkle-sum tree. */
 export function createLedger(deps: {
   readonly database: Database
-  readonly contract: Pick<Contract, 'claimedWei' | 'challengeSeconds' | 'nowSeconds'>
+  readonly contract: Pick<Contract, 'claimedWei' | 'challengeSeconds' | 'contests' | 'nowSeconds'>
   readonly sender: Sender
   readonly deployment: Deployment
 }): Ledger {
@@ -56,26 +71,60 @@ export function createLedger(deps: {
     return turn
   }
 
-  const newest = async (settledUpTo: number): Promise<typeof batches.$inferSelect | undefined> => {
+  /** The newest batch that credited up to a time and whose ledger proves something. */
+  const newest = async (
+    settledUpTo: number,
+    contests: readonly Contest[],
+  ): Promise<CreditedBatch | undefined> => {
+    const isVoid = contests
+      .filter((contest) => contest.isVoid)
+      .map(({ batch, until }) => between(batches.number, batch, Math.min(until, Number.MAX_SAFE_INTEGER)))
     const [batch] = await database.orm
       .select()
       .from(batches)
       .where(
-        and(eq(batches.isCredited, true), eq(batches.status, 'settled'), lte(batches.settledAt, settledUpTo)),
+        and(
+          eq(batches.isCredited, true),
+          eq(batches.status, 'settled'),
+          lte(batches.settledAt, settledUpTo),
+          ...isVoid.map(not),
+        ),
       )
       .orderBy(desc(batches.number))
       .limit(1)
-    return batch
+    return batch && toCredited(batch)
+  }
+
+  const batchOf = async (number: number): Promise<CreditedBatch> => {
+    const [batch] = await database.orm.select().from(batches).where(eq(batches.number, number))
+    return toCredited(batch!)
+  }
+
+  /** The batches between two ledgers, the later one among them; nothing when it was not built on the earlier. */
+  const wayTo = async (batch: number, from: number): Promise<number[] | undefined> => {
+    const rows = await database.orm
+      .select({ number: batches.number, previous: batches.previousBatch })
+      .from(batches)
+      .where(and(gt(batches.number, from), lte(batches.number, batch), eq(batches.isCredited, true)))
+    const previousOf = new Map(rows.map(({ number, previous }) => [number, previous]))
+    const way: number[] = []
+    let at = batch
+    for (; at > from; at = previousOf.get(at)!) way.push(at)
+    return at === from ? way.reverse() : undefined
   }
 
   const bookAt = async (batch: number): Promise<Credits.Lines> => {
-    if (known !== undefined && known.batch > batch) known = undefined
-    known ??= { batch: 0, book: emptyBook() }
-    const { batch: from, book } = known
+    // the court may have taken back what the ledger in memory has
+    let way = known && (await wayTo(batch, known.batch))
+    if (way === undefined) {
+      known = { batch: 0, book: emptyBook() }
+      way = (await wayTo(batch, 0))!
+    }
+    const { book } = known!
     const missing = await database.orm
       .select()
       .from(batches)
-      .where(and(gt(batches.number, from), lte(batches.number, batch), eq(batches.isCredited, true)))
+      .where(inArray(batches.number, way))
       .orderBy(asc(batches.number))
     for (const row of missing) applyCall(book, row.callData as Hex)
     known = { batch, book }
@@ -83,52 +132,39 @@ export function createLedger(deps: {
   }
 
   /** Proves accounts' lines against the newest ledger settled up to a time; accounts without a line are left out. */
-  const prove = (accounts: readonly Hex[], settledUpTo: number) =>
+  const prove = (accounts: readonly Hex[], settledUpTo: number): Promise<ProvenClaims | undefined> =>
     alone(async () => {
-      const batch = await newest(settledUpTo)
-      if (batch === undefined) return undefined
-      const book = await bookAt(batch.number)
-      const claims = [...new Set(accounts)]
-        .flatMap((account) => {
-          const index = book.indexOf.get(account)
-          return index === undefined ? [] : [{ index, ...book.lines[index]! }]
-        })
-        .sort((a, b) => a.index - b.index)
-      return { batch, claims, siblings: book.tree.prove(claims.map(({ index }) => index)) }
+      const contests = await contract.contests()
+      const batch = await newest(settledUpTo, contests)
+      return batch && (await proveClaims({ batchOf, bookAt }, batch, contests, accounts))
     })
 
   const proof = async (account: Hex): Promise<Http.ClaimProof> => {
     const proven = await prove([account], Number.MAX_SAFE_INTEGER)
-    const claim = proven?.claims[0]
-    if (proven === undefined || claim === undefined) throw new LedgerLineNotFoundError(account)
-    const { batch } = proven
+    const [granted] = proven?.granted ?? []
+    if (proven === undefined || granted === undefined) throw new LedgerLineNotFoundError(account)
+    const { batch, ledger: proving, claims, siblings, exclusions } = proven
     return {
       account,
-      cumulativeWei: claim.cumulativeWei.toString(),
-      index: claim.index,
+      cumulativeWei: granted.cumulativeWei.toString(),
+      index: granted.index,
       batch: batch.number,
-      ledger: ledgerOf(batch),
-      claims: packClaims([claim]),
-      siblings: Bytes.toHex(packSiblings(proven.siblings)),
-      finalAt: batch.settledAt! + (await contract.challengeSeconds()),
+      ledger: proving,
+      claims,
+      siblings,
+      exclusions,
+      finalAt: batch.settledAt + (await contract.challengeSeconds()),
     }
   }
 
   const send = async (accounts: readonly Hex[], settledUpTo: number): Promise<Http.Claimed[]> => {
     const proven = await prove(accounts, settledUpTo)
-    if (proven === undefined) return []
-    const { batch, claims, siblings } = proven
+    if (proven === undefined || proven.granted.length === 0) return []
     const receipt = await sender.send({
       address: deployment.l2.settlement,
       abi: Abi.settlementAbi,
-      functionName: 'claim',
-      args: [
-        BigInt(batch.number),
-        toLedgerArgument(ledgerOf(batch)),
-        packClaims(claims),
-        Bytes.toHex(packSiblings(siblings)),
-      ],
-    })
+      ...claimCall({ ...proven, batch: proven.batch.number }),
+    } as Call)
     return parseEventLogs({ abi: Abi.settlementAbi, eventName: 'Claimed', logs: receipt.logs }).map(
       ({ args }) => ({
         account: args.account.toLowerCase() as Hex,
@@ -142,12 +178,13 @@ export function createLedger(deps: {
     (await contract.nowSeconds()) - (await contract.challengeSeconds())
 
   const cumulativeAt = async (account: Hex, settledUpTo: number): Promise<bigint> =>
-    (await prove([account], settledUpTo))?.claims[0]?.cumulativeWei ?? 0n
+    (await prove([account], settledUpTo))?.granted[0]?.cumulativeWei ?? 0n
 
   /** Gives the time up to which batches are final, once the newest line of an account is, if that is soon. */
   const awaitFinal = async (account: Hex, claimedWei: bigint): Promise<number> => {
     const challengeSeconds = await contract.challengeSeconds()
-    const finalAt = ((await newest(Number.MAX_SAFE_INTEGER))?.settledAt ?? 0) + challengeSeconds
+    const last = await newest(Number.MAX_SAFE_INTEGER, await contract.contests())
+    const finalAt = (last?.settledAt ?? 0) + challengeSeconds
     for (let waitedMs = 0; ; waitedMs += POLL_MS) {
       const now = await contract.nowSeconds()
       if (now >= finalAt) return now - challengeSeconds
@@ -190,41 +227,20 @@ export function createLedger(deps: {
   }
 }
 
-/** Turns a proof into the arguments of `Settlement.claim`. */
-export const claimArguments = (proof: Http.ClaimProof) =>
-  [BigInt(proof.batch), toLedgerArgument(proof.ledger), proof.claims as Hex, proof.siblings as Hex] as const
-
-const toLedgerArgument = (ledger: Http.ClaimProof['ledger']) => ({
-  root: ledger.root as Hex,
-  sum: BigInt(ledger.sum),
-  accountCount: BigInt(ledger.accountCount),
-  settledAt: BigInt(ledger.settledAt),
-  previous: BigInt(ledger.previous),
-  operator: ledger.operator as Hex,
-  bodyHash: ledger.bodyHash as Hex,
-})
-
-const ledgerOf = (batch: typeof batches.$inferSelect): Http.ClaimProof['ledger'] => ({
-  root: batch.ledgerRoot as Hex,
-  sum: batch.ledgerSumWei.toString(),
-  accountCount: batch.accountCount,
-  settledAt: batch.settledAt!,
+const toCredited = (batch: typeof batches.$inferSelect): CreditedBatch => ({
+  number: batch.number,
   previous: batch.previousBatch,
-  operator: batch.operator as Hex,
-  bodyHash: batch.bodyHash as Hex,
+  settledAt: batch.settledAt!,
+  ledger: {
+    root: batch.ledgerRoot as Hex,
+    sum: batch.ledgerSumWei.toString(),
+    accountCount: batch.accountCount,
+    settledAt: batch.settledAt!,
+    previous: batch.previousBatch,
+    operator: batch.operator as Hex,
+    bodyHash: batch.bodyHash as Hex,
+  },
 })
-
-/** Packs claims as the contract takes them: `(index 4 ‖ account 20 ‖ cumulative 12)*`. */
-export const packClaims = (claims: readonly (Credits.Line & { readonly index: number })[]): Hex =>
-  Bytes.toHex(
-    Bytes.concat(
-      ...claims.flatMap(({ index, account, cumulativeWei }) => [
-        Bytes.fromUint(BigInt(index), 4),
-        Bytes.fromHex(account),
-        Bytes.fromUint(cumulativeWei, 12),
-      ]),
-    ),
-  )
 
 export const emptyBook = (): Credits.Lines => ({
   lines: [],

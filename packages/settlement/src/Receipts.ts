@@ -103,7 +103,19 @@ export function createReceipts(deps: {
 
   const get = async (sequence: number): Promise<Http.SignedReceipt | undefined> => {
     const [row] = await read(database.orm).where(eq(receipts.sequence, sequence))
-    return row && toView(row)
+    if (row === undefined || row.receipt.correctedRoot === null) return row && toView(row)
+    const corrected = await database.orm
+      .select()
+      .from(payouts)
+      .where(eq(payouts.receiptSequence, sequence))
+      .orderBy(asc(payouts.position))
+    return {
+      ...toView(row),
+      correctedShares: corrected.map(({ beneficiary, amountWei }) => ({
+        account: beneficiary as Hex,
+        amountWei: amountWei.toString(),
+      })),
+    }
   }
 
   /** Stores the receipt; nothing when the chain moved on since `terms` were read, so that they must be read again. */

@@ -11,6 +11,7 @@ import {
 import { desc, schema } from '@openledger/store'
 import { keccak256, recoverAddress, toHex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type AnswerSize, answerOf, draftOf, serve, TINY } from '../test/answering.ts'
 import {
   type House,
   INPUT_PRICE_WEI,
@@ -22,7 +23,6 @@ import {
 import * as Batch from './Batch.ts'
 import * as Credits from './Credits.ts'
 import { bookOf } from './Ledger.ts'
-import type { AttributionDraft } from './Receipts.ts'
 import { LedgerAuditError } from './readBatches.ts'
 import { rebuildLedger } from './rebuildLedger.ts'
 import { createSettlement, type Settlement } from './Settlement.ts'
@@ -30,7 +30,6 @@ import { createSettlement, type Settlement } from './Settlement.ts'
 let house: House
 let settlement: Settlement
 const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
-const commons = DevelopmentKeys.account('builder').address.toLowerCase() as Hex
 const contributor = (i: number) => DevelopmentKeys.contributor(i).address.toLowerCase() as Hex
 
 beforeAll(async () => {
@@ -49,42 +48,9 @@ const deposit = (account: Hex, valueWei: bigint) =>
     valueWei,
   })
 
-const draft = (shares: readonly number[]): AttributionDraft => ({
-  engineVersion: 'test',
-  policy: { influenceBps: 5_000, spansBps: 5_000 },
-  liftMilliNats: 1_234,
-  shares: shares.map((sharePpm, i) => ({
-    contributionId: house.contributionIds[i]!,
-    sharePpm,
-    reasons: [{ kind: 'influence', recordId: keccak256(toHex(i)), milliZ: 3_000, sharePpm }],
-  })),
-  commons: {
-    sharePpm: 1_000_000 - shares.reduce((sum, share) => sum + share, 0),
-    beneficiary: commons,
-    reason: 'What no record explains.',
-  },
-})
-
-/** Serves one answer of fixed size and gives its receipt. */
-async function answer(shares: readonly number[], tokens = { input: 11, output: 7 }, apiKeyId?: string) {
-  const hold = await settlement.accounts.hold({
-    account: caller,
-    amountWei: FeeSplit.feeWei(tokens.input, 64, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI),
-    ...(apiKeyId === undefined ? {} : { apiKeyId }),
-  })
-  return settlement.receipts.nextReceipt({
-    hold,
-    modelId: house.modelId,
-    promptHash: keccak256('0x01'),
-    answerHash: keccak256('0x02'),
-    inputTokens: tokens.input,
-    outputTokens: tokens.output,
-    inputPriceWei: INPUT_PRICE_WEI,
-    outputPriceWei: OUTPUT_PRICE_WEI,
-    inferenceCommitment: keccak256('0x03'),
-    attribution: draft(shares),
-  })
-}
+const draft = (shares: readonly number[]) => draftOf(house, shares)
+const answer = (shares: readonly number[], size?: AnswerSize, apiKeyId?: string) =>
+  serve(house, settlement, caller, shares, size, apiKeyId)
 
 /** The receipt in the form that is signed. */
 const asSigned = (receipt: Http.SignedReceipt): Receipt.Receipt => ({
@@ -139,7 +105,7 @@ describe('one answer', () => {
 
     const earned = await settlement.earnings.of(contributor(0))
     expect(earned).toMatchObject({ claimedWei: '0', claimableWei: shares[0]!.amountWei })
-    expect(earned.payouts[0]).toMatchObject({ contributionTitle: 'module 0', settled: true })
+    expect(earned.payouts[0]).toMatchObject({ contributionTitle: 'module 0', state: 'final' })
     const wealthBefore = await house.publicClient.getBalance({ address: contributor(0) })
     const claimed = await settlement.ledger.claim(contributor(0))
     expect(claimed.amountWei).toBe(shares[0]!.amountWei)
@@ -198,18 +164,7 @@ describe('one answer', () => {
     const hold = await settlement.accounts.hold({ account: caller, amountWei: 10n })
     const broken = { ...draft([500_000]), commons: { ...draft([]).commons, sharePpm: 1 } }
     await expect(
-      settlement.receipts.nextReceipt({
-        hold,
-        modelId: house.modelId,
-        promptHash: keccak256('0x'),
-        answerHash: keccak256('0x'),
-        inputTokens: 1,
-        outputTokens: 1,
-        inputPriceWei: 1n,
-        outputPriceWei: 1n,
-        inferenceCommitment: keccak256('0x'),
-        attribution: broken,
-      }),
+      settlement.receipts.nextReceipt({ hold, ...answerOf(house, broken, TINY) }),
     ).rejects.toMatchObject({ code: 'receipt.shares_sum' })
     await settlement.accounts.release(hold.id)
     expect(await settlement.accounts.balance(caller)).toEqual(before)
@@ -242,19 +197,7 @@ describe('holds', () => {
 
   test('can be charged once only', async () => {
     const hold = await settlement.accounts.hold({ account: caller, amountWei: Open.parse('1') })
-    const charge = () =>
-      settlement.receipts.nextReceipt({
-        hold,
-        modelId: house.modelId,
-        promptHash: keccak256('0x'),
-        answerHash: keccak256('0x'),
-        inputTokens: 1,
-        outputTokens: 1,
-        inputPriceWei: 1n,
-        outputPriceWei: 1n,
-        inferenceCommitment: keccak256('0x'),
-        attribution: draft([]),
-      })
+    const charge = () => settlement.receipts.nextReceipt({ hold, ...answerOf(house, draft([]), TINY) })
     await charge()
     await expect(charge()).rejects.toMatchObject({ code: 'account.hold_gone' })
   })
@@ -458,18 +401,7 @@ describe('the settler', () => {
     const running = createSettlement(house, { intervalMs: 10_000, gatherMs: 10 })
     running.settler.start()
     const hold = await running.accounts.hold({ account: caller, amountWei: 100n })
-    const receipt = await running.receipts.nextReceipt({
-      hold,
-      modelId: house.modelId,
-      promptHash: keccak256('0x'),
-      answerHash: keccak256('0x'),
-      inputTokens: 1,
-      outputTokens: 1,
-      inputPriceWei: 1n,
-      outputPriceWei: 1n,
-      inferenceCommitment: keccak256('0x'),
-      attribution: draft([]),
-    })
+    const receipt = await running.receipts.nextReceipt({ hold, ...answerOf(house, draft([]), TINY) })
     await expect
       .poll(async () => (await running.receipts.get(receipt.sequence))?.settlementTransaction, {
         timeout: 5_000,
@@ -494,18 +426,7 @@ describe('a payer who leaves', () => {
     await client.request({ method: 'evm_increaseTime', params: [8] })
     await client.request({ method: 'evm_mine', params: [] })
     await expect(
-      settlement.receipts.nextReceipt({
-        hold,
-        modelId: house.modelId,
-        promptHash: keccak256('0x'),
-        answerHash: keccak256('0x'),
-        inputTokens: 100,
-        outputTokens: 1,
-        inputPriceWei: 1n,
-        outputPriceWei: 1n,
-        inferenceCommitment: keccak256('0x'),
-        attribution: draft([]),
-      }),
+      settlement.receipts.nextReceipt({ hold, ...answerOf(house, draft([]), { ...TINY, inputTokens: 100 }) }),
     ).rejects.toMatchObject({ code: 'account.insufficient_balance' })
   })
 })
@@ -515,18 +436,7 @@ describe('a model that its owner retires', () => {
     const modelId = await publishModel(house, 'short-lived')
     const one = async () => {
       const hold = await settlement.accounts.hold({ account: caller, amountWei: 100n })
-      return settlement.receipts.nextReceipt({
-        hold,
-        modelId,
-        promptHash: keccak256('0x'),
-        answerHash: keccak256('0x'),
-        inputTokens: 1,
-        outputTokens: 1,
-        inputPriceWei: 1n,
-        outputPriceWei: 1n,
-        inferenceCommitment: keccak256('0x'),
-        attribution: draft([]),
-      })
+      return settlement.receipts.nextReceipt({ hold, ...answerOf(house, draft([]), TINY), modelId })
     }
     const served = await one()
     await house.senderOf('builder').send({

@@ -4,6 +4,7 @@ import type { Database } from '@openledger/store'
 import type { LocalAccount, PublicClient } from 'viem'
 import { type Accounts, createAccounts } from './Accounts.ts'
 import { type ApiKeys, createApiKeys } from './ApiKeys.ts'
+import { type BatchStates, createBatchStates } from './BatchStates.ts'
 import { type Contract, createContract } from './Contract.ts'
 import { createDefence, type Defence } from './Defence.ts'
 import { createEarnings, type Earnings } from './Earnings.ts'
@@ -11,6 +12,7 @@ import { createLedger, type Ledger } from './Ledger.ts'
 import { createPaidAnswers, type PaidAnswers } from './PaidAnswers.ts'
 import { createPayments, type Payments } from './Payments.ts'
 import { createReceipts, type Receipts } from './Receipts.ts'
+import { type CorrectShares, createCorrectShares } from './Recovery.ts'
 import { createSettler, type Settler, type SettlerOptions } from './Settler.ts'
 
 export type SettlementDependencies = {
@@ -35,8 +37,10 @@ export type Settlement = {
   readonly ledger: Ledger
   readonly earnings: Earnings
   readonly paidAnswers: PaidAnswers
+  readonly batchStates: BatchStates
   readonly payments: Payments
   readonly defence: Defence
+  readonly correctShares: CorrectShares
 }
 
 /** Creates the parts over one database and one deployment; nothing runs until `settler.start`. */
@@ -47,9 +51,10 @@ export function createSettlement(
   const { database, publicClient, operator, deployment } = dependencies
   const contract = createContract(publicClient, deployment.l2, (options.gatherMs ?? 0) / 1_000)
   const deps = { ...dependencies, contract }
-  const settler = createSettler(deps, options)
-  const ledger = createLedger(deps)
   const sign = (parameters: Parameters<NonNullable<LocalAccount['sign']>>[0]) => operator.sign!(parameters)
+  const settler = createSettler({ ...deps, operator: { sign } }, options)
+  const ledger = createLedger(deps)
+  const batchStates = createBatchStates(deps)
   return {
     contract,
     accounts: createAccounts(deps),
@@ -57,9 +62,11 @@ export function createSettlement(
     receipts: createReceipts({ ...deps, operator: { sign }, onReceipt: settler.notify }),
     settler,
     ledger,
-    earnings: createEarnings({ database, contract, ledger }),
     paidAnswers: createPaidAnswers(database),
+    earnings: createEarnings({ database, contract, ledger, batchStates }),
+    batchStates,
     payments: createPayments(deps),
     defence: createDefence(deps, { onError: options.onError ?? (() => {}) }),
+    correctShares: createCorrectShares({ ...deps, onCorrected: settler.notify }),
   }
 }

@@ -20,6 +20,7 @@ import type { Contract } from './Contract.ts'
 import type * as Credits from './Credits.ts'
 import { applyCall, bookOf, readLines, writeLines } from './Ledger.ts'
 import { toReceipt } from './Receipts.ts'
+import { createRecovery } from './Recovery.ts'
 
 const { batches, payouts, receipts } = schema
 
@@ -29,6 +30,8 @@ export type SettlerStatus = {
   readonly lastSequence: number
   readonly batchNumber: number
   readonly failure: { readonly code: string; readonly message: string } | null
+  /** Receipts that a panel overturned: credits wait until somebody tells the shares that it found. */
+  readonly awaitedShares: readonly number[]
 }
 
 export type Settler = {
@@ -69,14 +72,17 @@ type Book = { readonly batch: number; readonly lines: Credits.Lines; readonly ch
  * the batch whole, sends it, and marks it settled when the chain has it.
  *
  * A prepared batch is never altered. Whether one that was being sent when the process died has landed is read from the
- * chain's last sequence, so it is neither lost nor settled twice.
+ * chain's last sequence, so it is neither lost nor settled twice. What the court takes back is credited anew, and a new
+ * operator goes on where the one before stopped, see {createRecovery}.
  */
 export function createSettler(
   deps: {
     readonly database: Database
-    readonly contract: Pick<Contract, 'state'>
+    readonly contract: Pick<Contract, 'state' | 'ledgerBatch' | 'coveredWei' | 'nowSeconds' | 'operator'>
     readonly publicClient: PublicClient
     readonly sender: Sender
+    /** Signs anew what an operator before signed and did not settle. */
+    readonly operator: { readonly sign: (parameters: { hash: Hex }) => Promise<Hex> }
     readonly deployment: Deployment
   },
   options: SettlerOptions = {},
@@ -84,7 +90,15 @@ export function createSettler(
   const { database, contract, publicClient, sender, deployment } = deps
   const { intervalMs = 2_000, gatherMs = 200, receiptCountMax = 500, onError = () => {} } = options
   const { creditCountAtOnce = 1_024, ledgerIntervalMs = 3_600_000, creditBytesMax = 96_000 } = options
-  let status: SettlerStatus = { state: 'idle', lastSequence: 0, batchNumber: 0, failure: null }
+  const recovery = createRecovery(deps)
+  let isSignedAnew = false
+  let status: SettlerStatus = {
+    state: 'idle',
+    lastSequence: 0,
+    batchNumber: 0,
+    failure: null,
+    awaitedShares: [],
+  }
   let last: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
   let isRunning = false
@@ -93,15 +107,15 @@ export function createSettler(
   let book: Book | undefined
 
   async function settleOne(): Promise<boolean> {
-    const batch = (await preparedBatch(database.orm)) ?? (await prepare())
+    const batch = (await preparedBefore()) ?? (await prepare())
     if (batch === undefined) return false
     status = { ...status, state: 'settling' }
-    const { transactionHash, settledAt } = (await landed(batch)) ?? (await send(batch))
+    const { transactionHash, ...stands } = (await landed(batch)) ?? (await send(batch))
     await database.transaction(async (orm) => {
       const { lines, changed } = await bookAfter(orm, batch.number)
       const marked = await orm
         .update(batches)
-        .set({ status: 'settled', transactionHash, settledAt })
+        .set({ status: 'settled', transactionHash, ...stands })
         .where(and(eq(batches.number, batch.number), eq(batches.status, 'prepared')))
         .returning({ number: batches.number })
       if (marked.length === 0) return
@@ -110,8 +124,38 @@ export function createSettler(
         changed.map((index) => ({ index, ...lines.lines[index]! })),
       )
     })
-    status = { state: 'idle', lastSequence: batch.lastSequence, batchNumber: batch.number, failure: null }
+    const { lastSequence, number: batchNumber } = batch
+    status = { ...status, state: 'idle', lastSequence, batchNumber, failure: null }
     return true
+  }
+
+  /** The batch that was prepared before, unless the chain can never take it: its receipts wait again then. */
+  async function preparedBefore(): Promise<Batch | undefined> {
+    const batch = await preparedBatch(database.orm)
+    if (batch === undefined || (await landed(batch)) || !(await recovery.isObsolete(batch))) return batch
+    await recovery.forget(batch)
+    book = undefined
+    return undefined
+  }
+
+  /** Says whether receipts wait, or credits that the court took back. */
+  async function isAnythingDue(orm: Orm): Promise<boolean> {
+    const [unsettled] = await orm.select().from(receipts).where(isNull(receipts.batch)).limit(1)
+    return unsettled !== undefined || (await isRecrediting(orm))
+  }
+
+  /** Follows the court, and sees to what the next batch needs of the operator; gives the fees that it may have. */
+  async function standAnew(): Promise<{ coveredWei: bigint; awaitedShares: number[] }> {
+    if (await recovery.follow()) book = undefined
+    if (!isSignedAnew) await recovery.signAnew()
+    isSignedAnew = true
+    let coveredWei = await contract.coveredWei()
+    // whether anything waits or not: while nothing is covered, nothing is sold
+    if (coveredWei === 0n) {
+      await recovery.renewCoverage()
+      coveredWei = await contract.coveredWei()
+    }
+    return { coveredWei, awaitedShares: await recovery.awaited(await lastCredited(database.orm)) }
   }
 
   /** The ledger in memory as it stands after a batch that is stored. */
@@ -130,6 +174,9 @@ export function createSettler(
 
   /** Packs the oldest unsettled receipts into the next batch and stores it; nothing when there are none. */
   async function prepare(): Promise<Batch | undefined> {
+    const { coveredWei, awaitedShares } = await standAnew()
+    status = { ...status, awaitedShares }
+    if (!(await isAnythingDue(database.orm))) return undefined
     try {
       return await database.transaction(async (orm) => {
         const waiting = await orm
@@ -138,24 +185,34 @@ export function createSettler(
           .where(isNull(receipts.batch))
           .orderBy(asc(receipts.sequence))
           .limit(receiptCountMax)
-        const firstSequence = waiting[0]?.sequence
-        if (firstSequence === undefined) return undefined
+        const isRecredit = await isRecrediting(orm)
+        if (waiting.length === 0 && (!isRecredit || awaitedShares.length > 0)) return undefined
         const [previous] = await orm.select().from(batches).orderBy(desc(batches.number)).limit(1)
         const number = (previous?.number ?? 0) + 1
         const { lines } = await bookAfter(orm, number - 1)
-        const owed = await uncredited(orm, waiting.at(-1)!.sequence)
+        const owed = await uncredited(orm, waiting.at(-1)?.sequence ?? previous!.lastSequence)
         const fullFrom = SettlementBatch.firstBeyond(owed, lines, creditBytesMax)
         // one receipt at least, or nothing would ever move
-        const rows = waiting.filter(({ sequence }, at) => at === 0 || sequence < fullFrom)
-        const lastSequence = rows.at(-1)!.sequence
+        let feesWei = 0n
+        const rows = waiting.filter(({ sequence, feeWei }, at) => {
+          feesWei += feeWei
+          return at === 0 || (sequence < fullFrom && feesWei <= coveredWei)
+        })
+        const firstSequence = (previous?.lastSequence ?? 0) + 1
+        const lastSequence = rows.at(-1)?.sequence ?? firstSequence - 1
         const payments = owed.filter(({ sequence }) => sequence <= lastSequence)
         const accounts = new Set(payments.map(({ account }) => account))
         const isCredited =
-          rows.length < waiting.length || accounts.size <= creditCountAtOnce || (await isLedgerDue(orm))
+          awaitedShares.length === 0 &&
+          (isRecredit ||
+            rows.length < waiting.length ||
+            accounts.size <= creditCountAtOnce ||
+            (await isLedgerDue(orm)))
         const { posted, changed } = SettlementBatch.make(
           rows.map(toSettled),
           isCredited ? payments : [],
           lines,
+          previous && headOf(previous),
         )
         book = { batch: number, lines, changed }
         const [batch] = await orm
@@ -210,7 +267,14 @@ export function createSettler(
     return (newest!.timestamp - oldest!.timestamp) * 1_000 >= ledgerIntervalMs
   }
 
-  type Landed = { readonly transactionHash: Hex; readonly settledAt: number }
+  /** What the chain says of a batch that it has; the court may have moved the ledger while it was on its way. */
+  type Landed = {
+    readonly transactionHash: Hex
+    readonly settledAt: number
+    readonly previousBatch: number
+    readonly ledgerSumWei: bigint
+    readonly accountCount: number
+  }
 
   /** Gives the transaction that settled the batch, if the chain has it. */
   async function landed(batch: Batch): Promise<Landed | undefined> {
@@ -218,7 +282,7 @@ export function createSettler(
     if (chain.lastSequence < batch.firstSequence - 1) {
       throw new SequenceGapError(batch.firstSequence, chain.lastSequence)
     }
-    if (chain.lastSequence < batch.lastSequence) return undefined
+    if (chain.batchCount < batch.number) return undefined
     const [event] = await publicClient.getContractEvents({
       address: deployment.l2.settlement,
       abi: Abi.settlementAbi,
@@ -234,11 +298,24 @@ export function createSettler(
     ) {
       throw new LedgerDivergedError(batch.number, batch.bodyHash as Hex, event?.args.bodyHash)
     }
-    return { transactionHash: event.transactionHash, settledAt: await timeOf(event.blockNumber) }
+    return standsAs(batch, event)
   }
 
-  const timeOf = async (blockNumber: bigint): Promise<number> =>
-    Number((await publicClient.getBlock({ blockNumber })).timestamp)
+  const standsAs = async (
+    batch: Batch,
+    event: {
+      readonly args: { readonly ledgerSum: bigint; readonly accountCount: bigint }
+      readonly transactionHash: Hex
+      readonly blockNumber: bigint
+    },
+  ): Promise<Landed> => ({
+    transactionHash: event.transactionHash,
+    settledAt: Number((await publicClient.getBlock({ blockNumber: event.blockNumber })).timestamp),
+    // credits land on the ledger that they were made for, or not at all
+    previousBatch: batch.isCredited ? batch.previousBatch : await contract.ledgerBatch(event.blockNumber),
+    ledgerSumWei: event.args.ledgerSum,
+    accountCount: Number(event.args.accountCount),
+  })
 
   /** Sends the batch and gives its transaction. */
   async function send(batch: Batch): Promise<Landed> {
@@ -258,7 +335,7 @@ export function createSettler(
       if (event?.args.bodyHash !== batch.bodyHash) {
         throw new LedgerDivergedError(batch.number, batch.bodyHash as Hex, event?.args.bodyHash)
       }
-      return { transactionHash: receipt.transactionHash, settledAt: await timeOf(receipt.blockNumber) }
+      return await standsAs(batch, event)
     } catch (error) {
       // another copy of the same batch, sent before a crash, may have landed first
       const before = await landed(batch)
@@ -327,15 +404,32 @@ async function preparedBatch(orm: Orm): Promise<Batch | undefined> {
   return batch
 }
 
+/** Says whether credits that the court took back have not been made anew. */
+async function isRecrediting(orm: Orm): Promise<boolean> {
+  const [struck] = await orm
+    .select({ lastSequence: batches.lastSequence })
+    .from(batches)
+    .where(eq(batches.isRewound, true))
+    .orderBy(desc(batches.number))
+    .limit(1)
+  return struck !== undefined && struck.lastSequence > (await lastCredited(orm))
+}
+
+/** Where the receipts of a batch end, for one that has none of its own. */
+function headOf({ callData }: Batch): SettlementBatch.Head {
+  const { args } = decodeFunctionData({ abi: Abi.settlementAbi, data: callData as Hex })
+  return args![0] as SettlementBatch.Header
+}
+
 /** Sequence of the last receipt whose payments are in the ledger. */
 const lastCredited = async (orm: Orm): Promise<number> => (await newestCredited(orm))?.lastSequence ?? 0
 
-/** The newest batch that credited: the next credits build on its ledger. */
+/** The newest batch whose credits stand: the next ones build on its ledger. */
 async function newestCredited(orm: Orm) {
   const [batch] = await orm
     .select({ number: batches.number, lastSequence: batches.lastSequence })
     .from(batches)
-    .where(eq(batches.isCredited, true))
+    .where(and(eq(batches.isCredited, true), eq(batches.isRewound, false)))
     .orderBy(desc(batches.number))
     .limit(1)
   return batch

@@ -148,7 +148,7 @@ test('a root that does not follow is proven, and the ledger stands as before it'
   const rebuilt = await rebuildLedger(place())
   expect(rebuilt.ledgerSumWei).toBe(14_000n)
   expect(rebuilt.totals.uncreditedWei).toBe(14_000n)
-  expect(rebuilt.claimable?.batch).toBe(1)
+  expect(rebuilt.claimable?.number).toBe(1)
 })
 
 test('a receipt that the operator did not sign makes the batch free', async () => {

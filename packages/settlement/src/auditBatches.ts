@@ -1,10 +1,11 @@
 import { Bytes, type Hex, MerkleSum, packSiblings } from '@openledger/primitives'
-import { Abi, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
+import { Abi, type Attribution, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
 import { recoverAddress, size } from 'viem'
 import * as Batch from './Batch.ts'
+import { packClaims } from './ClaimProofs.ts'
 import * as CourtCall from './CourtCall.ts'
 import * as Credits from './Credits.ts'
-import { emptyBook, packClaims } from './Ledger.ts'
+import { emptyBook } from './Ledger.ts'
 import { type ChainOfBatches, type ReadBatch, readBatches } from './readBatches.ts'
 
 /** A receipt as its node shows it, with who earns what of it. */
@@ -12,7 +13,23 @@ export type Shown = {
   readonly receipt: Receipt.Receipt
   readonly signature: Hex
   readonly shares: readonly Credits.Credit[]
+  /** What the panel found instead: the receipt was signed over the others, and credits are of these. */
+  readonly correctedShares?: readonly Credits.Credit[]
 }
+
+/** Who earns what of a receipt, as its explained attribution says. */
+export const sharesOf = ({ shares, commons }: Attribution.Attribution): Credits.Credit[] =>
+  [...shares, commons]
+    .map(({ beneficiary, amountWei }) => ({ account: beneficiary as Hex, amountWei: BigInt(amountWei) }))
+    .filter(({ amountWei }) => amountWei > 0n)
+
+/** The lines behind the credits of a receipt. */
+export const creditLinesOf = ({ receipt, shares, correctedShares }: Shown): Batch.PaymentLine[] =>
+  (correctedShares ?? shares).map(({ account, amountWei }) => ({
+    account,
+    sequence: receipt.sequence,
+    amountWei,
+  }))
 
 export type AuditOptions = ChainOfBatches & {
   readonly chainId: number
@@ -261,7 +278,7 @@ async function auditTotals(
   for (let sequence = (before?.event.lastSequence ?? 0n) + 1n; sequence <= event.lastSequence; sequence++) {
     const one = await show(sequence)
     if (one === undefined) return undefined
-    creditLines.push(...one.shares.map(({ account, amountWei }) => ({ account, sequence, amountWei })))
+    creditLines.push(...creditLinesOf(one))
   }
   const credits = CourtCall.linesOf(creditLines)
   if (credits.root !== batch.header.creditLinesRoot) {

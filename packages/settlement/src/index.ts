@@ -8,6 +8,7 @@ export {
   HoldExceededError,
   HoldGoneError,
   InsufficientBalanceError,
+  OperatorNotCoveredError,
 } from './Accounts.ts'
 export {
   ApiKeyCountError,
@@ -16,9 +17,18 @@ export {
   createApiKeys,
   type KeyHolder,
 } from './ApiKeys.ts'
-export { type AuditOptions, auditBatches, type BatchAudit, proofBytes, type Shown } from './auditBatches.ts'
+export {
+  type AuditOptions,
+  auditBatches,
+  type BatchAudit,
+  proofBytes,
+  type Shown,
+  sharesOf,
+} from './auditBatches.ts'
 export * as Batch from './Batch.ts'
-export { type Contract, createContract, type ModelTerms } from './Contract.ts'
+export { type BatchStates, createBatchStates } from './BatchStates.ts'
+export { claimCall, packClaims } from './ClaimProofs.ts'
+export { type Contract, createContract, type ModelTerms, readContests } from './Contract.ts'
 export * as CourtCall from './CourtCall.ts'
 export * as Credits from './Credits.ts'
 export { createDefence, type Defence, postedOf } from './Defence.ts'
@@ -26,14 +36,12 @@ export { createEarnings, type Earnings } from './Earnings.ts'
 export {
   bookOf,
   CLAIM_COUNT_MAX,
-  claimArguments,
   createLedger,
   emptyBook,
   type Ledger,
   LedgerLineNotFoundError,
   LedgerNotFinalError,
   NothingToClaimError,
-  packClaims,
 } from './Ledger.ts'
 export {
   type Authorization,
@@ -48,14 +56,22 @@ export {
   type AttributionDraft,
   createReceipts,
   ModelRetiredError,
+  payOut,
   type ReceiptFilter,
   ReceiptNotFoundError,
   ReceiptNotSettledError,
   type Receipts,
   SharesSumError,
 } from './Receipts.ts'
+export {
+  type CorrectShares,
+  NotOverturnedError,
+  OperatorSuspendedError,
+  OperatorUnbondedError,
+  OtherSharesError,
+} from './Recovery.ts'
 export { type ChainOfBatches, LedgerAuditError, readBatches } from './readBatches.ts'
-export { type RebuiltLedger, rebuildLedger } from './rebuildLedger.ts'
+export { proveRebuilt, type RebuiltLedger, rebuildLedger } from './rebuildLedger.ts'
 export { createSettlement, type Settlement, type SettlementDependencies } from './Settlement.ts'
 export {
   createSettler,

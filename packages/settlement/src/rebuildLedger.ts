@@ -1,5 +1,7 @@
 import { Bytes, type Hex } from '@openledger/primitives'
 import * as Batch from './Batch.ts'
+import { type CreditedBatch, newestProving, type ProvenClaims, proveClaims } from './ClaimProofs.ts'
+import type { Contest } from './Contract.ts'
 import * as Credits from './Credits.ts'
 import { emptyBook } from './Ledger.ts'
 import { type ChainOfBatches, LedgerAuditError, readBatches } from './readBatches.ts'
@@ -13,8 +15,12 @@ export type RebuiltLedger = {
   readonly paid: readonly Credits.Credit[]
   readonly receiptCount: number
   readonly batchCount: number
-  /** The newest batch whose ledger pays, with what `claim` wants to know of it. */
-  readonly claimable: ClaimableLedger | undefined
+  /** The newest batch whose credits stand. */
+  readonly claimable: CreditedBatch | undefined
+  /** Every batch that credited, those too whose credits the court took back. */
+  readonly credited: readonly CreditedBatch[]
+  /** The ledger after one of them. */
+  readonly bookAt: (batch: number) => Credits.Lines
   readonly totals: {
     readonly feeWei: bigint
     readonly platformWei: bigint
@@ -28,17 +34,6 @@ export type RebuiltLedger = {
   readonly book: Credits.Lines
 }
 
-export type ClaimableLedger = {
-  readonly batch: number
-  readonly root: Hex
-  readonly sum: bigint
-  readonly accountCount: number
-  readonly settledAt: number
-  readonly previous: number
-  readonly operator: Hex
-  readonly bodyHash: Hex
-}
-
 /**
  * Rebuilds the ledger from the chain alone: call data and events, nothing that an operator keeps.
  *
@@ -50,27 +45,29 @@ export type ClaimableLedger = {
  */
 export async function rebuildLedger(options: ChainOfBatches): Promise<RebuiltLedger> {
   let book = emptyBook()
-  /** Batches whose credits stand, with these. */
-  let standing: {
-    readonly batch: number
-    readonly placed: readonly Credits.Placed[]
-    readonly claimable: ClaimableLedger
-  }[] = []
+  /** Batches whose credits stand. */
+  let standing: CreditedBatch[] = []
+  const credited = new Map<number, CreditedBatch>()
+  const placedBy = new Map<number, readonly Credits.Placed[]>()
+  const bookAt = (batch: number): Credits.Lines => {
+    const way: number[] = []
+    for (let at = batch; at !== 0; at = credited.get(at)!.previous) way.unshift(at)
+    const made = emptyBook()
+    for (const number of way) Credits.apply(made, placedBy.get(number)!)
+    return made
+  }
   const paid = new Map<Hex, bigint>()
   const totals = { feeWei: 0n, platformWei: 0n, ownerWei: 0n, stakersWei: 0n, contributorsWei: 0n }
   let creditedWei = 0n
   let failure: { readonly batch: number; readonly error: LedgerAuditError } | undefined
   let receiptCount = 0
   let batchNumber = 0
-  let claimable: ClaimableLedger | undefined
   for await (const read of readBatches(options)) {
     if (read.kind === 'rewound') {
       if (failure !== undefined && failure.batch > read.toBatch) failure = undefined
-      standing = standing.filter(({ batch }) => batch <= read.toBatch)
-      book = emptyBook()
-      for (const { placed } of standing) Credits.apply(book, placed)
+      standing = standing.filter(({ number }) => number <= read.toBatch)
+      book = bookAt(read.toBatch)
       creditedWei = book.tree.root().sum
-      claimable = standing.at(-1)?.claimable
       continue
     }
     const { event, posted, settledAt, operator } = read
@@ -117,17 +114,24 @@ export async function rebuildLedger(options: ChainOfBatches): Promise<RebuiltLed
     check('sum of credits', totals.contributorsWei, creditedWei)
     check('ledger sum', creditedWei, event.ledgerSum)
     check('number of accounts', BigInt(book.lines.length), event.accountCount)
-    claimable = {
-      batch: batchNumber,
-      root: event.ledgerRoot,
-      sum: event.ledgerSum,
-      accountCount: book.lines.length,
+    const previous = standing.at(-1)?.number ?? 0
+    const one: CreditedBatch = {
+      number: batchNumber,
+      previous,
       settledAt,
-      previous: standing.at(-1)?.batch ?? 0,
-      operator,
-      bodyHash: event.bodyHash,
+      ledger: {
+        root: event.ledgerRoot,
+        sum: event.ledgerSum.toString(),
+        accountCount: book.lines.length,
+        settledAt,
+        previous,
+        operator,
+        bodyHash: event.bodyHash,
+      },
     }
-    standing.push({ batch: batchNumber, placed: batchPlaced, claimable })
+    standing.push(one)
+    credited.set(batchNumber, one)
+    placedBy.set(batchNumber, batchPlaced)
   }
   if (failure !== undefined) throw failure.error
   return {
@@ -137,8 +141,33 @@ export async function rebuildLedger(options: ChainOfBatches): Promise<RebuiltLed
     paid: [...paid].map(([account, amountWei]) => ({ account, amountWei })),
     receiptCount,
     batchCount: batchNumber,
-    claimable,
+    claimable: standing.at(-1),
+    credited: [...credited.values()],
+    bookAt,
     totals: { ...totals, uncreditedWei: totals.contributorsWei - creditedWei },
     book,
   }
+}
+
+/**
+ * Proves accounts' lines from a rebuilt ledger, without what disputed batches credited.
+ *
+ * @param settledUpTo - Unix seconds: only batches of that time or before are past their challenge window.
+ * @returns Nothing when no such batch credited.
+ */
+export async function proveRebuilt(
+  { credited, bookAt }: Pick<RebuiltLedger, 'credited' | 'bookAt'>,
+  contests: readonly Contest[],
+  settledUpTo: number,
+  accounts: readonly Hex[],
+): Promise<ProvenClaims | undefined> {
+  const batch = newestProving(
+    credited.filter(({ settledAt }) => settledAt <= settledUpTo),
+    contests,
+  )
+  const books = {
+    batchOf: async (wanted: number) => credited.find(({ number }) => number === wanted)!,
+    bookAt: async (wanted: number) => bookAt(wanted),
+  }
+  return batch && (await proveClaims(books, batch, contests, accounts))
 }

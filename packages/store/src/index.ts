@@ -2,6 +2,7 @@
 export {
   and,
   asc,
+  between,
   count,
   desc,
   eq,

@@ -265,6 +265,8 @@ export const receipts = pgTable(
     signature: text('signature').notNull(),
     /** The whole explained attribution (protocol's `Attribution`). */
     attribution: jsonb('attribution').$type<unknown>().notNull(),
+    /** Root of the shares that the panel found instead of `sharesRoot`, once the payouts are those. */
+    correctedRoot: text('corrected_root'),
     batch: bigint('batch', { mode: 'number' }),
     createdAt: createdAt(),
   },
@@ -292,7 +294,10 @@ export const payouts = pgTable(
   ],
 )
 
-/** A settlement transaction: prepared and stored whole before it is sent, so that a crash repeats it, never alters it. */
+/**
+ * A settlement transaction: prepared and stored whole before it is sent, so that a crash repeats it, never alters it. One that
+ * the chain cannot take any more, because the court moved the ledger under it, is forgotten whole.
+ */
 export const batches = pgTable('batches', {
   number: bigint('number', { mode: 'number' }).primaryKey(),
   firstSequence: bigint('first_sequence', { mode: 'number' }).notNull(),
@@ -308,6 +313,8 @@ export const batches = pgTable('batches', {
   operator: text('operator').notNull(),
   /** Whether it credits; then the ledger root is the chain's, else it is the last one again. */
   isCredited: boolean('is_credited').notNull(),
+  /** Whether the court took its credits back: they are made anew by a later batch. */
+  isRewound: boolean('is_rewound').notNull().default(false),
   /** Of `Settlement.settle`: sent as it stands. */
   callData: text('call_data').notNull(),
   status: text('status', { enum: ['prepared', 'settled'] }).notNull(),

@@ -75,6 +75,16 @@ export function addCourtCommands(program: Command, session: Session): void {
         args: [BigInt(id)],
       })
       let result = words.result as Hex | undefined
+      if (result === undefined && words.answer !== undefined) {
+        const { judge } = await import('../judging.ts')
+        const receipt = await connection.client.receipt(Number(sequence))
+        const { root, difference } = await judge(connection, receipt, {
+          baseDirectory: words.base,
+          answerPath: words.answer,
+        })
+        console.log(difference === undefined ? 'the receipt pays whom it should' : `${difference} differs`)
+        result = root
+      }
       if (result === undefined) {
         const { auditReceipt } = await import('../auditing.ts')
         const receipt = await connection.client.receipt(Number(sequence))
@@ -87,6 +97,33 @@ export function addCourtCommands(program: Command, session: Session): void {
       }
       await vote(connection, sender, BigInt(id), result)
       console.log(`${green('Voted')} ${result} in case ${id}`)
+    })
+
+  program
+    .command('recompute')
+    .description('computes an answer here, and who should earn what of it')
+    .argument('<sequence>')
+    .requiredOption('--answer <file>', 'question and answer, as ask --save kept them')
+    .option('--base <folder>', 'the base model', BASE_FOLDER)
+    .option('--tell', 'tell the server the shares, once a panel found them: they are credited instead')
+    .action(async (id: string, words: { answer: string; base: string; tell?: true }) => {
+      const { judge } = await import('../judging.ts')
+      const connection = await session.connect()
+      const receipt = await connection.client.receipt(Number(id))
+      const { root, shares, difference } = await judge(connection, receipt, {
+        baseDirectory: words.base,
+        answerPath: words.answer,
+      })
+      table([['account', 'earns'], ...shares.map(({ account, amountWei }) => [account, open(amountWei)])])
+      console.log(
+        `root ${root}: ${difference === undefined ? 'as the receipt says' : `${difference} differs`}`,
+      )
+      if (words.tell !== true) return
+      await connection.client.correctShares(
+        receipt.sequence,
+        shares.map(({ account, amountWei }) => ({ account, amountWei: amountWei.toString() })),
+      )
+      console.log(`${green('Told')} the server`)
     })
 
   program

@@ -1,8 +1,9 @@
-import { Anchor, Badge, Card, Group, Stack, Text, Title } from '@mantine/core'
+import { Anchor, Card, Group, Stack, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { Link } from '@tanstack/react-router'
 import { Amount } from '../components/Amount.tsx'
 import { Empty } from '../components/AsyncView.tsx'
+import { Standing } from '../components/Standing.tsx'
 import { byKind, percent, reasonText } from '../components/words.ts'
 
 /** How many reasons are spelled out before the rest is only counted. */
@@ -29,9 +30,7 @@ export function Payouts({ list }: { list: Http.Earnings['payouts'] }) {
                     Receipt {payout.receiptSequence}
                   </Anchor>
                   <Text size="sm">{payout.modelName}</Text>
-                  <Badge size="sm" color={payout.settled ? 'green' : 'gray'}>
-                    {payout.settled ? 'on chain' : 'settling'}
-                  </Badge>
+                  <Standing of={payout} />
                 </Group>
                 <Text size="sm" component="div">
                   <Amount wei={payout.amountWei} strong />

@@ -1,10 +1,11 @@
-import { SimpleGrid } from '@mantine/core'
+import { SimpleGrid, Stack } from '@mantine/core'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { Batches } from './Batches.tsx'
 import { Blocks } from './Blocks.tsx'
 import { Find } from './Find.tsx'
 import { Receipts } from './Receipts.tsx'
 
-/** The latest blocks and the latest receipts. */
+/** The latest blocks, receipts and batches. */
 export function ExplorerPage() {
   return (
     <>
@@ -15,7 +16,10 @@ export function ExplorerPage() {
       <Find />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg" mt="lg">
         <Blocks />
-        <Receipts />
+        <Stack gap="lg">
+          <Receipts />
+          <Batches />
+        </Stack>
       </SimpleGrid>
     </>
   )

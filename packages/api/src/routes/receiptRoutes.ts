@@ -39,6 +39,23 @@ export function addReceiptRoutes(routes: Routes, { settlement }: { readonly sett
     },
     ({ params }) => settlement.receipts.require(params.sequence),
   )
+  routes.post(
+    '/api/receipts/:sequence/shares',
+    {
+      tag,
+      summary: 'Tell the shares that a panel found for a receipt; anyone may, their root is on chain.',
+      params: sequenceParams,
+      body: Http.correctSharesSchema,
+      response: Http.receiptSchema,
+    },
+    async ({ params, body }) => {
+      await settlement.correctShares(
+        params.sequence,
+        body.shares.map(({ account, amountWei }) => ({ account, amountWei: BigInt(amountWei) })),
+      )
+      return settlement.receipts.require(params.sequence)
+    },
+  )
   routes.get(
     '/api/receipts/:sequence/inclusion',
     {
@@ -72,6 +89,17 @@ export function addReceiptRoutes(routes: Routes, { settlement }: { readonly sett
       response: Http.paidAnswerSchema.array(),
     },
     ({ params, query }) => settlement.paidAnswers.list({ recordId: params.id }, query),
+  )
+  routes.get(
+    '/api/batches',
+    {
+      tag,
+      summary: 'Batches of receipts, newest first, with where each stands and when it is final.',
+      query: z.object({ limit: limitSchema, before: beforeSchema }),
+      response: Http.batchSchema.array(),
+    },
+    ({ query: { limit, before } }) =>
+      settlement.batchStates.list({ limit, ...(before === undefined ? {} : { before }) }),
   )
   routes.get(
     '/api/earnings/:address',

@@ -49,6 +49,8 @@ export type Verdict =
       readonly line: string
       readonly expected: CanonicalJson.Json
       readonly claimed: CanonicalJson.Json
+      /** What the answer pays by the computation here; only where it is of the receipt's own question and answer. */
+      readonly computed?: AttributionDraft
     }
 
 type Line = readonly [line: string, expected: CanonicalJson.Json, claimed: CanonicalJson.Json]

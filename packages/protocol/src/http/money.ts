@@ -63,8 +63,42 @@ export const receiptSchema = z.object({
   /** The L2 transaction that settled it; null for the seconds before. */
   settlementTransaction: hashSchema.nullable(),
   attribution: attributionSchema,
+  /** What is credited instead of the attribution's shares, after a panel found these; absent for nearly all. */
+  correctedShares: z.array(z.object({ account: addressSchema, amountWei: weiSchema })).optional(),
 })
 export type SignedReceipt = z.infer<typeof receiptSchema>
+
+/**
+ * Where a batch stands: not on chain yet, in its challenge window, before the panel, lost there or by proof, or beyond
+ * challenge.
+ */
+const batchStateSchema = z.enum(['settling', 'open', 'disputed', 'struck', 'final'])
+
+// GET /api/batches?limit=&before=
+export const batchSchema = z.object({
+  number: z.number().int(),
+  firstSequence: z.number().int(),
+  receiptCount: z.number().int(),
+  /** Whether it credits contributors; else a later one does. */
+  isCredited: z.boolean(),
+  state: batchStateSchema,
+  /** When nobody can challenge it any more; null before it is on chain. */
+  finalAt: unixSecondsSchema.nullable(),
+  operator: addressSchema,
+  settlementTransaction: hashSchema.nullable(),
+})
+export type Batch = z.infer<typeof batchSchema>
+
+const payoutStandingSchema = z.object({
+  /**
+   * Of the batch that credits it; `uncredited` while credits are gathered, `struck` while what the court took back waits to
+   * be credited anew. Only what is `final` can be claimed.
+   */
+  state: z.enum([...batchStateSchema.options, 'uncredited']),
+  /** When it can be claimed; null while nobody can say. */
+  finalAt: unixSecondsSchema.nullable(),
+})
+export type PayoutStanding = z.infer<typeof payoutStandingSchema>
 
 // GET /api/earnings/:address
 export const earningsSchema = z.object({
@@ -77,7 +111,7 @@ export const earningsSchema = z.object({
   /** In a ledger that is past its challenge window, and not claimed. */
   claimableWei: weiSchema,
   payouts: z.array(
-    z.object({
+    payoutStandingSchema.extend({
       receiptSequence: z.number().int(),
       modelName: z.string(),
       contributionId: hashSchema,
@@ -85,7 +119,6 @@ export const earningsSchema = z.object({
       sharePpm: z.number().int(),
       amountWei: weiSchema,
       reasons: z.array(reasonSchema),
-      settled: z.boolean(),
       timestamp: unixSecondsSchema,
     }),
   ),
@@ -109,30 +142,53 @@ export const paidAnswerSchema = z.object({
 })
 export type PaidAnswer = z.infer<typeof paidAnswerSchema>
 
-// GET /api/earnings/:address/proof: arguments of Settlement.claim; POST /api/claims {account}: the operator sends it
+/** A ledger as a batch left it; the contract keeps its hash. */
+const ledgerSchema = z.object({
+  root: hashSchema,
+  sum: weiSchema,
+  accountCount: z.number().int(),
+  settledAt: unixSecondsSchema,
+  /** The batch whose ledger this one was built on; 0 for none. */
+  previous: z.number().int(),
+  operator: addressSchema,
+  bodyHash: hashSchema,
+})
+
+// GET /api/earnings/:address/proof: arguments of Settlement.claim or claimExcluding; POST /api/claims {account}: the operator sends it
 export const claimProofSchema = z.object({
   account: addressSchema,
+  /** What the claim grants in all, without what disputed batches credited. */
   cumulativeWei: weiSchema,
   index: z.number().int(),
   batch: z.number().int(),
-  /** What the contract keeps the hash of. */
-  ledger: z.object({
-    root: hashSchema,
-    sum: weiSchema,
-    accountCount: z.number().int(),
-    settledAt: unixSecondsSchema,
-    /** The batch whose ledger this one was built on; 0 for none. */
-    previous: z.number().int(),
-    operator: addressSchema,
-    bodyHash: hashSchema,
-  }),
+  ledger: ledgerSchema,
   /** Packed as the contract takes them, see docs/settlement.md. */
   claims: hexSchema,
   siblings: hexSchema,
+  /** What takes disputed batches' credits out of the claim: the account's line after and before each; mostly none. */
+  exclusions: z.array(
+    z.object({
+      batch: z.number().int(),
+      afterBatch: ledgerSchema,
+      beforeBatch: ledgerSchema,
+      afterClaims: hexSchema,
+      afterSiblings: hexSchema,
+      beforeClaims: hexSchema,
+      beforeSiblings: hexSchema,
+    }),
+  ),
   /** When the batch is past its challenge window; the contract pays from then on. */
   finalAt: unixSecondsSchema,
 })
 export type ClaimProof = z.infer<typeof claimProofSchema>
+
+// POST /api/receipts/:sequence/shares: the shares that a panel found, from anyone; their root is on chain
+export const correctSharesSchema = z.object({
+  shares: z
+    .array(z.object({ account: addressSchema, amountWei: weiSchema }))
+    .min(1)
+    .max(10_000),
+})
 
 // GET /api/receipts/:sequence/inclusion: that a settled receipt is in its batch
 export const inclusionSchema = z.object({

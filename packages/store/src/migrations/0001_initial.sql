@@ -172,6 +172,7 @@ CREATE TABLE receipts (
   timestamp bigint NOT NULL,
   signature text NOT NULL,
   attribution jsonb NOT NULL,
+  corrected_root text,
   batch bigint,
   created_at timestamp with time zone NOT NULL DEFAULT now()
 );
@@ -203,6 +204,7 @@ CREATE TABLE batches (
   previous_batch bigint NOT NULL,
   operator text NOT NULL,
   is_credited boolean NOT NULL,
+  is_rewound boolean NOT NULL DEFAULT false,
   call_data text NOT NULL,
   status text NOT NULL CHECK (status IN ('prepared', 'settled')),
   transaction_hash text,

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import { ISettlement } from "../interfaces/ISettlement.sol";
+import { ClaimProof } from "../libraries/ClaimProof.sol";
+import { Credits } from "../libraries/Credits.sol";
+import { Accounts } from "./Accounts.sol";
+import { Coverage } from "./Coverage.sol";
+
+/// @title CumulativeLedger
+/// @notice The part of {ISettlement} that keeps what contributors earned: hashes of ledgers, claims against them, and which
+///         batches the court contests or struck.
+///
+///         Storage: what was claimed in all in the rest of {Coverage}'s word; the head of settlement in one word and the
+///         ledger's sums in another, both of which a batch writes; then contests, a word for each batch and a word for each
+///         account that ever claimed.
+abstract contract CumulativeLedger is Accounts, Coverage {
+    using SafeCast for uint256;
+
+    /// @dev A batch whose credits are disputed or struck, and the last ledger that has them; all later ones while disputed.
+    struct Contest {
+        uint64 batch;
+        uint64 until;
+        /// Whether its ledger's root does not follow: ledgers built on it prove nothing.
+        bool isVoid;
+    }
+
+    uint64 private constant OPEN_END = type(uint64).max;
+
+    /// @notice How long contributors' parts may wait for their credits before nothing more is settled.
+    uint64 public constant LEDGER_LAG_SECONDS = 1 days;
+
+    uint96 private _claimedTotal;
+    uint64 internal _lastSequence;
+    uint64 internal _lastTimestamp;
+    uint48 private _batchCount;
+    uint48 private _ledgerBatch;
+    uint32 private _accountCount;
+    uint96 private _ledgerSum;
+    uint96 private _uncreditedWei;
+    uint64 private _uncreditedSince;
+    Contest[] private _contests;
+    mapping(uint64 batch => bytes32) private _ledgerHashes;
+    mapping(address account => uint256) private _claimed;
+
+    /// @inheritdoc ISettlement
+    function claim(
+        uint64 batch,
+        Ledger calldata posted,
+        bytes calldata claims,
+        bytes calldata siblings
+    ) external nonReentrant {
+        _requireFinal(batch, posted);
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest memory contest_ = _contests[i];
+            if (batch >= contest_.batch && batch <= contest_.until) {
+                revert SettlementContested(batch, contest_.batch);
+            }
+        }
+        (address[] memory accounts, uint256[] memory cumulatives) = ClaimProof.prove(posted, claims, siblings);
+        _payClaims(accounts, cumulatives);
+    }
+
+    /// @inheritdoc ISettlement
+    function claimExcluding(
+        uint64 batch,
+        Ledger calldata posted,
+        bytes calldata claims,
+        bytes calldata siblings,
+        Exclusion[] calldata exclusions
+    ) external nonReentrant {
+        _requireFinal(batch, posted);
+        _requireExcluded(batch, exclusions);
+        (address[] memory accounts, uint256[] memory cumulatives) = ClaimProof.prove(posted, claims, siblings);
+        for (uint256 i; i < exclusions.length; ++i) {
+            Exclusion calldata exclusion = exclusions[i];
+            // what a ledger granted after the batch, less what it granted before, is what the batch credited
+            ClaimProof.shift(
+                cumulatives, exclusion.afterBatch, claims, exclusion.afterClaims, exclusion.afterSiblings, false
+            );
+            if (exclusion.afterBatch.previous == 0) continue;
+            ClaimProof.shift(
+                cumulatives, exclusion.beforeBatch, claims, exclusion.beforeClaims, exclusion.beforeSiblings, true
+            );
+        }
+        _payClaims(accounts, cumulatives);
+    }
+
+    /// @inheritdoc ISettlement
+    function contest(uint64 batch) external onlyCourt {
+        _contests.push(Contest({ batch: batch, until: OPEN_END, isVoid: false }));
+        emit BatchContested(batch);
+    }
+
+    /// @inheritdoc ISettlement
+    function acquit(uint64 batch) external onlyCourt {
+        for (uint256 i; i < _contests.length; ++i) {
+            if (_contests[i].batch != batch || _contests[i].until != OPEN_END) continue;
+            _contests[i] = _contests[_contests.length - 1];
+            _contests.pop();
+            emit BatchAcquitted(batch);
+            return;
+        }
+    }
+
+    /// @inheritdoc ISettlement
+    function rewind(
+        uint64 batch,
+        uint64 credited,
+        Ledger calldata posted,
+        Ledger calldata before,
+        bool isVoid
+    ) external onlyCourt {
+        // what the standing ledger has not credited needs not be taken back
+        bool isCredited = _ledgerBatch >= batch;
+        bool isKnown;
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest storage known = _contests[i];
+            if (known.until != OPEN_END) {
+                // another batch was struck before, and took these credits back with its own
+                if (isCredited && credited >= known.batch && credited <= known.until) {
+                    revert SettlementNotCredited(batch, credited);
+                }
+            } else if (known.batch == batch && !isKnown) {
+                (known.until, known.isVoid, isKnown) = (_batchCount, isVoid, true);
+            }
+        }
+        if (!isKnown) _contests.push(Contest({ batch: batch, until: _batchCount, isVoid: isVoid }));
+        emit BatchStruck(batch, isCredited ? credited : 0, isVoid);
+        if (!isCredited) return;
+
+        if (
+            keccak256(abi.encode(posted)) != _ledgerHashes[credited] || credited < batch || posted.previous >= batch
+                || posted.root == 0
+        ) revert SettlementNotCredited(batch, credited);
+        bool isFirst = posted.previous == 0;
+        if (!isFirst && keccak256(abi.encode(before)) != _ledgerHashes[uint64(posted.previous)]) {
+            revert SettlementUnknownLedger(uint64(posted.previous));
+        }
+        uint96 sum = isFirst ? 0 : before.sum.toUint96();
+        _uncreditedWei += _ledgerSum - sum;
+        _uncreditedSince = uint64(block.timestamp);
+        _ledgerSum = sum;
+        _accountCount = isFirst ? 0 : before.accountCount.toUint32();
+        _ledgerBatch = uint48(posted.previous);
+        emit LedgerRewound(uint64(posted.previous), sum, _accountCount);
+    }
+
+    /// @inheritdoc ISettlement
+    function claimed(address account) external view returns (uint256) {
+        return _claimed[account];
+    }
+
+    /// @inheritdoc ISettlement
+    function ledger() external view returns (uint256 sum, uint256 claimedTotal, uint256 uncreditedWei) {
+        return (_ledgerSum, _claimedTotal, _uncreditedWei);
+    }
+
+    /// @inheritdoc ISettlement
+    function ledgerHash(uint64 batch) external view returns (bytes32) {
+        return _ledgerHashes[batch];
+    }
+
+    /// @inheritdoc ISettlement
+    function ledgerBatch() external view returns (uint64) {
+        return _ledgerBatch;
+    }
+
+    /// @inheritdoc ISettlement
+    function contests() external view returns (uint64[] memory batches, uint64[] memory untils, bool[] memory areVoid) {
+        uint256 count = _contests.length;
+        (batches, untils, areVoid) = (new uint64[](count), new uint64[](count), new bool[](count));
+        for (uint256 i; i < count; ++i) {
+            (batches[i], untils[i], areVoid[i]) = (_contests[i].batch, _contests[i].until, _contests[i].isVoid);
+        }
+    }
+
+    /// @inheritdoc ISettlement
+    function isTakenBack(uint64 batch) external view returns (bool) {
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest storage struck = _contests[i];
+            if (struck.until != OPEN_END && batch >= struck.batch && batch <= struck.until) return true;
+        }
+        return false;
+    }
+
+    /// @inheritdoc ISettlement
+    function head()
+        external
+        view
+        returns (uint64 lastSequence, uint64 lastTimestamp, uint64 batchCount, uint64 accountCount)
+    {
+        return (_lastSequence, _lastTimestamp, _batchCount, _accountCount);
+    }
+
+    /// @dev Moves the head to the batch's last receipt and keeps the hash of the ledger after it.
+    function _record(Batch calldata batch, bytes32 ledgerRoot, bytes32 bodyHash) internal {
+        uint64 firstSequence = _lastSequence + 1;
+        _lastSequence = batch.lastSequence;
+        _lastTimestamp = batch.lastTimestamp;
+        uint64 number = ++_batchCount;
+        Ledger memory posted = Ledger({
+            root: ledgerRoot,
+            sum: _ledgerSum,
+            accountCount: _accountCount,
+            settledAt: block.timestamp,
+            previous: _ledgerBatch,
+            operator: msg.sender,
+            bodyHash: bodyHash
+        });
+        if (ledgerRoot != 0) _ledgerBatch = uint48(number);
+        _ledgerHashes[number] = keccak256(abi.encode(posted));
+        emit BatchSettled(
+            number,
+            firstSequence,
+            batch.lastSequence,
+            batch.receiptsRoot,
+            ledgerRoot,
+            posted.sum,
+            posted.accountCount,
+            bodyHash
+        );
+    }
+
+    /// @dev Takes note of what contributors are owed, and of the credits that pay all of it, if there are any.
+    function _creditAll(uint256 contributorsWei, Segment[] calldata segments) internal returns (bytes32) {
+        uint256 owedWei = _uncreditedWei + contributorsWei;
+        if (segments.length == 0) {
+            uint256 since = _uncreditedWei == 0 ? block.timestamp : _uncreditedSince;
+            if (owedWei != 0 && block.timestamp > since + LEDGER_LAG_SECONDS) {
+                revert SettlementLedgerLate(owedWei, since + LEDGER_LAG_SECONDS);
+            }
+            _uncreditedSince = uint64(since);
+            _uncreditedWei = owedWei.toUint96();
+            return 0;
+        }
+        (uint256 creditsWei, bytes32 segmentsHash) = _readSegments(segments);
+        if (creditsWei != owedWei) revert SettlementCreditsMismatch(owedWei, creditsWei);
+        _ledgerSum = (_ledgerSum + creditsWei).toUint96();
+        _uncreditedWei = 0;
+        _uncreditedSince = 0;
+        return segmentsHash;
+    }
+
+    function _readSegments(Segment[] calldata segments) private returns (uint256 creditsWei, bytes32) {
+        uint256 accountCount = _accountCount;
+        uint256 least;
+        bytes32[] memory hashes = new bytes32[](2 * segments.length);
+        for (uint256 i; i < segments.length; ++i) {
+            uint256 sum;
+            (sum, least, accountCount) = Credits.read(segments[i].credits, least, accountCount);
+            creditsWei += sum;
+            hashes[2 * i] = keccak256(segments[i].credits);
+            hashes[2 * i + 1] = segments[i].ledgerRoot;
+        }
+        if (creditsWei == 0 || hashes[hashes.length - 1] == 0) revert SettlementEmptyCredits();
+        _accountCount = accountCount.toUint32();
+        return (creditsWei, keccak256(abi.encodePacked(hashes)));
+    }
+
+    /// @dev Pays what was not paid before.
+    function _payClaims(address[] memory accounts, uint256[] memory cumulatives) private {
+        // all books are closed before the first payment
+        uint256 claimedTotal = _claimedTotal;
+        for (uint256 i; i < accounts.length; ++i) {
+            uint256 cumulative = cumulatives[i];
+            uint256 before = _claimed[accounts[i]];
+            if (cumulative <= before) {
+                // who was paid meanwhile does not spoil the others' claims
+                if (accounts.length == 1) revert SettlementNothingToClaim(accounts[i], cumulative, before);
+                cumulatives[i] = 0;
+                continue;
+            }
+            _claimed[accounts[i]] = cumulative;
+            cumulatives[i] = cumulative - before;
+            claimedTotal += cumulative - before;
+        }
+        // a ledger that took from one account to give to another could otherwise spend prepaid money
+        uint256 contributorsWei = uint256(_ledgerSum) + _uncreditedWei;
+        if (claimedTotal > contributorsWei) revert SettlementLedgerExceeded(claimedTotal, contributorsWei);
+        _claimedTotal = uint96(claimedTotal);
+        for (uint256 i; i < accounts.length; ++i) {
+            if (cumulatives[i] == 0) continue;
+            emit Claimed(accounts[i], cumulatives[i]);
+            _payOrKeep(accounts[i], cumulatives[i]);
+        }
+    }
+
+    function _requireFinal(uint64 batch, Ledger calldata posted) private view {
+        if (keccak256(abi.encode(posted)) != _ledgerHashes[batch]) revert SettlementUnknownLedger(batch);
+        uint256 finalAt = posted.settledAt + CHALLENGE_SECONDS;
+        if (block.timestamp < finalAt) revert SettlementLedgerNotFinal(batch, finalAt);
+    }
+
+    /// @dev Each contested batch that a ledger builds on must be excluded: by the ledger that credited its receipts.
+    function _requireExcluded(uint64 batch, Exclusion[] calldata exclusions) private view {
+        for (uint256 j; j < exclusions.length; ++j) {
+            Exclusion calldata exclusion = exclusions[j];
+            uint64 credited = exclusion.batch;
+            if (
+                credited > batch || (j != 0 && credited <= exclusions[j - 1].batch) || exclusion.afterBatch.root == 0
+                    || keccak256(abi.encode(exclusion.afterBatch)) != _ledgerHashes[credited]
+                    || (exclusion.afterBatch.previous != 0
+                        && keccak256(abi.encode(exclusion.beforeBatch))
+                            != _ledgerHashes[uint64(exclusion.afterBatch.previous)])
+            ) revert SettlementInvalidExclusion(j);
+        }
+        for (uint256 i; i < _contests.length; ++i) {
+            Contest memory contested = _contests[i];
+            for (uint256 j; j < exclusions.length; ++j) {
+                // credits that were taken back before this ledger are not in it
+                if (exclusions[j].batch >= contested.batch && exclusions[j].batch <= contested.until) {
+                    if (batch > contested.until) revert SettlementInvalidExclusion(j);
+                }
+            }
+            if (batch < contested.batch || batch > contested.until) continue;
+            bool isExcluded;
+            for (uint256 j; j < exclusions.length && !isExcluded; ++j) {
+                isExcluded =
+                    exclusions[j].batch >= contested.batch && exclusions[j].afterBatch.previous < contested.batch;
+            }
+            if (contested.isVoid || !isExcluded) revert SettlementContested(batch, contested.batch);
+        }
+    }
+}
