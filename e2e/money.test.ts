@@ -120,7 +120,7 @@ describe('money', () => {
       .poll(
         async () => {
           const { lockedOnL1Wei, onL2Wei } = (await house.client.network()).supply
-          return BigInt(lockedOnL1Wei) - BigInt(onL2Wei)
+          return BigInt(lockedOnL1Wei) - BigInt(onL2Wei!)
         },
         { timeout: 20_000 },
       )

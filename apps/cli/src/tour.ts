@@ -289,8 +289,10 @@ async function conclude(connection: Connection): Promise<void> {
   say(
     `block ${network.heads.unsafe}; safe on L1 up to ${network.heads.safe}, final up to ${network.heads.finalized}`,
   )
-  say(`${Open.format(BigInt(lockedOnL1Wei))} OPEN locked on L1, ${Open.format(BigInt(onL2Wei))} OPEN on L2`)
-  if (lockedOnL1Wei !== onL2Wei) throw new Error('Expected the OPEN locked on L1 to equal the OPEN on L2.')
+  const onL2 = onL2Wei === null ? 'L2 not counted' : `${Open.format(BigInt(onL2Wei))} OPEN on L2`
+  say(`${Open.format(BigInt(lockedOnL1Wei))} OPEN locked on L1, ${onL2}`)
+  if (onL2Wei !== null && lockedOnL1Wei !== onL2Wei)
+    throw new Error('Expected the OPEN locked on L1 to equal the OPEN on L2.')
   const [lastSequence] = await l2.readContract({
     address: network.deployment.l2.settlement,
     abi: Abi.settlementAbi,

@@ -38,6 +38,14 @@ export const configSchema = z.object({
     .optional()
     .describe('Port on loopback for handing the sequencer over; without it there is none'),
   blockTimeSeconds: z.coerce.number().int().min(1).max(12).default(2).describe('Seconds between L2 blocks'),
+  engineUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Engine API of an execution client that executes the L2 in place of the embedded engine'),
+  engineJwtSecret: z
+    .string()
+    .optional()
+    .describe('File with the secret (64 hexadecimal digits) that this node shares with that client'),
   historyBlocks: z
     .union([z.literal('archive'), z.coerce.bigint().min(256n)])
     .default(302_400n)

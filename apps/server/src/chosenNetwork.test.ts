@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createNetworkFolder } from '@openledger/node'
+import { createNetworkFolder, Jwt } from '@openledger/node'
 import { Open } from '@openledger/primitives'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from './Config.ts'
@@ -74,5 +74,18 @@ describe('the network that a configuration asks for', () => {
     expect(() => choose()).toThrow(/network\.json.*is not there/)
     writeFileSync(join(folder, 'network.json'), '{')
     expect(() => choose()).toThrow(/is not JSON/)
+  })
+
+  test('leaves execution to the client that the settings name, which must share a secret', () => {
+    const url = 'http://127.0.0.1:8551'
+    expect(() => chosenNetwork(readConfig({ OPENLEDGER_ENGINE_URL: url }))).toThrow(
+      /OPENLEDGER_ENGINE_JWT_SECRET/,
+    )
+    const secretPath = join(folder, 'jwt.hex')
+    const { node } = chosenNetwork(
+      readConfig({ OPENLEDGER_ENGINE_URL: url, OPENLEDGER_ENGINE_JWT_SECRET: secretPath }),
+    )
+    expect(node.l2?.engine).toEqual({ url, secret: Jwt.readSecret(secretPath) })
+    expect(chosenNetwork(readConfig({})).node.l2?.engine).toBeUndefined()
   })
 })

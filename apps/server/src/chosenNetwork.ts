@@ -1,4 +1,4 @@
-import { type NodeOptions, nodeKeysOf, productionParameters, readNetworkFolder } from '@openledger/node'
+import { Jwt, type NodeOptions, nodeKeysOf, productionParameters, readNetworkFolder } from '@openledger/node'
 import { DevelopmentKeys } from '@openledger/protocol'
 import type { LocalAccount } from 'viem'
 import { type Config, ConfigError, variableOf } from './Config.ts'
@@ -25,6 +25,7 @@ export function chosenNetwork(config: Config): ChosenNetwork {
     historyBlocks: config.historyBlocks,
     batches: config.batches,
     batchData: config.batchData,
+    ...executionOf(config),
   }
   const beacon = config.l1BeaconUrl === undefined ? {} : { beaconUrl: config.l1BeaconUrl }
   if (config.network === undefined) {
@@ -64,6 +65,18 @@ export function chosenNetwork(config: Config): ChosenNetwork {
       parameters: productionParameters,
     },
   }
+}
+
+/** The execution client that the settings name, if any. */
+function executionOf({ engineUrl, engineJwtSecret }: Config): Pick<NonNullable<NodeOptions['l2']>, 'engine'> {
+  if (engineUrl === undefined) return {}
+  if (engineJwtSecret === undefined) {
+    throw new ConfigError(
+      variableOf('engineJwtSecret'),
+      `Expected the file with the secret of the execution client at ${engineUrl}`,
+    )
+  }
+  return { engine: { url: engineUrl, secret: Jwt.readSecret(engineJwtSecret) } }
 }
 
 /** Says whether an address is a host and nothing else: providers put their keys into paths, queries and user names. */

@@ -4,7 +4,7 @@ import { Predeploys } from '@openledger/rollup'
 import { hexToBigInt, type PublicClient, parseAbi, parseAbiItem, slice } from 'viem'
 import { originOf } from './Explorer.ts'
 
-export type Supply = { readonly lockedOnL1Wei: bigint; readonly onL2Wei: bigint }
+export type Supply = { readonly lockedOnL1Wei: bigint; readonly onL2Wei: bigint | undefined }
 
 const depositedEvent = parseAbiItem(
   'event TransactionDeposited(address indexed from, address indexed to, uint256 indexed version, bytes opaqueData)',
@@ -20,13 +20,14 @@ const ATTEMPT_COUNT = 5
  * Creates the count of OPEN on both sides of the bridge: what the portal holds on L1, and what exists on L2 together
  * with what is on its way in either direction. The two are equal at every moment.
  *
- * @param totalBalance - Sum of all native balances at the head of the L2.
+ * @param totalBalance - Sum of all native balances at the head of the L2; who leaves the blocks to another process does not
+ *   know it, and then what exists on L2 is not told.
  */
 export function createSupply(deps: {
   readonly l1Client: PublicClient
   readonly l2Client: PublicClient
   readonly deployment: Deployment
-  readonly totalBalance: () => bigint
+  readonly totalBalance: (() => bigint) | undefined
 }): () => Promise<Supply> {
   const { l1Client, l2Client, deployment, totalBalance } = deps
   const { open, portal } = deployment.l1
@@ -72,20 +73,23 @@ export function createSupply(deps: {
     return events.reduce((sum, { args }) => sum + hexToBigInt(slice(args.opaqueData, 0, 32)), 0n)
   }
 
-  async function count(): Promise<Supply | undefined> {
+  const lockedAt = (blockNumber: bigint): Promise<bigint> =>
+    l1Client.readContract({
+      address: open,
+      abi: Abi.openAbi,
+      functionName: 'balanceOf',
+      args: [portal],
+      blockNumber,
+    })
+
+  async function count(totalBalance: () => bigint): Promise<Supply | undefined> {
     const head = await l2Client.getBlock({ blockTag: 'latest', includeTransactions: true })
     const totalWei = totalBalance()
     const passerWei = await l2Client.getBalance({ address: Predeploys.L2_TO_L1_MESSAGE_PASSER })
     const l1Block = await l1Client.getBlockNumber({ cacheTime: 0 })
     const origin = BigInt(originOf(head)?.number ?? 0)
     const [lockedOnL1Wei, arriving, { unpaidWei }] = await Promise.all([
-      l1Client.readContract({
-        address: open,
-        abi: Abi.openAbi,
-        functionName: 'balanceOf',
-        args: [portal],
-        blockNumber: l1Block,
-      }),
+      lockedAt(l1Block),
       arrivingWei(origin, l1Block),
       unpaidWithdrawals(l1Block),
     ])
@@ -96,8 +100,14 @@ export function createSupply(deps: {
   }
 
   return async () => {
+    if (totalBalance === undefined) {
+      return {
+        lockedOnL1Wei: await lockedAt(await l1Client.getBlockNumber({ cacheTime: 0 })),
+        onL2Wei: undefined,
+      }
+    }
     for (let attempt = 1; ; attempt++) {
-      const supply = await count()
+      const supply = await count(totalBalance)
       if (supply !== undefined) return supply
       if (attempt === ATTEMPT_COUNT) throw new SupplyMovingError(attempt)
     }

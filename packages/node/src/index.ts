@@ -52,7 +52,11 @@ export {
   type ExecutionNode,
   type ExecutionNodeOptions,
 } from './engineApi/createExecutionNode.ts'
-export { createRemoteEngine, type RemoteEngineOptions } from './engineApi/createRemoteEngine.ts'
+export {
+  createRemoteEngine,
+  type RemoteEngine,
+  type RemoteEngineOptions,
+} from './engineApi/createRemoteEngine.ts'
 export * as Jwt from './engineApi/Jwt.ts'
 export {
   createDevelopmentL1,

@@ -52,7 +52,7 @@ describe('createBridge', () => {
     })
     expect(l2Receipt.status).toBe('success')
     expect(await bridge.locked()).toBe(locked + parseEther('3'))
-    expect(node.engine.totalBalance()).toBe(await bridge.locked())
+    expect(node.engine.totalBalance!()).toBe(await bridge.locked())
     const l2 = createPublicClient({ transport: http(node.l2RpcUrl) })
     expect(await l2.getBalance({ address: to })).toBe(parseEther('3'))
   })

@@ -11,6 +11,7 @@ export function addNetworkCommands(program: Command, session: Session): void {
     .action(async () => {
       const { network, client } = await session.connect()
       const seed = await client.seed()
+      const { onL2Wei } = network.supply
       table([
         ['what', 'value'],
         [
@@ -23,7 +24,7 @@ export function addNetworkCommands(program: Command, session: Session): void {
           `unsafe ${network.heads.unsafe}, safe ${network.heads.safe}, finalized ${network.heads.finalized}`,
         ],
         ['locked on L1', `${Open.format(BigInt(network.supply.lockedOnL1Wei))} OPEN`],
-        ['exists on L2', `${Open.format(BigInt(network.supply.onL2Wei))} OPEN`],
+        ['exists on L2', onL2Wei === null ? 'not counted' : `${Open.format(BigInt(onL2Wei))} OPEN`],
         ['base model', `${network.base.name}, ${(network.base.parameters / 1e6).toFixed(1)} M parameters`],
         [
           'first start',

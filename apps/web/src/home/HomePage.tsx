@@ -119,8 +119,15 @@ function Network() {
           changes that.
         </List.Item>
         <List.Item>
-          <Amount wei={supply.lockedOnL1Wei} /> locked on L1, <Amount wei={supply.onL2Wei} /> on L2
-          {supply.lockedOnL1Wei === supply.onL2Wei ? ': equal, to the wei.' : '.'}
+          <Amount wei={supply.lockedOnL1Wei} /> locked on L1
+          {supply.onL2Wei === null ? (
+            '. What exists on L2 is not counted here: another program keeps the balances.'
+          ) : (
+            <>
+              , <Amount wei={supply.onL2Wei} /> on L2
+              {supply.lockedOnL1Wei === supply.onL2Wei ? ': equal, to the wei.' : '.'}
+            </>
+          )}
         </List.Item>
         <List.Item>
           Block {heads.unsafe.toLocaleString('en')}; L1 holds all up to {heads.safe.toLocaleString('en')}.{' '}

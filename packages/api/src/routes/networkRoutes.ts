@@ -47,7 +47,7 @@ export function addNetworkRoutes(
         ...network,
         split: { version, ...split },
         treasury: treasury.toLowerCase(),
-        supply: { lockedOnL1Wei: lockedOnL1Wei.toString(), onL2Wei: onL2Wei.toString() },
+        supply: { lockedOnL1Wei: lockedOnL1Wei.toString(), onL2Wei: onL2Wei?.toString() ?? null },
         heads: { l1: Number(l1), ...heads },
       }
     },

@@ -63,9 +63,9 @@ export function createEngineApiClient(options: EngineApiClientOptions): EngineAp
     if (!response.ok) throw new Error(`HTTP status ${response.status}`)
     const answer = (await response.json()) as {
       readonly result?: unknown
-      readonly error?: { readonly code: number; readonly message: string }
+      readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
     }
-    if (answer.error !== undefined) throw new EngineApiError(method, answer.error.code, answer.error.message)
+    if (answer.error !== undefined) throw new EngineApiError(method, answer.error)
     return answer.result
   }
 
@@ -104,14 +104,22 @@ export function createEngineApiClient(options: EngineApiClientOptions): EngineAp
 /** The endpoint answered with an error; `rpcCode` is the Engine API's. */
 export class EngineApiError extends BaseError {
   readonly rpcCode: number
+  /** As the endpoint worded it. */
+  readonly reason: string
+  readonly data: unknown
 
-  constructor(method: string, rpcCode: number, message: string) {
+  constructor(
+    method: string,
+    { code, message, data }: { readonly code: number; readonly message: string; readonly data?: unknown },
+  ) {
     super({
       code: 'engine_api.error',
-      message: `Expected ${method} to succeed, the execution client answered ${rpcCode}: ${message}`,
-      context: { method, rpcCode },
+      message: `Expected ${method} to succeed, the execution client answered ${code}: ${message}`,
+      context: { method, rpcCode: code },
     })
-    this.rpcCode = rpcCode
+    this.rpcCode = code
+    this.reason = message
+    this.data = data
   }
 }
 

@@ -16,28 +16,47 @@ export type RemoteEngineOptions = {
   readonly url: string
   readonly secret: Uint8Array
   readonly chainId: number
+  /** The hash that its block 0 must have. */
+  readonly genesisHash?: Hex
   /** How long the execution client may take transactions from its pool into a block. */
   readonly fillTimeMs?: number
   readonly clock?: Clock
   readonly logger?: Logger
 }
 
+/** An engine in another process, and whatever else that process answers. */
+export type RemoteEngine = ChainEngine & {
+  /** Asks the execution client. @throws {EngineApiError | EngineApiUnreachableError} */
+  request(method: string, params: readonly unknown[]): Promise<unknown>
+}
+
 const FILL_TIME_MS = 250
+/** What of the Engine API is used, and may be missing in an older client. */
+const METHODS_NEEDED = [
+  'engine_forkchoiceUpdatedV3',
+  'engine_getPayloadBodiesByRangeV1',
+  'engine_getPayloadV4',
+  'engine_newPayloadV4',
+]
 /** Bodies that one call may ask for, as the specification says. */
 const BODIES_MAX = 32n
 /** Blocks kept for those who ask; the rollup's services ask for what is not final. */
 const BLOCKS_MAX = 20_000
+/** Derivation begins where a channel with the next block may have been opened: some 50 L1 blocks before the finalised one. */
+const BLOCKS_BEFORE_FINAL = 1_024n
 
 /**
  * Opens a chain whose blocks another process executes and keeps, driven over the Engine API.
  *
- * Blocks from the finalised one on are mirrored here, so that the sequencer, the batcher and the proposer read them as
+ * Blocks from somewhat before the finalised one on are mirrored here, older ones answer `undefined`, so that the sequencer, the batcher and the proposer read them as
  * they read the embedded engine's. State and the transaction pool stay where they are: wallets ask that client's own
  * JSON-RPC. Every header that comes back is hashed again, and a payload that is not what was asked for is refused.
  *
- * @throws {EngineApiError | EngineApiUnreachableError | RemoteChainError}
+ * @throws {EngineApiError | EngineApiUnreachableError | EngineApiUnauthorizedError | RemoteChainError}
+ * @throws {RemoteChainIdError | RemoteGenesisError} when the client runs another chain.
+ * @throws {RemoteSyncingError | RemoteMethodsError} when it is not ready for this, or too old.
  */
-export async function createRemoteEngine(options: RemoteEngineOptions): Promise<ChainEngine> {
+export async function createRemoteEngine(options: RemoteEngineOptions): Promise<RemoteEngine> {
   const { chainId, clock = systemClock, logger = silentLogger } = options
   const crypto = await loadCrypto()
   const client = createEngineApiClient({ url: options.url, secret: options.secret, clock })
@@ -90,14 +109,24 @@ export async function createRemoteEngine(options: RemoteEngineOptions): Promise<
 
   const theirs = Params.quantity(await client.request('eth_chainId', []), 'chainId')
   if (theirs !== BigInt(chainId)) throw new RemoteChainIdError(options.url, chainId, theirs)
+  const served = await client.exchangeCapabilities(METHODS_NEEDED)
+  const missing = METHODS_NEEDED.filter((method) => !served.includes(method))
+  if (missing.length > 0) throw new RemoteMethodsError(options.url, missing)
+  if (options.genesisHash !== undefined) {
+    const first = await readHeader('0x0')
+    const got = first === undefined ? 'none' : Header.hash(first, crypto)
+    if (got !== options.genesisHash) throw new RemoteGenesisError(options.url, options.genesisHash, got)
+  }
+  const behind = blocksBehind(await client.request('eth_syncing', []))
+  if (behind > 0n) throw new RemoteSyncingError(options.url, behind)
   const top = await readHeader('latest')
   if (top === undefined) throw new RemoteChainError(0n)
-  const bottom = (await readHeader('finalized'))?.number ?? 0n
-  const middle = (await readHeader('safe'))?.number ?? bottom
-  await readBlocks(bottom, top.number)
+  const final = (await readHeader('finalized'))?.number ?? 0n
+  const middle = (await readHeader('safe'))?.number ?? final
+  await readBlocks(final > BLOCKS_BEFORE_FINAL ? final - BLOCKS_BEFORE_FINAL : 0n, top.number)
   let head = blocks.get(top.number)!
   let safe = blocks.get(middle)!
-  let finalized = blocks.get(bottom)!
+  let finalized = blocks.get(final)!
 
   const required = (number: bigint): BlockRecord => {
     const known = blocks.get(number)
@@ -177,7 +206,7 @@ export async function createRemoteEngine(options: RemoteEngineOptions): Promise<
     block(numberOrHash) {
       const number = typeof numberOrHash === 'bigint' ? numberOrHash : numbers.get(numberOrHash)
       if (number === undefined || number > head.number) return undefined
-      return required(number)
+      return blocks.get(number)
     },
     build: (attributes) => enqueue(() => build(attributes)),
     rewind: (number) => enqueue(() => rewind(number)),
@@ -204,10 +233,18 @@ export async function createRemoteEngine(options: RemoteEngineOptions): Promise<
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    request: client.request,
     async close() {
       await changing
     },
   }
+}
+
+/** A client that only indexes answers an object as well. */
+function blocksBehind(syncing: unknown): bigint {
+  if (syncing === false) return 0n
+  const { currentBlock, highestBlock } = Params.object(syncing, 'syncing')
+  return Params.quantity(highestBlock, 'highestBlock') - Params.quantity(currentBlock, 'currentBlock')
 }
 
 const hexOf = (number: bigint): Hex => `0x${number.toString(16)}`
@@ -314,6 +351,37 @@ export class RemoteChainIdError extends BaseError {
       code: 'remote_engine.chain_id',
       message: `Expected chain ${expected} at ${url}, got chain ${got}. Start the execution client from this chain's genesis.json.`,
       context: { url, expected, got: got.toString() },
+    })
+  }
+}
+
+export class RemoteGenesisError extends BaseError {
+  constructor(url: string, expected: Hex, got: string) {
+    super({
+      code: 'remote_engine.genesis',
+      message: `Expected block 0 at ${url} to be ${expected}, got ${got}. Initialise the execution client from this chain's genesis.json, in an empty folder.`,
+      context: { url, expected, got },
+    })
+  }
+}
+
+export class RemoteSyncingError extends BaseError {
+  constructor(url: string, blocks: bigint) {
+    super({
+      code: 'remote_engine.syncing',
+      message: `Expected the execution client at ${url} to have its blocks, ${blocks} of them are on their way from its peers. Wait until it has them, or start it without peers: this node brings it what L1 tells.`,
+      context: { url, blocks: blocks.toString() },
+      severity: 'retry',
+    })
+  }
+}
+
+export class RemoteMethodsError extends BaseError {
+  constructor(url: string, missing: readonly string[]) {
+    super({
+      code: 'remote_engine.methods',
+      message: `Expected the execution client at ${url} to serve ${missing.join(', ')}, it does not. Start a version that knows Isthmus.`,
+      context: { url, missing },
     })
   }
 }

@@ -85,8 +85,8 @@ const lockedWei = (): Promise<bigint> =>
 
 describe('createNode', () => {
   test('brings every OPEN on L2 through the portal', async () => {
-    expect(node.engine.totalBalance()).toBe(await lockedWei())
-    expect(node.engine.totalBalance()).toBeGreaterThan(0n)
+    expect(node.engine.totalBalance!()).toBe(await lockedWei())
+    expect(node.engine.totalBalance!()).toBeGreaterThan(0n)
     const client = createPublicClient({ transport: http(node.l2RpcUrl) })
     for (const role of Object.keys(DevelopmentKeys.ROLES) as DevelopmentKeys.Role[]) {
       const { address } = DevelopmentKeys.account(role)
@@ -166,7 +166,7 @@ describe('createNode', () => {
     const minted = await publicL2.waitForTransactionReceipt({ hash: l2Hash! })
     expect(minted.status).toBe('success')
     expect(await publicL2.getBalance({ address: account.address })).toBe(before + amount)
-    expect(node.engine.totalBalance()).toBe(await lockedWei())
+    expect(node.engine.totalBalance!()).toBe(await lockedWei())
 
     const withdrawal = await walletL2.initiateWithdrawal({
       request: { gas: 100_000n, to: account.address, value: parseEther('2') },
@@ -205,7 +205,7 @@ describe('createNode', () => {
 
     // the withdrawn OPEN waits in the message passer until anyone burns it
     const passer = '0x4200000000000000000000000000000000000016'
-    expect(node.engine.totalBalance() - (await publicL2.getBalance({ address: passer }))).toBe(
+    expect(node.engine.totalBalance!() - (await publicL2.getBalance({ address: passer }))).toBe(
       await lockedWei(),
     )
     const burn = await walletL2.writeContract({
@@ -214,7 +214,7 @@ describe('createNode', () => {
       functionName: 'burn',
     })
     await publicL2.waitForTransactionReceipt({ hash: burn })
-    expect(node.engine.totalBalance()).toBe(await lockedWei())
+    expect(node.engine.totalBalance!()).toBe(await lockedWei())
   })
 
   test('goes on when anvil is killed, on the same L1 blocks', async () => {

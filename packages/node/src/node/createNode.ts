@@ -10,10 +10,12 @@ import { createChallenger } from '../challenger/createChallenger.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
 import { type Beneficiaries, deployL1, GUARDIAN_TIMES, type L1Deployment } from '../deployment/deployL1.ts'
 import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
+import { genesisHash } from '../deployment/exportChain.ts'
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
-import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
-import type { Engine } from '../engine/Engine.ts'
+import { createEmbeddedEngine, type EmbeddedEngine } from '../engine/EmbeddedEngine.ts'
+import type { ChainEngine, Engine } from '../engine/Engine.ts'
 import type { HistoryBlocks } from '../engine/WorldHistory.ts'
+import { createRemoteEngine, type RemoteEngine } from '../engineApi/createRemoteEngine.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
@@ -29,10 +31,11 @@ import { createExclusive } from './Exclusive.ts'
 import { type Logger, silentLogger } from './Logger.ts'
 import { type Loop, problemsOf } from './Loop.ts'
 import { type AdminOptions, serveAdmin } from './serveAdmin.ts'
-import { serveRpc } from './serveRpc.ts'
+import { serveForwardedRpc, serveRpc } from './serveRpc.ts'
 import { startVerifier } from './startVerifier.ts'
 
 const DEVELOPMENT_L1_CHAIN_ID = 31_337
+const L2_BLOCK_TIME_SECONDS = 2
 const L2_GAS_LIMIT = 30_000_000n
 /** On a public L1 this is the price of a delay: choose it by what a delay is worth to somebody. */
 const CHALLENGE_BOND_WEI = 10n ** 17n
@@ -53,6 +56,9 @@ export type NodeKeys = {
   /** First deposits of OPEN to L2, out of what the deployer holds on L1. */
   readonly fundings: readonly Funding[]
 }
+
+/** Where an execution client's authenticated endpoint is, and the secret that both sides have. */
+export type RemoteExecution = { readonly url: string; readonly secret: Uint8Array }
 
 export type NodeOptions = {
   /** Everything that must survive lies here. */
@@ -75,6 +81,11 @@ export type NodeOptions = {
     readonly blockTimeSeconds?: number
     /** Threads that answer what takes long, each with what it uses of the state in its own memory; 1 by default, 0 for none. */
     readonly readThreads?: number
+    /**
+     * Another process that executes and keeps the blocks, by the Engine API, in place of the embedded engine: op-geth, op-reth
+     * or another of ours, made from the `genesis.json` that the first start writes.
+     */
+    readonly engine?: RemoteExecution
     /** How many blocks back states can be asked for; by default a week of blocks of two seconds. */
     readonly historyBlocks?: HistoryBlocks
     /** How much one address may ask of JSON-RPC; by default callers elsewhere get {@link RATE_LIMIT}. */
@@ -112,7 +123,8 @@ export type Node = AsyncDisposable & {
   readonly l2WebSocketUrl: string
   /** Where `admin_` methods are, if they are served. */
   readonly adminUrl?: string
-  readonly engine: Engine
+  /** The sum of all balances is known of the embedded engine only. */
+  readonly engine: ChainEngine & Partial<Pick<Engine, 'totalBalance'>>
   readonly l1: L1
   readonly sequencer: Sequencer
   /** What does not work at the moment, by service; empty when all is well. */
@@ -131,7 +143,7 @@ export type Node = AsyncDisposable & {
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { directory, clock = systemClock, logger = silentLogger, l1: l1Options = {}, l2 = {} } = options
   const l2ChainId = l2.chainId ?? 161_200
-  const l2BlockTimeSeconds = l2.blockTimeSeconds ?? 2
+  const l2BlockTimeSeconds = l2.blockTimeSeconds ?? L2_BLOCK_TIME_SECONDS
   mkdirSync(directory, { recursive: true })
   await using stack = new AsyncDisposableStack()
   const lock = lockDirectory(directory)
@@ -161,14 +173,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     logger,
   })
   const genesis = readOrMakeGenesis(directory, l2ChainId, l1Deployment, keys.treasury, l2.forks)
-  const engine = await createEmbeddedEngine({
-    directory: join(directory, 'l2'),
-    genesis,
-    clock,
-    buildTimeMaxMs: 750 * l2BlockTimeSeconds,
-    ...(l2.historyBlocks === undefined ? {} : { historyBlocks: l2.historyBlocks }),
-    warn: logger.warn,
-  })
+  const execution = await openExecution(options, genesis)
+  const { engine } = execution
   stack.defer(() => engine.close())
   const rollupConfig = createRollupConfig({
     l1ChainId: l1.chainId,
@@ -178,24 +184,30 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     systemConfig: l1Deployment.systemConfig,
     batchInbox: l1Deployment.batchInbox,
     origin: l1Deployment.origin,
-    l2GenesisHash: engine.block(0n)!.hash,
+    l2GenesisHash: await genesisHash(genesis),
     initial: l1Deployment.initial,
     forks: genesis.config as LaterForks,
   })
   DurableFile.writeJson(join(directory, 'rollup.json'), rollupConfig)
 
-  const rpc = await serveRpc({
-    engine,
+  const rpcOptions = {
     l1,
-    genesis,
     rollupConfig,
     port: l2.rpcPort ?? 0,
     ...(l2.rpcHost === undefined ? {} : { host: l2.rpcHost }),
-    readThreads: { directory: join(directory, 'l2'), count: l2.readThreads ?? 1 },
     rateLimit: l2.rateLimit ?? RATE_LIMIT,
-    clock,
     logger,
-  })
+  }
+  const rpc =
+    execution.kind === 'remote'
+      ? await serveForwardedRpc({ ...rpcOptions, engine: execution.engine })
+      : await serveRpc({
+          ...rpcOptions,
+          engine: execution.engine,
+          genesis,
+          readThreads: { directory: join(directory, 'l2'), count: l2.readThreads ?? 1 },
+          clock,
+        })
   stack.use(rpc)
 
   const config = derivationConfigOf(rollupConfig)
@@ -235,11 +247,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   let adminUrl: string | undefined
   if (l2.admin !== undefined) {
     const { admin } = l2
+    if (execution.kind === 'remote') throw new AdminOverRemoteError()
     const crypto = await loadCrypto()
     const served = await serveAdmin({
       admin,
       directory,
-      engine,
+      engine: execution.engine,
       sequencer,
       exclusively,
       crypto,
@@ -370,6 +383,39 @@ function readOrMakeGenesis(
   return genesis
 }
 
+type Execution =
+  | { readonly kind: 'embedded'; readonly engine: EmbeddedEngine }
+  | { readonly kind: 'remote'; readonly engine: RemoteEngine }
+
+/** Opens the engine of this process, or the one that the options name. */
+async function openExecution(options: NodeOptions, genesis: Genesis): Promise<Execution> {
+  const { directory, clock = systemClock, logger = silentLogger, l2 = {} } = options
+  if (l2.engine === undefined) {
+    const engine = await createEmbeddedEngine({
+      directory: join(directory, 'l2'),
+      genesis,
+      clock,
+      buildTimeMaxMs: 750 * (l2.blockTimeSeconds ?? L2_BLOCK_TIME_SECONDS),
+      ...(l2.historyBlocks === undefined ? {} : { historyBlocks: l2.historyBlocks }),
+      warn: logger.warn,
+    })
+    return { kind: 'embedded', engine }
+  }
+  try {
+    const engine = await createRemoteEngine({
+      ...l2.engine,
+      chainId: genesis.config.chainId,
+      genesisHash: await genesisHash(genesis),
+      clock,
+      logger,
+    })
+    return { kind: 'remote', engine }
+  } catch (cause) {
+    if (cause instanceof BaseError) throw new ExecutionClientError(join(directory, 'genesis.json'), cause)
+    throw cause
+  }
+}
+
 /** For one address elsewhere: a wallet's page loads in one burst, and a busy indexer keeps within the rate. */
 export const RATE_LIMIT: RateLimit = { unitsPerSecond: 500, burstUnits: 5_000 }
 /** A head so many blocks behind the clock counts as up to date. */
@@ -388,7 +434,7 @@ async function catchUp({
   lastError,
   logger,
 }: {
-  readonly engine: Engine
+  readonly engine: ChainEngine
   readonly clock: Clock
   readonly blockTimeSeconds: number
   readonly lastError: () => unknown
@@ -408,7 +454,7 @@ async function catchUp({
   }
 }
 
-async function nextBlockOf(engine: Engine, timeoutMs: number): Promise<void> {
+async function nextBlockOf(engine: ChainEngine, timeoutMs: number): Promise<void> {
   let stop: () => void = () => {}
   const built = new Promise<void>((resolve) => {
     stop = engine.onBlock(() => resolve())
@@ -480,6 +526,28 @@ export class NodeStalledError extends BaseError {
       context: { number: number.toString() },
       severity: 'retry',
       cause,
+    })
+  }
+}
+
+export class ExecutionClientError extends BaseError {
+  constructor(genesisPath: string, cause: BaseError) {
+    super({
+      code: 'node.execution_client',
+      message: `Expected an execution client of this chain, made from ${genesisPath}: ${cause.message}`,
+      context: { genesisPath, cause: cause.code },
+      severity: cause.severity,
+      cause,
+    })
+  }
+}
+
+export class AdminOverRemoteError extends BaseError {
+  constructor() {
+    super({
+      code: 'node.admin_over_remote',
+      message:
+        'Expected no port for handing the sequencer over, because the blocks are executed by another process: its own consensus client hands over. Leave the port out, or use the embedded engine.',
     })
   }
 }

@@ -2,13 +2,15 @@ import type { Clock } from '@openledger/primitives'
 import type { Genesis } from '@openledger/rollup'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import type { InspectableEngine } from '../engine/Engine.ts'
+import type { RemoteEngine } from '../engineApi/createRemoteEngine.ts'
 import type { L1 } from '../l1/L1.ts'
 import { createRpcServer, type RpcServer } from '../rpc/createRpcServer.ts'
 import { createDebugMethods } from '../rpc/debugMethods.ts'
 import { createFeeMethods } from '../rpc/feeMethods.ts'
 import { createFilterMethods } from '../rpc/filterMethods.ts'
+import { createForwardedMethods } from '../rpc/forwardedMethods.ts'
 import type { Methods } from '../rpc/Methods.ts'
-import { createNodeMethods } from '../rpc/nodeMethods.ts'
+import { createNodeMethods, createVersionMethods } from '../rpc/nodeMethods.ts'
 import { createOptimismMethods } from '../rpc/optimismMethods.ts'
 import type { RateLimit } from '../rpc/RateLimit.ts'
 import { createReadThreads } from '../rpc/ReadThreads.ts'
@@ -73,4 +75,24 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     await threads?.close()
     throw error
   }
+}
+
+/** Serves a node whose blocks another process executes: that one answers, but for what only a rollup node knows. */
+export function serveForwardedRpc(
+  options: Pick<ServeRpcOptions, 'l1' | 'rollupConfig' | 'port' | 'host' | 'rateLimit' | 'logger'> & {
+    readonly engine: RemoteEngine
+  },
+): Promise<RpcServer> {
+  const { engine, l1, rollupConfig, port = 0, host, rateLimit, logger } = options
+  return createRpcServer({
+    port,
+    ...(host === undefined ? {} : { host }),
+    logger,
+    methods: {
+      ...createForwardedMethods(engine),
+      ...createVersionMethods(engine.chainId, VERSION),
+      ...createOptimismMethods({ engine, l1, rollupConfig, version: VERSION }),
+    },
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+  })
 }

@@ -28,7 +28,8 @@ export type RpcServer = AsyncDisposable & {
 }
 
 export type RpcServerOptions = {
-  readonly engine: Engine
+  /** Whose blocks and logs can be subscribed to; without it nobody subscribes here. */
+  readonly engine?: Engine
   readonly methods: Methods
   /** 0 takes a free one. */
   readonly port: number
@@ -122,20 +123,20 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
       if (socket.bufferedAmount > BACKLOG_BYTES_MAX) socket.terminate()
       else if (socket.readyState === socket.OPEN) socket.send(text)
     }
-    const subscriptions = createSubscriptions(engine, send)
+    const subscriptions = engine === undefined ? undefined : createSubscriptions(engine, send)
     // answers keep the order of requests, and a notification never overtakes the answer that names it
     let queue: Promise<void> = Promise.resolve()
     socket.on('message', (data, isBinary) => {
       const text = isBinary ? '' : data.toString()
       queue = queue
         .then(async () => {
-          const answer = await dispatcher.handle(text, subscriptions.methods, remoteAddress)
+          const answer = await dispatcher.handle(text, subscriptions?.methods, remoteAddress)
           if (answer !== undefined) send(answer)
         })
         .catch((error: unknown) => logger.error({ error: String(error) }, 'socket request failed'))
     })
     socket.on('pong', () => alive.add(socket))
-    socket.on('close', subscriptions.close)
+    if (subscriptions !== undefined) socket.on('close', subscriptions.close)
     socket.on('error', (error) => {
       logger.debug({ error: error.message }, 'socket failed')
       socket.terminate()

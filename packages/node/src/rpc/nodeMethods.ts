@@ -4,6 +4,15 @@ import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
 
+/** Methods about the node's program, whoever executes its blocks. */
+export const createVersionMethods = (chainId: number, version: string): Methods => ({
+  net_version: () => chainId.toString(),
+  net_listening: () => true,
+  net_peerCount: () => '0x0',
+  web3_clientVersion: () => version,
+  web3_sha3: ([data]) => Bytes.toHex(Bytes.keccak256(Params.bytes(data, 'data'))),
+})
+
 /** Methods about the node itself, and its pool. */
 export function createNodeMethods(engine: Engine, version: string): Methods {
   const byNonce = <T>(
@@ -38,11 +47,7 @@ export function createNodeMethods(engine: Engine, version: string): Methods {
       }
     },
     eth_accounts: () => [],
-    net_version: () => engine.chainId.toString(),
-    net_listening: () => true,
-    net_peerCount: () => '0x0',
-    web3_clientVersion: () => version,
-    web3_sha3: ([data]) => Bytes.toHex(Bytes.keccak256(Params.bytes(data, 'data'))),
+    ...createVersionMethods(engine.chainId, version),
     txpool_status: () => {
       const { transactions, queued = [] } = engine.pending()
       return { pending: Format.quantity(transactions.length), queued: Format.quantity(queued.length) }

@@ -27,7 +27,7 @@ export const networkSchema = z.object({
     contextTokens: z.number().int(),
   }),
   /** OPEN locked in the portal on L1 and existing on L2: always equal. */
-  supply: z.object({ lockedOnL1Wei: weiSchema, onL2Wei: weiSchema }),
+  supply: z.object({ lockedOnL1Wei: weiSchema, onL2Wei: weiSchema.nullable() }),
   heads: z.object({
     l1: z.number().int(),
     unsafe: z.number().int(),
