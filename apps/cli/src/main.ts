@@ -9,6 +9,7 @@ import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
 import { addNetworkCommands } from './commands/network.ts'
 import { addOwnerCommands } from './commands/owner.ts'
+import { addPoolCommands } from './commands/pools.ts'
 import { addPrepaidCommands } from './commands/prepaid.ts'
 import { addReceiptCommands } from './commands/receipt.ts'
 import { addStakingCommands } from './commands/staking.ts'
@@ -38,6 +39,7 @@ addPrepaidCommands(program, session)
 addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)
+addPoolCommands(program, session)
 addAgentCommands(program, session)
 addChainCommands(program, () => ({ privateKey: process.env['OPENLEDGER_PRIVATE_KEY'], as: options().as }))
 

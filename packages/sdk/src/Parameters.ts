@@ -7,7 +7,16 @@ import { securityStakeAbi } from '@openledger/protocol/abi/securityStake'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import { stakingAbi } from '@openledger/protocol/abi/staking'
 import { timelockControllerAbi } from '@openledger/protocol/abi/timelockController'
-import { type Abi, decodeFunctionData, encodeFunctionData, isAddress, isHex, type PublicClient } from 'viem'
+import {
+  type Abi,
+  ContractFunctionRevertedError,
+  decodeFunctionData,
+  encodeFunctionData,
+  isAddress,
+  isHex,
+  type PublicClient,
+  BaseError as ViemError,
+} from 'viem'
 
 /** How people write a value: a percentage for hundredths of it on chain, whole seconds, OPEN for wei, an address. */
 export type Unit = 'percent' | 'seconds' | 'OPEN' | 'address'
@@ -331,23 +340,25 @@ export async function describe(
   }
 }
 
-/** Has the chain try a call as the timelock would make it now. @throws the contract's refusal, by name where it is known. */
+/**
+ * Has the chain try a call as the timelock would make it now.
+ * @throws {CallRefusedError} with the contract's reason, by name where it is known.
+ */
 export async function tryOut(publicClient: PublicClient, deployment: Deployment, call: Call): Promise<void> {
   const { timelock } = deployment.l2
-  const parameter = recognise(deployment, call)?.parameter
-  if (parameter === undefined) {
-    await publicClient.call({ account: timelock, to: call.target, data: call.data, value: call.valueWei })
-    return
+  const { target: to, data, valueWei: value } = call
+  try {
+    const parameter = recognise(deployment, call)?.parameter
+    if (parameter === undefined) {
+      await publicClient.call({ account: timelock, to, data, value })
+      return
+    }
+    const { abi } = definitionOf(parameter.key)
+    const { functionName, args = [] } = decodeFunctionData({ abi, data })
+    await publicClient.simulateContract({ account: timelock, address: to, abi, functionName, args })
+  } catch (error) {
+    throw new CallRefusedError(to, error)
   }
-  const { abi } = definitionOf(parameter.key)
-  const { functionName, args } = decodeFunctionData({ abi, data: call.data })
-  await publicClient.simulateContract({
-    account: timelock,
-    address: call.target,
-    abi,
-    functionName,
-    ...(args === undefined ? {} : { args }),
-  })
 }
 
 /** Gives the parameter that a call sets and to what; nothing when it does something else. */
@@ -412,6 +423,25 @@ export class ParameterValueError extends BaseError {
       code: 'governance.parameter_value',
       message: `Expected ${label} in ${unit}, such as ${examples[unit]}, got ${JSON.stringify(got.slice(0, 60))}.`,
       context: { label, unit, got: got.slice(0, 60) },
+    })
+  }
+}
+
+export class CallRefusedError extends BaseError {
+  constructor(target: Hex, cause: unknown) {
+    const refusal =
+      cause instanceof ViemError
+        ? cause.walk((error) => error instanceof ContractFunctionRevertedError)
+        : null
+    const reason =
+      refusal instanceof ContractFunctionRevertedError
+        ? (refusal.data?.errorName ?? refusal.shortMessage)
+        : ((cause as { readonly shortMessage?: string }).shortMessage ?? String(cause))
+    super({
+      code: 'governance.call_refused',
+      message: `Expected a call that ${target} carries out for the timelock, but it refuses as things stand: ${reason}. Nothing was proposed.`,
+      context: { target, reason },
+      cause,
     })
   }
 }

@@ -19,3 +19,4 @@ export {
 } from './Client.ts'
 export * as Governance from './Governance.ts'
 export * as Parameters from './Parameters.ts'
+export * as SecurityStake from './SecurityStake.ts'

@@ -9,6 +9,7 @@ import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { Command } from '../components/Command.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { PoolPanel } from '../staking/PoolPanel.tsx'
 import { AgentOwnerPanel } from './AgentOwnerPanel.tsx'
 import { CreateAgent } from './CreateAgent.tsx'
 
@@ -93,6 +94,10 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
       {isOwn && network.data !== undefined && (
         <AgentOwnerPanel agent={agent} wopen={network.data.deployment.l2.wopen} />
       )}
+      <Title order={3} size="h5" mt="md" mb="xs">
+        Stake that answers for it
+      </Title>
+      <PoolPanel subject={{ role: 'agent', subject: BigInt(agent.id) }} />
     </Card>
   )
 }

@@ -1,4 +1,5 @@
 import { Badge, Card, Group, Stack, Text, Title } from '@mantine/core'
+import { SecurityStake } from '@openledger/sdk'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
 import { queries } from '../api.ts'
@@ -7,6 +8,7 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { PoolPanel } from '../staking/PoolPanel.tsx'
 import { ContributeForm } from './ContributeForm.tsx'
 import { Contributions } from './Contributions.tsx'
 
@@ -36,9 +38,32 @@ export function DatanetPage() {
           <ContributeForm datanet={data} />
           <Contributions datanetId={id} />
           <Versions datanetId={id} />
+          <Validator />
         </Stack>
       )}
     </AsyncView>
+  )
+}
+
+/** Who judges records here, and the stake that answers for it. */
+function Validator() {
+  const network = useQuery(queries.network)
+  return (
+    <Card withBorder component="section" aria-labelledby="validator">
+      <Title order={2} size="h4" mb={4} id="validator">
+        Who checks records
+      </Title>
+      <AsyncView query={network}>
+        {({ validator }) => (
+          <>
+            <Text size="sm" c="dimmed" mb="sm" component="div">
+              This network’s validator <Address value={validator} />, with what anyone puts behind it.
+            </Text>
+            <PoolPanel subject={SecurityStake.parse('validator', validator)} />
+          </>
+        )}
+      </AsyncView>
+    </Card>
   )
 }
 
