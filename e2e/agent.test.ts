@@ -135,6 +135,22 @@ describe('an agent with a wallet of its own', () => {
       output: expect.stringMatching(/receipt \d+: 0\.\d+ OPEN/),
     })
 
+    // nobody rates an agent of their own
+    expect(await openledger(['--as', 'agentOwner', 'rate-agent', id!, '100'], environment)).toMatchObject({
+      status: 1,
+      output: expect.stringContaining('AgentReputationSelfFeedback'),
+    })
+    await succeed(['--as', 'caller', 'rate-agent', id!, '80'], environment)
+    await succeed(['--as', 'builder', 'rate-agent', id!, '70'], environment)
+    const validator = DevelopmentKeys.account('validator').address
+    const asked = await asOwner('request-validation', id!, validator, 'answers of this week')
+    const [request] = /0x[0-9a-f]{64}/.exec(asked)!
+    await succeed(['--as', 'validator', 'answer-validation', request, '90'], environment)
+    expect((await house.client.agents()).find((each) => each.id === id)).toMatchObject({
+      rating: { count: 2, average: 75 },
+      validation: { count: 1, average: 90 },
+    })
+
     await asOwner('top-up-agent', id!, '0.25')
     await asOwner('revoke-agent', id!)
     expect(await asAgent()).toMatchObject({

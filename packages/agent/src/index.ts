@@ -13,4 +13,5 @@ export {
   type ProvisionStep,
   provisionAgent,
 } from './Provisioning.ts'
+export * as RegistryCalls from './RegistryCalls.ts'
 export * as WalletCalls from './WalletCalls.ts'

@@ -1,15 +1,17 @@
 import type { Hex } from '@openledger/primitives'
-import { Abi, type Deployment, type Http } from '@openledger/protocol'
+import { Abi, type Deployment, Http } from '@openledger/protocol'
 import type { PublicClient } from 'viem'
 
 /** The agents on chain: identity, wallet, and what their session keys may still pay. */
 export type Agents = { readonly list: () => Promise<Http.Agent[]> }
 
 const AGENT_COUNT_MAX = 100
+/** Anyone can rate from any number of accounts; so many of them are read. */
+const CLIENT_COUNT_MAX = 200
 
 /** Creates the view of agents over the L2's JSON-RPC. */
 export function createAgents(client: PublicClient, deployment: Deployment): Agents {
-  const { agentIdentity, wopen } = deployment.l2
+  const { agentIdentity, agentReputation, agentValidation, wopen } = deployment.l2
   const fromBlock = BigInt(deployment.l2StartBlock)
 
   /** An identity is held by its wallet, or by a person who has none. */
@@ -53,6 +55,28 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
     )
   }
 
+  async function ratingOf(agentId: bigint): Promise<Http.Agent['rating']> {
+    const registry = { address: agentReputation, abi: Abi.agentReputationAbi } as const
+    const clients = await client.readContract({ ...registry, functionName: 'getClients', args: [agentId] })
+    if (clients.length === 0) return { count: 0, average: null }
+    const [count, value, decimals] = await client.readContract({
+      ...registry,
+      functionName: 'getSummary',
+      args: [agentId, clients.slice(0, CLIENT_COUNT_MAX), Http.RATING_TAG, ''],
+    })
+    return { count: Number(count), average: count === 0n ? null : Number(value) / 10 ** decimals }
+  }
+
+  async function validationOf(agentId: bigint): Promise<Http.Agent['validation']> {
+    const [count, average] = await client.readContract({
+      address: agentValidation,
+      abi: Abi.agentValidationAbi,
+      functionName: 'getSummary',
+      args: [agentId, [], ''],
+    })
+    return { count: Number(count), average: count === 0n ? null : average }
+  }
+
   return {
     async list() {
       const registered = await client.getContractEvents({
@@ -70,7 +94,7 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
             client.readContract({ ...identity, functionName: 'tokenURI' }),
           ])
           const wallet = holder.toLowerCase() as Hex
-          const [owner, nativeWei, wrappedWei, sessions] = await Promise.all([
+          const [owner, nativeWei, wrappedWei, sessions, rating, validation] = await Promise.all([
             ownerOf(wallet),
             client.getBalance({ address: wallet }),
             client.readContract({
@@ -80,6 +104,8 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
               args: [wallet],
             }),
             sessionsOf(wallet),
+            ratingOf(agentId),
+            validationOf(agentId),
           ])
           return {
             id: agentId.toString(),
@@ -88,6 +114,8 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
             wallet,
             walletWei: (nativeWei + wrappedWei).toString(),
             uri: uri.slice(0, 8_192),
+            rating,
+            validation,
             sessions,
           }
         }),

@@ -73,6 +73,9 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'Governor.queue': () => 'Queued a proposal that passed',
   'Governor.execute': () => 'Carried out a proposal',
   'AgentIdentity.register': () => 'Registered an agent',
+  'AgentReputation.giveFeedback': ([id]) => `Rated agent ${id}`,
+  'AgentReputation.revokeFeedback': ([id]) => `Took back a rating of agent ${id}`,
+  'AgentValidation.validationResponse': ([, response]) => `Judged an agent's work with ${response} of 100`,
   'AgentWalletFactory.createWallet': ([owner]) => `Created an agent's wallet for ${short(owner)}`,
   'AgentWallet.grantSession': ([key, , perPayment, total]) =>
     `Let the key ${short(key)} pay up to ${open(perPayment)} at once and ${open(total)} in all`,
@@ -122,6 +125,8 @@ export function createTransactionWords({ l2 }: Deployment): TransactionWords {
     [l2.governor, { name: 'Governor', abi: Abi.openGovernorAbi }],
     [l2.timelock, { name: 'Timelock', abi: Abi.timelockControllerAbi }],
     [l2.agentIdentity, { name: 'AgentIdentity', abi: Abi.agentIdentityAbi }],
+    [l2.agentReputation, { name: 'AgentReputation', abi: Abi.agentReputationAbi }],
+    [l2.agentValidation, { name: 'AgentValidation', abi: Abi.agentValidationAbi }],
     [l2.agentWalletFactory, { name: 'AgentWalletFactory', abi: Abi.agentWalletFactoryAbi }],
     [Predeploys.L2_TO_L1_MESSAGE_PASSER, { name: 'MessagePasser', abi: messagePasserAbi }],
   ])

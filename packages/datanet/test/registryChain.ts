@@ -111,7 +111,16 @@ export function deploymentAt(datanets: Hex): Deployment {
     ),
     l2: {
       ...none('models', 'feePolicy', 'settlement', 'staking', 'wopen', 'gopen', 'governor', 'timelock'),
-      ...none('agentIdentity', 'agentWalletFactory', 'securityStake', 'court', 'audit', 'panel'),
+      ...none(
+        'agentIdentity',
+        'agentWalletFactory',
+        'securityStake',
+        'agentReputation',
+        'agentValidation',
+        'court',
+        'audit',
+        'panel',
+      ),
       datanets,
     },
   }

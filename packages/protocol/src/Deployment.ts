@@ -34,6 +34,8 @@ export const deploymentSchema = z.object({
     agentIdentity: addressSchema,
     agentWalletFactory: addressSchema,
     securityStake: addressSchema,
+    agentReputation: addressSchema,
+    agentValidation: addressSchema,
   }),
 })
 

@@ -108,7 +108,11 @@ export async function propose(
 
 /** Gives the calls of a proposal. */
 export const callsOf = ({ targets, values, calldatas }: Proposal): Call[] =>
-  targets.map((target, i) => ({ target, valueWei: values[i]!, data: calldatas[i]! }))
+  targets.map((target, i) => ({
+    target: target.toLowerCase() as Hex,
+    valueWei: values[i]!,
+    data: calldatas[i]!,
+  }))
 
 /** Reads where a proposal stands. */
 export async function state(publicClient: PublicClient, deployment: Deployment, id: bigint): Promise<State> {

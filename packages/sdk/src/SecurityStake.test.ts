@@ -1,61 +1,34 @@
 import { type Hex, Open } from '@openledger/primitives'
-import { Abi, createSender, type Deployment, DevelopmentKeys, type Sender } from '@openledger/protocol'
-import { createPublicClient, createWalletClient, defineChain, http, type PublicClient } from 'viem'
+import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startAnvil } from '../../protocol/test/startAnvil.ts'
+import { type BareChain, startBareChain } from '../test/bareChain.ts'
 import * as SecurityStake from './SecurityStake.ts'
 
-let close = () => {}
-let publicClient: PublicClient
+let chain: BareChain
 let deployment: Deployment
-let senderOf: (role: DevelopmentKeys.Role) => Sender
 const validator = SecurityStake.parse('validator', DevelopmentKeys.account('validator').address)
 const unbondingSeconds = 100
 
 beforeAll(async () => {
-  const anvil = await startAnvil(['--accounts', '64'])
-  close = anvil.close
-  const chain = defineChain({
-    id: 31_337,
-    name: 'test',
-    nativeCurrency: { name: 'OPEN', symbol: 'OPEN', decimals: 18 },
-    rpcUrls: { default: { http: [anvil.url] } },
-  })
-  publicClient = createPublicClient({
-    chain,
-    transport: http(),
-    pollingInterval: 20,
-    cacheTime: 0,
-  }) as PublicClient
-  const walletOf = (role: DevelopmentKeys.Role) =>
-    createWalletClient({ account: DevelopmentKeys.account(role), chain, transport: http() })
-  senderOf = (role) => createSender({ walletClient: walletOf(role), publicClient })
-  const deployer = walletOf('deployer')
-  const created = async (hash: Hex): Promise<Hex> =>
-    (await publicClient.waitForTransactionReceipt({ hash })).contractAddress!
-  const agentIdentity = await created(
-    await deployer.deployContract({ abi: Abi.agentIdentityAbi, bytecode: Abi.agentIdentityBytecode }),
-  )
-  const securityStake = await created(
-    await deployer.deployContract({
-      abi: Abi.securityStakeAbi,
-      bytecode: Abi.securityStakeBytecode,
-      args: [deployer.account.address, agentIdentity, BigInt(unbondingSeconds)],
-    }),
+  chain = await startBareChain()
+  const agentIdentity = await chain.deploy({ abi: Abi.agentIdentityAbi, bytecode: Abi.agentIdentityBytecode })
+  const securityStake = await chain.deploy(
+    { abi: Abi.securityStakeAbi, bytecode: Abi.securityStakeBytecode },
+    [DevelopmentKeys.account('deployer').address, agentIdentity, BigInt(unbondingSeconds)],
   )
   // the only contract that these functions ask
   deployment = { l2StartBlock: 0, l2: { securityStake } } as Deployment
 })
-afterAll(() => close())
+afterAll(() => chain.close())
 
 const contract = () => ({ address: deployment.l2.securityStake, abi: Abi.securityStakeAbi }) as const
 const poolOf = (role: DevelopmentKeys.Role) =>
-  SecurityStake.read(publicClient, deployment, validator, DevelopmentKeys.account(role).address)
+  SecurityStake.read(chain.publicClient, deployment, validator, DevelopmentKeys.account(role).address)
 
 test('shows stake, slashes and exits of one account in one pool, to the wei', async () => {
   const args = SecurityStake.argumentsOf(validator)
   const stake = (role: DevelopmentKeys.Role, open: string) =>
-    senderOf(role).send({ ...contract(), functionName: 'stake', args, valueWei: Open.parse(open) })
+    chain.senderOf(role).send({ ...contract(), functionName: 'stake', args, valueWei: Open.parse(open) })
   await stake('backer', '30')
   await stake('caller', '10')
   expect(await poolOf('backer')).toMatchObject({
@@ -67,10 +40,12 @@ test('shows stake, slashes and exits of one account in one pool, to the wei', as
   })
 
   const slasher = DevelopmentKeys.account('challenger').address
-  await senderOf('deployer').send({ ...contract(), functionName: 'setSlasher', args: [slasher, 1_000n] })
+  await chain
+    .senderOf('deployer')
+    .send({ ...contract(), functionName: 'setSlasher', args: [slasher, 1_000n] })
   const reasonHash: Hex = `0x${'ab'.repeat(32)}`
   const to = DevelopmentKeys.account('treasury').address
-  const { transactionHash } = await senderOf('challenger').send({
+  const { transactionHash } = await chain.senderOf('challenger').send({
     ...contract(),
     functionName: 'slash',
     args: [...args, Open.parse('4'), to, reasonHash],
@@ -80,8 +55,16 @@ test('shows stake, slashes and exits of one account in one pool, to the wei', as
   // a tenth of everybody's; rounding is against who leaves, by a wei at most
   expect(Open.parse('27') - slashed.stakedWei).toBeLessThanOrEqual(1n)
 
-  const shares = await SecurityStake.sharesFor(publicClient, deployment, validator, slashed, Open.parse('9'))
-  await senderOf('backer').send({ ...contract(), functionName: 'requestUnstake', args: [...args, shares] })
+  const shares = await SecurityStake.sharesFor(
+    chain.publicClient,
+    deployment,
+    validator,
+    slashed,
+    Open.parse('9'),
+  )
+  await chain
+    .senderOf('backer')
+    .send({ ...contract(), functionName: 'requestUnstake', args: [...args, shares] })
   const leaving = await poolOf('backer')
   expect(leaving.unstakings).toHaveLength(1)
   expect(leaving.unstakings[0]!.readyAt - leaving.chainTime).toBe(unbondingSeconds)
@@ -89,12 +72,12 @@ test('shows stake, slashes and exits of one account in one pool, to the wei', as
   expect(Open.parse('18') - leaving.stakedWei).toBeLessThanOrEqual(2n)
 
   // all that there is takes the shares themselves, so nothing is left behind
-  expect(await SecurityStake.sharesFor(publicClient, deployment, validator, leaving, leaving.stakedWei)).toBe(
-    leaving.shares,
-  )
-  await publicClient.request({ method: 'evm_increaseTime', params: [unbondingSeconds] } as never)
+  expect(
+    await SecurityStake.sharesFor(chain.publicClient, deployment, validator, leaving, leaving.stakedWei),
+  ).toBe(leaving.shares)
+  await chain.publicClient.request({ method: 'evm_increaseTime', params: [unbondingSeconds] } as never)
   const id = leaving.unstakings[0]!.id
-  await senderOf('backer').send({ ...contract(), functionName: 'unstake', args: [id] })
+  await chain.senderOf('backer').send({ ...contract(), functionName: 'unstake', args: [id] })
   expect((await poolOf('backer')).unstakings).toEqual([])
   expect((await poolOf('caller')).unstakings).toEqual([])
 })

@@ -212,6 +212,8 @@ async function deploy(
     governor: ZERO,
     timelock: ZERO,
     securityStake: ZERO,
+    agentReputation: ZERO,
+    agentValidation: ZERO,
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ProvisionStep, provisionAgent, WalletCalls } from '@openledger/agent'
+import { type ProvisionStep, provisionAgent, RegistryCalls, WalletCalls } from '@openledger/agent'
 import { BaseError, type Hex, Open } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { wopenAbi } from '@openledger/protocol/abi/wopen'
@@ -32,13 +32,15 @@ export function addAgentCommands(program: Command, session: Session): void {
     .action(async () => {
       const { client } = await session.connect()
       table([
-        ['id', 'name', 'wallet', 'owner', 'holds', 'keys'],
+        ['id', 'name', 'wallet', 'owner', 'holds', 'rated', 'validated', 'keys'],
         ...(await client.agents()).map((agent) => [
           agent.id,
           agent.name,
           agent.wallet,
           agent.owner,
           open(agent.walletWei),
+          judgement(agent.rating),
+          judgement(agent.validation),
           agent.sessions.map(stateOf).join('; ') || 'none',
         ]),
       ])
@@ -134,6 +136,53 @@ export function addAgentCommands(program: Command, session: Session): void {
     })
 
   program
+    .command('rate-agent')
+    .description('rates an agent that is not yours')
+    .argument('<agent>', 'id of the agent')
+    .argument('<score>', '0 to 100')
+    .action(async (id: string, score: string) => {
+      const { connection, account } = await session.acting()
+      const { name } = await agentOf(connection, id)
+      const { agentReputation } = connection.network.deployment.l2
+      const { transactionHash } = await senderOf(connection, account).send(
+        RegistryCalls.rate(agentReputation, BigInt(id), Number(score)),
+      )
+      console.log(`${green('Rated')}: ${name} with ${score} of 100 in ${transactionHash}`)
+    })
+
+  program
+    .command('request-validation')
+    .description('has an agent of yours ask a validator to check its work')
+    .argument('<agent>', 'id of the agent')
+    .argument('<validator>', 'address of who is to check')
+    .argument('<text>', 'what to check, or where it is')
+    .action(async (id: string, validator: Hex, text: string) => {
+      const { connection, account } = await session.acting()
+      const { wallet } = await agentOf(connection, id)
+      const { agentValidation } = connection.network.deployment.l2
+      await senderOf(connection, account).send(
+        RegistryCalls.requestValidation(wallet, agentValidation, BigInt(id), validator, text),
+      )
+      console.log(
+        `${green('Asked')}: the validator answers with openledger answer-validation ${RegistryCalls.requestHashOf(BigInt(id), validator, text)} SCORE`,
+      )
+    })
+
+  program
+    .command('answer-validation')
+    .description('answers, as the validator that was asked, how an agent’s work came out')
+    .argument('<request>', 'hash that request-validation gave')
+    .argument('<score>', '0 (failed) to 100 (passed)')
+    .action(async (request: Hex, score: string) => {
+      const { connection, account } = await session.acting()
+      const { agentValidation } = connection.network.deployment.l2
+      const { transactionHash } = await senderOf(connection, account).send(
+        RegistryCalls.answerValidation(agentValidation, request, Number(score)),
+      )
+      console.log(`${green('Answered')} in ${transactionHash}`)
+    })
+
+  program
     .command('empty-agent')
     .description('takes what the wallet of an agent of yours holds')
     .argument('<agent>', 'id of the agent')
@@ -181,3 +230,7 @@ function daysOf(text: string): bigint {
     context: { text },
   })
 }
+
+/** An average from 0 to 100 and how many gave it. */
+const judgement = ({ count, average }: Http.Agent['rating']): string =>
+  average === null ? 'never' : `${Math.round(average * 10) / 10} by ${count}`

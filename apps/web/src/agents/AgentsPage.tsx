@@ -12,6 +12,7 @@ import { PageTitle } from '../components/PageTitle.tsx'
 import { PoolPanel } from '../staking/PoolPanel.tsx'
 import { AgentOwnerPanel } from './AgentOwnerPanel.tsx'
 import { CreateAgent } from './CreateAgent.tsx'
+import { RateAgent } from './RateAgent.tsx'
 
 /** Agents with an identity on chain, and what each of their keys may still spend. */
 export function AgentsPage() {
@@ -79,6 +80,8 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
         <Figure label="Owner">
           <Address value={agent.owner} />
         </Figure>
+        <Figure label="Rated by clients">{judgement(agent.rating)}</Figure>
+        <Figure label="Judged by validators">{judgement(agent.validation)}</Figure>
       </Figures>
       {agent.sessions.length === 0 ? (
         <Text size="sm" c="dimmed">
@@ -91,6 +94,9 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
           ))}
         </Stack>
       )}
+      {address !== undefined && !isOwn && network.data !== undefined && (
+        <RateAgent agentId={agent.id} agentReputation={network.data.deployment.l2.agentReputation} />
+      )}
       {isOwn && network.data !== undefined && (
         <AgentOwnerPanel agent={agent} wopen={network.data.deployment.l2.wopen} />
       )}
@@ -101,6 +107,10 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
     </Card>
   )
 }
+
+/** An average from 0 to 100 and how many gave it. */
+const judgement = ({ count, average }: Http.Agent['rating']): string =>
+  average === null ? 'never' : `${Math.round(average * 10) / 10} of 100, ${count}×`
 
 function Session({ session }: { session: Http.Agent['sessions'][number] }) {
   const total = BigInt(session.limitTotalWei)

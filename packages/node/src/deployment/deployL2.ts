@@ -4,6 +4,10 @@ import type { Deployment } from '@openledger/protocol'
 import { deploymentSchema } from '@openledger/protocol'
 import {
   agentIdentityBytecode,
+  agentReputationAbi,
+  agentReputationBytecode,
+  agentValidationAbi,
+  agentValidationBytecode,
   agentWalletFactoryAbi,
   agentWalletFactoryBytecode,
   courtAbi,
@@ -379,6 +383,14 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       args: [timelock, agentIdentity, BigInt(parameters.unbondingSeconds)],
     }),
   )
+  const agentReputation = create(
+    'agentReputation',
+    encodeDeployData({ abi: agentReputationAbi, bytecode: agentReputationBytecode, args: [agentIdentity] }),
+  )
+  const agentValidation = create(
+    'agentValidation',
+    encodeDeployData({ abi: agentValidationAbi, bytecode: agentValidationBytecode, args: [agentIdentity] }),
+  )
   return {
     steps,
     addresses: {
@@ -394,6 +406,8 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       agentIdentity,
       agentWalletFactory,
       securityStake,
+      agentReputation,
+      agentValidation,
     },
   }
 }

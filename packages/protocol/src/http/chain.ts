@@ -36,6 +36,12 @@ export type Transaction = z.infer<typeof transactionSchema>
 export const blockDetailSchema = blockSchema.extend({ transactions: z.array(transactionSchema) })
 export type BlockDetail = z.infer<typeof blockDetailSchema>
 
+/** How often an agent was judged, and the average from 0 to 100; null while nobody has. */
+const judgementSchema = z.object({ count: z.number().int(), average: z.number().nullable() })
+
+/** ERC-8004's tag for a rating of quality from 0 to 100: the ratings that are counted. */
+export const RATING_TAG = 'starred'
+
 // GET /api/agents
 export const agentSchema = z.object({
   id: z.string(),
@@ -44,6 +50,10 @@ export const agentSchema = z.object({
   wallet: addressSchema,
   walletWei: weiSchema,
   uri: z.string(),
+  /** By clients, anyone's word counting once for each rating they gave. */
+  rating: judgementSchema,
+  /** By the validators that its owner asked. */
+  validation: judgementSchema,
   sessions: z.array(
     z.object({
       key: addressSchema,
