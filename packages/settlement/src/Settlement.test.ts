@@ -317,6 +317,36 @@ describe('the settler', () => {
     expect((await audit()).book.tree.root().sum).toBe(after.ledgerSumWei)
   })
 
+  test('divides them alike when it dies between the batches', async () => {
+    await settlement.settler.settle()
+    const before = await settlement.contract.state()
+    for (const shares of [
+      [500_000, 0, 0],
+      [0, 500_000, 0],
+      [0, 0, 500_000],
+    ]) {
+      await answer(shares)
+    }
+    let sentCount = 0
+    const dying: Sender = {
+      account: house.sender.account,
+      send: async (call) => {
+        if (++sentCount === 2) throw new Error('the process is gone')
+        return house.sender.send(call)
+      },
+    }
+    const room = { creditBytesMax: 2 * 17 }
+    await expect(createSettlement({ ...house, sender: dying }, room).settler.settle()).rejects.toThrow('gone')
+    // one of three is on chain, the second prepared: its ledger is nobody's yet
+    expect((await settlement.contract.state()).batchCount).toBe(before.batchCount + 1)
+    await createSettlement(house, room).settler.settle()
+    const after = await settlement.contract.state()
+    expect(after.batchCount).toBe(before.batchCount + 3)
+    const rebuilt = await audit()
+    expect(rebuilt.totals.uncreditedWei).toBe(0n)
+    expect(rebuilt.lines).toEqual(await settlement.ledger.lines())
+  })
+
   test('gathers credits for many accounts, and credits them all at once when it is time', async () => {
     await settlement.settler.settle()
     const before = await audit()

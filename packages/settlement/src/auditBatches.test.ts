@@ -1,4 +1,4 @@
-import { type Hex, Open } from '@openledger/primitives'
+import { Bytes, type Hex, Open } from '@openledger/primitives'
 import { Abi, createSender, DevelopmentKeys, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
 import { keccak256 } from 'viem'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -6,8 +6,8 @@ import { type House, SPLIT, startHouse } from '../test/house.ts'
 import { auditBatches, type BatchAudit, type Shown } from './auditBatches.ts'
 import * as Batch from './Batch.ts'
 import * as CourtCall from './CourtCall.ts'
-import type * as Credits from './Credits.ts'
-import { emptyBook } from './Ledger.ts'
+import * as Credits from './Credits.ts'
+import { bookOf, emptyBook } from './Ledger.ts'
 import { rebuildLedger } from './rebuildLedger.ts'
 
 const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
@@ -149,6 +149,21 @@ test('a root that does not follow is proven, and the ledger stands as before it'
   expect(rebuilt.ledgerSumWei).toBe(14_000n)
   expect(rebuilt.totals.uncreditedWei).toBe(14_000n)
   expect(rebuilt.claimable?.number).toBe(1)
+})
+
+test('an account that is given a second line is proven', async () => {
+  await settle(await makeBatch())
+  const lines = bookOf(book.lines)
+  const second = await makeBatch()
+  const doubled = [{ account: people[0]!, amountWei: 14_000n, index: lines.lines.length, isNew: true }]
+  Credits.apply(lines, doubled)
+  await settle({
+    ...second,
+    segments: [{ credits: Credits.pack(doubled), ledgerRoot: Bytes.toHex(lines.tree.root().hash) }],
+  })
+  const [, { finding } = {}] = await audit()
+  expect(finding?.fault).toBe('Doubled')
+  expect(await convict(finding, 2n)).toEqual({ isConvicted: true, isFree: false })
 })
 
 test('a receipt that the operator did not sign makes the batch free', async () => {

@@ -108,13 +108,14 @@ type Place = {
   readonly previous: CourtCall.PostedArgument
 }
 
-/** Applies a batch's credits, and finds the first segment whose root does not follow. */
+/** Applies a batch's credits, and finds the first segment whose root does not follow, or an account that gets a second line. */
 function followRoots(
   { posted: { segments } }: ReadBatch,
   { posted, previous }: Place,
   book: Credits.Lines,
 ): { wrong: CourtCall.Finding | undefined; placed: Credits.Placed[] } {
   let wrong: CourtCall.Finding | undefined
+  let doubled: readonly [first: number, second: number] | undefined
   const all: Credits.Placed[] = []
   for (const [place, { credits, ledgerRoot }] of segments.entries()) {
     const width = book.lines.length
@@ -123,6 +124,10 @@ function followRoots(
     const shownLines = width === 0 ? [] : [...new Set([...known, width - 1])]
     const lines = packClaims(shownLines.map((index) => ({ index, ...book.lines[index]! })))
     const siblings = shownLines.length === 0 ? '0x' : Bytes.toHex(packSiblings(book.tree.prove(shownLines)))
+    for (const { account, index, isNew } of placed) {
+      const first = book.indexOf.get(account) ?? all.findLast((one) => one.account === account)?.index
+      if (isNew && first !== undefined) doubled ??= [first, index]
+    }
     Credits.apply(book, placed)
     all.push(...placed)
     const root = Bytes.toHex(book.tree.root().hash)
@@ -149,7 +154,30 @@ function followRoots(
       },
     }
   }
+  if (wrong === undefined && doubled !== undefined) wrong = findDoubled({ posted, previous }, book, doubled)
   return { wrong, placed: all }
+}
+
+/** An account with two lines: what it earns on one it could claim beside the other. */
+function findDoubled(
+  { posted, previous }: Place,
+  book: Credits.Lines,
+  places: readonly [first: number, second: number],
+): CourtCall.Finding {
+  const tree = CourtCall.ledgerTree(book)
+  const [one, other] = places.map((index) => {
+    const { account, cumulativeWei: cumulative } = book.lines[index]!
+    return { account, cumulative, path: { index: BigInt(index), siblings: CourtCall.packPath(tree, index) } }
+  })
+  return {
+    fault: 'Doubled',
+    says: `${one!.account} has two lines, ${places[0]} and ${places[1]}`,
+    call: {
+      contract: 'audit',
+      functionName: 'proveDoubled',
+      args: [posted, previous, one, other, CourtCall.salt()],
+    },
+  }
 }
 
 type Show = (sequence: bigint) => Promise<Shown | undefined>
