@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { Bytes, type Hex, MerkleSum } from '@openledger/primitives'
 import { Abi, type Deployment, type Sender } from '@openledger/protocol'
 import { encodeAbiParameters, encodeFunctionData, keccak256, type PublicClient, zeroAddress } from 'viem'
-import type { Shown } from './auditBatches.ts'
 import * as Batch from './Batch.ts'
 import * as Credits from './Credits.ts'
 import type { ReadBatch } from './readBatches.ts'
+import type { Shown } from './Shown.ts'
 
 /** A call of `Audit` or `Court`. */
 export type Call = {

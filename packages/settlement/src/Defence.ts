@@ -2,10 +2,10 @@ import { type Hex, MerkleSum } from '@openledger/primitives'
 import { Abi, type Attribution, type Deployment, Receipt, type Sender } from '@openledger/protocol'
 import { and, asc, type Database, eq, gt, isNotNull, lte, schema } from '@openledger/store'
 import { decodeFunctionData, type PublicClient } from 'viem'
-import { creditLinesOf, type Shown, sharesOf } from './auditBatches.ts'
 import type * as Batch from './Batch.ts'
 import * as CourtCall from './CourtCall.ts'
 import { toReceipt } from './Receipts.ts'
+import { creditLinesOf, type Shown, sharesOf } from './Shown.ts'
 
 const { batches, payouts, receipts } = schema
 

@@ -5,12 +5,13 @@ import { encodeAbiParameters, keccak256 } from 'viem'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { serve } from '../test/answering.ts'
 import { type House, STEP_SECONDS, startHouse } from '../test/house.ts'
-import { auditBatches, type BatchAudit, type Shown, sharesOf } from './auditBatches.ts'
+import { auditBatches, type BatchAudit } from './auditBatches.ts'
 import { readContests } from './Contract.ts'
 import * as CourtCall from './CourtCall.ts'
 import { postedOf } from './Defence.ts'
 import { proveRebuilt, rebuildLedger } from './rebuildLedger.ts'
 import { createSettlement, type Settlement } from './Settlement.ts'
+import { type Shown, sharesOf } from './Shown.ts'
 
 const CHALLENGE_SECONDS = 3_600n
 const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex

@@ -1,14 +1,15 @@
-import { Bytes, type Hex, Open } from '@openledger/primitives'
+import { Bytes, type Hex, MerkleSum, Open } from '@openledger/primitives'
 import { Abi, createSender, DevelopmentKeys, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
 import { keccak256 } from 'viem'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type House, SPLIT, startHouse } from '../test/house.ts'
-import { auditBatches, type BatchAudit, type Shown } from './auditBatches.ts'
+import { auditBatches, type BatchAudit } from './auditBatches.ts'
 import * as Batch from './Batch.ts'
 import * as CourtCall from './CourtCall.ts'
 import * as Credits from './Credits.ts'
 import { bookOf, emptyBook } from './Ledger.ts'
 import { rebuildLedger } from './rebuildLedger.ts'
+import { creditLinesOf, type Shown } from './Shown.ts'
 
 const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
 const people = [1, 2, 3].map((n) => `0x${`${n}${n}`.repeat(20)}` as Hex)
@@ -213,6 +214,55 @@ test('a payer who was charged for others is found by the debits', async () => {
   const [{ finding } = {}] = await audit()
   expect(finding?.fault).toBe('Total')
   expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: true })
+})
+
+/** Settles a batch with other lines behind its credits, and has the operator show those on demand, one by one. */
+async function settleWithLines(lines: (honest: Batch.PaymentLine[]) => Batch.PaymentLine[]) {
+  const posted = await makeBatch()
+  const told = lines(shown.flatMap(creditLinesOf))
+  const leaves = MerkleSum.build(told.map(Batch.lineLeaf))
+  await settle({ ...posted, header: { ...posted.header, creditLinesRoot: Bytes.toHex(leaves.root.hash) } })
+  const line = (index: number) => ({
+    account: told[index]!.account,
+    sequence: told[index]!.sequence,
+    amount: told[index]!.amountWei,
+    path: { index: BigInt(index), siblings: CourtCall.packPath(leaves, index) },
+  })
+  for (let demanded = 0; ; demanded++) {
+    const [{ finding } = {}] = await audit()
+    if (finding?.fault !== 'Withheld') return finding
+    await convict(finding, 1n)
+    const [batch, , index] = finding.call.args as [unknown, number, bigint]
+    expect(index).toBe(BigInt(demanded))
+    await senderOf('operator').send({
+      address: house.deployment.l2.court,
+      abi: Abi.courtAbi,
+      functionName: 'produceLine',
+      args: [batch, true, index, line(Number(index))],
+    } as never)
+  }
+}
+
+test('a line that is not what its receipt says is demanded, then proven', async () => {
+  const finding = await settleWithLines(([first, second, ...others]) => [
+    first!,
+    { ...second!, amountWei: second!.amountWei - 1n },
+    ...others.map((line, i) => (i === 0 ? { ...line, amountWei: line.amountWei + 1n } : line)),
+  ])
+  expect(finding).toMatchObject({ fault: 'Line', says: expect.stringContaining('line 1 gives') })
+  expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: false })
+})
+
+test('lines that do not ascend are proven', async () => {
+  const finding = await settleWithLines(([first, second, ...others]) => [second!, first!, ...others])
+  expect(finding?.fault).toBe('Lines')
+  expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: false })
+})
+
+test('lines that do not sum to the credits are proven by any one of them', async () => {
+  const finding = await settleWithLines((lines) => lines.slice(0, -1))
+  expect(finding?.fault).toBe('Lines')
+  expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: false })
 })
 
 test('a receipt that is not shown is demanded', async () => {

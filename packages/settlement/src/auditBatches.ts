@@ -1,35 +1,14 @@
 import { Bytes, type Hex, MerkleSum, packSiblings } from '@openledger/primitives'
-import { Abi, type Attribution, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
+import { Abi, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
 import { recoverAddress, size } from 'viem'
+import { auditLines } from './auditLines.ts'
 import * as Batch from './Batch.ts'
 import { packClaims } from './ClaimProofs.ts'
 import * as CourtCall from './CourtCall.ts'
 import * as Credits from './Credits.ts'
 import { emptyBook } from './Ledger.ts'
 import { type ChainOfBatches, type ReadBatch, readBatches } from './readBatches.ts'
-
-/** A receipt as its node shows it, with who earns what of it. */
-export type Shown = {
-  readonly receipt: Receipt.Receipt
-  readonly signature: Hex
-  readonly shares: readonly Credits.Credit[]
-  /** What the panel found instead: the receipt was signed over the others, and credits are of these. */
-  readonly correctedShares?: readonly Credits.Credit[]
-}
-
-/** Who earns what of a receipt, as its explained attribution says. */
-export const sharesOf = ({ shares, commons }: Attribution.Attribution): Credits.Credit[] =>
-  [...shares, commons]
-    .map(({ beneficiary, amountWei }) => ({ account: beneficiary as Hex, amountWei: BigInt(amountWei) }))
-    .filter(({ amountWei }) => amountWei > 0n)
-
-/** The lines behind the credits of a receipt. */
-export const creditLinesOf = ({ receipt, shares, correctedShares }: Shown): Batch.PaymentLine[] =>
-  (correctedShares ?? shares).map(({ account, amountWei }) => ({
-    account,
-    sequence: receipt.sequence,
-    amountWei,
-  }))
+import { creditLinesOf, type Shown } from './Shown.ts'
 
 export type AuditOptions = ChainOfBatches & {
   readonly chainId: number
@@ -77,6 +56,7 @@ export async function* auditBatches(options: AuditOptions): AsyncGenerator<Batch
   }
   let standing: (Standing & { readonly placed: readonly Credits.Placed[] })[] = []
   let book = emptyBook()
+  const batches: Standing[] = []
   for await (const read of readBatches(options)) {
     if (read.kind === 'rewound') {
       standing = standing.filter(({ posted }) => Number(posted.number) <= read.toBatch)
@@ -86,6 +66,7 @@ export async function* auditBatches(options: AuditOptions): AsyncGenerator<Batch
     }
     const previous = standing.at(-1)
     const posted = CourtCall.postedArgument(read, Number(previous?.posted.number ?? 0n))
+    batches.push({ read, posted })
     const finalAt = read.settledAt + challengeSeconds
     const isOpen = Number(timestamp) <= finalAt
     const place = { posted, previous: previous?.posted ?? CourtCall.nothing }
@@ -94,7 +75,7 @@ export async function* auditBatches(options: AuditOptions): AsyncGenerator<Batch
     if (isOpen && finding === undefined) {
       finding =
         (await auditReceipts(options, read, place, show)) ??
-        (await auditTotals(read, place, previous?.read, show, placed, book))
+        (await auditTotals(options, read, place, { before: previous?.read, batches, show, placed, book }))
     }
     if (placed.length > 0) standing.push({ read, posted, placed })
     const { firstSequence, lastSequence } = read.event
@@ -265,13 +246,20 @@ async function contributorsWei(options: AuditOptions, receipt: Receipt.Receipt):
 
 /** Holds what was charged and credited against the lines of the receipts. */
 async function auditTotals(
+  options: AuditOptions,
   { event, posted: batch }: ReadBatch,
   { posted, previous }: Place,
-  before: ReadBatch | undefined,
-  show: Show,
-  placed: readonly Credits.Placed[],
-  book: Credits.Lines,
+  followed: {
+    /** The batch that credited before. */
+    readonly before: ReadBatch | undefined
+    readonly batches: readonly Standing[]
+    readonly show: Show
+    readonly placed: readonly Credits.Placed[]
+    readonly book: Credits.Lines
+  },
 ): Promise<CourtCall.Finding | undefined> {
+  const { before, batches, show, placed, book } = followed
+  const lines = { posted, previous, batches, show }
   const debitLines: Batch.PaymentLine[] = []
   for (let sequence = event.firstSequence; sequence <= event.lastSequence; sequence++) {
     const { receipt } = (await show(sequence))!
@@ -279,12 +267,9 @@ async function auditTotals(
   }
   const debits = CourtCall.linesOf(debitLines)
   if (debits.root !== batch.header.debitLinesRoot) {
-    return CourtCall.demand(
-      posted,
-      'DebitLine',
-      0,
-      'the lines behind the debits are not those of the receipts',
-    )
+    const totalWei = batch.groups.reduce((sum, { feeWei }) => sum + feeWei, 0n)
+    const { firstSequence } = event
+    return auditLines(options, { ...lines, isCredit: false, firstSequence, totalWei, expected: debits })
   }
   const charged = new Map(
     Batch.unpackDebits(batch.debits).map(({ account, amountWei }) => [account, amountWei]),
@@ -310,12 +295,9 @@ async function auditTotals(
   }
   const credits = CourtCall.linesOf(creditLines)
   if (credits.root !== batch.header.creditLinesRoot) {
-    return CourtCall.demand(
-      posted,
-      'CreditLine',
-      0,
-      'the lines behind the credits are not those of the receipts',
-    )
+    const totalWei = event.ledgerSum - previous.ledger.sum
+    const firstSequence = previous.batch.lastSequence + 1n
+    return auditLines(options, { ...lines, isCredit: true, firstSequence, totalWei, expected: credits })
   }
   for (const { account, amountWei, index } of placed) {
     if ((credits.sums.get(account) ?? 0n) === amountWei) continue

@@ -17,14 +17,7 @@ export {
   createApiKeys,
   type KeyHolder,
 } from './ApiKeys.ts'
-export {
-  type AuditOptions,
-  auditBatches,
-  type BatchAudit,
-  proofBytes,
-  type Shown,
-  sharesOf,
-} from './auditBatches.ts'
+export { type AuditOptions, auditBatches, type BatchAudit, proofBytes } from './auditBatches.ts'
 export * as Batch from './Batch.ts'
 export { type BatchStates, createBatchStates } from './BatchStates.ts'
 export { claimCall, packClaims } from './ClaimProofs.ts'
@@ -81,3 +74,4 @@ export {
   type SettlerOptions,
   type SettlerStatus,
 } from './Settler.ts'
+export { type Shown, sharesOf } from './Shown.ts'
