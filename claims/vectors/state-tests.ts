@@ -35,8 +35,8 @@ const SOURCES: readonly Source[] = [
   },
 ]
 const FORKS: Readonly<Record<string, EthereumFork>> = { Cancun: 'cancun', Prague: 'prague', Osaka: 'osaka' }
-/** Loops of minutes with more than 2^53 gas, which no block has and for which EthereumJS's EVM stands in. */
-const ENDLESS = /vmPerformance\/loopMul/
+/** What runs for hours with gas that no block has: loops for more than 2^53, and 2^32 rounds of BLAKE2 for ten billion. */
+const ENDLESS = /vmPerformance\/loopMul|stTimeConsuming\/CALLBlake2f_MaxRounds/
 /** Every so many files with `--quick`. */
 const QUICK_STRIDE = 40
 /** A file that takes longer is named. */
@@ -91,7 +91,7 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
           const { status, why = '' } = ENDLESS.test(file)
             ? {
                 status: 'excluded' as const,
-                why: 'loops of minutes with more than 2^53 gas, which no block has',
+                why: 'they run for hours, with gas that no block has (`loopMul`, `CALLBlake2f_MaxRounds`)',
               }
             : await runCase(test, fork, at, { crypto, evm })
           if (status === 'excluded') increase(tally.excluded, why)

@@ -111,6 +111,8 @@ describe('answers as op-geth gives them', () => {
     expect(read).not.toHaveProperty('0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001')
     const sent: object = await ask('debug_traceTransaction', transfer, tracer)
     expect(Object.keys(sent)).not.toContain(NOBODY.replace('dead0', 'b0b00'))
+    // what the block charges by is read by the block, even for the first that pays
+    expect(Object.keys(sent)).not.toContain(L1_BLOCK)
     const config = { ...tracer, tracerConfig: { includeEmpty: true } }
     const all: object = await ask('debug_traceTransaction', transfer, config)
     expect(Object.keys(all)).toContain(NOBODY.replace('dead0', 'b0b00'))

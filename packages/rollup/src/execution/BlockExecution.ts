@@ -187,6 +187,8 @@ export function beginBlock(
       const common = { evm: environment.evm, crypto, block: context }
       let result: TransactionResult
       let ownFootprint = 0n
+      // the block's own reading, done before the first that pays by it begins: no tracer shall think that it read them
+      if (transaction.type !== 0x7e) l1Parameters()
       // what is refused before it begins must undo nothing: the journal still holds the transaction before it
       journal.beginTransaction()
       try {
