@@ -47,6 +47,9 @@ const chatInput = z.object({
   messages: Completions.chatRequestSchema.shape.messages.describe('The conversation so far'),
   maxTokens: z.number().int().min(1).max(4_096).default(128).describe('Longest answer, in tokens'),
   temperature: z.number().min(0).max(2).default(0).describe('0 takes the likeliest token each time'),
+  passages: Completions.chatRequestSchema.shape.passages.describe(
+    'Ids of records to answer from; each is paid for what it does to the answer',
+  ),
 })
 
 /**
@@ -125,12 +128,12 @@ function createServer(deps: McpDependencies): McpServer {
 
 async function chat(
   { answering, paywall }: McpDependencies,
-  { model, messages, maxTokens, temperature }: z.output<typeof chatInput>,
+  { model, messages, maxTokens, temperature, passages }: z.output<typeof chatInput>,
   { mcpReq, http }: ServerContext,
 ): Promise<CallToolResult> {
   try {
     const request = { model, messages, max_tokens: maxTokens, temperature }
-    const quote = await answering.quote(Completions.fromChat(request, 'mcp'))
+    const quote = await answering.quote(Completions.fromChat(request, 'mcp'), passages ?? [])
     const payment = mcpReq._meta?.[PAYMENT_META]
     const { payer, headers } = await paywall.admit({
       url: 'mcp://tool/chat',

@@ -348,6 +348,11 @@ describe('the MCP server', () => {
       answer: 'contract Token is ERC20 {}',
       receipt: { payer: callerAddress },
     })
+    const unknown = { ...question.arguments, passages: [`0x${'12'.repeat(32)}`] }
+    expect(await client.callTool({ name: 'chat', arguments: unknown })).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringContaining('Expected the id of an accepted record') }],
+    })
     await client.close()
   })
 })
