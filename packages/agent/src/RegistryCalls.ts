@@ -1,8 +1,8 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
-import { Http } from '@openledger/protocol'
 import { agentReputationAbi } from '@openledger/protocol/abi/agentReputation'
 import { agentValidationAbi } from '@openledger/protocol/abi/agentValidation'
 import { agentWalletAbi } from '@openledger/protocol/abi/agentWallet'
+import { RATING_TAG } from '@openledger/protocol/http/chain'
 import { encodeFunctionData } from 'viem'
 
 const SCORE_MAX = 100
@@ -17,7 +17,7 @@ export const rate = (agentReputation: Hex, agentId: bigint, score: number) =>
     address: agentReputation,
     abi: agentReputationAbi,
     functionName: 'giveFeedback',
-    args: [agentId, BigInt(checked(score)), 0, Http.RATING_TAG, '', '', '', ZERO_HASH],
+    args: [agentId, BigInt(checked(score)), 0, RATING_TAG, '', '', '', ZERO_HASH],
   }) as const
 
 /** Names what a validator is asked: the keccak256 of agent, validator and text, so that the same can be asked only once. */
