@@ -91,8 +91,8 @@ describe('a vote changes the fee split, and the next receipt shows it', () => {
         page.setDefaultTimeout(60_000)
         await page.goto(`${inject('houseUrl')}/governance`)
         await connectWallet(page, 'Development: voter')
-        await page.getByLabel('Contributors').fill('53')
-        await page.getByLabel('Platform').fill('7')
+        await page.getByLabel('Contributors', { exact: true }).fill('53')
+        await page.getByLabel('Platform', { exact: true }).fill('7')
         const why = `On the page, after ${before}`
         await page.getByLabel('Why').fill(why)
         await page.getByRole('button', { name: 'Propose', exact: true }).click()

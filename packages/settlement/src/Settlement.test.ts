@@ -272,6 +272,24 @@ describe('the settler', () => {
     expect((await audit()).ledgerRoot).toBe(settled.ledgerRoot)
   })
 
+  test('gathers what comes while a batch is on its way for the next turn', async () => {
+    await settlement.settler.settle()
+    const before = await answer([250_000, 250_000])
+    let meanwhile: Awaited<ReturnType<typeof answer>> | undefined
+    const slow: Sender = {
+      account: house.sender.account,
+      send: async (call) => {
+        meanwhile ??= await answer([250_000, 250_000])
+        return house.sender.send(call)
+      },
+    }
+    const { settler } = createSettlement({ ...house, sender: slow })
+    await settler.settle()
+    expect(settler.status().lastSequence).toBe(before.sequence)
+    await settler.settle()
+    expect(settler.status().lastSequence).toBe(meanwhile!.sequence)
+  })
+
   test('pays those who staked when the answer was made, whoever comes or goes before it is settled', async () => {
     const staking = { address: house.deployment.l2.staking, abi: Abi.stakingAbi } as const
     const backer = house.senderOf('backer')

@@ -106,8 +106,8 @@ export function createSettler(
   /** The ledger after the newest batch, settled or prepared; nothing until it is needed, or when that is in doubt. */
   let book: Book | undefined
 
-  async function settleOne(): Promise<boolean> {
-    const batch = (await preparedBefore()) ?? (await prepare())
+  async function settleOne(until: number): Promise<boolean> {
+    const batch = (await preparedBefore()) ?? (await prepare(until))
     if (batch === undefined) return false
     status = { ...status, state: 'settling' }
     const { transactionHash, ...stands } = (await landed(batch)) ?? (await send(batch))
@@ -138,9 +138,13 @@ export function createSettler(
     return undefined
   }
 
-  /** Says whether receipts wait, or credits that the court took back. */
-  async function isAnythingDue(orm: Orm): Promise<boolean> {
-    const [unsettled] = await orm.select().from(receipts).where(isNull(receipts.batch)).limit(1)
+  /** Says whether receipts up to one wait, or credits that the court took back. */
+  async function isAnythingDue(orm: Orm, until: number): Promise<boolean> {
+    const [unsettled] = await orm
+      .select()
+      .from(receipts)
+      .where(and(isNull(receipts.batch), lte(receipts.sequence, until)))
+      .limit(1)
     return unsettled !== undefined || (await isRecrediting(orm))
   }
 
@@ -172,11 +176,11 @@ export function createSettler(
     return book
   }
 
-  /** Packs the oldest unsettled receipts into the next batch and stores it; nothing when there are none. */
-  async function prepare(): Promise<Batch | undefined> {
+  /** Packs the oldest unsettled receipts into the next batch and stores it; nothing when there are none up to one. */
+  async function prepare(until: number): Promise<Batch | undefined> {
     const { coveredWei, awaitedShares } = await standAnew()
     status = { ...status, awaitedShares }
-    if (!(await isAnythingDue(database.orm))) return undefined
+    if (!(await isAnythingDue(database.orm, until))) return undefined
     try {
       return await database.transaction(async (orm) => {
         const waiting = await orm
@@ -347,7 +351,9 @@ export function createSettler(
   const settle = (): Promise<void> => {
     const turn = last.then(async () => {
       try {
-        while (await settleOne());
+        // what comes while a batch is on its way waits for the next turn: else nothing would be gathered under load
+        const until = await newestSequence(database.orm)
+        while (await settleOne(until));
       } catch (error) {
         const failure =
           error instanceof BaseError
@@ -398,6 +404,16 @@ const inSequence = (
   first: number,
   last: number,
 ) => and(gte(column, first), lte(column, last))
+
+/** Sequence of the newest receipt; zero before the first. */
+async function newestSequence(orm: Orm): Promise<number> {
+  const [row] = await orm
+    .select({ sequence: receipts.sequence })
+    .from(receipts)
+    .orderBy(desc(receipts.sequence))
+    .limit(1)
+  return row?.sequence ?? 0
+}
 
 async function preparedBatch(orm: Orm): Promise<Batch | undefined> {
   const [batch] = await orm.select().from(batches).where(eq(batches.status, 'prepared')).limit(1)
