@@ -18,8 +18,6 @@ export type Judgement = {
  * Recomputes an answer and gives the whole shares root that it should have: the receipt's own where it follows, else that
  * of what was computed here.
  *
- * Contributions that the receipt does not pay are taken to be their present beneficiaries'.
- *
  * @throws {OtherAnswerError} when the kept question and answer are not the receipt's.
  */
 export async function judge(
@@ -57,20 +55,30 @@ export async function judge(
 const merged = (shares: readonly Credits.Credit[]): Credits.Credit[] =>
   Credits.merge(shares).sort((a, b) => (a.account < b.account ? -1 : 1))
 
+/** Who earned for a contribution when the receipt was made, as the chain tells it: the receipt is what is in doubt. */
 async function beneficiaryOf(
-  { l2, network }: Connection,
-  { attribution }: Http.SignedReceipt,
+  { l2, network: { deployment } }: Connection,
+  { timestamp }: Http.SignedReceipt,
   contributionId: Hex,
 ): Promise<Hex> {
-  const paid = attribution.shares.find((share) => share.contributionId === contributionId)
-  if (paid !== undefined) return paid.beneficiary as Hex
-  const beneficiary = await l2.readContract({
-    address: network.deployment.l2.datanets,
-    abi: datanetsAbi,
+  const datanets = { address: deployment.l2.datanets, abi: datanetsAbi } as const
+  const changes = await l2.getContractEvents({
+    ...datanets,
+    eventName: 'BeneficiaryChanged',
+    args: { contributionId },
+    fromBlock: BigInt(deployment.l2StartBlock),
+    strict: true,
+  })
+  for (const { args, blockNumber } of changes) {
+    const changedAt = (await l2.getBlock({ blockNumber })).timestamp
+    if (changedAt > timestamp) return args.from.toLowerCase() as Hex
+  }
+  const present = await l2.readContract({
+    ...datanets,
     functionName: 'beneficiaryOf',
     args: [contributionId],
   })
-  return beneficiary.toLowerCase() as Hex
+  return present.toLowerCase() as Hex
 }
 
 export class OtherAnswerError extends BaseError {
