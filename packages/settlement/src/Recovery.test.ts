@@ -70,12 +70,15 @@ async function postedBatch(number: number): Promise<CourtCall.PostedArgument> {
   return row === undefined ? CourtCall.nothing : postedOf(row)
 }
 
-/** Has the operator convicted for a line behind a batch's credits that nobody shows: the court takes the credits back. */
-async function strike(number: number): Promise<void> {
+/**
+ * Has the operator convicted for what nobody shows: for a line behind a batch's credits the court takes the credits back, for
+ * a receipt it gives the payers their money back.
+ */
+async function strike(number: number, item: CourtCall.Item = 'CreditLine'): Promise<void> {
   const posted = await postedBatch(number)
   const previous = await postedBatch(Number(posted.ledger.previous))
   const challenger = house.senderOf('voter')
-  const { call } = CourtCall.demand(posted, 'CreditLine', 0, 'not shown')
+  const { call } = CourtCall.demand(posted, item, 0, 'not shown')
   await CourtCall.file(
     { publicClient: house.publicClient, sender: challenger, l2: house.deployment.l2 },
     call,
@@ -84,9 +87,17 @@ async function strike(number: number): Promise<void> {
   await challenger.send({
     ...onCourt(),
     functionName: 'foreclose',
-    args: [posted, 2, 0n, previous.ledger],
+    args: [posted, item === 'CreditLine' ? 2 : 0, 0n, previous.ledger],
   } as never)
 }
+
+/** A sender whose process dies before it sends. */
+const gone = (): Sender => ({
+  account: house.sender.account,
+  send: async () => {
+    throw new Error('the process is gone')
+  },
+})
 
 /** As long as nobody who was convicted may settle. */
 const suspension = () => pass(2n * CHALLENGE_SECONDS + 4n * STEP_SECONDS)
@@ -192,16 +203,23 @@ test('after a conviction nothing is sold, then what was taken back is credited a
 test('a batch that was made for a ledger which the court took back is made anew, whenever its sender died', async () => {
   await settled(500_000, 0, 0)
   await answer(0, 500_000, 0)
-  const gone: Sender = {
-    account: house.sender.account,
-    send: async () => {
-      throw new Error('the process is gone')
-    },
-  }
-  await expect(createSettlement({ ...house, sender: gone }).settler.settle()).rejects.toThrow('gone')
+  await expect(createSettlement({ ...house, sender: gone() }).settler.settle()).rejects.toThrow('gone')
   await strike(1)
   await suspension()
   settlement = createSettlement(house)
+  await settlement.settler.settle()
+  await expectCredited()
+  expect((await settlement.contract.state()).batchCount).toBe(2)
+})
+
+test('a batch that was prepared before a conviction which took nothing back is sent when the suspension is over', async () => {
+  await settled(500_000, 0, 0)
+  await answer(0, 500_000, 0)
+  await expect(createSettlement({ ...house, sender: gone() }).settler.settle()).rejects.toThrow('gone')
+  await strike(1, 'Receipt')
+  settlement = createSettlement(house)
+  await expect(settlement.settler.settle()).rejects.toMatchObject({ code: 'settlement.suspended' })
+  await suspension()
   await settlement.settler.settle()
   await expectCredited()
   expect((await settlement.contract.state()).batchCount).toBe(2)

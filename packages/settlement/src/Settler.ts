@@ -148,17 +148,21 @@ export function createSettler(
     return unsettled !== undefined || (await isRecrediting(orm))
   }
 
+  /** Gives the fees that may pass in a challenge window, after the court has said so again where nothing may. */
+  async function cover(): Promise<bigint> {
+    const coveredWei = await contract.coveredWei()
+    if (coveredWei !== 0n) return coveredWei
+    await recovery.renewCoverage()
+    return contract.coveredWei()
+  }
+
   /** Follows the court, and sees to what the next batch needs of the operator; gives the fees that it may have. */
   async function standAnew(): Promise<{ coveredWei: bigint; awaitedShares: number[] }> {
     if (await recovery.follow()) book = undefined
     if (!isSignedAnew) await recovery.signAnew()
     isSignedAnew = true
-    let coveredWei = await contract.coveredWei()
     // whether anything waits or not: while nothing is covered, nothing is sold
-    if (coveredWei === 0n) {
-      await recovery.renewCoverage()
-      coveredWei = await contract.coveredWei()
-    }
+    const coveredWei = await cover()
     return { coveredWei, awaitedShares: await recovery.awaited(await lastCredited(database.orm)) }
   }
 
@@ -324,6 +328,8 @@ export function createSettler(
   /** Sends the batch and gives its transaction. */
   async function send(batch: Batch): Promise<Landed> {
     const { args } = decodeFunctionData({ abi: Abi.settlementAbi, data: batch.callData as Hex })
+    // it may have been prepared before a conviction
+    await cover()
     try {
       const receipt = await sender.send({
         address: deployment.l2.settlement,
