@@ -12,6 +12,7 @@ const LEAF = 0
 const EXTENSION = 1
 const BRANCH = 2
 const PAGE = 3
+const ARENA_BYTES = 65_536
 
 /** How a value is written; shorter than what the trie commits to. */
 export type ValueCodec<V> = {
@@ -28,7 +29,7 @@ export const createWriter = (): Writer => ({ bytes: new Uint8Array(4096), at: 0 
 
 export function writeLeaf<V>(out: Writer, leaf: Leaf<V>, depth: number, codec: ValueCodec<V>): void {
   writeByte(out, LEAF)
-  writeBytes(out, leaf.key.subarray(depth >> 1))
+  writeBytes(out, leaf.key, depth >> 1)
   codec.write(out, leaf)
 }
 
@@ -103,10 +104,33 @@ export function writeByte(out: Writer, byte: number): void {
   out.bytes[out.at++] = byte
 }
 
-export function writeBytes(out: Writer, bytes: Uint8Array): void {
-  reserve(out, bytes.length)
-  out.bytes.set(bytes, out.at)
-  out.at += bytes.length
+/** Writes bytes from `start` on. A loop, because what is written here is short, and a copy costs more to begin. */
+export function writeBytes(out: Writer, bytes: Uint8Array, start = 0): void {
+  const { length } = bytes
+  reserve(out, length - start)
+  const target = out.bytes
+  let { at } = out
+  for (let i = start; i < length; i++) target[at++] = bytes[i]!
+  out.at = at
+}
+
+/** Bytes that are handed out in pieces, because a buffer of its own for each costs more than what stands in it. */
+export type Arena = { bytes: Uint8Array; at: number }
+
+export const createArena = (): Arena => ({ bytes: new Uint8Array(ARENA_BYTES), at: 0 })
+
+/** Copies what a writer wrote since `start`, and takes it back from the writer. */
+export function takeSince(out: Writer, start: number, arena: Arena): Uint8Array {
+  const length = out.at - start
+  if (arena.at + length > arena.bytes.length) {
+    arena.bytes = new Uint8Array(Math.max(ARENA_BYTES, length))
+    arena.at = 0
+  }
+  arena.bytes.set(out.bytes.subarray(start, out.at), arena.at)
+  const taken = arena.bytes.subarray(arena.at, arena.at + length)
+  arena.at += length
+  out.at = start
+  return taken
 }
 
 /** Writes a number below 2^256 as its length and its bytes. */
@@ -119,7 +143,7 @@ export function writeUint(out: Writer, value: bigint): void {
   }
   while (start < 32 && wordBytes[start] === 0) start++
   writeByte(out, 32 - start)
-  writeBytes(out, wordBytes.subarray(start))
+  writeBytes(out, wordBytes, start)
 }
 
 export function readByte(from: Reader): number {

@@ -1,7 +1,9 @@
 import type { Crypto } from '../Crypto.ts'
 import {
+  type Arena,
   beginBranch,
   beginExtension,
+  takeSince,
   type ValueCodec,
   type Writer,
   writeLeaf,
@@ -28,6 +30,7 @@ export type StoredSource<V> = PageSource<V> & {
 export type Update = {
   readonly number: number
   readonly rows: PageRow[]
+  readonly arena: Arena
   /** To be done once the rows are written. */
   readonly settling: (() => void)[]
   readonly keep: (key: Uint8Array, page: Page<unknown>, size: number) => void
@@ -107,8 +110,7 @@ export function writeTrie<V>(
   }
   /** Turns what was written since `start` into a row. */
   const cut = (node: Resident<V>, reference: Uint8Array, key: Uint8Array, start: number): Page<V> => {
-    const bytes = out.bytes.slice(start, out.at)
-    out.at = start
+    const bytes = takeSince(out, start, update.arena)
     update.rows.push({ key, page: bytes })
     const { number } = update
     const page: Page<V> = { kind: 'page', reference, source, number, node, isUsed: true, edit: undefined }

@@ -3,6 +3,7 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import type { Crypto } from '../Crypto.ts'
 import { EMPTY_ROOT } from '../codec/Header.ts'
 import {
+  createArena,
   createWriter,
   readByte,
   readBytes,
@@ -217,7 +218,7 @@ export function createStatePages(options: StatePagesOptions): StatePages {
       if (state.kind === 'page') return { rows: [], settle: () => state }
       const stored = pageOf(state)
       if (stored !== undefined) return { rows: [], settle: () => stored }
-      const update: Update = { number: Number(number), rows: [], settling: [], keep }
+      const update: Update = { number: Number(number), rows: [], arena: createArena(), settling: [], keep }
       const storageOut = createWriter()
       const writeStorage = (storage: Resident<Uint8Array>, owner: Uint8Array): Page<Uint8Array> =>
         writeTrie(storage, storageOf(owner), slotCodec, storageOut, update, crypto)
