@@ -85,6 +85,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     deployment,
     sender: operator,
     baseDirectory: config.baseModel,
+    baseName: BASE_NAME,
     workers: config.engineThreads,
     clock: systemClock,
     limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },

@@ -19,6 +19,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'engine.backend_unreachable': 503,
   'engine.no_backend': 503,
   'engine.stopped': 503,
+  'export.busy': 429,
   'file.size': 413,
   'ledger.nothing_to_claim': 409,
   'network.supply_moving': 503,

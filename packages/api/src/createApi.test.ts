@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { Adapter, CheckpointFolder } from '@openledger/model'
 import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, Http, TypedData } from '@openledger/protocol'
 import { cidOf, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ApiHouse, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
+import { type ApiHouse, baseDirectory, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
 
 let house: ApiHouse
 const caller = DevelopmentKeys.account('caller')
@@ -35,9 +36,10 @@ async function get<T>(path: string): Promise<T> {
 async function signed(
   action: TypedData.Action,
   payload: CanonicalJson.Json,
-  changes: { signer?: LocalAccount; chainId?: number; seconds?: number } = {},
+  changes: { signer?: LocalAccount; account?: Hex; chainId?: number; seconds?: number } = {},
 ) {
-  const { signer = caller, chainId = house.deployment.l2ChainId, seconds = 300 } = changes
+  const { signer = caller, account = caller.address } = changes
+  const { chainId = house.deployment.l2ChainId, seconds = 300 } = changes
   const deadline = Math.floor(Date.now() / 1000) + seconds
   const signature = await signer.signTypedData({
     domain: TypedData.serverDomain(chainId),
@@ -46,11 +48,11 @@ async function signed(
     message: {
       action,
       payloadHash: CanonicalJson.hash(payload),
-      account: caller.address,
+      account,
       deadline: BigInt(deadline),
     },
   })
-  return { payload, account: caller.address, deadline, signature }
+  return { payload, account, deadline, signature }
 }
 
 const keyPayload = (name: string) => ({ name, limitWei: Open.parse('5').toString() })
@@ -98,6 +100,44 @@ describe('what an auditor needs', () => {
     })
     await orm.update(schema.datanets).set({ licence: 'Proprietary' })
     expect(await statusOf(file)).toEqual({ status: 403, code: 'model.files_forbidden' })
+    await orm.update(schema.datanets).set({ licence: 'MIT' })
+  })
+
+  test('is a model in the forms that others read, for its owner alone where licences are not open', async () => {
+    const { orm } = house.database
+    const adapter = Adapter.create(await CheckpointFolder.readConfig(baseDirectory), {
+      rank: 1,
+      alpha: 1,
+      targets: ['q_proj'],
+      seed: 1,
+    })
+    await orm.update(schema.trainingRuns).set({ adapterHash: adapter.hash })
+    const names = { peft: 'adapter_model.safetensors', merged: 'model.safetensors', onnx: 'onnx/model.onnx' }
+    for (const [format, file] of Object.entries({ ...names, gguf: `${model}.gguf` })) {
+      const response = await house.fetch(`${URL_BASE}/api/models/${model}/exports/${format}`)
+      expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/zip'])
+      const archive = Buffer.from(await response.arrayBuffer())
+      expect(archive.subarray(0, 4).toString('latin1')).toBe('PK\u0003\u0004')
+      for (const each of ['README.md', file]) expect(archive.includes(each), each).toBe(true)
+    }
+    expect(await statusOf(`/api/models/${model}/exports/png`)).toMatchObject({ status: 400 })
+    expect(await statusOf('/api/models/nobody/exports/peft')).toMatchObject({ status: 404 })
+
+    await orm.update(schema.datanets).set({ licence: 'Proprietary' })
+    const forbidden = { status: 403, code: 'model.files_forbidden' }
+    expect(await statusOf(`/api/models/${model}/exports/peft`)).toEqual(forbidden)
+    const askedBy = async (signer: LocalAccount) => {
+      const payload = { name: model, format: 'peft' }
+      const request = await signed('exportModel', payload, { signer, account: signer.address })
+      const response = await house.fetch(`${URL_BASE}/api/models/exports`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(request),
+      })
+      return [response.status, response.headers.get('content-type')]
+    }
+    expect(await askedBy(caller)).toEqual([403, 'application/problem+json'])
+    expect(await askedBy(DevelopmentKeys.account('builder'))).toEqual([200, 'application/zip'])
     await orm.update(schema.datanets).set({ licence: 'MIT' })
   })
 })

@@ -50,7 +50,7 @@ export type Script = {
 
 export const URL_BASE = 'http://127.0.0.1:8080'
 export const CONTEXT_TOKENS = 1_000
-const baseDirectory = join(import.meta.dirname, '../../../assets/base')
+export const baseDirectory = join(import.meta.dirname, '../../../assets/base')
 
 /** @param options.isReal - Answers come from the shipped base model instead of the script; attribution stays scripted. */
 export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> {
@@ -72,6 +72,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
     ...shared,
     sender: house.sender,
     baseDirectory,
+    baseName: 'base',
     workers: 0,
   })
   const entries = await database.orm.select().from(schema.records).orderBy(schema.records.contributionId)

@@ -23,6 +23,7 @@ export {
 } from './checkpoint/Config.ts'
 export { type Family, type FamilyName, families } from './checkpoint/Family.ts'
 export * as Gguf from './checkpoint/Gguf.ts'
+export * as OnnxModel from './checkpoint/OnnxModel.ts'
 export * as Safetensors from './checkpoint/Safetensors.ts'
 export * as Llama from './Llama.ts'
 export { createRandom, type Random } from './Random.ts'
@@ -62,6 +63,7 @@ export {
   type PreferencePair,
   type PreferenceTrainer,
 } from './training/Preferences.ts'
+export { writeOwnTexts } from './training/Rehearsal.ts'
 export { learningRateAt, type Schedule } from './training/Schedule.ts'
 export {
   type Batch,

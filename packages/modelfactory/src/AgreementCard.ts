@@ -11,6 +11,8 @@ import {
   type Tokenizer,
 } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
+import { scaled } from './Forgetting.ts'
+import type { Rehearsal } from './Rehearsal.ts'
 import { createRetrainer } from './Retraining.ts'
 import { sequencesOf as sequencesOfRecord } from './TrainingData.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
@@ -39,13 +41,17 @@ export async function measureAgreement(
     readonly adapter: Adapter.Adapter
     readonly training: readonly TrainingRecord[]
     readonly heldOut: readonly TrainingRecord[]
+    /** What the training learned beside its records; no retraining goes without it. */
+    readonly rehearsal: Rehearsal
+    /** What the adapter was scaled by; so is that of every retraining. */
+    readonly scale: number
     readonly config: Http.TrainingConfig
     /** Bytes of the index, as published. */
     readonly influence: Uint8Array
   },
   { onProgress, signal }: { readonly onProgress: (done: number) => void; readonly signal: AbortSignal },
 ): Promise<Http.Agreement> {
-  const { checkpoint, tokenizer, adapter, training, heldOut, config, influence } = input
+  const { checkpoint, tokenizer, adapter, training, heldOut, rehearsal, scale, config, influence } = input
   const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
   const sequencesOf = (list: readonly TrainingRecord[]): Sequence[][] =>
     list.map(({ text }) => sequencesOfRecord(tokenizer, text, options))
@@ -73,12 +79,10 @@ export async function measureAgreement(
     bm25: queries.map(({ ids }) => bm25({ tokens: ids, gradient: new Float32Array(0) })),
   }
 
-  const retrainer = createRetrainer(
-    checkpoint,
-    ofRecords.flat(),
-    config,
-    training.flatMap(({ weight = 1 }, i) => new Array<number>(numbers[i]!).fill(weight)),
-  )
+  const retrainer = createRetrainer(checkpoint, [...ofRecords.flat(), ...rehearsal.sequences], config, [
+    ...training.flatMap(({ weight = 1 }, i) => new Array<number>(numbers[i]!).fill(weight)),
+    ...rehearsal.sequences.map(() => rehearsal.weight),
+  ])
   const scorer = createScorer(checkpoint, adapter)
   const likelihoods: number[][] = []
   try {
@@ -86,7 +90,7 @@ export async function measureAgreement(
       const without = new Set(
         records.flatMap((record) => Array.from({ length: numbers[record]! }, (_, i) => starts[record]! + i)),
       )
-      const own = scorer.withAdapter(await retrainer.without(without, signal))
+      const own = scorer.withAdapter(scaled(await retrainer.without(without, signal), scale))
       const row: number[] = []
       for (const { ids } of queries) {
         const values = await own.logProbabilities(ids)

@@ -1,6 +1,7 @@
 import { type Adapter, type Checkpoint, createTrainer, type Tokenizer } from '@openledger/model'
 import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { type Http, RecordForm } from '@openledger/protocol'
+import { createForgetting } from './Forgetting.ts'
 import { createLearner } from './Learner.ts'
 import { createCheck, isExactMatch, rouge } from './Measures.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
@@ -8,12 +9,16 @@ import type { TrainingRecord } from './TrainingPlan.ts'
 /** Prompts that are answered at most. */
 const PROMPTS_MAX = 24
 const ANSWER_TOKENS_MAX = 64
+/** What the base's own texts are drawn from: none of them is rehearsed, nor is the adapter scaled by them. */
+const BASE_TEXTS_SEED = 0x0b5e
 
 type Prompt = { readonly ids: readonly number[]; readonly expected: string; readonly tokensMax: number }
 
 /**
  * Has the adapter and the base answer prompts that were kept out of training, always with the likeliest token, and compares the
  * answers with what the records say. A record without a prompt is cut in half: its first half is continued.
+ *
+ * What the adapter forgot shows in texts that the base writes: one that changed nothing has the base's own loss there.
  *
  * @param previous - The model's predecessor, which is held against the same records.
  * @throws {CheckError} {DOMException} `AbortError` when the signal aborts.
@@ -26,6 +31,8 @@ export async function evaluate(
     readonly heldOut: readonly TrainingRecord[]
     readonly training: readonly TrainingRecord[]
     readonly config: Http.TrainingConfig
+    /** What the adapter was scaled by. */
+    readonly scale: number
     readonly previous?: { readonly name: string; readonly adapter: Adapter.Adapter }
   },
   signal: AbortSignal,
@@ -67,18 +74,39 @@ export async function evaluate(
         previous === undefined || config.objective === 'preference'
           ? null
           : { name: previous.name, validationLoss: await lossOf(input, previous.adapter) },
+      baseTexts: await baseTextsOf(input, signal),
+      scale: input.scale,
     }
   } finally {
     await decoder.release()
   }
 }
 
-/** Measures another adapter on the same records as the run measured its own. */
-async function lossOf(
-  input: Omit<Parameters<typeof evaluate>[0], 'previous'>,
+/** Mean losses of the adapter and of the base on what the base writes, in nats a token. */
+async function baseTextsOf(
+  { checkpoint, adapter, config }: Pick<Parameters<typeof evaluate>[0], 'checkpoint' | 'adapter' | 'config'>,
+  signal: AbortSignal,
+): Promise<Http.Evaluation['baseTexts']> {
+  const { sequenceTokens } = config
+  const { lossOf, release } = await createForgetting(checkpoint, {
+    sequenceTokens,
+    seed: BASE_TEXTS_SEED,
+    signal,
+  })
+  try {
+    return { loss: await lossOf(adapter), baseLoss: await lossOf(undefined) }
+  } finally {
+    await release()
+  }
+}
+
+/** Measures an adapter on the records that were kept out, as a run measures its own. */
+export async function lossOf(
+  input: Pick<Parameters<typeof evaluate>[0], 'checkpoint' | 'tokenizer' | 'training' | 'heldOut' | 'config'>,
   adapter: Adapter.Adapter,
 ): Promise<number> {
-  const trainer = createTrainer(input.checkpoint, { mode: 'lora', adapter })
+  const isQuantised = input.config.method === 'qlora'
+  const trainer = createTrainer(input.checkpoint, { mode: 'lora', adapter, isQuantised })
   try {
     return await (await createLearner(trainer, input)).measure()
   } finally {

@@ -6,6 +6,7 @@ import {
   type Trainer,
 } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
+import type { Rehearsal } from './Rehearsal.ts'
 import { pairsOf, sequencesOf } from './TrainingData.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
 
@@ -34,12 +35,15 @@ export async function createLearner(
     tokenizer,
     training,
     heldOut,
+    rehearsal,
     config,
     checkpoint,
   }: {
     readonly tokenizer: Tokenizer
     readonly training: readonly TrainingRecord[]
     readonly heldOut: readonly TrainingRecord[]
+    /** Learned beside the records; default nothing. */
+    readonly rehearsal?: Rehearsal
     readonly config: Http.TrainingConfig
     readonly checkpoint: Checkpoint
   },
@@ -70,10 +74,13 @@ export async function createLearner(
     }
   }
   const parts = training.map(({ text }) => sequencesOf(tokenizer, text, options))
-  const sequences = parts.flat()
+  const sequences = [...parts.flat(), ...(rehearsal?.sequences ?? [])]
   const measured = heldOut.flatMap(({ text }) => sequencesOf(tokenizer, text, options)).slice(0, HELD_OUT_MAX)
   return {
-    weights: parts.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1)),
+    weights: [
+      ...parts.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1)),
+      ...(rehearsal?.sequences ?? []).map(() => rehearsal!.weight),
+    ],
     step: (indices, learningRate) =>
       trainer.step(toBatch(indices.map((index) => sequences[index]!)), learningRate),
     async measure() {

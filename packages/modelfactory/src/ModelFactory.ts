@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { CheckpointFolder } from '@openledger/model'
 import { BaseError, type Clock, type Hex } from '@openledger/primitives'
-import { Abi, type Deployment, Http, type Sender, SignedRequest } from '@openledger/protocol'
+import { Abi, type Deployment, Http, ModelCard, type Sender, SignedRequest } from '@openledger/protocol'
 import { and, type Blobs, type Database, eq, type Jobs, notInArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
+import { createExports } from './export/Exports.ts'
 import { createIndexFiles, type IndexEvent } from './IndexFiles.ts'
 import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
@@ -18,6 +19,7 @@ import { recordsOf } from './VersionRecords.ts'
 const { models, trainingRuns, usedRequests } = schema
 
 type CreateRequest = z.output<typeof Http.createTrainingRunSchema>
+type ExportRequest = z.output<typeof Http.exportModelSchema>
 type RunRequest = SignedRequest.SignedRequest<{ id: string }>
 
 export type ModelFactory = {
@@ -62,6 +64,13 @@ export type ModelFactory = {
    * @throws {IndexRebuildingError} {BlobNotFoundError} {BlobCorruptError}
    */
   readonly file: (cid: string) => Promise<Uint8Array>
+  /**
+   * Makes the zip archive of a published model; who may have it is for the caller to decide.
+   * @throws {ModelNotFoundError} {ExportBusyError} {ExportFailedError}
+   */
+  readonly exportModel: (name: string, format: Http.ExportFormat) => Promise<Uint8Array<ArrayBuffer>>
+  /** The same for the model's owner, who signed. @throws {NotModelOwnerError} and the errors of `exportModel`. */
+  readonly exportOwn: (request: ExportRequest) => Promise<Uint8Array<ArrayBuffer>>
   /** Tells of every change of a run until the returned function is called. */
   readonly watch: (runId: string, listener: () => void) => () => void
   /**
@@ -103,6 +112,8 @@ export type ModelFactoryDeps = {
   /** Relays publications; their owners sign them. */
   readonly sender: Sender
   readonly baseDirectory: string
+  /** What exports call the base. */
+  readonly baseName: string
   /** Threads that share a training step; 0 trains on one. */
   readonly workers: number
   readonly clock: Clock
@@ -120,6 +131,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
   const runs = createRuns(database)
   // read once, and only when someone asks
   let base: ReturnType<typeof readBase> | undefined
+  const exports = createExports()
   const listeners = new Map<string, Set<() => void>>()
   const tell = (runId: string) => {
     for (const listener of listeners.get(runId) ?? []) listener()
@@ -174,6 +186,20 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
     const [found] = await runs.models(termsOf, name)
     if (found === undefined) throw new ModelNotFoundError(name)
     return found
+  }
+
+  const exportModel: ModelFactory['exportModel'] = async (name, format) => {
+    const published = await model(name)
+    const run = await runs.get(published.trainingRunId)
+    return exports.make({
+      name,
+      format,
+      baseDirectory: deps.baseDirectory,
+      baseName: deps.baseName,
+      adapter: await deps.blobs.get(published.adapterCid),
+      adapterHash: published.adapterHash,
+      card: ModelCard.write(published, run),
+    })
   }
 
   /** Carries out what a run's owner asks of it. */
@@ -285,6 +311,15 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       return toServed(found.model, found.run)
     },
     file: indexFiles.get,
+    exportModel,
+    async exportOwn(request) {
+      const { name, format } = request.payload
+      const digest = await verify('exportModel', request)
+      const { owner } = await model(name)
+      if (owner !== request.account) throw new NotModelOwnerError(name, request.account)
+      await useOnce(orm, digest, request.deadline)
+      return exportModel(name, format)
+    },
     watch(runId, listener) {
       const set = listeners.get(runId) ?? new Set()
       listeners.set(runId, set.add(listener))
@@ -311,7 +346,7 @@ async function readBase(directory: string) {
 }
 
 type Orm = Database['orm']
-type Action = `${'create' | 'cancel' | 'pause' | 'resume'}TrainingRun`
+type Action = `${'create' | 'cancel' | 'pause' | 'resume'}TrainingRun` | 'exportModel'
 
 async function runRow(orm: Orm, id: string): Promise<RunRow> {
   const [run] = await orm.select().from(trainingRuns).where(eq(trainingRuns.id, id))
@@ -388,6 +423,16 @@ export class NotRunOwnerError extends BaseError {
       code: 'training_run.not_owner',
       message: `Expected the owner of run ${id}, got ${account}. Only who started a run can stop it.`,
       context: { id, account },
+    })
+  }
+}
+
+export class NotModelOwnerError extends BaseError {
+  constructor(name: string, account: Hex) {
+    super({
+      code: 'model.not_owner',
+      message: `Expected the owner of ${name}, got ${account}. Where licences are not open, only the owner may have the weights.`,
+      context: { name, account },
     })
   }
 }

@@ -35,6 +35,8 @@ const runOf = (gate: Http.TrainingConfig['gate'], loss: number, previous?: numbe
       ours: scores,
       base: scores,
       previous: previous === undefined ? null : { name: 'before', validationLoss: previous },
+      baseTexts: { loss: 2, baseLoss: 2 },
+      scale: 1,
     },
   }) as unknown as RunRow
 

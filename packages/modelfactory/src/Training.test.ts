@@ -4,7 +4,9 @@ import {
   type Checkpoint,
   CheckpointFolder,
   createCheckpoint,
+  createTrainer,
   fromText,
+  fromWeights,
   type Tokenizer,
 } from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
@@ -38,7 +40,11 @@ const config = Http.trainingConfigSchema.parse({
   epochs: 7,
   batchSize: 8,
   sequenceTokens: 64,
+  learningRate: 6e-3,
   seed: 5,
+  // a model of random weights knows nothing that it could forget
+  rehearsal: 0,
+  forgettingMax: 100,
 })
 
 describe('training an adapter', () => {
@@ -72,12 +78,13 @@ describe('training an adapter', () => {
     resume?: TrainingCheckpoint,
     changes: Partial<Http.TrainingConfig> = {},
     learned: readonly TrainingRecord[] = records,
+    base = checkpoint,
   ) {
     const checkpoints: TrainingCheckpoint[] = []
     const metrics: TrainingProgress[] = []
     const result = await trainAdapter(
       {
-        checkpoint,
+        checkpoint: base,
         tokenizer,
         records: learned,
         workers: 0,
@@ -175,7 +182,15 @@ describe('training an adapter', () => {
     ]
     const { result } = await train()
     const { adapter, training, heldOut } = result
-    const input = { checkpoint, tokenizer, adapter, training, heldOut, config: { ...config, checks } }
+    const input = {
+      checkpoint,
+      tokenizer,
+      adapter,
+      training,
+      heldOut,
+      scale: 1,
+      config: { ...config, checks },
+    }
     const { signal } = new AbortController()
     const found = await evaluate({ ...input, previous: { name: 'before', adapter } }, signal)
     expect(Http.evaluationSchema.parse(found)).toEqual(found)
@@ -188,6 +203,44 @@ describe('training an adapter', () => {
       validationLoss: expect.closeTo(result.validationLoss, 6),
     })
     expect(await evaluate(input, signal)).toEqual({ ...found, previous: null })
+  })
+
+  test('forgets less when it rehearses, and no more than is allowed', async () => {
+    const [known, learned] = [1, 0].map((side) => records.filter((_, i) => i % 2 === side))
+    const knownTexts = known!.map(({ text }) => fromText(tokenizer, text, { tokensMax: 64 })[0]!)
+    const trainer = createTrainer(checkpoint, { mode: 'full' })
+    const batch = {
+      ids: knownTexts.map(({ ids }) => ids),
+      lossMask: knownTexts.map(({ lossMask }) => lossMask),
+    }
+    for (let step = 0; step < 60; step++) await trainer.step(batch, 0.01)
+    const { loss: baseLoss } = await trainer.evaluate(batch)
+    const base = fromWeights(checkpoint.config, trainer.weights())
+    await trainer.release()
+    const { signal } = new AbortController()
+    const forgottenWith = async (changes: Partial<Http.TrainingConfig>) => {
+      const own = { learningRate: 0.02, epochs: 6, patience: 0, ...changes }
+      const { result } = await train(undefined, own, learned, base)
+      const reader = createTrainer(base, { mode: 'lora', adapter: result.adapter })
+      const { loss } = await reader.evaluate(batch)
+      await reader.release()
+      const input = { ...result, checkpoint: base, tokenizer, config: { ...config, ...own } }
+      const { baseTexts } = await evaluate(input, signal)
+      expect(result.validationLoss).toBeLessThan(result.baseValidationLoss - 0.5)
+      return { ...result, ofKnown: loss - baseLoss, ofBaseTexts: baseTexts.loss - baseTexts.baseLoss }
+    }
+    const without = await forgottenWith({})
+    const withIt = await forgottenWith({ rehearsal: 1 })
+    expect(without.scale).toBe(1)
+    expect(without.ofKnown).toBeGreaterThan(0.5)
+    expect(withIt.ofKnown).toBeLessThan(without.ofKnown / 2)
+    // what the run itself measures says the same without having seen what the base was made from
+    expect(withIt.ofBaseTexts).toBeLessThan(without.ofBaseTexts / 2)
+    const bounded = await forgottenWith({ forgettingMax: 0.5 })
+    expect(bounded.scale).toBeLessThan(1)
+    // measured on other texts than it was scaled by
+    expect(bounded.ofBaseTexts).toBeLessThan(Math.log(1.5) + 0.1)
+    expect(bounded.ofKnown).toBeLessThan(without.ofKnown / 2)
   })
 
   test('says that there are no preferences to learn', async () => {
@@ -232,9 +285,16 @@ describe('training an adapter', () => {
   })
 
   test('is repeated bit for bit where nothing is left out, and otherwise where something is', async () => {
-    const { result } = await train()
+    const own = { rehearsal: 0.2, epochs: 2, patience: 0 }
+    const { result } = await train(undefined, own)
     const sequences = result.training.flatMap(({ text }) => fromText(tokenizer, text, { tokensMax: 64 }))
-    const retrainer = createRetrainer(checkpoint, sequences, config)
+    const { rehearsal } = result
+    const retrainer = createRetrainer(
+      checkpoint,
+      [...sequences, ...rehearsal.sequences],
+      { ...config, ...own },
+      [...sequences.map(() => 1), ...rehearsal.sequences.map(() => rehearsal.weight)],
+    )
     const hashOf = async (leftOut: readonly number[]) => (await retrainer.without(new Set(leftOut))).hash
     const without = await hashOf([3, 4])
     expect(await hashOf([])).toBe(result.adapter.hash)
@@ -245,7 +305,7 @@ describe('training an adapter', () => {
 
   test('measures how well the index agrees with retraining', async () => {
     const { result } = await train()
-    const { adapter, training, heldOut } = result
+    const { adapter, training, heldOut, rehearsal } = result
     const hooks = { onProgress: () => {}, signal: new AbortController().signal }
     const indexes = await buildIndexes({ checkpoint, tokenizer, adapter, records: training, seed: 1 }, hooks)
     const input = {
@@ -254,6 +314,8 @@ describe('training an adapter', () => {
       adapter,
       training,
       heldOut,
+      rehearsal,
+      scale: 1,
       influence: indexes.influence,
       config: { ...config, agreementRetrainings: 8 },
     }

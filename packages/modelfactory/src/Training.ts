@@ -8,7 +8,10 @@ import {
   type TrainerOptions,
 } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
+import { lossOf } from './Evaluation.ts'
+import { createForgetting, scaled, scaleWithin } from './Forgetting.ts'
 import { createLearner } from './Learner.ts'
+import { type Rehearsal, rehearse } from './Rehearsal.ts'
 import { recordsFor } from './TrainingData.ts'
 import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
@@ -51,6 +54,10 @@ export type TrainingResult = {
   readonly adapter: Adapter.Adapter
   readonly training: readonly TrainingRecord[]
   readonly heldOut: readonly TrainingRecord[]
+  /** What of the base's own was learned beside the records. */
+  readonly rehearsal: Rehearsal
+  /** What the adapter was multiplied by so that it forgets no more than was allowed. */
+  readonly scale: number
   readonly baseValidationLoss: number
   readonly validationLoss: number
   readonly stepCount: number
@@ -63,9 +70,10 @@ const VALIDATION_COUNT = 6
 /**
  * Trains a LoRA adapter on records and measures it on records kept out.
  *
- * Batches, their order and the adapter's start follow from the configuration alone, so a training that goes on from a
+ * Batches, their order, what is rehearsed and the adapter's start follow from the configuration alone, so a training that goes on from a
  * checkpoint ends with the same adapter as one that was never stopped. The adapter is the one that measured best on the
- * records kept out, and training stops after `patience` measurements without a better one.
+ * records kept out, and training stops after `patience` measurements without a better one. What it forgot more than
+ * `forgettingMax` allows is taken back by scaling it.
  *
  * @throws {DOMException} `AbortError` when `hooks.signal` aborts.
  * @throws {PreferencesMissingError} {NotFiniteError}
@@ -73,9 +81,17 @@ const VALIDATION_COUNT = 6
 export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): Promise<TrainingResult> {
   const { checkpoint, tokenizer, records, config, workers, resume } = input
   const { training, heldOut } = partRecords(recordsFor(config.objective, records))
+  const rehearsal = await rehearse({ checkpoint, tokenizer, training, config }, hooks.signal)
   const trainer = createTrainer(checkpoint, { ...trainerOptionsOf(checkpoint, config), workers })
   try {
-    const learner = await createLearner(trainer, { tokenizer, training, heldOut, config, checkpoint })
+    const learner = await createLearner(trainer, {
+      tokenizer,
+      training,
+      heldOut,
+      rehearsal,
+      config,
+      checkpoint,
+    })
     const plan = planBatches(learner.weights, config)
     // the adapter starts as a change of nothing, so this is the base's own loss
     const baseValidationLoss = await learner.measure()
@@ -118,16 +134,48 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
       if (done % CHECKPOINT_STEPS === 0 && done < stepCount)
         await hooks.onCheckpoint({ step: done, state: trainer.state(), best })
     }
+    const learned = best === undefined ? trainer.adapter() : Adapter.decode(checkpoint.config, best.adapter)
+    const scale = await scaleOf(input, learned, hooks.signal)
+    const adapter = scaled(learned, scale)
     return {
-      adapter: best === undefined ? trainer.adapter() : Adapter.decode(checkpoint.config, best.adapter),
+      adapter,
+      scale,
       training,
       heldOut,
+      rehearsal,
       baseValidationLoss,
-      validationLoss: best?.loss ?? baseValidationLoss,
+      validationLoss:
+        scale === 1
+          ? (best?.loss ?? baseValidationLoss)
+          : await lossOf({ checkpoint, tokenizer, training, heldOut, config }, adapter),
       stepCount,
     }
   } finally {
     await trainer.release()
+  }
+}
+
+/** Keeps the texts that an adapter is scaled by apart from those that are rehearsed. */
+const SCALE_SEED_OFFSET = 2_000_003
+
+/** How much of an adapter is kept, so that it forgets no more than its configuration allows. */
+async function scaleOf(
+  { checkpoint, config }: Pick<TrainingInput, 'checkpoint' | 'config'>,
+  adapter: Adapter.Adapter,
+  signal: AbortSignal,
+): Promise<number> {
+  const { objective, sequenceTokens, seed } = config
+  // preferences are held to the base by their own objective
+  if (objective === 'preference') return 1
+  const forgetting = await createForgetting(checkpoint, {
+    sequenceTokens,
+    seed: seed + SCALE_SEED_OFFSET,
+    signal,
+  })
+  try {
+    return await scaleWithin(forgetting, adapter, config)
+  } finally {
+    await forgetting.release()
   }
 }
 

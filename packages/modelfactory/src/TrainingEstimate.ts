@@ -1,6 +1,7 @@
 import { type LlamaConfig, type Tokenizer, trainingBytes } from '@openledger/model'
 import { type Http, RecordForm } from '@openledger/protocol'
 import { type Database, desc, gt, schema } from '@openledger/store'
+import { planRehearsal, recordTokensOf } from './Rehearsal.ts'
 import { pairsOf, recordsFor, sequencesOf } from './TrainingData.ts'
 import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
@@ -34,10 +35,16 @@ export async function estimate(
     ? pairs.map(({ chosen, rejected }) => [chosen, rejected])
     : training.map(({ text }) => sequencesOf(tokenizer, text, options))
   const all = sequences.flat()
+  const recordTokens = isPreference ? 0 : recordTokensOf(sequences, training)
+  const rehearsal = planRehearsal(recordTokens, { ...config, sequenceTokens: options.tokensMax })
   const weights = isPreference
     ? pairs.map(() => 1)
-    : sequences.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1))
+    : [
+        ...sequences.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1)),
+        ...new Array<number>(rehearsal.count).fill(rehearsal.weight),
+      ]
   const tokens = all.reduce((sum, { ids }) => sum + ids.length, 0)
+  const rehearsedTokens = rehearsal.count * rehearsal.weight * options.tokensMax
   // one of each form first, so that a mixed version shows how each is read
   const shown = [...training].sort((a, b) => firstOfForm(training, a) - firstOfForm(training, b))
   const speeds = (
@@ -55,8 +62,12 @@ export async function estimate(
     recordCount: records.length,
     heldOutCount: heldOut === training ? 0 : heldOut.length,
     tokenCount: tokens,
+    rehearsedTokenCount: Math.round(rehearsedTokens),
     stepCount: planBatches(weights, config).length,
-    seconds: speed === undefined ? null : Math.ceil((tokens * (config.epochs + INDEX_PASSES)) / speed),
+    seconds:
+      speed === undefined
+        ? null
+        : Math.ceil(((tokens + rehearsedTokens) * config.epochs + tokens * INDEX_PASSES) / speed),
     memoryBytes: trainingBytes(model.config, { rank: config.rank, workers: model.workers }),
     forms,
     samples: shown.slice(0, SAMPLES_MAX).flatMap((record) => {

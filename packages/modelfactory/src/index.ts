@@ -1,3 +1,4 @@
+export { AdapterHashError, modelFiles } from './export/ModelFiles.ts'
 export { type IndexEvent, IndexLostError, IndexRebuildingError } from './IndexFiles.ts'
 export {
   createModelFactory,
@@ -5,6 +6,7 @@ export {
   type ModelFactoryDeps,
   ModelNotFoundError,
   NameTakenError,
+  NotModelOwnerError,
   NotRunOwnerError,
   RunNotPausedError,
   RunOverError,

@@ -58,7 +58,7 @@ try {
       signal,
     },
   )
-  const { training, heldOut } = result
+  const { training, heldOut, rehearsal, scale } = result
   const agreement =
     task.config.agreementRetrainings === 0 || task.config.objective === 'preference'
       ? undefined
@@ -69,6 +69,8 @@ try {
             adapter: result.adapter,
             training,
             heldOut,
+            rehearsal,
+            scale,
             config: task.config,
             influence: indexes.influence,
           },
@@ -89,6 +91,7 @@ try {
       training,
       heldOut,
       config: task.config,
+      scale,
       ...(previous === undefined ? {} : { previous }),
     },
     signal,

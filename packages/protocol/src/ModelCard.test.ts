@@ -32,6 +32,8 @@ const run = Http.trainingRunSchema.parse({
     ours: { ...scores, checksPassedPpm: null },
     base: { ...scores, rougeLPpm: 100_000, checksPassedPpm: null },
     previous: { name: 'towers-0', validationLoss: 1.5 },
+    baseTexts: { loss: 2, baseLoss: 1.9 },
+    scale: 0.75,
   },
 })
 const model = Http.modelSchema.parse({
@@ -69,6 +71,7 @@ test('a card says what is on chain and what was measured', () => {
     '| ROUGE-L | 25.0 % | 10.0 % |',
     "| The owner's checks passed | not asked for | not asked for |",
     'Answers are to 12 prompts',
+    'On texts that the base wrote, perplexity is 7.39 where the base has 6.69: what it forgot, scaled to 0.75 of what was learned so that it is not more.',
     'was not measured.',
   ])
     expect(card).toContain(fact)

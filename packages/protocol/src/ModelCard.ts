@@ -37,7 +37,7 @@ export function write(model: Http.Model, run: Http.TrainingRun): string {
     '',
     `${config.method === 'qlora' ? 'QLoRA (base in 4 bits)' : 'LoRA'} of rank ${config.rank}, alpha ${config.alpha}${config.isRankStabilised ? ' (rank-stabilised)' : ''}, dropout ${config.dropout}; ${
       isPreference ? `preferences (DPO, beta ${config.preferenceBeta})` : 'likelihood of records'
-    }; at most ${config.epochs} epochs of batches of ${config.batchSize}, sequences of ${config.sequenceTokens} tokens, learning rate ${config.learningRate}, seed ${config.seed}; ${run.step} steps were taken${times}.`,
+    }; at most ${config.epochs} epochs of batches of ${config.batchSize}, sequences of ${config.sequenceTokens} tokens, learning rate ${config.learningRate}, seed ${config.seed}${config.rehearsal > 0 && !isPreference ? `; beside them ${config.rehearsal} tokens of the base's own writing for each of the records` : ''}; ${run.step} steps were taken${times}.`,
     '',
     '## Measured on records kept out of training',
     '',
@@ -55,6 +55,8 @@ export function write(model: Http.Model, run: Http.TrainingRun): string {
       `| The owner's checks passed | ${rows((each) => each.checksPassedPpm)}`,
       '',
       `Answers are to ${evaluation.prompts} prompts, always with the likeliest token.`,
+      '',
+      `On texts that the base wrote, perplexity is ${Math.exp(evaluation.baseTexts.loss).toFixed(2)} where the base has ${Math.exp(evaluation.baseTexts.baseLoss).toFixed(2)}: what it forgot${evaluation.scale < 1 ? `, scaled to ${evaluation.scale.toFixed(2)} of what was learned so that it is not more` : ''}.`,
     )
   }
   const { agreement } = model

@@ -92,6 +92,7 @@ export const ACTIONS = [
   'cancelTrainingRun',
   'pauseTrainingRun',
   'resumeTrainingRun',
+  'exportModel',
   'createApiKey',
   'revokeApiKey',
 ] as const

@@ -48,6 +48,20 @@ export function createClient({
   signatureSeconds = 600,
   nowMs = Date.now,
 }: ClientOptions) {
+  async function ask(path: string, accept: string, body?: unknown, secret?: string): Promise<Response> {
+    const response = await send(`${url}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        accept,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    if (!response.ok) throw await problemFrom(response)
+    return response
+  }
+
   /** @param secret - Of the API key that pays, for what costs. */
   async function call<T extends z.ZodType>(
     schema: T,
@@ -55,22 +69,12 @@ export function createClient({
     body?: unknown,
     secret?: string,
   ): Promise<z.infer<T>> {
-    const response = await send(`${url}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: {
-        accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    if (!response.ok) throw await problemFrom(response)
+    const response = await ask(path, 'application/json', body, secret)
     return schema.parse(await response.json())
   }
 
-  async function bytes(path: string): Promise<Uint8Array> {
-    const response = await send(`${url}${path}`)
-    if (!response.ok) throw await problemFrom(response)
+  async function bytes(path: string, body?: unknown): Promise<Uint8Array<ArrayBuffer>> {
+    const response = await ask(path, '*/*', body)
     return new Uint8Array(await response.arrayBuffer())
   }
 
@@ -264,6 +268,12 @@ export function createClient({
     /** Tells the shares that a panel found for a receipt; anyone may, their root is on chain. */
     correctShares: (sequence: number, shares: z.input<typeof Http.correctSharesSchema>['shares']) =>
       call(Http.receiptSchema, `/api/receipts/${sequence}/shares`, { shares }),
+    /** A model as a zip archive, where its licences are open. */
+    modelExport: (name: string, format: Http.ExportFormat) =>
+      bytes(`/api/models/${encodeURIComponent(name)}/exports/${format}`),
+    /** The same for the model's owner, whatever the licences. */
+    ownModelExport: async (name: string, format: Http.ExportFormat, signer: Signer) =>
+      bytes('/api/models/exports', await signRequest('exportModel', { name, format }, signer)),
     earnings: (address: string) => call(Http.earningsSchema, `/api/earnings/${address}`),
     claimProof: (address: string) => call(Http.claimProofSchema, `/api/earnings/${address}/proof`),
     /** Asks the operator to send the claim; the money can only go to `account`. */

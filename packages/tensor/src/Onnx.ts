@@ -1,5 +1,6 @@
 import type { DataType, Node, Tensor, TensorData } from './Graph.ts'
 import { dataTypeOf, nodesFor } from './Graph.ts'
+import { lowerPortably } from './OnnxPortable.ts'
 import * as Protobuf from './Protobuf.ts'
 import { BLOCK } from './Quantised.ts'
 import type { Shape } from './Shape.ts'
@@ -7,6 +8,8 @@ import type { Shape } from './Shape.ts'
 // field numbers and codes of onnx.proto3, IR version 10, operator set 21
 const typeCodes: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2 }
 const contrib = 'com.microsoft'
+const STANDARD = ['', 21] as const
+const FUSED = [contrib, 1] as const
 
 type Attribute = number | string | readonly number[] | { readonly float: number }
 
@@ -16,10 +19,14 @@ export type OnnxModel = { readonly bytes: Uint8Array; readonly inputs: readonly 
 /**
  * Encodes the part of a graph that the outputs need as an ONNX model.
  * @param outputs - Result name to tensor.
+ * @param isPortable - Whether other runtimes than ONNX Runtime are to read it: operators of ONNX alone, slower ones.
  */
-export function encode(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
+export function encode(
+  outputs: Readonly<Record<string, Tensor>>,
+  { isPortable = false }: { readonly isPortable?: boolean } = {},
+): OnnxModel {
   const graph = Protobuf.message()
-  const lowering = createLowering(graph)
+  const lowering = createLowering(graph, isPortable)
   const inputs: Tensor[] = []
   for (const node of nodesFor(Object.values(outputs))) {
     if (node.operation === 'input') inputs.push(node.outputs[0]!)
@@ -36,10 +43,7 @@ export function encode(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
   Protobuf.varint(model, 1, 10)
   Protobuf.text(model, 2, 'openledger')
   Protobuf.nested(model, 7, graph)
-  for (const [domain, version] of [
-    ['', 21],
-    [contrib, 1],
-  ] as const) {
+  for (const [domain, version] of isPortable ? [STANDARD] : [STANDARD, FUSED]) {
     const operatorSet = Protobuf.message()
     Protobuf.text(operatorSet, 1, domain)
     Protobuf.varint(operatorSet, 2, version)
@@ -48,7 +52,7 @@ export function encode(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
   return { bytes: Protobuf.finish(model), inputs }
 }
 
-function createLowering(graph: Protobuf.Message) {
+function createLowering(graph: Protobuf.Message, isPortable: boolean) {
   const aliases = new Map<number, string>()
   const constants = new Map<string, string>()
   let count = 0
@@ -96,14 +100,14 @@ function createLowering(graph: Protobuf.Message) {
     return key
   }
 
-  /** Names minus infinity, which nothing is less than. */
-  const lowest = (): string => {
-    const name = 'lowest'
-    if (!constants.has(name)) {
-      initializer(name, Float32Array.of(Number.NEGATIVE_INFINITY), [])
-      constants.set(name, name)
+  /** Names a number of no axes, adding it once. */
+  const scalar = (value: number): string => {
+    const key = `scalar_${value}`
+    if (!constants.has(key)) {
+      initializer(key, Float32Array.of(value), [])
+      constants.set(key, key)
     }
-    return name
+    return key
   }
 
   const fresh = (): string => `lowered_${count++}`
@@ -122,6 +126,7 @@ function createLowering(graph: Protobuf.Message) {
     const emitHere = (type: string, more: readonly string[] = [], extra = {}, domain = '') =>
       emit(type, [...inputs, ...more], [output.name], extra, domain)
 
+    if (isPortable && lowerPortably(node, inputs, { emit, list, scalar, fresh })) return
     switch (node.operation) {
       case 'input':
         return
@@ -233,12 +238,13 @@ function createLowering(graph: Protobuf.Message) {
         return emit('ScatterND', [zeros, column, updates], [output.name], { reduction: 'add' })
       }
       case 'after': {
-        // a view in the same shape, where the shape has a term that is 0 but not before the cause is known
+        // a view in the same shape, where the shape has a term that is 0 but not before the cause is known: nothing is
+        // less than minus infinity
         const [x, cause] = inputs as [string, string]
         const [row, element, isLess, zero, shape] = [fresh(), fresh(), fresh(), fresh(), fresh()]
         emit('Reshape', [cause, list([-1])], [row])
         emit('Slice', [row, list([0]), list([1])], [element])
-        emit('Less', [element, lowest()], [isLess])
+        emit('Less', [element, scalar(Number.NEGATIVE_INFINITY)], [isLess])
         emit('Cast', [isLess], [zero], { to: typeCodes.int64 })
         emit('Add', [list(output.shape as number[]), zero], [shape])
         return emit('Reshape', [x, shape], [output.name])

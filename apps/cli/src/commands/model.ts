@@ -19,6 +19,7 @@ type AskOptions = {
   readonly save?: string
   readonly passage?: readonly string[]
 }
+type ExportOptions = { readonly format: string; readonly base: string; readonly own: boolean }
 const BASE_FOLDER = join(import.meta.dirname, '../../../../assets/base')
 
 /** Models: training, what is published, asking. */
@@ -92,13 +93,22 @@ export function addModelCommands(program: Command, session: Session): void {
 
   program
     .command('export-model')
-    .description('writes a published model for PEFT, transformers (merged) or llama.cpp (gguf)')
+    .description(
+      'writes a published model for PEFT, transformers (merged), llama.cpp (gguf) or ONNX runtimes',
+    )
     .argument('<model>')
     .argument('<folder>')
-    .option('--format <format>', 'peft, merged (transformers) or gguf (llama.cpp)', 'peft')
+    .option('--format <format>', 'peft, merged (transformers), gguf (llama.cpp) or onnx', 'peft')
     .option('--base <folder>', 'base model on this machine', BASE_FOLDER)
-    .action(async (model: string, directory: string, { format, base }: { format: string; base: string }) => {
-      const { exportModel } = await import('../exporting.ts')
+    .option('--own', 'you own the model: the server makes an archive, whatever the licences', false)
+    .action(async (model: string, directory: string, options: ExportOptions) => {
+      const { exportModel, exportOwnModel } = await import('../exporting.ts')
+      const { format, base, own } = options
+      if (own) {
+        const { connection, account } = await session.acting()
+        console.log(await exportOwnModel(connection, account, model, { directory, format }))
+        return
+      }
       const connection = await session.connect()
       const files = await exportModel(connection, model, { directory, format, baseDirectory: base })
       console.log(`${directory}: ${files.join(', ')}`)

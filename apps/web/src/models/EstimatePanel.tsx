@@ -32,7 +32,9 @@ export function EstimatePanel({ of }: { of: EstimateOf }) {
         <Figure label="Tokens a pass">{data.tokenCount.toLocaleString('en')}</Figure>
       </Figures>
       <Text size="sm">
-        {splitWords(data)} {formWords(data)}
+        {splitWords(data)} {formWords(data)}{' '}
+        {data.rehearsedTokenCount > 0 &&
+          `With each pass it rehearses ${data.rehearsedTokenCount.toLocaleString('en')} tokens that the base writes, so that it forgets little of what the base knows.`}
       </Text>
       <UnstyledButton onClick={toggle} aria-expanded={opened}>
         <Text size="sm" td="underline">

@@ -1,16 +1,16 @@
 import { Anchor, Badge, Button, Card, Collapse, Group, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { ModelCard as Facts, type Http } from '@openledger/protocol'
-import { useMutation, useQuery } from '@tanstack/react-query'
+import type { Http } from '@openledger/protocol'
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useConnection } from 'wagmi'
-import { client, queries } from '../api.ts'
+import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
+import { DownloadMenu } from './DownloadMenu.tsx'
 import { OwnerPanel } from './OwnerPanel.tsx'
 import { perplexity } from './perplexity.ts'
 import { StakePanel } from './StakePanel.tsx'
-import { saveText } from './saveText.ts'
 
 const hundredths = (ppm: number): string => (ppm / 1e6).toFixed(2)
 
@@ -20,12 +20,6 @@ export function ModelCard({ model }: { model: Http.Model }) {
   const [isOwning, owning] = useDisclosure()
   const { address } = useConnection()
   const network = useQuery(queries.network)
-  const card = useMutation({
-    mutationFn: async () => {
-      const run = await client.trainingRun(model.trainingRunId)
-      saveText(`${model.name}.md`, Facts.write(model, run))
-    },
-  })
   const isOwner = address !== undefined && address.toLowerCase() === model.owner.toLowerCase()
   return (
     <Card withBorder component="article" aria-label={model.name}>
@@ -76,12 +70,7 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Anchor component={Link} to={`/training-runs/${model.trainingRunId}`} size="sm">
           How it was trained
         </Anchor>
-        <Anchor href={`/api/models/${model.name}/files/${model.adapterCid}`} download size="sm">
-          Download the adapter
-        </Anchor>
-        <Anchor component="button" size="sm" onClick={() => card.mutate()}>
-          Download the model card
-        </Anchor>
+        <DownloadMenu model={model} isOwner={isOwner} />
       </Group>
       <Collapse expanded={opened}>{opened && <StakePanel model={model} />}</Collapse>
       <Collapse expanded={isOwner && isOwning}>

@@ -6,7 +6,6 @@ import {
   Group,
   MultiSelect,
   NumberInput,
-  Select,
   Slider,
   Stack,
   Text,
@@ -23,6 +22,7 @@ import { client, queries } from '../api.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 import { EstimatePanel } from './EstimatePanel.tsx'
+import { TrainSettings } from './TrainSettings.tsx'
 
 const defaults = Http.trainingConfigSchema.parse({})
 
@@ -156,101 +156,7 @@ export function TrainForm() {
             <Accordion.Item value="settings">
               <Accordion.Control>Settings (the defaults suit a small Datanet)</Accordion.Control>
               <Accordion.Panel>
-                <Group grow preventGrowOverflow={false} align="flex-start" mb="sm">
-                  <Select
-                    label="It learns"
-                    description="Preferences need records with two answers"
-                    allowDeselect={false}
-                    data={[
-                      { value: 'likelihood', label: 'to say what records say' },
-                      { value: 'preference', label: 'which of two answers is better (DPO)' },
-                    ]}
-                    {...form.getInputProps('objective')}
-                  />
-                  <Select
-                    label="Base in memory"
-                    description="4 bits take a sixth of its memory"
-                    allowDeselect={false}
-                    data={[
-                      { value: 'lora', label: 'as it is (LoRA)' },
-                      { value: 'qlora', label: 'in 4 bits (QLoRA)' },
-                    ]}
-                    {...form.getInputProps('method')}
-                  />
-                  <NumberInput
-                    label="Dropout"
-                    description="Helps small Datanets not to be learned by heart"
-                    min={0}
-                    max={0.5}
-                    step={0.05}
-                    decimalScale={2}
-                    {...form.getInputProps('dropout')}
-                  />
-                </Group>
-                <Group grow preventGrowOverflow={false} align="flex-start" mb="sm">
-                  <Select
-                    label="Publish only if"
-                    description="On records kept out of training"
-                    allowDeselect={false}
-                    data={[
-                      { value: 'none', label: 'I say so' },
-                      { value: 'base', label: 'better than the base' },
-                      { value: 'previous', label: 'better than my model before' },
-                    ]}
-                    {...form.getInputProps('gate')}
-                  />
-                  <TextInput
-                    label="Answers should match"
-                    description="A pattern; the part that does is measured"
-                    placeholder="^[0-9]+$"
-                    {...form.getInputProps('pattern')}
-                  />
-                </Group>
-                <Group grow preventGrowOverflow={false} align="flex-start">
-                  <NumberInput
-                    label="Rank"
-                    description="Room to learn; more is slower to serve"
-                    min={1}
-                    max={64}
-                    {...form.getInputProps('rank')}
-                  />
-                  <NumberInput
-                    label="Epochs"
-                    description="Times each record is seen"
-                    min={1}
-                    max={50}
-                    {...form.getInputProps('epochs')}
-                  />
-                  <NumberInput
-                    label="Batch size"
-                    description="Records a step"
-                    min={1}
-                    max={64}
-                    {...form.getInputProps('batchSize')}
-                  />
-                  <NumberInput
-                    label="Learning rate"
-                    description="Size of a step"
-                    min={0.000001}
-                    max={0.1}
-                    step={0.0005}
-                    decimalScale={6}
-                    {...form.getInputProps('learningRate')}
-                  />
-                  <NumberInput
-                    label="Patience"
-                    description="Measurements without progress before it stops; 0 never"
-                    min={0}
-                    max={6}
-                    {...form.getInputProps('patience')}
-                  />
-                  <NumberInput
-                    label="Seed"
-                    description="Same seed, same model"
-                    min={0}
-                    {...form.getInputProps('seed')}
-                  />
-                </Group>
+                <TrainSettings getInputProps={(name) => form.getInputProps(name)} />
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
@@ -260,6 +166,7 @@ export function TrainForm() {
                 datanets: chosen.map(({ id, version }) => `${id}:${version}:${timesOf(id)}`).join(','),
                 objective: settings.objective,
                 rank: settings.rank,
+                rehearsal: settings.rehearsal,
                 epochs: settings.epochs,
                 batchSize: settings.batchSize,
                 sequenceTokens: settings.sequenceTokens,

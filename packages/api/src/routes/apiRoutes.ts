@@ -4,6 +4,7 @@ import { type AccountRouteDependencies, addAccountRoutes } from './accountRoutes
 import { type AttributionRouteDependencies, addAttributionRoutes } from './attributionRoutes.ts'
 import { addDatanetRoutes } from './datanetRoutes.ts'
 import { addExplorerRoutes, type ExplorerRouteDependencies } from './explorerRoutes.ts'
+import { addExportRoutes } from './exportRoutes.ts'
 import { addNetworkRoutes, type NetworkRouteDependencies } from './networkRoutes.ts'
 import type { Routes } from './Routes.ts'
 import { addReceiptRoutes } from './receiptRoutes.ts'
@@ -22,6 +23,7 @@ export function addApiRoutes(routes: Routes, deps: ApiRouteDependencies): void {
   addNetworkRoutes(routes, deps)
   addDatanetRoutes(routes, deps)
   addTrainingRoutes(routes, deps)
+  addExportRoutes(routes, deps)
   addAccountRoutes(routes, deps)
   addReceiptRoutes(routes, deps)
   addAttributionRoutes(routes, deps)

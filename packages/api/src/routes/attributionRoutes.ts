@@ -2,28 +2,11 @@ import type { ModelFactory } from '@openledger/modelfactory'
 import { BaseError } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import type { Settlement } from '@openledger/settlement'
-import { type Blobs, type Database, inArray, schema } from '@openledger/store'
+import type { Blobs, Database } from '@openledger/store'
 import { z } from 'zod'
-import { PublishedModelNotFoundError } from '../completions/Answering.ts'
+import { FilesForbiddenError, findLicensed } from './ModelLicences.ts'
 import type { Routes } from './Routes.ts'
 import { sequenceParams } from './requestParts.ts'
-
-const { contributions, datanets } = schema
-
-/** Licences whose terms let anyone have the text that an index is made of. */
-const OPEN_LICENCES = new Set(
-  [
-    'MIT',
-    'MIT-0',
-    'ISC',
-    '0BSD',
-    'BSD-2-Clause',
-    'BSD-3-Clause',
-    'Apache-2.0',
-    'Unlicense',
-    'CC0-1.0',
-  ].concat(['CC-BY-4.0', 'CC-BY-SA-4.0', 'MPL-2.0', 'GPL-2.0-only', 'GPL-3.0-only', 'GPL-3.0-or-later']),
-)
 
 export type AttributionRouteDependencies = {
   readonly database: Database
@@ -41,25 +24,7 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
   const tag = 'Attribution'
   const nameParams = z.object({ name: z.string().max(80) })
 
-  const licencesOf = async (datanetIds: readonly bigint[]): Promise<string[]> => {
-    const [ofDatanets, ofContributions] = await Promise.all([
-      database.orm
-        .select({ licence: datanets.licence })
-        .from(datanets)
-        .where(inArray(datanets.id, [...datanetIds])),
-      database.orm
-        .selectDistinct({ licence: contributions.licence })
-        .from(contributions)
-        .where(inArray(contributions.datanetId, [...datanetIds])),
-    ])
-    return [...new Set([...ofDatanets, ...ofContributions].map(({ licence }) => licence))].sort()
-  }
-  const find = async (name: string) => {
-    const model = await modelFactory.serving(name)
-    if (model === undefined) throw new PublishedModelNotFoundError(name)
-    const licences = await licencesOf(model.datanetIds)
-    return { model, licences, isOpen: licences.every((licence) => OPEN_LICENCES.has(licence)) }
-  }
+  const find = (name: string) => findLicensed({ database, modelFactory }, name)
 
   routes.get(
     '/api/models/:name/attribution',
@@ -84,7 +49,7 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
         attributionRoot: model.attributionRoot,
         policy: { influenceBps: model.influenceBps, spansBps: model.spansBps },
         commons,
-        licences,
+        licences: [...licences],
         isOpen,
       }
     },
@@ -140,16 +105,6 @@ export class FileNotFoundError extends BaseError {
       code: 'model.file_not_found',
       message: `Expected the CID of a file of ${name}, got ${cid}. GET /api/models/${name}/attribution lists them.`,
       context: { name, cid },
-    })
-  }
-}
-
-export class FilesForbiddenError extends BaseError {
-  constructor(name: string, licences: readonly string[]) {
-    super({
-      code: 'model.files_forbidden',
-      message: `Expected open licences on all that ${name} was trained on, but they are ${licences.join(', ')}. Its indexes hold the text; ask the Datanet's owner.`,
-      context: { name, licences: [...licences] },
     })
   }
 }

@@ -17,11 +17,16 @@ export async function read(config: LlamaConfig, directory: string): Promise<Adap
 /** Writes a PEFT folder that Hugging Face PEFT loads. */
 export async function write(directory: string, adapter: Adapter, baseName: string): Promise<void> {
   await mkdir(directory, { recursive: true })
-  await writeWhole(
-    join(directory, 'adapter_config.json'),
-    `${JSON.stringify(formatPeftConfig(adapter, baseName), null, 2)}\n`,
-  )
-  await writeWhole(join(directory, 'adapter_model.safetensors'), encode(adapter))
+  for (const [name, bytes] of files(adapter, baseName)) await writeWhole(join(directory, name), bytes)
+}
+
+/** Makes the bytes of `adapter_config.json` and `adapter_model.safetensors`. */
+export function files(adapter: Adapter, baseName: string): Map<string, Uint8Array> {
+  const settings = `${JSON.stringify(formatPeftConfig(adapter, baseName), null, 2)}\n`
+  return new Map([
+    ['adapter_config.json', new TextEncoder().encode(settings)],
+    ['adapter_model.safetensors', encode(adapter)],
+  ])
 }
 
 /** Writes the fields of `adapter_config.json`. */

@@ -59,11 +59,22 @@ export async function write(
   weights: ReadonlyMap<string, Float32Array>,
   type: Safetensors.StoredType = 'F32',
 ): Promise<void> {
-  const torchType = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[type]
   await mkdir(directory, { recursive: true })
+  for (const [name, bytes] of encode(config, weights, type)) await writeWhole(join(directory, name), bytes)
+}
+
+/** Makes the bytes of `config.json` and `model.safetensors`. */
+export function encode(
+  config: LlamaConfig,
+  weights: ReadonlyMap<string, Float32Array>,
+  type: Safetensors.StoredType = 'F32',
+): Map<string, Uint8Array> {
+  const torchType = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[type]
   const fields = { ...formatConfig(config), torch_dtype: torchType }
-  await writeWhole(join(directory, 'config.json'), `${JSON.stringify(fields, null, 2)}\n`)
-  await writeWhole(join(directory, weightFile), encodeWeights(config, weights, type))
+  return new Map([
+    ['config.json', new TextEncoder().encode(`${JSON.stringify(fields, null, 2)}\n`)],
+    [weightFile, encodeWeights(config, weights, type)],
+  ])
 }
 
 async function weightFiles(directory: string): Promise<string[]> {

@@ -1,7 +1,7 @@
-import { Template } from '@huggingface/jinja'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { BaseError } from '@openledger/primitives'
 import * as ByteLevel from './ByteLevel.ts'
+import { createChatTemplate } from './ChatTemplate.ts'
 import * as SentencePiece from './SentencePiece.ts'
 import { asFunction, plainMessages, templateMessages } from './ToolText.ts'
 
@@ -112,7 +112,7 @@ function build(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
   }
   const eosId = idOf('eos_token')
   const templateText = typeof config.chat_template === 'string' ? config.chat_template : plainTemplate
-  const template = inWords('its chat template is none', () => new Template(templateText))
+  const template = inWords('its chat template is none', () => createChatTemplate(templateText))
   const knowsTools = /\btools\b/.test(templateText)
 
   const bytesOf = (id: number): Uint8Array => (special.has(id) ? noBytes : (pieces[id] ?? noBytes))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { addressSchema, hashSchema, nameSchema, unixSecondsSchema, weiSchema } from '../Scalars.ts'
+import { signedSchema } from './request.ts'
 import { agreementSchema } from './training.ts'
 
 // GET /api/models, GET /api/models/:name
@@ -46,3 +47,9 @@ export const modelAttributionSchema = z.object({
   isOpen: z.boolean(),
 })
 export type ModelAttribution = z.infer<typeof modelAttributionSchema>
+
+// GET /api/models/:name/exports/:format, POST /api/models/exports (signed)
+export const exportFormatSchema = z.enum(['peft', 'merged', 'gguf', 'onnx'])
+export type ExportFormat = z.infer<typeof exportFormatSchema>
+
+export const exportModelSchema = signedSchema(z.object({ name: nameSchema, format: exportFormatSchema }))

@@ -23,6 +23,10 @@ export const trainingConfigSchema = z.object({
   agreementRetrainings: z.number().int().min(0).max(128).default(0),
   /** Measurements on held-out records without a better one before training stops; 0 never stops early. */
   patience: z.number().int().min(0).max(6).default(2),
+  /** Tokens of the base's own writing that an epoch learns for each token of the records: keeps what the base knows. 0 keeps nothing. */
+  rehearsal: z.number().min(0).max(4).default(0),
+  /** Part by which perplexity on texts of the base's own may rise; an adapter that forgot more is scaled back. 100 is no bound. */
+  forgettingMax: z.number().min(0.01).max(100).default(100),
   /** Whether the base is kept in 4 bits while it is trained over (QLoRA). */
   method: z.enum(['lora', 'qlora']).default('lora'),
   /** What is learned: what records say, or which of two answers people prefer (DPO). */
@@ -60,6 +64,10 @@ export const evaluationSchema = z.object({
   base: scoresSchema,
   /** The owner's newest model on the same Datanets, on the same records; null where there is none. */
   previous: z.object({ name: z.string(), validationLoss: z.number() }).nullable(),
+  /** Mean loss of both on texts that the base wrote and the model did not learn: what the model forgot, in nats a token. */
+  baseTexts: z.object({ loss: z.number(), baseLoss: z.number() }),
+  /** What the adapter was multiplied by so that it forgets no more than was allowed. */
+  scale: z.number().min(0).max(1),
 })
 export type Evaluation = z.infer<typeof evaluationSchema>
 
@@ -112,6 +120,7 @@ export const trainingEstimateQuerySchema = z.object({
   batchSize: z.coerce.number().int().min(1).max(64).default(8),
   sequenceTokens: z.coerce.number().int().min(32).max(512).default(256),
   rank: z.coerce.number().int().min(1).max(64).default(8),
+  rehearsal: z.coerce.number().min(0).max(4).default(0),
   objective: z.enum(['likelihood', 'preference']).default('likelihood'),
 })
 
@@ -120,6 +129,8 @@ export const trainingEstimateSchema = z.object({
   /** Kept out to measure on; 0 when there are too few to spare any. */
   heldOutCount: z.number().int(),
   tokenCount: z.number().int(),
+  /** Tokens of the base's own that an epoch rehearses beside them. */
+  rehearsedTokenCount: z.number().int(),
   stepCount: z.number().int(),
   /** Null until this server has trained once. */
   seconds: z.number().int().nullable(),
