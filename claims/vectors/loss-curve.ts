@@ -172,7 +172,11 @@ async function referenceOf(
     taskHash: task.hash,
     ...JSON.parse(await readFile(join(folder, 'curves.json'), 'utf8')),
   } as Curves
-  if (process.env['OPENLEDGER_KEEP'] === '1') await writeFile(STORED, `${JSON.stringify(made)}\n`)
+  if (process.env['OPENLEDGER_KEEP'] === '1') {
+    const text = `${JSON.stringify(made)}\n`
+    await writeFile(STORED, text)
+    say(`kept; the SHA-256 to pin is ${createHash('sha256').update(text).digest('hex')}`)
+  }
   return made
 }
 

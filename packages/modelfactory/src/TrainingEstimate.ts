@@ -68,7 +68,11 @@ export async function estimate(
       speed === undefined
         ? null
         : Math.ceil(((tokens + rehearsedTokens) * config.epochs + tokens * INDEX_PASSES) / speed),
-    memoryBytes: trainingBytes(model.config, { rank: config.rank, workers: model.workers }),
+    memoryBytes: trainingBytes(model.config, {
+      rank: config.rank,
+      workers: model.workers,
+      isQuantised: config.method === 'qlora',
+    }),
     forms,
     samples: shown.slice(0, SAMPLES_MAX).flatMap((record) => {
       const [first] = sequencesOf(tokenizer, record.text, options)

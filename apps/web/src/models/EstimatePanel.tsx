@@ -27,6 +27,7 @@ export function EstimatePanel({ of }: { of: EstimateOf }) {
         <Figure label="Takes about">
           {data.seconds === null ? 'known after a first run' : duration(data.seconds)}
         </Figure>
+        <Figure label="Price">nothing</Figure>
         <Figure label="Memory, at most about">{(data.memoryBytes / 1e9).toFixed(1)} GB</Figure>
         <Figure label="Steps">{data.stepCount.toLocaleString('en')}</Figure>
         <Figure label="Tokens a pass">{data.tokenCount.toLocaleString('en')}</Figure>

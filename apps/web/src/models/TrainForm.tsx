@@ -165,6 +165,7 @@ export function TrainForm() {
               of={{
                 datanets: chosen.map(({ id, version }) => `${id}:${version}:${timesOf(id)}`).join(','),
                 objective: settings.objective,
+                method: settings.method,
                 rank: settings.rank,
                 rehearsal: settings.rehearsal,
                 epochs: settings.epochs,

@@ -37,3 +37,13 @@ test('more of anything takes more', () => {
   expect(trainingBytes(config, { rank: 4, workers: 1, tokensPerRun: 1_024 })).toBeGreaterThan(least)
   expect(trainingBytes({ ...config, layers: 8 }, { rank: 4, workers: 1 })).toBeGreaterThan(least)
 })
+
+test('a base in 4 bits takes less by what its linear layers shrink', () => {
+  const large = { ...config, layers: 12, hiddenSize: 768, feedForwardSize: 2_048 }
+  const of = (isQuantised: boolean) => trainingBytes(large, { rank: 8, workers: 2, isQuantised })
+  const { hiddenSize, feedForwardSize, heads, keyValueHeads, headSize, layers } = large
+  const attention = 2 * hiddenSize * headSize * (heads + keyValueHeads)
+  const linears = layers * (attention + 3 * hiddenSize * feedForwardSize)
+  // of 32 bits of a weight 4 are left, and the 32nd part of a scale of 32
+  expect(of(false) - of(true)).toBe((linears * (32 - 4 - 1)) / 8)
+})

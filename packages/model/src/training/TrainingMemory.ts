@@ -1,31 +1,45 @@
+import { BLOCK } from '@openledger/tensor'
 import { type LlamaConfig, linearSize, targetsOf, weightShapes } from '../checkpoint/Config.ts'
 
 /** What a process takes before any model: Node and ONNX Runtime, as measured. */
 const PROCESS_BYTES = 130e6
 /** Arenas grow in steps, so that they hold more than is in use. */
 const ARENA_SLACK = 1.5
+/** A weight in 4 bits, with its part of the float32 scale that a block shares. */
+const QUANTISED_BYTES = 0.5 + 4 / BLOCK
 
 /**
  * Estimates the most resident memory of LoRA training in a process of its own, in bytes: the base once as read and once
- * shared by the threads, the adapter with gradient and moments, and what one run of the graph keeps, for each thread.
+ * shared by the threads (there in 4 bits where that is asked for), the adapter with gradient and moments, and what one run of the graph keeps, for each thread.
  */
 export function trainingBytes(
   config: LlamaConfig,
   {
     rank,
     workers,
+    isQuantised = false,
     tokensPerRun = 512,
-  }: { readonly rank: number; readonly workers: number; readonly tokensPerRun?: number },
+  }: {
+    readonly rank: number
+    readonly workers: number
+    readonly isQuantised?: boolean
+    readonly tokensPerRun?: number
+  },
 ): number {
   const { hiddenSize, feedForwardSize, layers, heads, vocabularySize } = config
   let weights = 0
   for (const shape of weightShapes(config).values())
     weights += shape.reduce((product, length) => product * length, 1)
-  const adapter = targetsOf(config).reduce((sum, target) => {
+  let adapter = 0
+  let linears = 0
+  for (const target of targetsOf(config)) {
     const { input, output } = linearSize(config, target)
-    return sum + layers * rank * (input + output)
-  }, 0)
+    adapter += layers * rank * (input + output)
+    // others stay as they are
+    if (input % BLOCK === 0) linears += layers * input * output
+  }
+  const shared = isQuantised ? 4 * (weights - linears) + QUANTISED_BYTES * linears : 4 * weights
   const scores = 3 * Math.max(2 ** 21, heads * tokensPerRun ** 2)
   const kept = tokensPerRun * (layers * (12 * hiddenSize + 4 * feedForwardSize) + 3 * vocabularySize) + scores
-  return PROCESS_BYTES + 4 * (2 * weights + 6 * adapter + ARENA_SLACK * Math.max(1, workers) * kept)
+  return PROCESS_BYTES + 4 * weights + shared + 4 * (6 * adapter + ARENA_SLACK * Math.max(1, workers) * kept)
 }

@@ -121,6 +121,7 @@ export const trainingEstimateQuerySchema = z.object({
   sequenceTokens: z.coerce.number().int().min(32).max(512).default(256),
   rank: z.coerce.number().int().min(1).max(64).default(8),
   rehearsal: z.coerce.number().min(0).max(4).default(0),
+  method: z.enum(['lora', 'qlora']).default('lora'),
   objective: z.enum(['likelihood', 'preference']).default('likelihood'),
 })
 
