@@ -59,6 +59,8 @@ export type Sequenced = {
   /** Where wallets send transactions. */
   readonly rpcUrl: string
   readonly teller: Teller
+  /** L1 may tell other blocks than were built, and what was sent is then refused for a while. */
+  readonly mayGoBack?: true
 }
 
 const { account } = DevelopmentKeys
@@ -303,7 +305,10 @@ const tellerOf = (name: string, engine: ChainEngine): Teller => ({
 })
 
 /** Sends transfers and withdrawals, a few in each block, until the chain has so many blocks. */
-export async function load(rpcUrl: string, untilBlock: number): Promise<number> {
+export async function load(
+  { rpcUrl, mayGoBack }: Pick<Sequenced, 'rpcUrl' | 'mayGoBack'>,
+  untilBlock: number,
+): Promise<number> {
   const chain = defineChain({
     id: L2_CHAIN_ID,
     name: 'OpenLedger',
@@ -316,14 +321,24 @@ export async function load(rpcUrl: string, untilBlock: number): Promise<number> 
     const balance = await reader.getBalance({ address: address('caller') })
     return balance > 0n ? balance : undefined
   })
-  let nonce = await reader.getTransactionCount({ address: address('caller') })
+  const nextNonce = () => reader.getTransactionCount({ address: address('caller') })
+  let nonce = await nextNonce()
   let sent = 0
   for (; Number(await reader.getBlockNumber()) < untilBlock; await delay(500)) {
     goOn()
-    for (let i = 0; i < 4; i++, sent++) {
+    for (let i = 0; i < 4; i++) {
       const to =
         i === 0 ? MESSAGE_PASSER : (`0x${(0xb0b0000 + sent).toString(16).padStart(40, '0')}` as const)
-      await wallet.sendTransaction({ to, value: 1n, nonce: nonce++, gas: i === 0 ? 400_000n : 21_000n })
+      const sending = wallet.sendTransaction({ to, value: 1n, nonce, gas: i === 0 ? 400_000n : 21_000n })
+      const isTaken = await sending.then(
+        () => true,
+        (error: unknown) => {
+          if (mayGoBack !== true) throw error
+          return false
+        },
+      )
+      nonce = isTaken ? nonce + 1 : await nextNonce()
+      if (isTaken) sent++
     }
   }
   return sent

@@ -123,7 +123,7 @@ async function run(options: ClaimOptions): Promise<Finding> {
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
   const chain = await sequenceAlone(stack, folder)
   const follower = await opNodeOverGeth(stack, folder, chain, programs)
-  await load(chain.rpcUrl, blocks)
+  await load(chain, blocks)
   await until(`op-geth to have block ${blocks}`, 120_000, async () =>
     (await follower.safe()) >= blocks ? true : undefined,
   )

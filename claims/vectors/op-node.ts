@@ -57,7 +57,7 @@ async function profile(
   const chain = await begin(stack, folder)
   say(`${name}: runs after ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`)
   const tellers = await followers(stack, folder, chain)
-  const transactions = await load(chain.rpcUrl, blocks)
+  const transactions = await load(chain, blocks)
   const rows: Row[] = []
   for (const follower of [...tellers]) {
     const reached = await until(`${follower.name} to derive block ${blocks}`, 180_000, async () => {
@@ -106,7 +106,7 @@ async function run(options: ClaimOptions): Promise<Finding> {
         const chain = await sequenceAlone(stack, folder)
         hostile = await startHostileBatcher(chain)
         stack.use(hostile)
-        return chain
+        return { ...chain, mayGoBack: true }
       },
       async (stack, folder, chain) => [
         await opNodeOverGeth(stack, folder, chain, programs),
