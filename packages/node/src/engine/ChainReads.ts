@@ -30,6 +30,7 @@ export type ChainReads = Pick<
   | 'receipt'
   | 'receipts'
   | 'logs'
+  | 'oldestState'
   | 'account'
   | 'code'
   | 'storage'
@@ -115,6 +116,7 @@ export async function createChainReads(dependencies: ChainReadsDependencies): Pr
     receipt: blocks.receipt,
     receipts: (number) => blocks.required(number).receipts,
     logs: blocks.logs,
+    oldestState: store.oldestState,
     account(address, blockNumber) {
       const account = accountAt(address, blockNumber)
       return {

@@ -239,6 +239,8 @@ export type Engine = {
     /** By position; `null` matches anything, a list any of its members. */
     readonly topics?: readonly (readonly Hex[] | null)[]
   }): readonly LogRecord[]
+  /** The oldest block whose state can be asked for. */
+  oldestState(): bigint
   account(address: Hex, blockNumber?: bigint): AccountRecord
   code(address: Hex, blockNumber?: bigint): Uint8Array
   /** Answers 32 bytes. */

@@ -87,6 +87,7 @@ test('every old state is that of its block, from memory, from spans, and after a
     for (const number of [231n, 256n, 257n, 300n, 331n]) check(pruned, number)
     const asked = () => pruned.account(counter, 230n)
     expect(asked).toThrow(PrunedStateError)
+    expect(pruned.oldestState()).toBe(231n)
     expect(asked).toThrow(/block from 231 to 331/)
     // blocks, receipts and logs are not states
     expect(pruned.block(3n)?.number).toBe(3n)

@@ -36,14 +36,15 @@ export function createNodeMethods(engine: Engine, version: string): Methods {
     eth_capabilities: () => {
       const { number, hash } = engine.head()
       const all = { disabled: false, oldestBlock: '0x0' }
+      const states = { disabled: false, oldestBlock: Format.quantity(engine.oldestState()) }
       return {
         head: { number: Format.quantity(number), hash },
-        state: all,
+        state: states,
         tx: all,
         logs: all,
         receipts: all,
         blocks: all,
-        stateproofs: all,
+        stateproofs: states,
       }
     },
     eth_accounts: () => [],
