@@ -164,6 +164,16 @@ function Run({ run }: { run: Http.TrainingRun }) {
             {run.config.batchSize} records of up to {run.config.sequenceTokens} tokens
           </Row>
           <Row label="Learning rate">{run.config.learningRate}</Row>
+          <Row label="Rehearsal">
+            {run.config.rehearsal === 0
+              ? 'none'
+              : `${run.config.rehearsal} tokens of the base’s own for each of the records`}
+          </Row>
+          <Row label="May forget">
+            {run.config.forgettingMax === 100
+              ? 'anything'
+              : `${(100 * run.config.forgettingMax).toFixed(0)} % of perplexity on the base’s texts`}
+          </Row>
           <Row label="Seed">{run.config.seed}</Row>
           {run.config.gate !== 'none' && (
             <Row label="Gate">
