@@ -326,7 +326,7 @@ async function run({ isQuick, say }: ClaimOptions): Promise<Finding> {
     report: [
       `${availableParallelism()} processors; blocks of ${BLOCK_TRANSACTIONS}, ${count} transfers, a quarter as many ERC-20 transfers (OpenZeppelin's). "build" takes them from the pool, where senders are recovered on other threads; "import" executes whole blocks. Every block has its roots and is on disk before the next. Rates in the third and fourth column, and EthereumJS's, are by the processor time of the busiest thread, which other programs on the machine hardly change; the fifth is by the clock.`,
       table(growth),
-      'The state lies in memory; a restart reads it from disk and proves its root:',
+      'Memory while genesis is being made in the same process, and what opening the chain again takes; the state is paged in from disk as it is met:',
       table(restarts),
       `A verifier that begins with nothing derives and executes what L1 tells. L1 is in memory, so reading it costs nothing; batches are spans of up to 300 blocks in call data:`,
       table(syncs),
