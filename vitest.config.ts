@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /**
@@ -14,6 +15,8 @@ export default defineConfig({
         test: {
           ...node,
           name: 'unit',
+          // many wait for blocks or a database; vitest itself would leave a processor idle, and on two run one file at a time
+          maxWorkers: availableParallelism() + 1,
           sequence: { groupOrder: 0 },
           include: [
             'packages/*/src/**/*.test.ts',
