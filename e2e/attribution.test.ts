@@ -153,6 +153,59 @@ describe('who an answer pays', () => {
     await rm(folder, { recursive: true })
   })
 
+  test('with records in the prompt, those that made it likelier are paid, and an auditor measures the same', async () => {
+    const found = (await house.client.contributions()).find(({ title }) => title === 'Ownable')!
+    const { records } = await house.client.contribution(found.id)
+    const passages = records
+      .filter(({ verdict, text }) => verdict === 'accepted' && text.length < 500)
+      .slice(0, 2)
+      .map(({ id }) => id)
+    const [, prompt] = PAIRS[5]
+    const started = performance.now()
+    const extension = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 48, passages })
+    const { receipt } = extension
+    console.log(
+      `attribution: an answer with ${passages.length} passages took ${Math.round(performance.now() - started)} ms; they lift it by ${receipt.attribution.context?.liftMilliNats} thousandths of a nat, the adapter without them by ${receipt.attribution.liftMilliNats}`,
+    )
+    expect(receipt.attribution.context?.passages).toEqual(passages)
+    const given = receipt.attribution.shares.flatMap(({ reasons }) =>
+      reasons.filter(({ kind }) => kind === 'context'),
+    )
+    if (receipt.attribution.context!.liftMilliNats > 100) expect(given.length).toBeGreaterThan(0)
+    for (const { recordId } of given) expect(passages).toContain(recordId)
+    const folder = await mkdtemp(join(tmpdir(), 'openledger-audit-'))
+    const answerPath = join(folder, 'answer.json')
+    await keep(answerPath, prompt, extension)
+    const connection = await connect(house.url)
+    for (const path of [answerPath, undefined]) {
+      expect(
+        await auditReceipt(connection, receipt, { baseDirectory: BASE, answerPath: path }),
+      ).toMatchObject({
+        holds: true,
+      })
+    }
+    await rm(folder, { recursive: true })
+  })
+
+  test('of a text that was made elsewhere is the answer’s own, and is found again from the records', async () => {
+    const [, prompt] = PAIRS[0]
+    const asked = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 32 })
+    const { receipt } = await house.client.attribute(
+      { model: 'solidity-1', prompt, text: asked.answer },
+      secret,
+    )
+    expect(receipt.attribution.textFrom).toBe('caller')
+    expect(receipt.feeWei).toBe(asked.receipt.feeWei)
+    const [first] = receipt.attribution.shares
+    expect(first?.contributionId).toBe(asked.receipt.attribution.shares[0]?.contributionId)
+    const [newest] = await house.client.contributionAnswers(first!.contributionId, { limit: 1 })
+    expect(newest).toMatchObject({ receiptSequence: receipt.sequence, reasons: expect.any(Array) })
+    const { recordId } = first!.reasons[0]!
+    const [line] = await house.client.recordAnswers(recordId, { limit: 1 })
+    expect(line).toMatchObject({ receiptSequence: receipt.sequence, contributionId: first!.contributionId })
+    expect(line!.reasons.every((reason) => reason.recordId === recordId)).toBe(true)
+  })
+
   test('is the same when asked again', async () => {
     const [, prompt] = PAIRS[0]
     const question = { model: 'solidity-1', prompt, max_tokens: 32 }
