@@ -184,6 +184,9 @@ export function openChainStore(
     }
   }
 
+  const oldestState = (): bigint =>
+    BigInt((meta.get.get('oldest_state') as { value: number } | undefined)?.value ?? 0)
+
   const writeState = ({ rows, total }: StateUpdate): void => {
     for (const { key, page } of rows) {
       if (page === undefined) state.remove.run(key)
@@ -219,6 +222,8 @@ export function openChainStore(
         writeState(update)
         for (const { level, index } of completedSpans(block.number)) {
           const size = SPAN_FACTOR ** BigInt(level)
+          // what began before the oldest state that is kept has lost its parts, and nobody goes back through it
+          if (index * size < oldestState()) continue
           const merged = mergeUndo(readUndo(index * size + 1n, (index + 1n) * size))
           blocks.putUndo.run(level, Number(index), encodePending(merged))
         }
@@ -266,7 +271,7 @@ export function openChainStore(
       return row?.code
     },
     undo: (from, to) => mergeUndo(readUndo(from, to)),
-    oldestState: () => BigInt((meta.get.get('oldest_state') as { value: number } | undefined)?.value ?? 0),
+    oldestState,
     pruneStates(number) {
       atomically(chain, directory, () => {
         blocks.pruneUndo.run(0, Number(number) + 1)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Hex } from '@openledger/primitives'
 import { Transaction } from '@openledger/rollup'
 import fc from 'fast-check'
+import { zeroAddress } from 'viem'
 import { expect, test } from 'vitest'
 import { attributes, genesisOf } from '../../test/Chain.ts'
 import { createEmbeddedEngine } from './EmbeddedEngine.ts'
@@ -32,6 +33,23 @@ test('spans cover every block once, in order, and exist by the time they are ask
 test('a week back is a few hundred records, not hundreds of thousands', () => {
   const week = (7n * 86_400n) / 2n
   expect(coverSpans(12_346n, 12_345n + week).length).toBeLessThan(300)
+})
+
+test('a window shorter than a span of undo records forgets parts of spans and goes on', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'history-'))
+  try {
+    const genesis = genesisOf({})
+    const engine = await createEmbeddedEngine({ directory, genesis, historyBlocks: 4n })
+    for (let number = 1n; number <= 200n; number++) {
+      await engine.build({ ...attributes(1000n + 2n * number), noTxPool: true })
+      engine.setFinalized(number)
+    }
+    expect(engine.head().number).toBe(200n)
+    for (let number = engine.oldestState(); number <= 200n; number++) engine.proof(zeroAddress, [], number)
+    await engine.close()
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 test('every old state is that of its block, from memory, from spans, and after a restart', async () => {
