@@ -1,4 +1,4 @@
-import { createAgent, PaymentRefusedError, provisionAgent } from '@openledger/agent'
+import { createAgent, PaymentRefusedError, provisionAgent, RegistryCalls } from '@openledger/agent'
 import { Open } from '@openledger/primitives'
 import { Abi, createSender, DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
@@ -138,8 +138,11 @@ describe('an agent with a wallet of its own', () => {
     // nobody rates an agent of their own
     expect(await openledger(['--as', 'agentOwner', 'rate-agent', id!, '100'], environment)).toMatchObject({
       status: 1,
-      output: expect.stringContaining('AgentReputationSelfFeedback'),
+      output: expect.stringContaining('somebody else'),
     })
+    // nor does it count for who sends it past the command line
+    const sender = createSender({ publicClient: house.l2, walletClient: house.l2Wallet(owner) })
+    await sender.send(RegistryCalls.rate(house.deployment.l2.agentReputation, BigInt(id!), 100))
     await succeed(['--as', 'caller', 'rate-agent', id!, '80'], environment)
     await succeed(['--as', 'builder', 'rate-agent', id!, '70'], environment)
     const validator = DevelopmentKeys.account('validator').address

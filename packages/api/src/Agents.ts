@@ -55,9 +55,11 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
     )
   }
 
-  async function ratingOf(agentId: bigint): Promise<Http.Agent['rating']> {
+  /** @param owner - Whose own ratings say nothing; the registry knows only the wallet that holds the agent. */
+  async function ratingOf(agentId: bigint, owner: Hex): Promise<Http.Agent['rating']> {
     const registry = { address: agentReputation, abi: Abi.agentReputationAbi } as const
-    const clients = await client.readContract({ ...registry, functionName: 'getClients', args: [agentId] })
+    const raters = await client.readContract({ ...registry, functionName: 'getClients', args: [agentId] })
+    const clients = raters.filter((rater) => rater.toLowerCase() !== owner)
     if (clients.length === 0) return { count: 0, average: null }
     const [count, value, decimals] = await client.readContract({
       ...registry,
@@ -94,8 +96,8 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
             client.readContract({ ...identity, functionName: 'tokenURI' }),
           ])
           const wallet = holder.toLowerCase() as Hex
-          const [owner, nativeWei, wrappedWei, sessions, rating, validation] = await Promise.all([
-            ownerOf(wallet),
+          const owner = await ownerOf(wallet)
+          const [nativeWei, wrappedWei, sessions, rating, validation] = await Promise.all([
             client.getBalance({ address: wallet }),
             client.readContract({
               address: wopen,
@@ -104,7 +106,7 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
               args: [wallet],
             }),
             sessionsOf(wallet),
-            ratingOf(agentId),
+            ratingOf(agentId, owner),
             validationOf(agentId),
           ])
           return {

@@ -142,7 +142,8 @@ export function addAgentCommands(program: Command, session: Session): void {
     .argument('<score>', '0 to 100')
     .action(async (id: string, score: string) => {
       const { connection, account } = await session.acting()
-      const { name } = await agentOf(connection, id)
+      const { name, owner } = await agentOf(connection, id)
+      if (owner === account.address.toLowerCase()) throw new OwnAgentError(name)
       const { agentReputation } = connection.network.deployment.l2
       const { transactionHash } = await senderOf(connection, account).send(
         RegistryCalls.rate(agentReputation, BigInt(id), Number(score)),
@@ -209,7 +210,7 @@ const stateOf = ({ key, spentWei, limitTotalWei, expiresAt, revoked }: Http.Agen
 }
 
 /** @throws {BaseError} when no agent has the id. */
-async function agentOf({ client }: Connection, id: string): Promise<{ wallet: Hex; name: string }> {
+async function agentOf({ client }: Connection, id: string): Promise<Http.Agent> {
   const agents = await client.agents()
   const agent = agents.find((each) => each.id === id)
   if (agent !== undefined) return agent
@@ -234,3 +235,13 @@ function daysOf(text: string): bigint {
 /** An average from 0 to 100 and how many gave it. */
 const judgement = ({ count, average }: Http.Agent['rating']): string =>
   average === null ? 'never' : `${Math.round(average * 10) / 10} by ${count}`
+
+class OwnAgentError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'cli.own_agent',
+      message: `Expected an agent of somebody else's, got ${name}, which is yours. An owner's rating would not be counted; nothing was sent.`,
+      context: { name },
+    })
+  }
+}
