@@ -29,8 +29,8 @@ const SEEDS = [1, 2, 3]
 const STEPS = 24
 const MEASURE_EVERY = 6
 const BASE = join(import.meta.dirname, '../../assets/base')
-const STORED = join(import.meta.dirname, 'loss-curve/curves.json')
-const STORED_SHA256 = ''
+const STORED = join(import.meta.dirname, 'loss-curve/fixtures/curves.json')
+const STORED_SHA256 = 'd4828062b220fbc4cb1db6b85bbe4ce99500721ed3c683b29a02c35c6ebdc868'
 const python = process.env['OPENLEDGER_PYTHON']
 
 type Curve = { readonly losses: readonly number[]; readonly heldOut: readonly number[] }
@@ -47,7 +47,8 @@ const BANDS_MAX = 3
 export const claim: Claim = {
   says: 'Training lowers the loss step by step as PyTorch with PEFT does: no further from its float64 curve than its own float32 curve is, three times over.',
   async run({ isQuick, say }): Promise<Finding> {
-    const seeds = isQuick ? SEEDS.slice(0, 2) : SEEDS
+    // the stored curves are of all three
+    const seeds = isQuick && python !== undefined ? SEEDS.slice(0, 2) : SEEDS
     const task = await prepare(seeds)
     const folder = await mkdtemp(join(tmpdir(), 'openledger-loss-curve-'))
     try {
