@@ -22,7 +22,7 @@ import { type Claim, type Finding, table } from '../Claim.ts'
  * and optimiser, three seeds.
  *
  * `OPENLEDGER_PYTHON` names a Python with `torch`, `transformers` and `peft`. Where there is none, the curves that it made
- * before stand in `loss-curve/curves.json`, pinned by hash, together with the hash of what they were made from;
+ * before stand in `loss-curve/fixtures/curves.json`, pinned by hash, together with the hash of what they were made from;
  * `OPENLEDGER_KEEP=1` writes them anew.
  */
 const SEEDS = [1, 2, 3]
