@@ -101,7 +101,7 @@ export function createDispatcher(
   }
 
   async function answerElsewhere(
-    text: string,
+    text: () => string,
     parsed: unknown,
     address: string | undefined,
     ask: NonNullable<typeof reading>,
@@ -109,7 +109,7 @@ export function createDispatcher(
     const requests = [parsed].flat() as { readonly id?: RpcId; readonly method: string }[]
     try {
       for (const { method } of requests) limit(address, method)
-      return await ask(text)
+      return await ask(text())
     } catch (error) {
       const known = toRpcError(error)
       if (known === undefined) logger.error({ error: describe(error) }, 'a reading thread failed')
@@ -133,17 +133,24 @@ export function createDispatcher(
         return encode(failure(null, invalidRequest(`a batch of at most ${BATCH_MAX} requests`)))
       }
       if (reading !== undefined && isForReading(parsed))
-        return answerElsewhere(text, parsed, address, reading)
+        return answerElsewhere(() => text, parsed, address, reading)
       if (!Array.isArray(parsed)) {
         const response = await answer(parsed, own, address)
         return response === undefined ? undefined : encode(response)
       }
       if (parsed.length === 0) return encode(failure(null, invalidRequest('a batch of at least one request')))
-      const answers: (RpcResponse | undefined)[] = []
+      // what takes long is answered elsewhere whatever stands beside it, or a short batch would hold up blocks
+      const answerMember = async (request: unknown): Promise<string | undefined> => {
+        if (reading !== undefined && !Array.isArray(request) && isForReading(request))
+          return answerElsewhere(() => JSON.stringify(request), request, address, reading)
+        const response = await answer(request, own, address)
+        return response === undefined ? undefined : encode(response)
+      }
+      const answers: (string | undefined)[] = []
       const submissions: Promise<unknown>[] = []
       let turnMs = performance.now()
       for (const [i, request] of parsed.entries()) {
-        const answering = answer(request, own, address).then((response) => {
+        const answering = answerMember(request).then((response) => {
           answers[i] = response
         })
         // transactions in a row enter the pool in their order and are made durable together
@@ -156,7 +163,7 @@ export function createDispatcher(
         }
       }
       await Promise.all(submissions)
-      const responses = answers.flatMap((response) => (response === undefined ? [] : [encode(response)]))
+      const responses = answers.filter((response) => response !== undefined)
       return responses.length === 0 ? undefined : `[${responses.join(',')}]`
     },
   }
