@@ -10,7 +10,9 @@ export type ActionScenario = {
   readonly shows: string
 } & ({ readonly shownBy: readonly (readonly [file: string, test: string])[] } | { readonly notHere: string })
 
-const SCENARIOS = 'packages/rollup/test/Scenarios.test.ts'
+const BATCHES = 'packages/rollup/test/BatchScenarios.test.ts'
+const CHANNELS = 'packages/rollup/test/ChannelScenarios.test.ts'
+const FORKS = 'packages/rollup/test/ForkScenarios.test.ts'
 const VERIFIER = 'packages/node/src/verifier/Verifier.test.ts'
 
 export const actionScenarios: readonly ActionScenario[] = [
@@ -18,30 +20,30 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'activation_block_test.go',
     fork: 'any',
     shows: 'user transactions in a fork’s first block end the channel',
-    shownBy: [[SCENARIOS, 'user transactions in the fork’s first block end the channel']],
+    shownBy: [[FORKS, 'user transactions in the fork’s first block end the channel']],
   },
   {
     file: 'bad_tx_in_batch_test.go',
     fork: 'Holocene',
     shows: 'a transaction that cannot be executed, resubmitted blocks',
     shownBy: [
-      [SCENARIOS, 'a transaction that cannot be executed leaves the block its deposits'],
-      [SCENARIOS, 'ResubmitBadFirstFrame'],
+      [BATCHES, 'a transaction that cannot be executed leaves the block its deposits'],
+      [BATCHES, 'ResubmitBadFirstFrame'],
     ],
   },
   {
     file: 'batcher_change_test.go',
     fork: 'any',
     shows: 'the batcher is replaced within a channel’s timeout',
-    shownBy: [[SCENARIOS, 'the batcher counts that the SystemConfig names at that L1 block']],
+    shownBy: [[FORKS, 'the batcher counts that the SystemConfig names at that L1 block']],
   },
   {
     file: 'big_channel_test.go',
     fork: 'Holocene',
     shows: 'a channel beyond 100 MB is clipped, or dropped where its frames are beyond it',
     shownBy: [
-      [SCENARIOS, 'case-0: what is beyond the bound when decompressed is cut off'],
-      [SCENARIOS, 'case-1: frames beyond the bound are no channel'],
+      [CHANNELS, 'case-0: what is beyond the bound when decompressed is cut off'],
+      [CHANNELS, 'case-1: frames beyond the bound are no channel'],
     ],
   },
   {
@@ -55,21 +57,21 @@ export const actionScenarios: readonly ActionScenario[] = [
     fork: 'any',
     shows: 'a channel that times out, and one closed late',
     shownBy: [
-      [SCENARIOS, 'HonestClaim: resubmitted after the timeout'],
-      [SCENARIOS, 'CloseChannelLate'],
+      [CHANNELS, 'HonestClaim: resubmitted after the timeout'],
+      [CHANNELS, 'CloseChannelLate'],
     ],
   },
   {
     file: 'end_of_source_test.go',
     fork: 'any',
     shows: 'nothing is told beyond the end of L1',
-    shownBy: [[SCENARIOS, 'one block, derived; and nothing more when the source ends']],
+    shownBy: [[FORKS, 'one block, derived; and nothing more when the source ends']],
   },
   {
     file: 'garbage_channel_test.go',
     fork: 'any',
     shows: 'garbage in the middle of a channel',
-    shownBy: [[SCENARIOS, '%s in the middle of a channel']],
+    shownBy: [[CHANNELS, '%s in the middle of a channel']],
   },
   {
     file: 'holocene_activation_test.go',
@@ -81,15 +83,15 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'holocene_batches_test.go',
     fork: 'Holocene',
     shows: 'batches in, out of and in double order',
-    shownBy: [[SCENARIOS, '%s: blocks %j']],
+    shownBy: [[BATCHES, '%s: blocks %j']],
   },
   {
     file: 'holocene_frame_test.go',
     fork: 'Holocene',
     shows: 'frames in, out of and in double order',
     shownBy: [
-      [SCENARIOS, '%s: frames %j'],
-      [SCENARIOS, '%s, in one L1 transaction: frames %j'],
+      [BATCHES, '%s: frames %j'],
+      [BATCHES, '%s, in one L1 transaction: frames %j'],
     ],
   },
   {
@@ -97,10 +99,10 @@ export const actionScenarios: readonly ActionScenario[] = [
     fork: 'Holocene',
     shows: 'invalid payloads, parents, drift and origins, singular and in spans',
     shownBy: [
-      [SCENARIOS, '%s: the block is reduced to its deposits, and the channel ends there'],
-      [SCENARIOS, 'invalid-parent-hash'],
-      [SCENARIOS, 'seq-drift-span'],
-      [SCENARIOS, 'future-l1-origin-span'],
+      [BATCHES, '%s: the block is reduced to its deposits, and the channel ends there'],
+      [BATCHES, 'invalid-parent-hash'],
+      [BATCHES, 'seq-drift-span'],
+      [BATCHES, 'future-l1-origin-span'],
     ],
   },
   {
@@ -113,7 +115,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'isthmus_fork_test.go',
     fork: 'Isthmus',
     shows: 'Isthmus’ header fields and upgrade transactions',
-    shownBy: [[SCENARIOS, 'one block, derived; and nothing more when the source ends']],
+    shownBy: [[FORKS, 'one block, derived; and nothing more when the source ends']],
   },
   {
     file: 'isthmus_requests_test.go',
@@ -132,28 +134,28 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'jovian_activation_test.go',
     fork: 'Jovian',
     shows: 'the activation block and the block after it',
-    shownBy: [[SCENARIOS, 'the fork’s first block is told by the old contract and deploys the new one']],
+    shownBy: [[FORKS, 'the fork’s first block is told by the old contract and deploys the new one']],
   },
   {
     file: 'jovian_dafootprint_test.go',
     fork: 'Jovian',
     shows: 'the footprint scalar reaches the L1 info; 0 stands for 400',
     shownBy: [
-      [SCENARIOS, 'minimum base fee and DA footprint scalar come from the SystemConfig'],
-      [SCENARIOS, 'a footprint scalar of %s is told as %s'],
+      [FORKS, 'minimum base fee and DA footprint scalar come from the SystemConfig'],
+      [FORKS, 'a footprint scalar of %s is told as %s'],
     ],
   },
   {
     file: 'jovian_minbasefee_test.go',
     fork: 'Jovian',
     shows: 'the minimum base fee reaches the attributes with its L1 block, not before',
-    shownBy: [[SCENARIOS, '%s: a minimum base fee of %s holds from its L1 block on']],
+    shownBy: [[FORKS, '%s: a minimum base fee of %s holds from its L1 block on']],
   },
   {
     file: 'karst_fork_test.go',
     fork: 'Karst',
     shows: 'Karst’s activation block',
-    shownBy: [[SCENARIOS, 'karst_fork_test.go, nut_bundle_activation_test.go']],
+    shownBy: [[FORKS, 'karst_fork_test.go, nut_bundle_activation_test.go']],
   },
   {
     file: 'l1_blob_parameter_forks_test.go',
@@ -173,8 +175,8 @@ export const actionScenarios: readonly ActionScenario[] = [
     fork: 'any',
     shows: 'channels over many L1 blocks, and reopened ones',
     shownBy: [
-      [SCENARIOS, 'HonestClaim: a channel whose frames are spread over many L1 blocks'],
-      [SCENARIOS, 'ReopenChannel'],
+      [CHANNELS, 'HonestClaim: a channel whose frames are spread over many L1 blocks'],
+      [CHANNELS, 'ReopenChannel'],
     ],
   },
   {
@@ -187,13 +189,13 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'l1_prague_fork_test.go',
     fork: 'L1',
     shows: 'L1 activates Prague; set-code transactions of the batcher are no batches',
-    shownBy: [[SCENARIOS, 'l1_prague_fork_test.go: a set-code transaction of the batcher is no batch']],
+    shownBy: [[FORKS, 'l1_prague_fork_test.go: a set-code transaction of the batcher is no batch']],
   },
   {
     file: 'nut_bundle_activation_test.go',
     fork: 'Karst',
     shows: 'upgrade transactions with gas of their own',
-    shownBy: [[SCENARIOS, 'karst_fork_test.go, nut_bundle_activation_test.go']],
+    shownBy: [[FORKS, 'karst_fork_test.go, nut_bundle_activation_test.go']],
   },
   {
     file: 'operator_fee_fix_transition_test.go',
@@ -205,7 +207,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'operator_fee_test.go',
     fork: 'Isthmus',
     shows: 'operator fee parameters reach the L1 info',
-    shownBy: [[SCENARIOS, 'updates of the SystemConfig reach the first block of their L1 block']],
+    shownBy: [[FORKS, 'updates of the SystemConfig reach the first block of their L1 block']],
   },
   {
     file: 'pectra_blob_schedule_test.go',
@@ -223,22 +225,22 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'rewind_el_test.go',
     fork: 'any',
     shows: 'the execution client is set back and derived again',
-    shownBy: [[SCENARIOS, 'rewind_el_test.go: set back to any block, the same chain is derived again']],
+    shownBy: [[FORKS, 'rewind_el_test.go: set back to any block, the same chain is derived again']],
   },
   {
     file: 'sequence_window_expiry_test.go',
     fork: 'any',
     shows: 'a sequencing window that passes, and a channel closed after it',
     shownBy: [
-      [SCENARIOS, 'HonestClaim: deposits come in without the sequencer, and it recovers'],
-      [SCENARIOS, 'ChannelCloseAfterWindowExpiry'],
+      [CHANNELS, 'HonestClaim: deposits come in without the sequencer, and it recovers'],
+      [CHANNELS, 'ChannelCloseAfterWindowExpiry'],
     ],
   },
   {
     file: 'simple_program_test.go',
     fork: 'any',
     shows: 'one block, derived',
-    shownBy: [[SCENARIOS, 'one block, derived; and nothing more when the source ends']],
+    shownBy: [[FORKS, 'one block, derived; and nothing more when the source ends']],
   },
   {
     file: 'simple_program_with_eigenda_test.go',
