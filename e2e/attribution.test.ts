@@ -157,7 +157,7 @@ describe('who an answer pays', () => {
     const found = (await house.client.contributions()).find(({ title }) => title === 'Ownable')!
     const { records } = await house.client.contribution(found.id)
     const passages = records
-      .filter(({ verdict, text }) => verdict === 'accepted' && text.length < 500)
+      .filter(({ verdict, characterCount }) => verdict === 'accepted' && characterCount < 500)
       .slice(0, 2)
       .map(({ id }) => id)
     const [, prompt] = PAIRS[5]

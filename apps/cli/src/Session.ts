@@ -8,6 +8,8 @@ export type Session = {
   readonly apiKey: string | undefined
   /** The key to act with where no server says which development account is meant. */
   readonly privateKey: string | undefined
+  /** Whether the person said for whom to act. */
+  readonly isNamed: () => boolean
   readonly url: () => string
   readonly connect: () => Promise<Connection>
   /** Connects and chooses the acting account. @param role - Taken when the person named neither role nor key. */
@@ -27,6 +29,7 @@ export function createSession(
   return {
     apiKey,
     privateKey,
+    isNamed: () => options().as !== undefined || privateKey !== undefined,
     url,
     connect: () => connect(url()),
     acting: async (role) => {

@@ -2,6 +2,7 @@ import { CheckpointFolder } from '@openledger/model'
 import { configHashOf, joinRecords, trainAdapter } from '@openledger/modelfactory'
 import { Bytes, Merkle } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
+import type { Signer } from '@openledger/sdk'
 import { expect, test } from 'vitest'
 import type { Connection } from './Connection.ts'
 import { retrain } from './retraining.ts'
@@ -10,8 +11,9 @@ const baseDirectory = new URL('../../../assets/base', import.meta.url).pathname
 const records = Array.from({ length: 24 }, (_, i) => {
   const text = `function move${i}(address to) external returns (bool) { return _move(msg.sender, to, ${i}); }`
   const recordId = Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
-  return { recordId, contributionId: recordId, clusterId: recordId, text }
+  return { recordId, contributionId: recordId, clusterId: recordId, text, characterCount: text.length }
 })
+const readAs = async () => expect.unreachable('all of it is open')
 const config = Http.trainingConfigSchema.parse({ rank: 2, epochs: 1, sequenceTokens: 64 })
 
 /** A server and a chain that hold one model, trained from these records; `given` is what the server says they are. */
@@ -55,6 +57,7 @@ test('training again from the record gives the adapter on record', async () => {
     baseDirectory,
     workers: 1,
     onProgress: () => {},
+    readAs,
   })
   expect(lines.map(({ claim, holds }) => `${holds} ${claim}`)).toEqual([
     'true the configuration is the one on record',
@@ -70,6 +73,21 @@ test('a server that changes one letter of a record is named, and nothing is trai
     baseDirectory,
     workers: 0,
     onProgress: () => expect.unreachable(),
+    readAs,
   })
   expect(lines.map(({ holds }) => holds)).toEqual([true, true, false])
+})
+
+test('texts that the licence withholds are asked for by who may read them', async () => {
+  const withheld = records.map((record, i) => (i === 3 ? { ...record, text: null } : record))
+  const connection = await connectionTo(withheld)
+  const signer: Signer = { address: '0x01', signTypedData: async () => '0x' }
+  const options = { baseDirectory, workers: 0, onProgress: () => {}, readAs: async () => signer }
+  const failure = { code: 'cli.text_withheld', context: { recordId: records[3]!.recordId } }
+  await expect(retrain(connection, 'model', options)).rejects.toMatchObject(failure)
+  const { client } = connection
+  const versionRecords = async (_id: string, _version: number, by?: Signer) =>
+    by === signer ? records : withheld
+  const allowed = { ...connection, client: { ...client, versionRecords } }
+  expect((await retrain(allowed, 'model', options)).every(({ holds }) => holds)).toBe(true)
 })

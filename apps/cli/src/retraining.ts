@@ -1,7 +1,8 @@
 import { CheckpointFolder } from '@openledger/model'
 import { configHashOf, joinRecords, type TrainingRecord, trainAdapter } from '@openledger/modelfactory'
-import { Bytes, type Hex, Merkle } from '@openledger/primitives'
+import { BaseError, Bytes, type Hex, Merkle } from '@openledger/primitives'
 import { Abi, type Http } from '@openledger/protocol'
+import type { Signer } from '@openledger/sdk'
 import type { Connection } from './Connection.ts'
 import type { Line } from './verifying.ts'
 
@@ -10,6 +11,8 @@ export type RetrainOptions = {
   readonly baseDirectory: string
   readonly workers: number
   readonly onProgress: (line: string) => void
+  /** Gives who may read records whose licence is not open; asked only where there are such. */
+  readonly readAs: () => Promise<Signer>
 }
 
 /**
@@ -23,7 +26,7 @@ export type RetrainOptions = {
 export async function retrain(
   { client, l2, network }: Connection,
   name: string,
-  { baseDirectory, workers, onProgress }: RetrainOptions,
+  { baseDirectory, workers, onProgress, readAs }: RetrainOptions,
 ): Promise<Line[]> {
   const { deployment } = network
   const lines: Line[] = []
@@ -53,7 +56,10 @@ export async function retrain(
       functionName: 'versionOf',
       args: [datanetId, version],
     })
-    const records = await client.versionRecords(datanetId.toString(), version)
+    const shown = await client.versionRecords(datanetId.toString(), version)
+    const records = shown.every(hasText)
+      ? shown
+      : (await client.versionRecords(datanetId.toString(), version, await readAs())).map(withText)
     check(`the records are those of Datanet ${datanetId}, version ${version}`, recordsRoot, rootOf(records))
     versions.push(records.map(hashed))
   }
@@ -75,13 +81,32 @@ export async function retrain(
   return lines
 }
 
-const rootOf = (records: readonly Http.VersionRecord[]): Hex =>
+type ReadRecord = Http.VersionRecord & { readonly text: string }
+
+const hasText = (record: Http.VersionRecord): record is ReadRecord => record.text !== null
+
+function withText(record: Http.VersionRecord): ReadRecord {
+  if (!hasText(record)) throw new TextWithheldError(record.recordId)
+  return record
+}
+
+const rootOf = (records: readonly ReadRecord[]): Hex =>
   Bytes.toHex(Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root)
 
 /** A record under the hash of its own text, whatever the server called it. */
-const hashed = ({ text, contributionId, clusterId }: Http.VersionRecord): TrainingRecord => ({
+const hashed = ({ text, contributionId, clusterId }: ReadRecord): TrainingRecord => ({
   recordId: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
   contributionId,
   clusterId,
   text,
 })
+
+export class TextWithheldError extends BaseError {
+  constructor(recordId: Hex) {
+    super({
+      code: 'cli.text_withheld',
+      message: `Expected every text of the Datanet's version, but record ${recordId} is under a licence that is not open. Act as its Datanet's owner, validator or licence holder with --as or OPENLEDGER_PRIVATE_KEY.`,
+      context: { recordId },
+    })
+  }
+}

@@ -172,7 +172,7 @@ describe('every route', () => {
     )
     expect(estimate.recordCount).toBe(records.length)
     expect(estimate.samples[0]!.tokens.map(({ text }) => text).join('')).toContain(
-      records[0]!.text.slice(0, 20),
+      records[0]!.text!.slice(0, 20),
     )
     const [published] = Http.modelSchema.array().parse(await get('/api/models'))
     expect(Http.modelSchema.parse(await get(`/api/models/${model}`))).toEqual(published)

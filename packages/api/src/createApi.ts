@@ -76,6 +76,7 @@ export function createApi(deps: ApiDependencies): Api {
       findModel: deps.findModel,
       followBeneficiaries: deps.datanets.followBeneficiaries,
       rememberAnswer: deps.datanets.rememberAnswer,
+      mayReadAll: deps.datanets.mayReadAll,
       clock,
     }),
     metrics,

@@ -6,37 +6,44 @@ import { createAnswerMemory, type GivenAnswer } from './AnswerMemory.ts'
 import { createBeneficiaries } from './Beneficiaries.ts'
 import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
 import { createQueries, type Queries } from './Queries.ts'
+import { createReading, ReadForbiddenError, type Reading, type ReadRequest } from './Reading.ts'
 import { createRegistry } from './Registry.ts'
 import { createValidation, type Verdict } from './Validation.ts'
 
 /** Datanets: who contributed what, what of it was accepted and why, and the versions that models are trained on. */
-export type Datanets = Queries & {
-  /**
-   * Lists a Datanet that its owner's wallet created on chain; a second time changes nothing.
-   * @throws {NotADatanetError} when the transaction created none. @throws {SummaryMismatchError}
-   */
-  readonly register: (input: { transactionHash: Hex; summary: string }) => Promise<Http.Datanet>
-  /** Splits and hashes records and says what would become of them; nothing is stored. */
-  readonly prepare: (input: PrepareInput) => Promise<Http.PreparedContribution>
-  /**
-   * Takes a signed contribution: keeps its bytes, registers it on chain for the contributor, and has it validated.
-   * @throws {DatanetNotFoundError} @throws {ContributionExpiredError} @throws {WrongChainError}
-   * @throws {SignatureInvalidError} @throws {AlreadyContributedError} and the errors of splitting and hashing; nothing
-   *   has changed then.
-   */
-  readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
-  /** Learns from the chain whose rewards were handed on to whom, up to its newest block. */
-  readonly followBeneficiaries: () => Promise<void>
-  /**
-   * Hands a contribution's future rewards to whom the one that receives them now has signed for.
-   * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
-   */
-  readonly changeBeneficiary: (id: Hex, change: Http.BeneficiaryChange) => Promise<Http.ContributionDetail>
-  /** Remembers what a model answered: whoever contributes it afterwards contributes nothing new. */
-  readonly rememberAnswer: (answer: GivenAnswer) => Promise<void>
-  /** Takes validation jobs in this process, beginning with what a process before it left undone. */
-  readonly work: () => Promise<void>
-}
+export type Datanets = Queries &
+  Reading & {
+    /**
+     * A contribution with its texts, for who signed for it.
+     * @throws {ContributionNotFoundError} {ReadForbiddenError} and the errors of `readerOf`.
+     */
+    readonly read: (id: Hex, request: ReadRequest) => Promise<Http.ContributionDetail>
+    /**
+     * Lists a Datanet that its owner's wallet created on chain; a second time changes nothing.
+     * @throws {NotADatanetError} when the transaction created none. @throws {SummaryMismatchError}
+     */
+    readonly register: (input: { transactionHash: Hex; summary: string }) => Promise<Http.Datanet>
+    /** Splits and hashes records and says what would become of them; nothing is stored. */
+    readonly prepare: (input: PrepareInput) => Promise<Http.PreparedContribution>
+    /**
+     * Takes a signed contribution: keeps its bytes, registers it on chain for the contributor, and has it validated.
+     * @throws {DatanetNotFoundError} @throws {ContributionExpiredError} @throws {WrongChainError}
+     * @throws {SignatureInvalidError} @throws {AlreadyContributedError} and the errors of splitting and hashing; nothing
+     *   has changed then.
+     */
+    readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
+    /** Learns from the chain whose rewards were handed on to whom, up to its newest block. */
+    readonly followBeneficiaries: () => Promise<void>
+    /**
+     * Hands a contribution's future rewards to whom the one that receives them now has signed for.
+     * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
+     */
+    readonly changeBeneficiary: (id: Hex, change: Http.BeneficiaryChange) => Promise<Http.ContributionDetail>
+    /** Remembers what a model answered: whoever contributes it afterwards contributes nothing new. */
+    readonly rememberAnswer: (answer: GivenAnswer) => Promise<void>
+    /** Takes validation jobs in this process, beginning with what a process before it left undone. */
+    readonly work: () => Promise<void>
+  }
 
 export type DatanetsDependencies = {
   readonly database: Database
@@ -63,6 +70,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const registry = createRegistry(dependencies)
   const queries = createQueries(database, registry)
   const beneficiaries = createBeneficiaries(dependencies)
+  const reading = createReading({ ...dependencies, registry })
   const contributions = createContributions({ ...dependencies, registry })
   const answers = createAnswerMemory(database, { key: dependencies.answerKey })
   const validation = createValidation({
@@ -76,6 +84,14 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
 
   return {
     ...queries,
+    ...reading,
+    async read(id, request) {
+      const { datanetId } = await queries.contribution(id)
+      const reader = await reading.readerOf(request, BigInt(datanetId))
+      const detail = await queries.contribution(id, reader)
+      if (detail.access !== null) throw new ReadForbiddenError(reader.datanetId, reader.account)
+      return detail
+    },
     followBeneficiaries: beneficiaries.follow,
     rememberAnswer: answers.remember,
     async register({ transactionHash, summary }) {
@@ -115,7 +131,12 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
         throw error
       }
       await requestValidation()
-      const { records: _, beneficiaryNonce: __, ...contribution } = await queries.contribution(id)
+      const {
+        records: _,
+        beneficiaryNonce: __,
+        access: ___,
+        ...contribution
+      } = await queries.contribution(id)
       return contribution
     },
     async changeBeneficiary(id, change) {

@@ -1,7 +1,8 @@
 import { BaseError, type Hex } from '@openledger/primitives'
-import type { Http } from '@openledger/protocol'
+import { type Http, Licence } from '@openledger/protocol'
 import { and, asc, count, type Database, desc, eq, ne, type SQL, schema, sql } from '@openledger/store'
 import { DatanetNotFoundError } from './Contributions.ts'
+import { mayRead, type Reader } from './Reading.ts'
 import type { Registry } from './Registry.ts'
 
 const { contributions, datanets, datanetVersions, payouts, records } = schema
@@ -16,8 +17,11 @@ export type Queries = {
     readonly datanetId?: string | undefined
     readonly contributor?: Hex | undefined
   }) => Promise<Http.Contribution[]>
-  /** With its records, each with what it earned. @throws {ContributionNotFoundError} */
-  readonly contribution: (id: Hex) => Promise<Http.ContributionDetail>
+  /**
+   * With its records, each with what it earned; texts that are not open are for the reader alone.
+   * @throws {ContributionNotFoundError}
+   */
+  readonly contribution: (id: Hex, reader?: Reader) => Promise<Http.ContributionDetail>
 }
 
 /** Creates the queries over one database. */
@@ -51,6 +55,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
         name: row.name,
         summary: row.summary,
         licence: row.licence,
+        isOpen: Licence.areOpen(row.licence),
         owner: row.owner as Hex,
         commons: row.commons as Hex,
         version: of(versions)?.version ?? 0,
@@ -74,12 +79,17 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
     const earnedWei = sql<string>`(SELECT coalesce(sum(${payouts.amountWei}), 0)::text FROM ${payouts}
       WHERE ${payouts.contributionId} = ${contributions.id})`
     const rows = await orm
-      .select({ row: contributions, datanetName: datanets.name, earnedWei })
+      .select({
+        row: contributions,
+        datanetName: datanets.name,
+        datanetLicence: datanets.licence,
+        earnedWei,
+      })
       .from(contributions)
       .innerJoin(datanets, eq(datanets.id, contributions.datanetId))
       .where(and(ne(contributions.status, 'received'), where))
       .orderBy(asc(contributions.arrival))
-    return rows.map(({ row, datanetName, earnedWei }) => ({
+    return rows.map(({ row, datanetName, datanetLicence, earnedWei }) => ({
       id: row.id as Hex,
       datanetId: row.datanetId.toString(),
       datanetName,
@@ -87,6 +97,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
       contributor: row.contributor as Hex,
       beneficiary: row.beneficiary as Hex,
       licence: row.licence,
+      isOpen: Licence.areOpen(row.licence, datanetLicence),
       cid: row.cid,
       recordsRoot: row.recordsRoot as Hex,
       recordCount: row.recordCount,
@@ -133,7 +144,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
           contributor === undefined ? undefined : eq(contributions.contributor, contributor),
         ),
       ),
-    async contribution(id) {
+    async contribution(id, reader) {
       const [found] = await listContributions(eq(contributions.id, id))
       if (found === undefined) throw new ContributionNotFoundError(id)
       const earned = await earnedByRecord(id)
@@ -144,15 +155,18 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
         .orderBy(asc(records.index))
       // whom it pays can change on chain without the server
       const [onChain, nonce] = await Promise.all([registry.contribution(id), registry.beneficiaryNonce(id)])
+      const isShown = found.isOpen || mayRead(reader, found.contributor)
       return {
         ...found,
         beneficiary: onChain?.beneficiary ?? found.beneficiary,
         beneficiaryNonce: Number(nonce),
+        access: isShown ? null : accessTo(found),
         records: rows.map((row) => ({
           id: row.id as Hex,
           contributionId: id,
           index: row.index,
-          text: row.text,
+          text: isShown ? row.text : null,
+          characterCount: row.text.length,
           verdict: row.verdict,
           reason: row.reason,
           duplicateOf: row.duplicateOf as Hex | null,
@@ -164,6 +178,10 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
     },
   }
 }
+
+/** What to do to read a contribution's texts, for people. */
+const accessTo = ({ id, datanetId, datanetName, licence }: Http.Contribution): string =>
+  `Texts under ${licence} in ${datanetName} are shown to their contributor and to the owner, the validators and the licence holders of Datanet ${datanetId}: POST /api/contributions/${id}/read with a request signed by one of them. Ask the Datanet's owner for a licence.`
 
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000)
 

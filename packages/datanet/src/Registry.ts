@@ -36,6 +36,8 @@ export type Registry = {
   /** Datanet that a transaction created, or nothing when it created none. */
   readonly createdBy: (transactionHash: Hex) => Promise<ChainDatanet | undefined>
   readonly contribution: (id: Hex) => Promise<ChainContribution | undefined>
+  readonly ownerOf: (datanetId: bigint) => Promise<Hex>
+  readonly isValidator: (datanetId: bigint, account: Hex) => Promise<boolean>
   /** The number that the next change of a contribution's beneficiary must carry. */
   readonly beneficiaryNonce: (contributionId: Hex) => Promise<bigint>
   /** Relays the signature of who is paid now. @throws {TransactionRevertedError} when it is not theirs. */
@@ -107,6 +109,10 @@ export function createRegistry({
         found && { ...found, contributor: lower(found.contributor), beneficiary: lower(found.beneficiary) }
       )
     },
+    ownerOf: async (id) =>
+      lower((await publicClient.readContract({ ...registry, functionName: 'get', args: [id] })).owner),
+    isValidator: (id, account) =>
+      publicClient.readContract({ ...registry, functionName: 'isValidator', args: [id, account] }),
     beneficiaryNonce: (contributionId) =>
       publicClient.readContract({ ...registry, functionName: 'beneficiaryNonceOf', args: [contributionId] }),
     async changeBeneficiary(contributionId, { to, deadline, signature }) {

@@ -7,5 +7,6 @@ export {
 export * from './Datanets.ts'
 export { openZeppelinModules, type SourceModule } from './OpenZeppelin.ts'
 export { ContributionNotFoundError } from './Queries.ts'
+export { mayRead, ReadElsewhereError, type Reader, ReadForbiddenError, type ReadRequest } from './Reading.ts'
 export * from './Records.ts'
 export { createSimilarityIndex, type Similar, type SimilarityIndex } from './Similarity.ts'

@@ -11,10 +11,10 @@ import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { estimate } from './TrainingEstimate.ts'
-import { joinRecords, type TrainingRecord } from './TrainingPlan.ts'
+import { joinRecords } from './TrainingPlan.ts'
 import { type QueueLimits, queueLimits } from './TrainingQueue.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
-import { recordsOf } from './VersionRecords.ts'
+import { recordsOf, type VersionRecord } from './VersionRecords.ts'
 
 const { models, trainingRuns, usedRequests } = schema
 
@@ -45,7 +45,7 @@ export type ModelFactory = {
     query: z.output<typeof Http.trainingEstimateQuerySchema>,
   ) => Promise<Http.TrainingEstimate>
   /** What a Datanet version holds, in its order: what a run trains on. @throws {VersionNotFoundError} */
-  readonly records: (version: { datanetId: string; version: number }) => Promise<TrainingRecord[]>
+  readonly records: (version: { datanetId: string; version: number }) => Promise<VersionRecord[]>
   readonly publication: (runId: string) => Promise<{ modelHash: Hex; owner: Hex }>
   readonly publish: (runId: string, signed: { deadline: number; signature: Hex }) => Promise<Http.Model>
   readonly run: Runs['get']
@@ -283,7 +283,8 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       base ??= readBase(deps.baseDirectory)
       const known = await base
       const config = Http.trainingConfigSchema.parse(settings)
-      return estimate(deps, { ...known, workers: deps.workers }, records, config)
+      const open = new Set(versions.flat().flatMap(({ recordId, isOpen }) => (isOpen ? recordId : [])))
+      return estimate(deps, { ...known, workers: deps.workers }, records, config, (id) => open.has(id))
     },
     records: (version) => recordsOf(deps, version),
     async publication(runId) {

@@ -1,4 +1,5 @@
 import { type LlamaConfig, type Tokenizer, trainingBytes } from '@openledger/model'
+import type { Hex } from '@openledger/primitives'
 import { type Http, RecordForm } from '@openledger/protocol'
 import { type Database, desc, gt, schema } from '@openledger/store'
 import { planRehearsal, recordTokensOf } from './Rehearsal.ts'
@@ -16,12 +17,14 @@ const INDEX_PASSES = 2
 /**
  * Says before a run what it will do: how much it reads, keeps out and repeats, what the model sees of a record, how much
  * memory it takes and, once this server has trained before, how long.
+ * @param mayShow - Whether anyone may have a record's text; only such are samples.
  */
 export async function estimate(
   { database: { orm } }: { readonly database: Database },
   model: { readonly config: LlamaConfig; readonly tokenizer: Tokenizer; readonly workers: number },
   records: readonly TrainingRecord[],
   config: Http.TrainingConfig,
+  mayShow: (recordId: Hex) => boolean,
 ): Promise<Http.TrainingEstimate> {
   const { tokenizer } = model
   const { training, heldOut } = partRecords(recordsFor(config.objective, records))
@@ -46,7 +49,9 @@ export async function estimate(
   const tokens = all.reduce((sum, { ids }) => sum + ids.length, 0)
   const rehearsedTokens = rehearsal.count * rehearsal.weight * options.tokensMax
   // one of each form first, so that a mixed version shows how each is read
-  const shown = [...training].sort((a, b) => firstOfForm(training, a) - firstOfForm(training, b))
+  const shown = training
+    .filter(({ recordId }) => mayShow(recordId))
+    .sort((a, b) => firstOfForm(training, a) - firstOfForm(training, b))
   const speeds = (
     await orm
       .select({ speed: trainingMetrics.tokensPerSecond })

@@ -88,6 +88,7 @@ export const request = {
 /** The actions that a signed request can ask for. */
 export const ACTIONS = [
   'createDatanet',
+  'readRecords',
   'createTrainingRun',
   'cancelTrainingRun',
   'pauseTrainingRun',

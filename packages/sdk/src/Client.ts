@@ -132,6 +132,18 @@ export function createClient({
     contributions: (filter: { datanetId?: string; contributor?: string } = {}) =>
       call(Http.contributionSchema.array(), `/api/contributions${query(filter)}`),
     contribution: (id: string) => call(Http.contributionDetailSchema, `/api/contributions/${id}`),
+    /**
+     * A contribution with its texts, whatever the licence: the contributor, or the Datanet's owner, validators and licence
+     * holders sign for it.
+     */
+    readContribution: async (id: string, signer: Signer) => {
+      const { datanetId } = await call(Http.contributionDetailSchema, `/api/contributions/${id}`)
+      return call(
+        Http.contributionDetailSchema,
+        `/api/contributions/${id}/read`,
+        await signRequest('readRecords', { datanetId }, signer),
+      )
+    },
     /** Splits and hashes without storing anything: what the contributor is about to sign. */
     prepareContribution: (body: z.input<typeof Http.prepareContributionSchema>) =>
       call(Http.preparedContributionSchema, '/api/contributions/prepare', body),
@@ -167,8 +179,13 @@ export function createClient({
       })
     },
 
-    versionRecords: (id: string, version: number) =>
-      call(Http.versionRecordSchema.array(), `/api/datanets/${id}/versions/${version}/records`),
+    /** What a version holds; with a signer also the texts that the licence gives to who signs. */
+    versionRecords: async (datanetId: string, version: number, signer?: Signer) =>
+      call(
+        Http.versionRecordSchema.array(),
+        `/api/datanets/${datanetId}/versions/${version}/records`,
+        signer && (await signRequest('readRecords', { datanetId }, signer)),
+      ),
     trainingEstimate: (of: z.input<typeof Http.trainingEstimateQuerySchema>) =>
       call(
         Http.trainingEstimateSchema,

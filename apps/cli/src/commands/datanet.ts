@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { BaseError } from '@openledger/primitives'
+import type { Http } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
-import { green, open, table } from '../Output.ts'
+import { dim, green, open, table } from '../Output.ts'
 import type { Session } from '../Session.ts'
 
 /** Datanets: what is there, and adding to it. */
@@ -50,6 +51,31 @@ export function addDatanetCommands(program: Command, session: Session): void {
         console.log(`transaction ${contribution.transactionHash}`)
       },
     )
+
+  program
+    .command('records')
+    .description('shows the records of a contribution with their verdicts, and the texts that you may read')
+    .argument('<contribution>', 'id of the contribution')
+    .action(async (id: string) => {
+      const { client } = await session.connect()
+      const shown = await client.contribution(id)
+      // whoever names an account signs with it; everyone else is told how to get the texts
+      const detail =
+        shown.access === null || !session.isNamed()
+          ? shown
+          : await client.readContribution(id, signerOf((await session.acting()).account))
+      const { title, datanetName, licence, contributor, recordCount, acceptedCount, status } = detail
+      console.log(`${title} in ${datanetName}, by ${contributor}, under ${licence}: ${status}`)
+      console.log(`${acceptedCount} of ${recordCount} records accepted`)
+      for (const record of detail.records) printRecord(record)
+      if (detail.access !== null) console.log(detail.access)
+    })
+}
+
+function printRecord({ index, verdict, reason, characterCount, id, text }: Http.RecordDetail): void {
+  console.log(`${green(`record ${index}`)} ${verdict}, ${characterCount} characters, ${dim(id)}`)
+  if (reason !== '') console.log(reason)
+  if (text !== null) console.log(`${text}\n`)
 }
 
 async function readText(path: string): Promise<string> {

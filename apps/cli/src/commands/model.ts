@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Open } from '@openledger/primitives'
+import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { printLines } from '../Lines.ts'
 import { dim, open, table } from '../Output.ts'
@@ -87,6 +88,7 @@ export function addModelCommands(program: Command, session: Session): void {
         baseDirectory: base,
         workers: Number(workers),
         onProgress: (line) => console.log(dim(line)),
+        readAs: async () => signerOf((await session.acting()).account),
       })
       printLines(lines)
     })

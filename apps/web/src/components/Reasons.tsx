@@ -81,7 +81,7 @@ function RecordReason({ contributionId, reasons, record, most, isShown }: Props)
           </Text>
         )}
       </Group>
-      {isShown && record !== undefined && (
+      {isShown && record?.text != null && (
         <Code block fz={11} mt={2} className="record-glimpse" aria-label="How the record begins">
           {glimpse(record.text)}
         </Code>

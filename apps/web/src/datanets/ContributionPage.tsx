@@ -1,15 +1,17 @@
-import { Anchor, Badge, Card, Code, Group, Stack, Text, Title } from '@mantine/core'
+import { Alert, Anchor, Badge, Button, Card, Code, Group, Stack, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
-import { useQuery } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useLocation, useParams } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { useConnection } from 'wagmi'
-import { queries } from '../api.ts'
+import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
+import { shortMessage } from '../wallet/shortMessage.ts'
+import { useSigner } from '../wallet/useSigner.ts'
 import { Beneficiary } from './Beneficiary.tsx'
 import { PaidAnswers } from './PaidAnswers.tsx'
 import { STATUS_TEXT } from './status.ts'
@@ -59,10 +61,50 @@ export function ContributionPage() {
           </div>
           {address?.toLowerCase() === data.beneficiary.toLowerCase() && <Beneficiary contribution={data} />}
           <PaidAnswers contributionId={data.id} />
-          <Records list={data.records} />
+          <Texts contribution={data} />
         </Stack>
       )}
     </AsyncView>
+  )
+}
+
+/** The records; where their licence is not open, with the way for those who may read them. */
+function Texts({ contribution }: { contribution: Http.ContributionDetail }) {
+  const signer = useSigner()
+  const read = useMutation({
+    mutationFn: () => client.readContribution(contribution.id, signer!),
+  })
+  // what was read stays while verdicts and earnings move on
+  const textOf = new Map(read.data?.records.map(({ index, text }) => [index, text]))
+  return (
+    <>
+      {contribution.access !== null && read.data === undefined && (
+        <Alert title="The texts are private" color="gray">
+          <Text size="sm" mb="xs">
+            {contribution.access}
+          </Text>
+          <Button
+            size="xs"
+            loading={read.isPending}
+            disabled={signer === undefined}
+            onClick={() => read.mutate()}
+          >
+            {signer === undefined ? 'Connect a wallet to read them' : 'Sign and read the texts'}
+          </Button>
+          {read.error !== null && (
+            <Text size="sm" c="red" mt="xs" role="alert">
+              {shortMessage(read.error)}
+            </Text>
+          )}
+        </Alert>
+      )}
+      <Records
+        list={contribution.records.map((record) => ({
+          ...record,
+          text: record.text ?? textOf.get(record.index) ?? null,
+        }))}
+      />
+    </>
   )
 }
 
@@ -112,9 +154,15 @@ function Records({ list }: { list: readonly Http.RecordDetail[] }) {
                 {record.reason}
               </Text>
             )}
-            <Code block mah={320} tabIndex={0} aria-label={`Text of record ${record.index + 1}`}>
-              {record.text}
-            </Code>
+            {record.text === null ? (
+              <Text size="sm" c="dimmed">
+                {record.characterCount.toLocaleString('en')} characters that are not shown
+              </Text>
+            ) : (
+              <Code block mah={320} tabIndex={0} aria-label={`Text of record ${record.index + 1}`}>
+                {record.text}
+              </Code>
+            )}
           </Card>
         )
       })}

@@ -11,7 +11,7 @@ import { FeeSplit, type Http } from '@openledger/protocol'
 import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
 import { type Blobs, type Database, eq, or, schema } from '@openledger/store'
 
-import { findPassages } from './Passages.ts'
+import { assertMayQuote, findPassages } from './Passages.ts'
 
 const { contributions } = schema
 
@@ -140,6 +140,8 @@ export function createAnswering(deps: {
   readonly followBeneficiaries: () => Promise<void>
   /** Keeps what was answered from being contributed as something new. */
   readonly rememberAnswer: (answer: { promptText: string; text: string; startedAt: Date }) => Promise<void>
+  /** Whether an account may read all texts of a Datanet, whatever their licence. */
+  readonly mayReadAll: (account: Hex, datanetId: bigint) => Promise<boolean>
   readonly clock: Clock
 }): Answering {
   const { database, settlement, serving, blobs, findModel, followBeneficiaries, rememberAnswer, clock } = deps
@@ -206,6 +208,14 @@ export function createAnswering(deps: {
     return { model, terms }
   }
 
+  /** What is given with a prompt comes back with the answer. */
+  const assertMayUse = ({ request }: Prepared, { account }: Payer): Promise<void> =>
+    assertMayQuote(
+      database,
+      { account, recordIds: request.passages?.map(({ recordId }) => recordId) ?? [] },
+      deps.mayReadAll,
+    )
+
   const quote: Answering['quote'] = async (request, recordIds = []) => {
     const { model, terms } = await termsOf(request.model)
     const passages = await findPassages(database, recordIds)
@@ -224,6 +234,7 @@ export function createAnswering(deps: {
     },
     async attributeText(quoted, payer) {
       const { prepared, text, answerIds, maxWei } = quoted
+      await assertMayUse(prepared, payer)
       const hold = await settlement.accounts.hold({ ...payer, amountWei: maxWei })
       try {
         const { promptIds, promptText } = prepared
@@ -272,6 +283,7 @@ export function createAnswering(deps: {
       }
     },
     async *answer(quote, payer, { signal, isStreamed }) {
+      await assertMayUse(quote.prepared, payer)
       const hold = await settlement.accounts.hold({ ...payer, amountWei: quote.maxWei })
       const startedAt = new Date(clock.nowMs())
       let isOver = false

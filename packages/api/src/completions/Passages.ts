@@ -1,8 +1,9 @@
 import type { Passage } from '@openledger/openlora'
 import { BaseError, type Hex } from '@openledger/primitives'
+import { Licence } from '@openledger/protocol'
 import { and, asc, type Database, eq, inArray, schema } from '@openledger/store'
 
-const { contributions, records } = schema
+const { contributions, datanets, records } = schema
 
 /**
  * Finds the accepted records that a prompt is given with, in the order asked for, and for each the contribution that is paid:
@@ -42,6 +43,53 @@ export async function findPassages({ orm }: Database, recordIds: readonly Hex[])
       text: row.text,
     }
   })
+}
+
+/**
+ * Refuses passages whose licence does not let an account have their text: an answer given with them repeats it.
+ * @param mayReadAll - Whether an account may read all texts of a Datanet.
+ * @throws {PassageForbiddenError}
+ */
+export async function assertMayQuote(
+  { orm }: Database,
+  { recordIds, account }: { readonly recordIds: readonly Hex[]; readonly account: Hex },
+  mayReadAll: (account: Hex, datanetId: bigint) => Promise<boolean>,
+): Promise<void> {
+  if (recordIds.length === 0) return
+  const rows = await orm
+    .select({
+      id: records.id,
+      contributor: contributions.contributor,
+      datanetId: contributions.datanetId,
+      licence: contributions.licence,
+      datanetLicence: datanets.licence,
+    })
+    .from(records)
+    .innerJoin(contributions, eq(contributions.id, records.contributionId))
+    .innerJoin(datanets, eq(datanets.id, contributions.datanetId))
+    .where(and(inArray(records.id, [...recordIds]), eq(records.verdict, 'accepted')))
+  for (const recordId of new Set(recordIds)) {
+    const sources = rows.filter(({ id }) => id === recordId)
+    // who may have the text from one source has it
+    const isOpen = sources.some(
+      ({ licence, datanetLicence, contributor }) =>
+        Licence.areOpen(licence, datanetLicence) || contributor === account,
+    )
+    if (isOpen) continue
+    const datanetIds = [...new Set(sources.map(({ datanetId }) => datanetId))]
+    const allowed = await Promise.all(datanetIds.map((id) => mayReadAll(account, id)))
+    if (!allowed.includes(true)) throw new PassageForbiddenError(recordId, datanetIds)
+  }
+}
+
+export class PassageForbiddenError extends BaseError {
+  constructor(recordId: Hex, datanetIds: readonly bigint[]) {
+    super({
+      code: 'passage.forbidden',
+      message: `Expected a record whose text the payer may read, but ${recordId} of Datanet ${datanetIds.join(', ')} is under a licence that is not open. Ask as its contributor or as a holder of the Datanet's licence, or leave it out.`,
+      context: { recordId, param: 'passages' },
+    })
+  }
 }
 
 export class PassageNotFoundError extends BaseError {

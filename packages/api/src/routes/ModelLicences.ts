@@ -1,28 +1,10 @@
 import type { ModelFactory, ServedModel } from '@openledger/modelfactory'
 import { BaseError } from '@openledger/primitives'
+import { Licence } from '@openledger/protocol'
 import { type Database, inArray, schema } from '@openledger/store'
 import { PublishedModelNotFoundError } from '../completions/Answering.ts'
 
 const { contributions, datanets } = schema
-
-/** Licences whose terms let anyone have the text, and what was made of it. */
-const OPEN_LICENCES = new Set([
-  'MIT',
-  'MIT-0',
-  'ISC',
-  '0BSD',
-  'BSD-2-Clause',
-  'BSD-3-Clause',
-  'Apache-2.0',
-  'Unlicense',
-  'CC0-1.0',
-  'CC-BY-4.0',
-  'CC-BY-SA-4.0',
-  'MPL-2.0',
-  'GPL-2.0-only',
-  'GPL-3.0-only',
-  'GPL-3.0-or-later',
-])
 
 export type LicensedModel = {
   readonly model: ServedModel
@@ -51,7 +33,7 @@ export async function findLicensed(
       .where(inArray(contributions.datanetId, ids)),
   ])
   const licences = [...new Set([...ofDatanets, ...ofContributions].map(({ licence }) => licence))].sort()
-  return { model, licences, isOpen: licences.every((licence) => OPEN_LICENCES.has(licence)) }
+  return { model, licences, isOpen: Licence.areOpen(...licences) }
 }
 
 export class FilesForbiddenError extends BaseError {

@@ -1,4 +1,5 @@
-import type { Datanets } from '@openledger/datanet'
+import { type Datanets, mayRead, type Reader } from '@openledger/datanet'
+import type { ModelFactory, VersionRecord } from '@openledger/modelfactory'
 import { Http } from '@openledger/protocol'
 import { addressSchema, hashSchema } from '@openledger/protocol/Scalars'
 import { z } from 'zod'
@@ -8,8 +9,17 @@ import { idParams } from './requestParts.ts'
 /** A contribution's text may take twice its size once JSON has escaped it. */
 const CONTRIBUTION_BYTES_MAX = 12 * 1024 * 1024
 
-/** Adds Datanets, their versions and what people contribute to them. */
-export function addDatanetRoutes(routes: Routes, { datanets }: { readonly datanets: Datanets }) {
+/**
+ * Adds Datanets, their versions and what people contribute to them. Texts whose licence is not open are given to those who
+ * sign for them, everyone else sees hashes, lengths and verdicts.
+ */
+export function addDatanetRoutes(
+  routes: Routes,
+  {
+    datanets,
+    modelFactory,
+  }: { readonly datanets: Datanets; readonly modelFactory: Pick<ModelFactory, 'records'> },
+) {
   const tag = 'Datanets'
   routes.get('/api/datanets', { tag, summary: 'All Datanets.', response: Http.datanetSchema.array() }, () =>
     datanets.datanets(),
@@ -38,6 +48,35 @@ export function addDatanetRoutes(routes: Routes, { datanets }: { readonly datane
       response: Http.datanetVersionSchema.array(),
     },
     ({ params }) => datanets.versions(params.id),
+  )
+  const versionParams = z.object({
+    id: z.string().regex(/^\d{1,20}$/),
+    version: z.coerce.number().int().positive(),
+  })
+  routes.get(
+    '/api/datanets/:id/versions/:version/records',
+    {
+      tag,
+      summary: 'What a version holds, in its order: what a model is trained on.',
+      params: versionParams,
+      response: Http.versionRecordSchema.array(),
+    },
+    async ({ params: { id, version } }) =>
+      (await modelFactory.records({ datanetId: id, version })).map((record) => shown(record, undefined)),
+  )
+  routes.post(
+    '/api/datanets/:id/versions/:version/records',
+    {
+      tag,
+      summary: 'The same with the texts that the licence gives to who signed.',
+      params: versionParams,
+      body: Http.readRecordsSchema,
+      response: Http.versionRecordSchema.array(),
+    },
+    async ({ params: { id, version }, body }) => {
+      const reader = await datanets.readerOf(body, BigInt(id))
+      return (await modelFactory.records({ datanetId: id, version })).map((record) => shown(record, reader))
+    },
   )
   routes.post(
     '/api/contributions/prepare',
@@ -82,6 +121,17 @@ export function addDatanetRoutes(routes: Routes, { datanets }: { readonly datane
     ({ params }) => datanets.contribution(params.id),
   )
   routes.post(
+    '/api/contributions/:id/read',
+    {
+      tag,
+      summary: 'One contribution with its texts, for who signed and may read them.',
+      params: z.object({ id: hashSchema }),
+      body: Http.readRecordsSchema,
+      response: Http.contributionDetailSchema,
+    },
+    ({ params, body }) => datanets.read(params.id, body),
+  )
+  routes.post(
     '/api/contributions/:id/beneficiary',
     {
       tag,
@@ -93,3 +143,14 @@ export function addDatanetRoutes(routes: Routes, { datanets }: { readonly datane
     ({ params, body }) => datanets.changeBeneficiary(params.id, body),
   )
 }
+
+const shown = (
+  { recordId, contributionId, clusterId, text, isOpen, contributor }: VersionRecord,
+  reader: Reader | undefined,
+): Http.VersionRecord => ({
+  recordId,
+  contributionId,
+  clusterId,
+  text: isOpen || mayRead(reader, contributor) ? text : null,
+  characterCount: text.length,
+})

@@ -10,16 +10,6 @@ import { followRun } from './TrainingEvents.ts'
 export function addTrainingRoutes(routes: Routes, { modelFactory }: { readonly modelFactory: ModelFactory }) {
   const tag = 'Models'
   routes.get(
-    '/api/datanets/:id/versions/:version/records',
-    {
-      tag: 'Datanets',
-      summary: 'What a version holds, in its order: what a model is trained on.',
-      params: z.object({ id: z.string().regex(/^\d{1,20}$/), version: z.coerce.number().int().positive() }),
-      response: Http.versionRecordSchema.array(),
-    },
-    ({ params }) => modelFactory.records({ datanetId: params.id, version: params.version }),
-  )
-  routes.get(
     '/api/training-estimate',
     {
       tag,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { addressSchema, hashSchema, hexSchema, nameSchema, unixSecondsSchema, weiSchema } from '../Scalars.ts'
+import { signedSchema } from './request.ts'
 
 // GET /api/datanets, POST /api/datanets, GET /api/datanets/:id, GET /api/datanets/:id/versions
 export const datanetSchema = z.object({
@@ -7,6 +8,8 @@ export const datanetSchema = z.object({
   name: nameSchema,
   summary: z.string().max(2_000),
   licence: z.string().max(64),
+  /** Whether that lets anyone have the texts. */
+  isOpen: z.boolean(),
   owner: addressSchema,
   commons: addressSchema,
   version: z.number().int(),
@@ -32,13 +35,22 @@ export const datanetVersionSchema = z.object({
 })
 export type DatanetVersion = z.infer<typeof datanetVersionSchema>
 
-// GET /api/datanets/:id/versions/:version/records: what a version holds, in its order
+/**
+ * A request to read the records of a Datanet whose licence is not open (signed, action `readRecords`). It changes nothing, so
+ * it is good for any number of reads until its deadline.
+ */
+export const readRecordsSchema = signedSchema(z.object({ datanetId: z.string().regex(/^\d{1,20}$/) }))
+
+/** A record's text, or null where its licence does not let the asker have it; its length either way. */
+const textFields = { text: z.string().nullable(), characterCount: z.number().int() }
+
+// GET /api/datanets/:id/versions/:version/records: what a version holds, in its order; POST: the same, signed
 export const versionRecordSchema = z.object({
   recordId: hashSchema,
   contributionId: hashSchema,
   /** Id of the earliest record that this one nearly repeats; its own when there is none. */
   clusterId: hashSchema,
-  text: z.string(),
+  ...textFields,
 })
 export type VersionRecord = z.infer<typeof versionRecordSchema>
 
@@ -77,7 +89,7 @@ export const contributionStatusSchema = z.enum(['registered', 'validated', 'vers
 
 export const verdictSchema = z.enum(['pending', 'accepted', 'rejected'])
 
-// GET /api/contributions?datanetId=&contributor=, GET /api/contributions/:id (with records)
+// GET /api/contributions?datanetId=&contributor=, GET /api/contributions/:id (with records), POST /api/contributions/:id/read (signed)
 export const contributionSchema = z.object({
   id: hashSchema,
   datanetId: z.string(),
@@ -86,6 +98,8 @@ export const contributionSchema = z.object({
   contributor: addressSchema,
   beneficiary: addressSchema,
   licence: z.string(),
+  /** Whether its licence and its Datanet's let anyone have the texts. */
+  isOpen: z.boolean(),
   cid: z.string(),
   recordsRoot: hashSchema,
   recordCount: z.number().int(),
@@ -101,7 +115,7 @@ export const recordSchema = z.object({
   id: hashSchema,
   contributionId: hashSchema,
   index: z.number().int(),
-  text: z.string(),
+  ...textFields,
   verdict: verdictSchema,
   /** Why it was rejected, in words; empty when accepted. */
   reason: z.string(),
@@ -115,6 +129,8 @@ export const contributionDetailSchema = contributionSchema.extend({
   records: z.array(recordSchema),
   /** What the next change of its beneficiary must carry. */
   beneficiaryNonce: z.number().int(),
+  /** Who may read the texts that are not shown, and how; null when all are. */
+  access: z.string().nullable(),
 })
 export type ContributionDetail = z.infer<typeof contributionDetailSchema>
 
