@@ -49,7 +49,30 @@ const KINDS: Readonly<Record<string, () => string | Uint8Array>> = {
         params: ['latest', true],
       })),
     ),
+  'plain reads': () => body(...plainRead()),
+  'batches of 20 plain reads': () =>
+    JSON.stringify(
+      Array.from({ length: 20 }, (_, id) => {
+        const [method, ...params] = plainRead()
+        return { jsonrpc: '2.0', id, method, params }
+      }),
+    ),
   garbage: garbage,
+}
+
+/** What wallets and indexers ask all day, each of it cheap. */
+function plainRead(): readonly [method: string, ...params: unknown[]] {
+  const reads = [
+    ['eth_getBlockByNumber', 'latest', true],
+    ['eth_getBlockByNumber', `0x${randomInt(1, 20).toString(16)}`, true],
+    ['eth_getBalance', ADDRESS, 'latest'],
+    ['eth_getTransactionCount', ADDRESS, 'latest'],
+    ['eth_getTransactionReceipt', `0x${randomBytes(32).toString('hex')}`],
+    ['eth_getCode', '0x4200000000000000000000000000000000000016', 'latest'],
+    ['eth_blockNumber'],
+    ['eth_gasPrice'],
+  ] as const
+  return reads[randomInt(reads.length)]!
 }
 
 /** Bodies that are no requests, nearly are, or ask for what is not there. */

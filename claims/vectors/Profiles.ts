@@ -30,7 +30,6 @@ import { createKzgService } from '@openledger/node/l1/Blobs'
 import { createExclusive } from '@openledger/node/node/Exclusive'
 import { serveRpc } from '@openledger/node/node/serveRpc'
 import { startVerifier } from '@openledger/node/node/startVerifier'
-import { systemClock } from '@openledger/primitives'
 import { DevelopmentKeys } from '@openledger/protocol'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
 import { createPublicClient, createWalletClient, defineChain, http, parseEther } from 'viem'
@@ -119,7 +118,14 @@ export async function sequenceForOpBatcher(
   const engine = await createEmbeddedEngine({ directory: join(folder, 'engine'), genesis })
   stack.defer(() => engine.close())
   const { l1 } = await sequence(stack, begun, engine)
-  const rpc = await serveRpc({ engine, l1, genesis, rollupConfig, clock: systemClock, logger: silentLogger })
+  const rpc = await serveRpc({
+    engine,
+    directory: join(folder, 'engine'),
+    l1,
+    genesis,
+    rollupConfig,
+    logger: silentLogger,
+  })
   stack.use(rpc)
   const urls = { l1Url, l2Url: rpc.url, rollupUrl: rpc.url }
   const batcher = await startOpBatcher(programs, files, { ...urls, privateKey: batcherKey() })

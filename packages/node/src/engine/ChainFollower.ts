@@ -15,7 +15,8 @@ export type ChainFollower = {
 }
 
 /**
- * Opens the chain in a directory for reading alone, with the part of the state in memory that is asked for.
+ * Opens the chain in a directory for reading alone, with the part of the state in memory that is asked for, up to
+ * `stateBytesMax` of its rows.
  *
  * The database holds the newest state only: what a question needs of the block before, while the next one is being
  * written, is made of what undoes that.
@@ -24,11 +25,12 @@ export async function openChainFollower(
   directory: string,
   genesis: Genesis,
   clock: Clock,
+  stateBytesMax?: number,
 ): Promise<ChainFollower> {
   const crypto = await loadCrypto()
   const trie = createStateTrie(crypto)
   const store = openChainStore(directory, { isReadOnly: true })
-  const pages = openPages(store, trie, crypto)
+  const pages = openPages(store, trie, crypto, stateBytesMax)
   const blocks = createBlockReader(store, crypto)
   const stateAt = (number: bigint): WorldState =>
     pages.open(Header.decode(store.block(number)!.header).stateRoot, number)

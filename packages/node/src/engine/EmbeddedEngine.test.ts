@@ -172,14 +172,14 @@ describe('blocks', () => {
     const small = await next(engine)
     // the L1 info is no transaction of the pool here
     expect(small.transactions.map(({ from }) => from)).toEqual([CAROL])
-    expect(engine.pending().transactions).toHaveLength(1)
+    expect(engine.pending().transactions()).toHaveLength(1)
 
     for (let i = 1; i <= 3; i++) await send(engine, { to: BOB, value: 1n, gas: 21_000n, nonce: i }, carol)
     engine.limitData!({ transactionBytes: 0n, blockBytes: 250n })
     expect((await next(engine)).transactions).toHaveLength(2)
     engine.limitData!({ transactionBytes: 0n, blockBytes: 0n })
     expect((await next(engine)).transactions).toHaveLength(2)
-    expect(engine.pending().transactions).toHaveLength(0)
+    expect(engine.pending().transactions()).toHaveLength(0)
   })
 
   test('take required transactions in order, and fail as a whole when one is invalid', async () => {
@@ -240,7 +240,7 @@ describe('trouble', () => {
     intruder.close()
     expect(engine.head()).toBe(head)
     expect(engine.account(BOB).balance).toBe(0n)
-    expect(engine.pending().transactions).toHaveLength(1)
+    expect(engine.pending().transactions()).toHaveLength(1)
     expect((await next(engine)).transactions.map((transaction) => transaction.hash)).toEqual([hash])
     expect(engine.account(BOB).balance).toBe(1n)
   })
@@ -318,7 +318,12 @@ describe('rewinding', () => {
       expect(asked.totalBalance()).toBe(total)
       expect(asked.logs({ fromBlock: 0n, toBlock: 1000n })).toHaveLength(1)
       expect(hashes.map((hash) => asked.receipt(hash))).toEqual(hashes.map(() => undefined))
-      expect(asked.pending().transactions.map(({ hash }) => hash)).toEqual(expect.arrayContaining(hashes))
+      expect(
+        asked
+          .pending()
+          .transactions()
+          .map(({ hash }) => hash),
+      ).toEqual(expect.arrayContaining(hashes))
     }
     check(engine)
     await engine.close()
@@ -453,7 +458,7 @@ describe('the pool', () => {
     const raw = await sign(engine, { to: BOB })
     await engine.submit(raw)
     await expect(engine.submit(raw)).rejects.toThrow('already known')
-    expect(engine.pending().transactions).toHaveLength(1)
+    expect(engine.pending().transactions()).toHaveLength(1)
   })
 
   test('replaces for a tenth more, and not for less', async () => {
@@ -508,7 +513,12 @@ describe('the pool', () => {
     await engine.close()
     const reopened = await createEmbeddedEngine({ directory, genesis })
     cleanUp.push(() => reopened.close())
-    expect(reopened.pending().transactions.map((transaction) => transaction.hash)).toEqual([hash])
+    expect(
+      reopened
+        .pending()
+        .transactions()
+        .map((transaction) => transaction.hash),
+    ).toEqual([hash])
     expect((await next(reopened)).transactions.map((transaction) => transaction.hash)).toEqual([hash])
   })
 

@@ -315,8 +315,8 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
       return hash
     },
     pending: () => ({
-      transactions: pool.executable(),
-      queued: pool.queued(),
+      transactions: pool.executable,
+      queued: pool.queued,
       nonce: (address) => pool.nextNonce(lower(address)),
     }),
     build: (attributes) => enqueue(() => build(attributes)),

@@ -264,8 +264,9 @@ export type Engine = {
   submit(rawTransaction: Uint8Array): Promise<Hex>
   /** `queued` are those that a missing nonce keeps from the next block. */
   pending(): {
-    readonly transactions: readonly TransactionRecord[]
-    readonly queued?: readonly TransactionRecord[]
+    transactions(): readonly TransactionRecord[]
+    /** Those behind a missing nonce. */
+    queued(): readonly TransactionRecord[]
     nonce(address: Hex): bigint
   }
   /** Executes a block on the head, makes it durable, and makes it the new head. */

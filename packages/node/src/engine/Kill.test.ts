@@ -103,7 +103,7 @@ test('kill -9 at any moment loses no acknowledged block and no acknowledged tran
       expect(engine.block(number)!.parentHash).toBe(engine.block(number - 1n)!.hash)
     }
     await engine.build(attributes(engine.head().timestamp + 1n))
-    expect(engine.pending().transactions).toEqual([])
+    expect(engine.pending().transactions()).toEqual([])
     for (const hash of promised) expect(engine.receipt(hash)?.status).toBe(1)
     expect(engine.totalBalance()).toBe(10n ** 20n)
     const raw = await alice.signTransaction({

@@ -349,7 +349,7 @@ describe('the fork choice', () => {
     expect((await client.newPayload(executionPayload, parentBeaconBlockRoot)).status).toBe('VALID')
     await client.forkchoiceUpdated({ ...state, headBlockHash: executionPayload.blockHash })
     expect(engine.head().hash).toBe(executionPayload.blockHash)
-    expect(engine.pending().transactions).toEqual([])
+    expect(engine.pending().transactions()).toEqual([])
     expect(engine.account(BOB).balance).toBe(12n)
   })
 })

@@ -5,13 +5,9 @@ import { createEmbeddedEngine, type EmbeddedEngine } from '../engine/EmbeddedEng
 import { lockDirectory } from '../node/DirectoryLock.ts'
 import { type Logger, silentLogger } from '../node/Logger.ts'
 import { VERSION } from '../node/Version.ts'
+import { createChainMethods } from '../rpc/chainMethods.ts'
 import { createRpcServer, type RpcServer } from '../rpc/createRpcServer.ts'
-import { createDebugMethods } from '../rpc/debugMethods.ts'
-import { createFeeMethods } from '../rpc/feeMethods.ts'
-import { createFilterMethods } from '../rpc/filterMethods.ts'
-import { createNodeMethods } from '../rpc/nodeMethods.ts'
-import { createSimulateMethods } from '../rpc/simulateMethods.ts'
-import { createStateMethods } from '../rpc/stateMethods.ts'
+import { createRpcThread } from '../rpc/createRpcThread.ts'
 import { createEngineMethods } from './engineMethods.ts'
 import * as Jwt from './Jwt.ts'
 
@@ -63,28 +59,25 @@ export async function createExecutionNode(options: ExecutionNodeOptions): Promis
     warn: logger.warn,
   })
   stack.defer(() => engine.close())
-  const filters = createFilterMethods(engine, clock)
-  stack.defer(filters.close)
-  const methods = {
-    ...createStateMethods(engine),
-    ...createSimulateMethods(engine),
-    ...createDebugMethods(engine),
-    ...createFeeMethods(engine, genesis.config.optimism),
-    ...createNodeMethods(engine, VERSION),
-    ...filters.methods,
-  }
-  const rpc = await createRpcServer({
+  const rpc = await createRpcThread({
     engine,
-    methods,
+    directory: join(directory, 'l2'),
+    genesis,
     port: options.rpcPort ?? 0,
     ...(options.rpcHost === undefined ? {} : { host: options.rpcHost }),
+    readThreads: 1,
     logger,
   })
   stack.use(rpc)
+  const chain = createChainMethods(engine, genesis.config.optimism, clock)
+  stack.defer(chain.close)
   const engineRpc: RpcServer = await createRpcServer({
     engine,
     // a consensus client reads blocks and proofs from the same endpoint
-    methods: { ...methods, ...createEngineMethods({ engine, crypto: await loadCrypto(), version: VERSION }) },
+    methods: {
+      ...chain.methods,
+      ...createEngineMethods({ engine, crypto: await loadCrypto(), version: VERSION }),
+    },
     port: options.enginePort ?? 0,
     refusalOf: (authorization) => Jwt.refusalOf(authorization, secret, clock.nowMs() / 1_000),
     bodyBytesMax: ENGINE_BODY_BYTES_MAX,

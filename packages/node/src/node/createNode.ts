@@ -204,9 +204,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       : await serveRpc({
           ...rpcOptions,
           engine: execution.engine,
+          directory: join(directory, 'l2'),
           genesis,
-          readThreads: { directory: join(directory, 'l2'), count: l2.readThreads ?? 1 },
-          clock,
+          ...(l2.readThreads === undefined ? {} : { readThreads: l2.readThreads }),
         })
   stack.use(rpc)
 

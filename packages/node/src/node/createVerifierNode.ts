@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { BaseError, type Clock, systemClock } from '@openledger/primitives'
+import { BaseError, Bytes, type Clock, type Hex, systemClock } from '@openledger/primitives'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
 import type { LocalAccount } from 'viem'
 import { type BatchData, createBatcher } from '../batcher/createBatcher.ts'
@@ -215,15 +215,14 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
   }
   const rpc = await serveRpc({
     engine,
+    directory: join(directory, 'l2'),
     l1,
     genesis,
     rollupConfig,
     ...options.rpc,
-    overrides:
-      sequencer === undefined
-        ? { eth_sendRawTransaction: ([raw]) => forward(options.sequencerRpcUrl, raw) }
-        : {},
-    clock,
+    ...(sequencer === undefined
+      ? { submit: (raw: Uint8Array) => forward(options.sequencerRpcUrl, raw) }
+      : {}),
     logger,
   })
   stack.use(rpc)
@@ -252,20 +251,26 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
 }
 
 /** Hands a transaction to the sequencer, and its answer back. */
-async function forward(url: string | undefined, raw: unknown): Promise<unknown> {
+async function forward(url: string | undefined, raw: Uint8Array): Promise<Hex> {
   if (url === undefined) {
     throw serverError('this node verifies and takes no transactions: send them to the sequencer')
   }
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_sendRawTransaction', params: [raw] }),
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'eth_sendRawTransaction',
+      params: [Bytes.toHex(raw)],
+    }),
   })
   const answer = (await response.json()) as {
-    readonly result?: unknown
+    readonly result?: Hex
     readonly error?: { readonly message?: string }
   }
   if (answer.error !== undefined) throw serverError(answer.error.message ?? 'the sequencer refused')
+  if (answer.result === undefined) throw serverError('the sequencer answered neither a hash nor an error')
   return answer.result
 }
 

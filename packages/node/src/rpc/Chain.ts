@@ -1,4 +1,3 @@
-import type { Hex } from '@openledger/primitives'
 import type { BlockRecord, ChainEngine, Engine } from '../engine/Engine.ts'
 import type { BlockName, LogFilter } from './Params.ts'
 import { Codes, RpcError, serverError } from './RpcError.ts'
@@ -7,8 +6,10 @@ import { Codes, RpcError, serverError } from './RpcError.ts'
 export const LOG_RANGE_MAX = 1_000_000n
 export const LOG_COUNT_MAX = 20_000
 
+type Blocks = Pick<ChainEngine, 'head' | 'block' | 'safe' | 'finalized'>
+
 /** Finds a named block, or `undefined`. The node builds no pending block: `pending` is the head. */
-export function findBlock(engine: ChainEngine, name: BlockName): BlockRecord | undefined {
+export function findBlock(engine: Blocks, name: BlockName): BlockRecord | undefined {
   if (name === 'latest' || name === 'pending') return engine.head()
   if (name === 'earliest') return engine.block(0n)
   if (name === 'safe') return engine.safe()
@@ -20,7 +21,7 @@ export function findBlock(engine: ChainEngine, name: BlockName): BlockRecord | u
  * Finds a block that state is asked of.
  * @throws {RpcError} in geth's words when there is none.
  */
-export function requireBlock(engine: ChainEngine, name: BlockName): BlockRecord {
+export function requireBlock(engine: Blocks, name: BlockName): BlockRecord {
   const block = findBlock(engine, name)
   if (block === undefined)
     throw serverError(typeof name === 'object' ? 'header for hash not found' : 'header not found')
@@ -28,7 +29,7 @@ export function requireBlock(engine: ChainEngine, name: BlockName): BlockRecord 
 }
 
 /** The height whose state is asked; `undefined` means the head, whatever it is by then. */
-export const stateNumber = (engine: Engine, name: BlockName): bigint | undefined =>
+export const stateNumber = (engine: Blocks, name: BlockName): bigint | undefined =>
   name === 'latest' || name === 'pending' ? undefined : requireBlock(engine, name).number
 
 /**
@@ -36,7 +37,7 @@ export const stateNumber = (engine: Engine, name: BlockName): bigint | undefined
  * @throws {RpcError} when the range or the answer is beyond the limits.
  */
 export function findLogs(
-  engine: Engine,
+  engine: Blocks & Pick<Engine, 'logs'>,
   filter: LogFilter,
   range?: { readonly from: bigint; readonly to: bigint },
 ) {
@@ -62,7 +63,10 @@ export function findLogs(
   return logs
 }
 
-function rangeOf(engine: Engine, filter: LogFilter): { readonly from: bigint; readonly to: bigint } {
+function rangeOf(
+  engine: Blocks & Pick<Engine, 'logs'>,
+  filter: LogFilter,
+): { readonly from: bigint; readonly to: bigint } {
   const head = engine.head().number
   if (filter.blockHash !== undefined) {
     const block = engine.block(filter.blockHash)
@@ -84,7 +88,3 @@ function rangeOf(engine: Engine, filter: LogFilter): { readonly from: bigint; re
   }
   return { from, to }
 }
-
-/** Answers a transaction that is in a block or waits in the pool. */
-export const findTransaction = (engine: Engine, hash: Hex) =>
-  engine.transaction(hash) ?? engine.pending().transactions.find((pending) => pending.hash === hash)

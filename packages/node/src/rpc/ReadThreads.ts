@@ -47,8 +47,9 @@ type Question = {
 type Thread = { readonly worker: Worker; isReady: boolean; asked: Question | undefined }
 
 /**
- * Starts threads that follow the chain in an engine's directory and answer what takes long, so that blocks and
- * transactions wait for none of it. Each answers one question at a time, in the order in which they came.
+ * Creates threads that follow the chain in an engine's directory and answer what takes long, so that blocks,
+ * transactions and plain reads wait for none of it. They start with the first question; each answers one at a time, in
+ * the order in which they came.
  */
 export function createReadThreads(options: ReadThreadsOptions): ReadThreads {
   const { directory, genesis, count, logger } = options
@@ -94,7 +95,6 @@ export function createReadThreads(options: ReadThreadsOptions): ReadThreads {
     worker.unref()
     return thread
   }
-  for (let i = 0; i < count; i++) threads.push(start())
 
   const watch = setInterval(() => {
     const nowMs = performance.now()
@@ -122,6 +122,7 @@ export function createReadThreads(options: ReadThreadsOptions): ReadThreads {
         message: `too many requests wait: expected at most ${queueMax}, try again in a moment`,
       })
     }
+    while (threads.length < count) threads.push(start())
     const answered = await new Promise<string>((resolve, reject) => {
       queue.push({ text, resolve, reject, sinceMs: performance.now() })
       feed()

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { Engine } from '../engine/Engine.ts'
-import { findTransaction } from './Chain.ts'
+import type { Hex } from '@openledger/primitives'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { Codes, invalidParams, RpcError } from './RpcError.ts'
 
 const SUBSCRIPTIONS_MAX = 100
@@ -12,7 +12,7 @@ type Notify = (subscription: string, result: unknown) => void
 
 /** `eth_subscribe` and `eth_unsubscribe` of one connection. */
 export function createSubscriptions(
-  engine: Engine,
+  engine: RpcEngine,
   send: (text: string) => void,
 ): { readonly methods: Methods; readonly close: () => void } {
   const stops = new Map<string, () => void>()
@@ -36,10 +36,11 @@ export function createSubscriptions(
     }
     if (kind === 'newPendingTransactions') {
       const full = options !== undefined && options !== null && Params.boolean(options, 'fullTransactions')
-      return engine.onPending((hash) => {
-        const record = full ? findTransaction(engine, hash) : undefined
-        notify(id, record === undefined ? hash : Format.transaction(record))
-      })
+      const announce = async (hash: Hex): Promise<void> => {
+        const record = full ? await engine.transaction(hash) : undefined
+        if (stops.has(id)) notify(id, record === undefined ? hash : Format.transaction(record))
+      }
+      return engine.onPending((hash) => void announce(hash).catch(() => notify(id, hash)))
     }
     throw invalidParams('subscription', 'newHeads, logs or newPendingTransactions', kind)
   }

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '@openledger/primitives'
 import { DevelopmentKeys } from '@openledger/protocol'
 import { wopenAbi, wopenBytecode } from '@openledger/protocol/abi/index'
 import { Deposit, L1Info, Transaction } from '@openledger/rollup'
@@ -23,15 +22,11 @@ import {
 import { chainConfig, publicActionsL2 } from 'viem/op-stack'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createGenesis } from '../deployment/createGenesis.ts'
-import { chainOpConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
 import { silentLogger } from '../node/Logger.ts'
 import { createRpcServer, type RpcServer } from './createRpcServer.ts'
-import { createFeeMethods } from './feeMethods.ts'
-import { createFilterMethods } from './filterMethods.ts'
-import { createNodeMethods } from './nodeMethods.ts'
-import { createStateMethods } from './stateMethods.ts'
+import { createRpcThread } from './createRpcThread.ts'
 
 const CHAIN_ID = 161_200
 const START = 1_800_000_000n
@@ -39,6 +34,22 @@ const directory = mkdtempSync(join(tmpdir(), 'openledger-rpc-'))
 const alice = DevelopmentKeys.account('caller')
 const poor = DevelopmentKeys.contributor(0)
 const bob = '0x00000000000000000000000000000000000000b0'
+
+const genesis = createGenesis({
+  l2ChainId: CHAIN_ID,
+  timestamp: Number(START),
+  gasLimit: 30_000_000n,
+  open: `0x${'0e'.repeat(20)}`,
+  treasury: DevelopmentKeys.account('treasury').address,
+})
+const threadOptions = () => ({
+  engine,
+  directory,
+  genesis,
+  port: 0,
+  readThreads: 1,
+  logger: silentLogger,
+})
 
 let engine: Engine
 let server: RpcServer
@@ -115,26 +126,8 @@ const request = async (method: string, params: unknown): Promise<unknown> =>
   (await ask(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))).answer
 
 beforeAll(async () => {
-  const genesis = createGenesis({
-    l2ChainId: CHAIN_ID,
-    timestamp: Number(START),
-    gasLimit: 30_000_000n,
-    open: `0x${'0e'.repeat(20)}`,
-    treasury: DevelopmentKeys.account('treasury').address,
-  })
   engine = await createEmbeddedEngine({ directory, genesis })
-  const filters = createFilterMethods(engine, systemClock)
-  server = await createRpcServer({
-    engine,
-    port: 0,
-    logger: silentLogger,
-    methods: {
-      ...createStateMethods(engine),
-      ...createFeeMethods(engine, chainOpConfig),
-      ...createNodeMethods(engine, 'openledger/test'),
-      ...filters.methods,
-    },
-  })
+  server = await createRpcThread(threadOptions())
   await build([mint(alice.address.toLowerCase() as Hex, parseEther('1000'))])
   building = setInterval(() => void build(), 150)
 })
@@ -441,7 +434,10 @@ describe('bad input', () => {
 
   test('a port in use is named', async () => {
     await expect(
-      createRpcServer({ engine, port: server.port, logger: silentLogger, methods: {} }),
+      createRpcServer({ port: server.port, logger: silentLogger, methods: {} }),
     ).rejects.toMatchObject({ code: 'rpc.port' })
+    await expect(createRpcThread({ ...threadOptions(), port: server.port })).rejects.toMatchObject({
+      code: 'rpc.port',
+    })
   })
 })

@@ -5,11 +5,11 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Engine } from '../engine/Engine.ts'
 import type { Logger } from '../node/Logger.ts'
 import { createDispatcher } from './Dispatcher.ts'
 import type { Methods } from './Methods.ts'
 import { createRateLimiter, type RateLimit } from './RateLimit.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { createSubscriptions } from './Subscriptions.ts'
 
 /** Bytes of one request; a batch of full transactions fits. */
@@ -29,7 +29,7 @@ export type RpcServer = AsyncDisposable & {
 
 export type RpcServerOptions = {
   /** Whose blocks and logs can be subscribed to; without it nobody subscribes here. */
-  readonly engine?: Engine
+  readonly engine?: RpcEngine
   readonly methods: Methods
   /** 0 takes a free one. */
   readonly port: number
@@ -179,10 +179,10 @@ function reachable(host: string): string {
 }
 
 export class RpcPortError extends BaseError {
-  constructor(port: number, cause: Error) {
+  constructor(port: number, cause: unknown) {
     super({
       code: 'rpc.port',
-      message: `Expected to serve JSON-RPC on port ${port}, could not: ${cause.message}. Stop what holds it or choose another port.`,
+      message: `Expected to serve JSON-RPC on port ${port}, could not: ${cause instanceof Error ? cause.message : String(cause)}. Stop what holds it or choose another port.`,
       context: { port },
       cause,
     })

@@ -1,8 +1,8 @@
-import type { InspectableEngine } from '../engine/Engine.ts'
 import type { TraceOptions } from '../engine/Tracers.ts'
-import { findTransaction, requireBlock, stateNumber } from './Chain.ts'
+import { requireBlock, stateNumber } from './Chain.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { invalidParams, serverError } from './RpcError.ts'
 import { CALL_GAS_MAX } from './stateMethods.ts'
 
@@ -10,13 +10,13 @@ const TRACERS = ['callTracer', 'prestateTracer', 'noopTracer'] as const
 const STRUCT_LOG_LIMIT_MAX = 100_000
 
 /** Methods that show how blocks and calls execute, and the bytes of what is stored. */
-export function createDebugMethods(engine: InspectableEngine): Methods {
+export function createDebugMethods(engine: RpcEngine): Methods {
   const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`
   const named = (value: unknown) => requireBlock(engine, Params.blockName(value, 'block'))
   const byHash = (value: unknown) => requireBlock(engine, { hash: Params.hash(value, 'blockHash') })
   return {
     debug_traceTransaction: async ([hash, options]) => {
-      const record = findTransaction(engine, Params.hash(hash, 'transactionHash'))
+      const record = await engine.transaction(Params.hash(hash, 'transactionHash'))
       if (record === undefined || record.blockNumber === null) throw serverError('transaction not found')
       const index = record.transactionIndex!
       const [traced] = await engine.traceBlock(record.blockNumber, traceOptions(options), index)
@@ -40,8 +40,8 @@ export function createDebugMethods(engine: InspectableEngine): Methods {
     debug_getRawHeader: ([name]) => hex(engine.rawBlock(named(name).number).header),
     debug_getRawBlock: ([name]) => hex(engine.rawBlock(named(name).number).block),
     debug_getRawReceipts: ([name]) => engine.rawBlock(named(name).number).receipts.map(hex),
-    debug_getRawTransaction: ([hash]) => {
-      const record = findTransaction(engine, Params.hash(hash, 'transactionHash'))
+    debug_getRawTransaction: async ([hash]) => {
+      const record = await engine.transaction(Params.hash(hash, 'transactionHash'))
       return record === undefined ? '0x' : hex(record.raw)
     },
   }

@@ -1,9 +1,10 @@
 import { BaseFee, type OptimismConfig } from '@openledger/rollup'
-import type { BlockRecord, Engine } from '../engine/Engine.ts'
+import type { BlockRecord } from '../engine/Engine.ts'
 import { requireBlock } from './Chain.ts'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { invalidParams } from './RpcError.ts'
 
 /** What a sequencer with room in its blocks asks for, as op-geth's `gpo.minsuggestedpriorityfee`. */
@@ -12,7 +13,7 @@ const HISTORY_BLOCKS_MAX = 1_024n
 const PERCENTILES_MAX = 100
 
 /** Methods about the price of gas. */
-export function createFeeMethods(engine: Engine, optimism: OptimismConfig | undefined): Methods {
+export function createFeeMethods(engine: RpcEngine, optimism: OptimismConfig | undefined): Methods {
   // while blocks have room, a higher tip buys nothing
   function suggestedTip(): bigint {
     const head = engine.head()
@@ -76,7 +77,7 @@ function percentilesOf(value: unknown): readonly number[] | undefined {
 type Tip = { readonly tip: bigint; readonly gasUsed: bigint; readonly isDeposit: boolean }
 
 /** What each transaction of a block paid its builder per gas, cheapest first; deposits pay nothing. */
-function tipsOf(engine: Engine, block: BlockRecord): Tip[] {
+function tipsOf(engine: RpcEngine, block: BlockRecord): Tip[] {
   return engine
     .receipts(block.number)
     .map(({ type, effectiveGasPrice, gasUsed }) => {
@@ -87,7 +88,7 @@ function tipsOf(engine: Engine, block: BlockRecord): Tip[] {
 }
 
 /** The tip at each percentile of the block's gas, as op-geth computes it, deposits included. */
-function rewards(engine: Engine, block: BlockRecord, percentiles: readonly number[]): string[] {
+function rewards(engine: RpcEngine, block: BlockRecord, percentiles: readonly number[]): string[] {
   const tips = tipsOf(engine, block)
   if (tips.length === 0) return percentiles.map(() => '0x0')
   let at = 0

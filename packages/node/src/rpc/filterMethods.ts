@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Hex } from '@openledger/primitives'
-import type { Engine } from '../engine/Engine.ts'
 import { findLogs } from './Chain.ts'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { Codes, RpcError, serverError } from './RpcError.ts'
 
 /** A filter nobody asked for so long is dropped, as in geth. */
@@ -21,7 +21,7 @@ type Filter = { usedAtMs: number } & (
 
 /** Methods of filters that a client polls. Filters live in memory: after a restart a client makes them anew. */
 export function createFilterMethods(
-  engine: Engine,
+  engine: RpcEngine,
   clock: Clock,
 ): { readonly methods: Methods; readonly close: () => void } {
   const filters = new Map<string, Filter>()

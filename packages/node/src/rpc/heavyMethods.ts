@@ -1,8 +1,8 @@
 import type { OptimismConfig } from '@openledger/rollup'
-import type { InspectableEngine } from '../engine/Engine.ts'
 import { createDebugMethods } from './debugMethods.ts'
 import { createFeeMethods } from './feeMethods.ts'
 import type { Methods } from './Methods.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { createSimulateMethods } from './simulateMethods.ts'
 import { createStateMethods } from './stateMethods.ts'
 
@@ -55,10 +55,7 @@ export function isForReading(parsed: unknown): boolean {
 }
 
 /** The methods of a reading thread, over an engine that is only read. */
-export function createReadableMethods(
-  engine: InspectableEngine,
-  optimism: OptimismConfig | undefined,
-): Methods {
+export function createReadableMethods(engine: RpcEngine, optimism: OptimismConfig | undefined): Methods {
   const all: Methods = {
     ...createStateMethods(engine),
     ...createSimulateMethods(engine),

@@ -1,8 +1,9 @@
 import { Bytes } from '@openledger/primitives'
-import type { Engine, TransactionRecord } from '../engine/Engine.ts'
+import type { TransactionRecord } from '../engine/Engine.ts'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 
 /** Methods about the node's program, whoever executes its blocks. */
 export const createVersionMethods = (chainId: number, version: string): Methods => ({
@@ -14,7 +15,7 @@ export const createVersionMethods = (chainId: number, version: string): Methods 
 })
 
 /** Methods about the node itself, and its pool. */
-export function createNodeMethods(engine: Engine, version: string): Methods {
+export function createNodeMethods(engine: RpcEngine, version: string): Methods {
   const byNonce = <T>(
     records: readonly TransactionRecord[],
     format: (record: TransactionRecord) => T,
@@ -26,8 +27,12 @@ export function createNodeMethods(engine: Engine, version: string): Methods {
     }
     return pool
   }
-  const bySenderAndNonce = <T>(format: (record: TransactionRecord) => T) => {
-    const { transactions, queued = [] } = engine.pending()
+  const waiting = async () => {
+    const pool = engine.pending()
+    return { transactions: await pool.transactions(), queued: await pool.queued() }
+  }
+  const bySenderAndNonce = async <T>(format: (record: TransactionRecord) => T) => {
+    const { transactions, queued } = await waiting()
     return { pending: byNonce(transactions, format), queued: byNonce(queued, format) }
   }
   return {
@@ -49,13 +54,13 @@ export function createNodeMethods(engine: Engine, version: string): Methods {
     },
     eth_accounts: () => [],
     ...createVersionMethods(engine.chainId, version),
-    txpool_status: () => {
-      const { transactions, queued = [] } = engine.pending()
+    txpool_status: async () => {
+      const { transactions, queued } = await waiting()
       return { pending: Format.quantity(transactions.length), queued: Format.quantity(queued.length) }
     },
-    txpool_contentFrom: ([address]) => {
+    txpool_contentFrom: async ([address]) => {
       const from = Params.address(address, 'address')
-      const { pending, queued } = bySenderAndNonce(Format.transaction)
+      const { pending, queued } = await bySenderAndNonce(Format.transaction)
       return { pending: pending[from] ?? {}, queued: queued[from] ?? {} }
     },
     txpool_content: () => bySenderAndNonce(Format.transaction),

@@ -29,8 +29,8 @@ export function createOptimismMethods({
   rollupConfig,
   version,
 }: {
-  readonly engine: ChainEngine
-  readonly l1: L1
+  readonly engine: Pick<ChainEngine, 'head' | 'block' | 'safe' | 'finalized' | 'outputRoot'>
+  readonly l1: Pick<L1, 'client'>
   readonly rollupConfig: RollupConfig
   readonly version: string
 }): Methods {
@@ -43,8 +43,13 @@ export function createOptimismMethods({
       timestamp: Number(block.timestamp),
     }
   }
+  /** However many ask at once, L1 is asked once. */
+  let l1Refs: Promise<readonly Awaited<ReturnType<typeof l1Ref>>[]> | undefined
   async function syncStatus() {
-    const [head, safe, finalized] = await Promise.all([l1Ref('latest'), l1Ref('safe'), l1Ref('finalized')])
+    l1Refs ??= Promise.all([l1Ref('latest'), l1Ref('safe'), l1Ref('finalized')]).finally(() => {
+      l1Refs = undefined
+    })
+    const [head, safe, finalized] = await l1Refs
     const safeL2 = l2Ref(engine.safe(), rollupConfig)
     const finalizedL2 = l2Ref(engine.finalized(), rollupConfig)
     return {

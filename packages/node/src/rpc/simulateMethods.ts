@@ -1,9 +1,9 @@
-import type { InspectableEngine } from '../engine/Engine.ts'
 import type { SimulatedBlock } from '../engine/Simulation.ts'
 import { requireBlock } from './Chain.ts'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { invalidParams } from './RpcError.ts'
 import { CALL_GAS_MAX } from './stateMethods.ts'
 
@@ -12,7 +12,7 @@ const BLOCKS_LISTED_MAX = 10_000
 const CALLS_MAX = 1_000
 
 /** `eth_simulateV1`. @see execution-apis, eth_simulateV1. */
-export function createSimulateMethods(engine: InspectableEngine): Methods {
+export function createSimulateMethods(engine: RpcEngine): Methods {
   return {
     eth_simulateV1: async ([payload, block]) => {
       const { blockStateCalls, traceTransfers, validation, returnFullTransactions } = Params.object(

@@ -1,9 +1,10 @@
 import type { Hex } from '@openledger/primitives'
-import type { CallResult, Engine, ReceiptRecord } from '../engine/Engine.ts'
-import { findBlock, findLogs, findTransaction, requireBlock, stateNumber } from './Chain.ts'
+import type { CallResult, ReceiptRecord } from '../engine/Engine.ts'
+import { findBlock, findLogs, requireBlock, stateNumber } from './Chain.ts'
 import * as Format from './Format.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
+import type { RpcEngine } from './RpcEngine.ts'
 import { Codes, callFailure, invalidParams, RpcError } from './RpcError.ts'
 
 /** The most gas that one call may burn. */
@@ -12,7 +13,7 @@ const SLOTS_MAX = 1_024
 const SYNC_TIMEOUT_MS = 20_000
 
 /** Methods that read blocks, transactions and state, and the one that takes transactions in. */
-export function createStateMethods(engine: Engine): Methods {
+export function createStateMethods(engine: RpcEngine): Methods {
   const formatBlock = (name: Params.BlockName, full: unknown) => {
     const block = findBlock(engine, name)
     if (block === undefined) return null
@@ -66,12 +67,12 @@ export function createStateMethods(engine: Engine): Methods {
     eth_getTransactionByBlockNumberAndIndex: ([name, index]) =>
       transactionAt(Params.blockName(name, 'block'), index),
     eth_getTransactionByBlockHashAndIndex: ([hash, index]) => transactionAt(byHash(hash), index),
-    eth_getTransactionByHash: ([hash]) => {
-      const record = findTransaction(engine, Params.hash(hash, 'transactionHash'))
+    eth_getTransactionByHash: async ([hash]) => {
+      const record = await engine.transaction(Params.hash(hash, 'transactionHash'))
       return record === undefined ? null : Format.transaction(record)
     },
-    eth_getRawTransactionByHash: ([hash]) => {
-      const record = findTransaction(engine, Params.hash(hash, 'transactionHash'))
+    eth_getRawTransactionByHash: async ([hash]) => {
+      const record = await engine.transaction(Params.hash(hash, 'transactionHash'))
       return record === undefined ? null : `0x${Buffer.from(record.raw).toString('hex')}`
     },
     eth_getTransactionReceipt: ([hash]) => {
@@ -86,10 +87,12 @@ export function createStateMethods(engine: Engine): Methods {
 
     eth_getBalance: ([address, block]) =>
       Format.quantity(engine.account(Params.address(address, 'address'), stateAt(block)).balance),
-    eth_getTransactionCount: ([address, block]) => {
+    eth_getTransactionCount: async ([address, block]) => {
       const account = Params.address(address, 'address')
       return Format.quantity(
-        block === 'pending' ? engine.pending().nonce(account) : engine.account(account, stateAt(block)).nonce,
+        block === 'pending'
+          ? await engine.pending().nonce(account)
+          : engine.account(account, stateAt(block)).nonce,
       )
     },
     eth_getCode: ([address, block]) => {
@@ -149,15 +152,8 @@ export function createStateMethods(engine: Engine): Methods {
  * Waits for a transaction's receipt.
  * @throws {RpcError} with code 4 when it takes too long; the transaction goes on waiting. @see EIP-7966.
  */
-function receiptWithin(engine: Engine, hash: Hex, timeoutMs: number): Promise<ReceiptRecord> {
+function receiptWithin(engine: RpcEngine, hash: Hex, timeoutMs: number): Promise<ReceiptRecord> {
   return new Promise((resolve, reject) => {
-    const stop = engine.onBlock(() => {
-      const receipt = engine.receipt(hash)
-      if (receipt === undefined) return
-      clearTimeout(timer)
-      stop()
-      resolve(receipt)
-    })
     const timer = setTimeout(() => {
       stop()
       reject(
@@ -168,6 +164,16 @@ function receiptWithin(engine: Engine, hash: Hex, timeoutMs: number): Promise<Re
         }),
       )
     }, timeoutMs)
+    const look = (): void => {
+      const receipt = engine.receipt(hash)
+      if (receipt === undefined) return
+      clearTimeout(timer)
+      stop()
+      resolve(receipt)
+    }
+    const stop = engine.onBlock(look)
+    // its block may have come before the answer that it was taken in
+    look()
   })
 }
 

@@ -372,7 +372,7 @@ describe('a verifier that executes', () => {
     const own = await house.start(house.engine)
     await house.settle(own)
     expect(hashes(house.engine)).toEqual(hashes(derived))
-    expect(house.engine.pending().transactions).toHaveLength(11)
+    expect(house.engine.pending().transactions()).toHaveLength(11)
   })
 
   test('an L1 that is replaced takes back what stood on it; what is final stays', async () => {
