@@ -143,6 +143,10 @@ export const configSchema = z.object({
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .describe('How much is logged'),
+  logFormat: z
+    .enum(['auto', 'json', 'text'])
+    .default('auto')
+    .describe('The log as JSON for machines or as text for people; `auto` is text in a terminal'),
 })
 
 export type Config = z.infer<typeof configSchema>

@@ -17,6 +17,8 @@ export type SeedOptions = {
   readonly l2RpcUrl: string
   readonly modules: readonly Module[]
   readonly signal: AbortSignal
+  /** Called when a step begins, ends, or has something new to say. */
+  readonly onProgress: (step: Http.Seed['steps'][number]) => void
   readonly onError: (error: unknown, step: string) => void
 }
 
@@ -69,8 +71,12 @@ export function createSeed(options: SeedOptions): Seed {
   const states = new Map<string, Http.Seed['steps'][number]>(
     steps.map(({ name, title }) => [name, { name, title, state: 'waiting', detail: '' }]),
   )
-  const set = (step: Step, state: Http.Seed['steps'][number]['state'], detail: string) =>
-    states.set(step.name, { name: step.name, title: step.title, state, detail })
+  const set = (step: Step, state: Http.Seed['steps'][number]['state'], detail: string) => {
+    const now = { name: step.name, title: step.title, state, detail }
+    const before = states.get(step.name)!
+    states.set(step.name, now)
+    if (before.state !== state || before.detail !== detail) options.onProgress(now)
+  }
 
   return {
     status: () => {

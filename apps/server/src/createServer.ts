@@ -8,7 +8,7 @@ import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
 import { createOpenLora } from '@openledger/openlora'
 import { BaseError, Bytes, type Hex, systemClock } from '@openledger/primitives'
-import { createSender } from '@openledger/protocol'
+import { createSender, type Http } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createJobs } from '@openledger/store'
 import type { Logger } from 'pino'
@@ -27,6 +27,7 @@ export type Server = AsyncDisposable & {
   readonly close: () => Promise<void>
 }
 
+const PROGRESS_INTERVAL_MS = 10_000
 const PAGE = join(import.meta.dirname, '../../web/dist')
 
 /**
@@ -185,6 +186,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
       l2RpcUrl: node.l2RpcUrl,
       modules: openZeppelinModules(),
       signal: seedController.signal,
+      onProgress: progressLog(logger),
       onError: (error, step) =>
         logger.error({ step, reason: (error as Error).message }, 'the first start did not complete'),
     })
@@ -209,6 +211,20 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     return closed
   }
   return { url, close, [Symbol.asyncDispose]: close }
+}
+
+/** Logs each step of the first start as it begins and ends, and what it says in between a few times a minute. */
+function progressLog(logger: Logger): (step: Http.Seed['steps'][number]) => void {
+  let title = ''
+  let saidAt = Number.NEGATIVE_INFINITY
+  return (step) => {
+    const isNews = step.title !== title || step.state === 'done'
+    if (!isNews && performance.now() - saidAt < PROGRESS_INTERVAL_MS) return
+    title = step.title
+    saidAt = performance.now()
+    const detail = step.detail === '' ? '' : `: ${step.detail}`
+    logger.info(`first start: ${step.title}, ${step.state}${detail}`)
+  }
 }
 
 function listen(fetch: (request: Request) => Response | Promise<Response>, { host, port }: Config) {

@@ -1,5 +1,5 @@
-import { pino } from 'pino'
 import { describeConfig, readConfig } from './Config.ts'
+import { createLogger } from './createLogger.ts'
 import { createServer } from './createServer.ts'
 import { runUntilStopped } from './runUntilStopped.ts'
 
@@ -10,7 +10,7 @@ await runUntilStopped(async () => {
     console.log(describeConfig(config))
     return undefined
   }
-  const server = await createServer(config, pino({ level: config.logLevel }))
+  const server = await createServer(config, createLogger(config))
   const hint = config.network === undefined ? '\n  In a second terminal: npm run tour' : ''
   console.log(`\n  OpenLedger runs at ${server.url}${hint}\n`)
   return server

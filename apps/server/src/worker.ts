@@ -1,9 +1,9 @@
 import { createTrainingWorker } from '@openledger/modelfactory'
 import { BaseError } from '@openledger/primitives'
 import { createDatabase, createJobs } from '@openledger/store'
-import { pino } from 'pino'
 import { readConfig } from './Config.ts'
 import { createBlobs } from './createBlobs.ts'
+import { createLogger } from './createLogger.ts'
 import { runUntilStopped } from './runUntilStopped.ts'
 
 class DatabaseMissingError extends BaseError {
@@ -23,7 +23,7 @@ class DatabaseMissingError extends BaseError {
 await runUntilStopped(async () => {
   const config = readConfig(process.env)
   if (config.databaseUrl === undefined) throw new DatabaseMissingError()
-  const logger = pino({ level: config.logLevel }).child({ part: 'worker', pid: process.pid })
+  const logger = createLogger(config).child({ part: 'worker', pid: process.pid })
   const database = await createDatabase({ url: config.databaseUrl, connectionCountMax: 4 })
   const jobs = await createJobs(database, {
     onError: (error, context) =>

@@ -96,7 +96,7 @@ export function createBatcher(options: BatcherOptions): Loop {
     const receipts = await createL1Sender({ l1, account, signal, logger }).send(calls)
     const includedBy = receipts.reduce((max, { blockNumber }) => (blockNumber > max ? blockNumber : max), 0n)
     sent = { l2: last.number, l1: includedBy }
-    logger.info(
+    logger.debug(
       {
         firstBlock: first.toString(),
         lastBlock: last.number.toString(),

@@ -206,7 +206,7 @@ export async function deployL2(options: L2DeploymentOptions): Promise<Deployment
     l2: { ...addresses, staking, audit, panel },
   })
   DurableFile.writeJson(join(directory, 'deployment.json'), deployment)
-  logger.info({ ...deployment.l2 }, 'L2 contracts stand')
+  logger.info({ contracts: Object.keys(deployment.l2).length }, 'L2 contracts stand')
   return deployment
 }
 

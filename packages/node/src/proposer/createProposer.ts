@@ -113,7 +113,7 @@ export function createProposer(options: ProposerOptions): Loop {
     const refused = receipts.filter(({ status }) => status !== 'success').length
     const fields = { firstBlock: first.toString(), outputs: calls.length, refused }
     if (refused > 0) logger.warn(fields, 'the output oracle refused proposals')
-    else logger.info(fields, 'outputs proposed')
+    else logger.debug(fields, 'outputs proposed')
   }
 
   return createLoop({ name: 'proposer', intervalMs: INTERVAL_MS, logger, round })
