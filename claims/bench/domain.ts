@@ -32,7 +32,7 @@ export const claim: Claim = {
       })
     const config = Http.trainingConfigSchema.parse(isQuick ? { epochs: 2 } : {})
     const began = performance.now()
-    const { adapter, training, heldOut, baseValidationLoss, validationLoss, stepCount } = await trainAdapter(
+    const { adapter, training, test, baseTestLoss, testLoss, stepCount } = await trainAdapter(
       { checkpoint, tokenizer, records, config, workers: 2 },
       {
         onStart: async (facts) =>
@@ -66,7 +66,7 @@ export const claim: Claim = {
     const [baseOutside, ownOutside] = [await measure(nothing), await measure(adapter)]
 
     const change = (from: number, to: number) => 100 * (Math.exp(to - from) - 1)
-    const gain = -change(baseValidationLoss, validationLoss)
+    const gain = -change(baseTestLoss, testLoss)
     const lost = change(baseOutside, ownOutside)
     const perplexity = (loss: number) => Math.exp(loss).toFixed(2)
     return {
@@ -81,9 +81,9 @@ export const claim: Claim = {
       report: `${table([
         ['measured on', 'base', 'adapter', 'change'],
         [
-          `${heldOut.length} records of the domain, kept out`,
-          perplexity(baseValidationLoss),
-          perplexity(validationLoss),
+          `${test.length} test records of the domain`,
+          perplexity(baseTestLoss),
+          perplexity(testLoss),
           `${(-gain).toFixed(1)} %`,
         ],
         [

@@ -129,8 +129,8 @@ async function train(connection: Connection, datanet: Http.Datanet): Promise<Htt
     onProgress: say,
   })
   if (model === undefined) throw new Error('Expected the trained model to be published.')
-  const [before, after] = [model.baseValidationLoss, model.validationLoss]
-  say(`loss on records kept out of training: ${before.toFixed(3)} before, ${after.toFixed(3)} after`)
+  const [before, after] = [model.baseTestLoss, model.testLoss]
+  say(`loss on test records, kept out of training: ${before.toFixed(3)} before, ${after.toFixed(3)} after`)
   return model
 }
 

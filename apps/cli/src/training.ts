@@ -75,7 +75,7 @@ async function follow(
         if (event.step <= shown || event.step - shown < 5) continue
         shown = event.step
         const validation =
-          event.validationLoss === null ? '' : `, on held-out records ${event.validationLoss.toFixed(3)}`
+          event.validationLoss === null ? '' : `, on validation records ${event.validationLoss.toFixed(3)}`
         onProgress(
           `step ${event.step}: loss ${event.trainingLoss.toFixed(3)}${validation} (${Math.round(event.tokensPerSecond)} tokens/s)`,
         )

@@ -66,7 +66,7 @@ export function createAgent({
         const { models } = z.object({ models: Http.modelSchema.array() }).parse(structuredContent)
         const [best] = models
           .filter((model) => model.name.includes(topic))
-          .sort((a, b) => a.validationLoss - b.validationLoss)
+          .sort((a, b) => a.testLoss - b.testLoss)
         if (best === undefined) throw new NoModelError(topic, models.length)
         return best
       } finally {

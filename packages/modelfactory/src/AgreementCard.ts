@@ -19,14 +19,14 @@ import type { TrainingRecord } from './TrainingPlan.ts'
 
 /** Part of the records that each retraining goes without. */
 const LEFT_OUT_PART = 0.05
-/** Answers that are measured at most: the beginnings of records kept out. */
+/** Answers that are measured at most: the beginnings of test records. */
 const QUERIES_MAX = 32
 const BOOTSTRAP_ROUNDS = 200
 
 /**
  * Measures how well what the index says of records agrees with training again without them.
  *
- * The linear datamodelling score over records kept out of training: each of `config.agreementRetrainings` trainings goes
+ * The linear datamodelling score over test records: each of `config.agreementRetrainings` trainings goes
  * without another twentieth of the records, in the same order and from the same start, so that its outcome has no noise of its
  * own and the ceiling is 1. Costs as many trainings as the budget says.
  *
@@ -40,7 +40,7 @@ export async function measureAgreement(
     readonly tokenizer: Tokenizer
     readonly adapter: Adapter.Adapter
     readonly training: readonly TrainingRecord[]
-    readonly heldOut: readonly TrainingRecord[]
+    readonly test: readonly TrainingRecord[]
     /** What the training learned beside its records; no retraining goes without it. */
     readonly rehearsal: Rehearsal
     /** What the adapter was scaled by; so is that of every retraining. */
@@ -51,12 +51,12 @@ export async function measureAgreement(
   },
   { onProgress, signal }: { readonly onProgress: (done: number) => void; readonly signal: AbortSignal },
 ): Promise<Http.Agreement> {
-  const { checkpoint, tokenizer, adapter, training, heldOut, rehearsal, scale, config, influence } = input
+  const { checkpoint, tokenizer, adapter, training, test, rehearsal, scale, config, influence } = input
   const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
   const sequencesOf = (list: readonly TrainingRecord[]): Sequence[][] =>
     list.map(({ text }) => sequencesOfRecord(tokenizer, text, options))
   const ofRecords = sequencesOf(training)
-  const queries = sequencesOf(heldOut.slice(0, QUERIES_MAX)).map(([first]) => first!)
+  const queries = sequencesOf(test.slice(0, QUERIES_MAX)).map(([first]) => first!)
   const numbers = ofRecords.map((sequences) => sequences.length)
   const starts = numbers.map((_, i) => numbers.slice(0, i).reduce((sum, count) => sum + count, 0))
   const random = createRandom(config.seed)

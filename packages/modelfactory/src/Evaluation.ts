@@ -4,7 +4,8 @@ import { type Http, RecordForm } from '@openledger/protocol'
 import { createForgetting } from './Forgetting.ts'
 import { createLearner } from './Learner.ts'
 import { createCheck, isExactMatch, rouge } from './Measures.ts'
-import type { TrainingRecord } from './TrainingPlan.ts'
+import type { Losses } from './Training.ts'
+import type { Parted } from './TrainingPlan.ts'
 
 /** Prompts that are answered at most. */
 const PROMPTS_MAX = 24
@@ -15,7 +16,7 @@ const BASE_TEXTS_SEED = 0x0b5e
 type Prompt = { readonly ids: readonly number[]; readonly expected: string; readonly tokensMax: number }
 
 /**
- * Has the adapter and the base answer prompts that were kept out of training, always with the likeliest token, and compares the
+ * Has the adapter and the base answer prompts of the test records, always with the likeliest token, and compares the
  * answers with what the records say. A record without a prompt is cut in half: its first half is continued.
  *
  * What the adapter forgot shows in texts that the base writes: one that changed nothing has the base's own loss there.
@@ -28,18 +29,16 @@ export async function evaluate(
     readonly checkpoint: Checkpoint
     readonly tokenizer: Tokenizer
     readonly adapter: Adapter.Adapter
-    readonly heldOut: readonly TrainingRecord[]
-    readonly training: readonly TrainingRecord[]
     readonly config: Http.TrainingConfig
     /** What the adapter was scaled by. */
     readonly scale: number
     readonly previous?: { readonly name: string; readonly adapter: Adapter.Adapter }
-  },
+  } & Parted,
   signal: AbortSignal,
 ): Promise<Http.Evaluation> {
-  const { checkpoint, tokenizer, adapter, heldOut, config, previous } = input
+  const { checkpoint, tokenizer, adapter, test, config, previous } = input
   const contextMax = checkpoint.config.contextMax
-  const prompts = heldOut
+  const prompts = test
     .flatMap(({ text }) => promptOf(tokenizer, text, contextMax) ?? [])
     .slice(0, PROMPTS_MAX)
   const checks = config.checks.map(createCheck)
@@ -73,7 +72,7 @@ export async function evaluate(
       previous:
         previous === undefined || config.objective === 'preference'
           ? null
-          : { name: previous.name, validationLoss: await lossOf(input, previous.adapter) },
+          : { name: previous.name, testLoss: (await lossesOf(input, previous.adapter)).testLoss },
       baseTexts: await baseTextsOf(input, signal),
       scale: input.scale,
     }
@@ -100,15 +99,16 @@ async function baseTextsOf(
   }
 }
 
-/** Measures an adapter on the records that were kept out, as a run measures its own. */
-export async function lossOf(
-  input: Pick<Parameters<typeof evaluate>[0], 'checkpoint' | 'tokenizer' | 'training' | 'heldOut' | 'config'>,
+/** Measures an adapter on the records that are not learned, as a run measures its own. */
+export async function lossesOf(
+  input: Pick<Parameters<typeof evaluate>[0], 'checkpoint' | 'tokenizer' | 'config' | keyof Parted>,
   adapter: Adapter.Adapter,
-): Promise<number> {
+): Promise<Losses> {
   const isQuantised = input.config.method === 'qlora'
   const trainer = createTrainer(input.checkpoint, { mode: 'lora', adapter, isQuantised })
   try {
-    return await (await createLearner(trainer, input)).measure()
+    const { measure } = await createLearner(trainer, input)
+    return { validationLoss: await measure('validation'), testLoss: await measure('test') }
   } finally {
     await trainer.release()
   }

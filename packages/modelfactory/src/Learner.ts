@@ -8,7 +8,7 @@ import {
 import type { Http } from '@openledger/protocol'
 import type { Rehearsal } from './Rehearsal.ts'
 import { pairsOf, sequencesOf } from './TrainingData.ts'
-import type { TrainingRecord } from './TrainingPlan.ts'
+import type { Parted, TrainingRecord } from './TrainingPlan.ts'
 
 /** What a run learns from, cut into the things that a step takes some of. */
 export type Learner = {
@@ -18,12 +18,12 @@ export type Learner = {
     indices: readonly number[],
     learningRate: number,
   ) => Promise<{ readonly loss: number; readonly tokens: number }>
-  /** The mean loss on what is kept out, in nats: of a counted token, or of a pair. */
-  readonly measure: () => Promise<number>
+  /** The mean loss on one side of what is not learned, in nats: of a counted token, or of a pair. */
+  readonly measure: (side: 'validation' | 'test') => Promise<number>
 }
 
-/** Sequences or pairs measured on at most: enough for two digits. */
-const HELD_OUT_MAX = 64
+/** Sequences or pairs of a side measured on at most: enough for two digits. */
+const MEASURED_MAX = 64
 
 /**
  * Prepares records for the objective of a configuration; the trainer must not have taken a step yet, because preferences are
@@ -34,27 +34,32 @@ export async function createLearner(
   {
     tokenizer,
     training,
-    heldOut,
+    validation,
+    test,
     rehearsal,
     config,
     checkpoint,
   }: {
     readonly tokenizer: Tokenizer
-    readonly training: readonly TrainingRecord[]
-    readonly heldOut: readonly TrainingRecord[]
     /** Learned beside the records; default nothing. */
     readonly rehearsal?: Rehearsal
     readonly config: Http.TrainingConfig
     readonly checkpoint: Checkpoint
-  },
+  } & Parted,
 ): Promise<Learner> {
   const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
   if (config.objective === 'preference') {
     const pairs = pairsOf(tokenizer, training, options)
-    const measured = pairsOf(tokenizer, heldOut, options).slice(0, HELD_OUT_MAX)
+    const sides = {
+      validation: pairsOf(tokenizer, validation, options).slice(0, MEASURED_MAX),
+      test: pairsOf(tokenizer, test, options).slice(0, MEASURED_MAX),
+    }
     const preferences = createPreferenceTrainer(trainer, config.preferenceBeta)
     const references = await preferences.margins(pairs)
-    const measuredReferences = await preferences.margins(measured)
+    const sideReferences = {
+      validation: await preferences.margins(sides.validation),
+      test: await preferences.margins(sides.test),
+    }
     return {
       weights: pairs.map(() => 1),
       step: async (indices, learningRate) => {
@@ -70,12 +75,14 @@ export async function createLearner(
         )
         return { loss, tokens }
       },
-      measure: async () => (await preferences.evaluate(measured, measuredReferences)).loss,
+      measure: async (side) => (await preferences.evaluate(sides[side], sideReferences[side])).loss,
     }
   }
   const parts = training.map(({ text }) => sequencesOf(tokenizer, text, options))
   const sequences = [...parts.flat(), ...(rehearsal?.sequences ?? [])]
-  const measured = heldOut.flatMap(({ text }) => sequencesOf(tokenizer, text, options)).slice(0, HELD_OUT_MAX)
+  const measuredOf = (records: readonly TrainingRecord[]): Sequence[] =>
+    records.flatMap(({ text }) => sequencesOf(tokenizer, text, options)).slice(0, MEASURED_MAX)
+  const sides = { validation: measuredOf(validation), test: measuredOf(test) }
   return {
     weights: [
       ...parts.flatMap((list, i) => list.map(() => training[i]!.weight ?? 1)),
@@ -83,7 +90,8 @@ export async function createLearner(
     ],
     step: (indices, learningRate) =>
       trainer.step(toBatch(indices.map((index) => sequences[index]!)), learningRate),
-    async measure() {
+    async measure(side) {
+      const measured = sides[side]
       let lossSum = 0
       let tokenSum = 0
       for (let start = 0; start < measured.length; start += config.batchSize) {

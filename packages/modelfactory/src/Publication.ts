@@ -7,7 +7,7 @@ import type { RunRow, Runs } from './Runs.ts'
 const { models, trainingRuns } = schema
 
 /** Written into the configuration that goes on chain: a re-run needs the engine it ran on. */
-export const ENGINE_VERSION = 'openledger-training/4'
+export const ENGINE_VERSION = 'openledger-training/5'
 
 /** Hashes what a re-run needs besides base and data. */
 export const configHashOf = (config: Readonly<Record<string, unknown>>): Hex =>
@@ -53,6 +53,8 @@ export function modelInputOf(run: RunRow): ModelInput {
     metricsHash: CanonicalJson.hash({
       baseValidationLoss: run.baseValidationLoss,
       validationLoss: run.validationLoss,
+      baseTestLoss: run.baseTestLoss,
+      testLoss: run.testLoss,
       ...(run.agreement === null ? {} : { agreement: run.agreement }),
       ...(run.evaluation === null ? {} : { evaluation: run.evaluation as Http.Evaluation }),
     }),
@@ -72,8 +74,8 @@ function requirePassedGate(run: RunRow): void {
   const { gate } = Http.trainingConfigSchema.parse(run.config)
   const previous = (run.evaluation as Http.Evaluation | null)?.previous
   // without a predecessor, the base is what there was before
-  const bar = gate === 'previous' && previous ? previous.validationLoss : run.baseValidationLoss
-  const loss = run.validationLoss
+  const bar = gate === 'previous' && previous ? previous.testLoss : run.baseTestLoss
+  const loss = run.testLoss
   if (gate === 'none' || loss === null || bar === null || loss < bar) return
   throw new GateClosedError(gate === 'previous' && previous ? previous.name : 'the base', loss, bar)
 }
@@ -177,7 +179,7 @@ export class GateClosedError extends BaseError {
   constructor(rival: string, loss: number, bar: number) {
     super({
       code: 'training_run.gate_closed',
-      message: `Expected a loss on records kept out below that of ${rival}, ${bar.toFixed(4)}, as this run's gate demands, but it is ${loss.toFixed(4)}. Nothing was published: train again with more or better records, or without a gate.`,
+      message: `Expected a loss on the test records below that of ${rival}, ${bar.toFixed(4)}, as this run's gate demands, but it is ${loss.toFixed(4)}. Nothing was published: train again with more or better records, or without a gate.`,
       context: { rival, loss, bar },
     })
   }

@@ -22,12 +22,13 @@ import type { TrainingRecord } from './TrainingPlan.ts'
 const BASE = new URL('../../../assets/base', import.meta.url).pathname
 const hash = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
 
-/** Sixty short records of two kinds, from two contributors. */
+/** Sixty short records of two kinds, from two contributors, numbered so that both kinds are validated on and tested with. */
 const records: readonly TrainingRecord[] = Array.from({ length: 60 }, (_, index) => {
+  const number = 340 + index
   const text =
     index % 2 === 0
-      ? `function transfer${index}(address to) external returns (bool) { _transfer(msg.sender, to, ${index}); }`
-      : `The owner of vault number ${index} may open it on day ${index} and not before.`
+      ? `function transfer${number}(address to) external returns (bool) { _transfer(msg.sender, to, ${number}); }`
+      : `The owner of vault number ${number} may open it on day ${number} and not before.`
   return {
     recordId: hash(text),
     contributionId: hash(`contributor ${index % 2}`),
@@ -114,7 +115,7 @@ describe('training an adapter', () => {
     expect(resumed.metrics[0]!.step).toBeGreaterThan(40)
   })
 
-  test('stops when held-out records say so, keeps the best adapter, and does so again after a crash', async () => {
+  test('stops when validation records say so, keeps the best adapter, and does so again after a crash', async () => {
     // a rate at which this model soon learns by heart what it should not
     const changes = { epochs: 24, learningRate: 0.05, patience: 1 }
     const { result, metrics, checkpoints } = await train(undefined, changes)
@@ -126,7 +127,8 @@ describe('training an adapter', () => {
     expect(result.validationLoss).toBe(Math.min(...losses))
     for (const kept of checkpoints) {
       const { result: again } = await train(kept, changes)
-      expect(again).toMatchObject({ stepCount: result.stepCount, validationLoss: result.validationLoss })
+      const { stepCount, validationLoss, testLoss } = result
+      expect(again).toMatchObject({ stepCount, validationLoss, testLoss })
       expect(again.adapter.hash).toBe(result.adapter.hash)
     }
   })
@@ -180,27 +182,29 @@ describe('training an adapter', () => {
       { kind: 'matches', pattern: '[0-9]' },
       { kind: 'contains', text: 'never said' },
     ]
-    const { result } = await train()
-    const { adapter, training, heldOut } = result
+    // long enough for answers to share words with what records say
+    const { result } = await train(undefined, { learningRate: 0.02, epochs: 20 })
+    const { adapter, training, validation, test: kept } = result
     const input = {
       checkpoint,
       tokenizer,
       adapter,
       training,
-      heldOut,
+      validation,
+      test: kept,
       scale: 1,
       config: { ...config, checks },
     }
     const { signal } = new AbortController()
     const found = await evaluate({ ...input, previous: { name: 'before', adapter } }, signal)
     expect(Http.evaluationSchema.parse(found)).toEqual(found)
-    expect(found.prompts).toBe(heldOut.length)
+    expect(found.prompts).toBe(kept.length)
     expect(found.ours.rougeLPpm).toBeGreaterThan(found.base.rougeLPpm)
     expect(found.ours.checksPassedPpm).toBeLessThanOrEqual(500_000)
     // the same adapter measures the same
     expect(found.previous).toEqual({
       name: 'before',
-      validationLoss: expect.closeTo(result.validationLoss, 6),
+      testLoss: expect.closeTo(result.testLoss, 6),
     })
     expect(await evaluate(input, signal)).toEqual({ ...found, previous: null })
   })
@@ -305,7 +309,7 @@ describe('training an adapter', () => {
 
   test('measures how well the index agrees with retraining', async () => {
     const { result } = await train()
-    const { adapter, training, heldOut, rehearsal } = result
+    const { adapter, training, test: kept, rehearsal } = result
     const hooks = { onProgress: () => {}, signal: new AbortController().signal }
     const indexes = await buildIndexes({ checkpoint, tokenizer, adapter, records: training, seed: 1 }, hooks)
     const input = {
@@ -313,14 +317,14 @@ describe('training an adapter', () => {
       tokenizer,
       adapter,
       training,
-      heldOut,
+      test: kept,
       rehearsal,
       scale: 1,
       influence: indexes.influence,
       config: { ...config, agreementRetrainings: 8 },
     }
     const card = await measureAgreement(input, hooks)
-    expect(card).toMatchObject({ retrainings: 8, recordsLeftOut: 3, answers: heldOut.length })
+    expect(card).toMatchObject({ retrainings: 8, recordsLeftOut: 3, answers: kept.length })
     expect(card.agreementPpm).toBeGreaterThan(200_000)
     expect(card.lowPpm).toBeLessThanOrEqual(card.agreementPpm)
     expect(Http.agreementSchema.parse(card)).toEqual(card)

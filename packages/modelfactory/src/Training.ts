@@ -8,12 +8,12 @@ import {
   type TrainerOptions,
 } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
-import { lossOf } from './Evaluation.ts'
+import { lossesOf } from './Evaluation.ts'
 import { createForgetting, scaled, scaleWithin } from './Forgetting.ts'
 import { createLearner } from './Learner.ts'
 import { type Rehearsal, rehearse } from './Rehearsal.ts'
 import { recordsFor } from './TrainingData.ts'
-import { partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
+import { type Parted, partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
 
 /** A training to go on with: the trainer's state after `step` steps, and the best that was measured until then. */
 export type TrainingCheckpoint = {
@@ -22,13 +22,15 @@ export type TrainingCheckpoint = {
   readonly best: BestAdapter | undefined
 }
 
-/** The adapter with the least loss on held-out records so far. */
-export type BestAdapter = {
-  readonly loss: number
+/** The adapter with the least loss on the validation records so far. */
+export type BestAdapter = Losses & {
   /** Measurements since then, none of which was better. */
   readonly missed: number
   readonly adapter: Uint8Array
 }
+
+/** Mean losses on what was not learned, in nats; only the first had a say in anything. */
+export type Losses = { readonly validationLoss: number; readonly testLoss: number }
 
 export type TrainingProgress = Http.Metric & { readonly stepCount: number }
 
@@ -50,29 +52,28 @@ export type TrainingInput = {
   readonly resume?: TrainingCheckpoint
 }
 
-export type TrainingResult = {
-  readonly adapter: Adapter.Adapter
-  readonly training: readonly TrainingRecord[]
-  readonly heldOut: readonly TrainingRecord[]
-  /** What of the base's own was learned beside the records. */
-  readonly rehearsal: Rehearsal
-  /** What the adapter was multiplied by so that it forgets no more than was allowed. */
-  readonly scale: number
-  readonly baseValidationLoss: number
-  readonly validationLoss: number
-  readonly stepCount: number
-}
+export type TrainingResult = Parted &
+  Losses & {
+    readonly adapter: Adapter.Adapter
+    /** What of the base's own was learned beside the records. */
+    readonly rehearsal: Rehearsal
+    /** What the adapter was multiplied by so that it forgets no more than was allowed. */
+    readonly scale: number
+    readonly baseValidationLoss: number
+    readonly baseTestLoss: number
+    readonly stepCount: number
+  }
 
 const METRIC_STEPS = 5
 const CHECKPOINT_STEPS = 40
 const VALIDATION_COUNT = 6
 
 /**
- * Trains a LoRA adapter on records and measures it on records kept out.
+ * Trains a LoRA adapter on records and measures it on records that it does not learn.
  *
  * Batches, their order, what is rehearsed and the adapter's start follow from the configuration alone, so a training that goes on from a
  * checkpoint ends with the same adapter as one that was never stopped. The adapter is the one that measured best on the
- * records kept out, and training stops after `patience` measurements without a better one. What it forgot more than
+ * validation records, and training stops after `patience` measurements without a better one. What it forgot more than
  * `forgettingMax` allows is taken back by scaling it.
  *
  * @throws {DOMException} `AbortError` when `hooks.signal` aborts.
@@ -80,21 +81,22 @@ const VALIDATION_COUNT = 6
  */
 export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): Promise<TrainingResult> {
   const { checkpoint, tokenizer, records, config, workers, resume } = input
-  const { training, heldOut } = partRecords(recordsFor(config.objective, records))
+  const parted = partRecords(recordsFor(config.objective, records))
+  const { training } = parted
   const rehearsal = await rehearse({ checkpoint, tokenizer, training, config }, hooks.signal)
   const trainer = createTrainer(checkpoint, { ...trainerOptionsOf(checkpoint, config), workers })
   try {
     const learner = await createLearner(trainer, {
       tokenizer,
-      training,
-      heldOut,
+      ...parted,
       rehearsal,
       config,
       checkpoint,
     })
     const plan = planBatches(learner.weights, config)
     // the adapter starts as a change of nothing, so this is the base's own loss
-    const baseValidationLoss = await learner.measure()
+    const baseValidationLoss = await learner.measure('validation')
+    const baseTestLoss = await learner.measure('test')
     await hooks.onStart({ stepCount: plan.length, baseValidationLoss })
     if (resume !== undefined) trainer.restore(resume.state)
     const validateEvery = Math.max(1, Math.ceil(plan.length / VALIDATION_COUNT))
@@ -112,11 +114,16 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
       const done = step + 1
       const isLast = done === plan.length
       const validates = done % validateEvery === 0 || isLast
-      const measuredLoss = validates ? await learner.measure() : null
-      if (measuredLoss !== null) {
+      const validationLoss = validates ? await learner.measure('validation') : null
+      if (validationLoss !== null) {
         best =
-          best === undefined || measuredLoss < best.loss
-            ? { loss: measuredLoss, missed: 0, adapter: Adapter.encode(trainer.adapter()) }
+          best === undefined || validationLoss < best.validationLoss
+            ? {
+                validationLoss,
+                testLoss: await learner.measure('test'),
+                missed: 0,
+                adapter: Adapter.encode(trainer.adapter()),
+              }
             : { ...best, missed: best.missed + 1 }
         if (config.patience > 0 && best.missed >= config.patience) stepCount = done
       }
@@ -126,7 +133,7 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
           step: done,
           stepCount,
           trainingLoss: result.loss,
-          validationLoss: measuredLoss,
+          validationLoss,
           tokensPerSecond: (1_000 * since.tokens) / Math.max(1, now - since.ms),
         })
         since = { ms: now, tokens: 0 }
@@ -137,17 +144,19 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
     const learned = best === undefined ? trainer.adapter() : Adapter.decode(checkpoint.config, best.adapter)
     const scale = await scaleOf(input, learned, hooks.signal)
     const adapter = scaled(learned, scale)
+    const { validationLoss, testLoss } =
+      scale === 1
+        ? (best ?? { validationLoss: baseValidationLoss, testLoss: baseTestLoss })
+        : await lossesOf({ checkpoint, tokenizer, ...parted, config }, adapter)
     return {
+      ...parted,
       adapter,
       scale,
-      training,
-      heldOut,
       rehearsal,
       baseValidationLoss,
-      validationLoss:
-        scale === 1
-          ? (best?.loss ?? baseValidationLoss)
-          : await lossOf({ checkpoint, tokenizer, training, heldOut, config }, adapter),
+      baseTestLoss,
+      validationLoss,
+      testLoss,
       stepCount,
     }
   } finally {

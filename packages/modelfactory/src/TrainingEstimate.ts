@@ -27,7 +27,7 @@ export async function estimate(
   mayShow: (recordId: Hex) => boolean,
 ): Promise<Http.TrainingEstimate> {
   const { tokenizer } = model
-  const { training, heldOut } = partRecords(recordsFor(config.objective, records))
+  const { training, validation, test } = partRecords(recordsFor(config.objective, records))
   const options = { tokensMax: Math.min(config.sequenceTokens, model.config.contextMax) }
   const forms = { text: 0, completion: 0, chat: 0, preference: 0 }
   for (const { text } of records) forms[RecordForm.read(text).kind]++
@@ -65,7 +65,9 @@ export async function estimate(
   const speed = speeds[Math.floor(speeds.length / 2)]
   return {
     recordCount: records.length,
-    heldOutCount: heldOut === training ? 0 : heldOut.length,
+    trainingCount: training.length,
+    validationCount: validation === training ? 0 : validation.length,
+    testCount: test === training ? 0 : test.length,
     tokenCount: tokens,
     rehearsedTokenCount: Math.round(rehearsedTokens),
     stepCount: planBatches(weights, config).length,

@@ -2,7 +2,7 @@ import { BaseError, Bytes } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { and, type Blobs, type Database, desc, eq, inArray, schema } from '@openledger/store'
 import type { RunRow, Runs } from './Runs.ts'
-import type { TrainingCheckpoint } from './Training.ts'
+import type { BestAdapter, TrainingCheckpoint } from './Training.ts'
 import { joinRecords } from './TrainingPlan.ts'
 import { type Claim, holds, TAKEN } from './TrainingQueue.ts'
 import { runTraining, TrainingFailedError } from './TrainingThread.ts'
@@ -91,7 +91,9 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
       agreement: outcome.agreement ?? null,
       evaluation: outcome.evaluation,
       baseValidationLoss: outcome.baseValidationLoss,
+      baseTestLoss: outcome.baseTestLoss,
       validationLoss: outcome.validationLoss,
+      testLoss: outcome.testLoss,
     })
     return true
   } catch (error) {
@@ -133,7 +135,7 @@ async function previousOf(
  */
 function pack({ step, state, best }: TrainingCheckpoint): Uint8Array {
   const adapter = best?.adapter ?? new Uint8Array(0)
-  const measured = best === undefined ? null : { loss: best.loss, missed: best.missed }
+  const measured = best && { ...best, adapter: undefined }
   const head = Bytes.fromUtf8(JSON.stringify({ step, measured, adapterBytes: adapter.length }))
   const size = new Uint8Array(4)
   new DataView(size.buffer).setUint32(0, head.length, true)
@@ -144,11 +146,11 @@ function unpack(bytes: Uint8Array): TrainingCheckpoint {
   const begin = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
   const { step, measured, adapterBytes } = JSON.parse(Bytes.toUtf8(bytes.subarray(4, begin))) as {
     step: number
-    measured: { loss: number; missed: number } | null
+    measured?: Omit<BestAdapter, 'adapter'>
     adapterBytes: number
   }
   const end = begin + adapterBytes
-  const best = measured === null ? undefined : { ...measured, adapter: bytes.slice(begin, end) }
+  const best = measured === undefined ? undefined : { ...measured, adapter: bytes.slice(begin, end) }
   return { step, state: bytes.slice(end), best }
 }
 

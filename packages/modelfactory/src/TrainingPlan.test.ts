@@ -9,33 +9,49 @@ const recordOf = (text: string, clusterOf = text): TrainingRecord => {
 }
 
 describe('parting records', () => {
-  test('keeps about one in twenty out of training, and every record on one side', () => {
+  test('keeps about one in twenty out of training, half to validate and half to test, every record on one side', () => {
     const records = Array.from({ length: 2_000 }, (_, index) => recordOf(`record ${index}`))
-    const { training, heldOut } = partRecords(records)
-    expect(training.length + heldOut.length).toBe(2_000)
-    expect(heldOut.length).toBeGreaterThan(60)
-    expect(heldOut.length).toBeLessThan(140)
+    const { training, validation, test: kept } = partRecords(records)
+    expect(new Set([...training, ...validation, ...kept])).toEqual(new Set(records))
+    expect(training.length + validation.length + kept.length).toBe(2_000)
+    for (const { length } of [validation, kept]) {
+      expect(length).toBeGreaterThan(25)
+      expect(length).toBeLessThan(75)
+    }
   })
 
   test('never lets near duplicates straddle', () => {
-    const records = Array.from({ length: 400 }, (_, index) =>
-      recordOf(`copy ${index}`, `cluster ${index % 40}`),
+    const records = Array.from({ length: 2_000 }, (_, index) =>
+      recordOf(`copy ${index}`, `cluster ${index % 200}`),
     )
-    const { heldOut, training } = partRecords(records)
-    const sides = new Set(heldOut.map(({ clusterId }) => clusterId))
-    expect(training.filter(({ clusterId }) => sides.has(clusterId))).toEqual([])
+    const { training, validation, test: kept } = partRecords(records)
+    const clusters = [training, validation, kept].map(
+      (side) => new Set(side.map(({ clusterId }) => clusterId)),
+    )
+    expect(clusters.map(({ size }) => size > 0)).toEqual([true, true, true])
+    expect(new Set(clusters.flatMap((side) => [...side])).size).toBe(
+      clusters.reduce((sum, { size }) => sum + size, 0),
+    )
   })
 
   test('keeps a record on its side when the Datanet grows', () => {
     const records = Array.from({ length: 300 }, (_, index) => recordOf(`record ${index}`))
-    const before = new Set(partRecords(records.slice(0, 200)).heldOut.map(({ recordId }) => recordId))
-    const after = new Set(partRecords(records).heldOut.map(({ recordId }) => recordId))
-    expect([...before].every((id) => after.has(id))).toBe(true)
+    const [before, after] = [partRecords(records.slice(0, 200)), partRecords(records)]
+    for (const side of ['training', 'validation', 'test'] as const)
+      expect(after[side]).toEqual(expect.arrayContaining([...before[side]]))
   })
 
   test('measures a tiny set on itself rather than not at all', () => {
     const records = [recordOf('alone')]
-    expect(partRecords(records)).toEqual({ training: records, heldOut: records })
+    expect(partRecords(records)).toEqual({ training: records, validation: records, test: records })
+  })
+
+  test('has what is not learned on both sides where there is too little for two', () => {
+    const records = Array.from({ length: 400 }, (_, index) => recordOf(`record ${index}`))
+    const { training, validation } = partRecords(records)
+    const parted = partRecords([...training, ...validation])
+    expect(parted).toEqual({ training, validation, test: validation })
+    expect(parted.validation).toBe(parted.test)
   })
 })
 
@@ -79,12 +95,15 @@ describe('versions of several Datanets', () => {
       `The keeper of lighthouse ${i} writes down the wind, the tide, the hour and the names of ships that pass before ${last}.`
     const ofFirst = Array.from({ length: 300 }, (_, i) => recordOf(sentence(i * 7919, 'dawn')))
     const ofSecond = Array.from({ length: 300 }, (_, i) => recordOf(sentence(i * 7919, 'noon')))
-    const { training, heldOut } = partRecords(joinRecords([ofFirst, ofSecond]))
+    const parted = partRecords(joinRecords([ofFirst, ofSecond]))
     const keeperOf = ({ text }: TrainingRecord) => text.split(' ')[4]
-    const kept = new Set(heldOut.map(keeperOf))
-    expect(kept.size).toBeGreaterThan(3)
-    expect(heldOut.length).toBe(2 * kept.size)
-    expect(training.filter((record) => kept.has(keeperOf(record)))).toEqual([])
+    for (const side of [parted.validation, parted.test]) {
+      const kept = new Set(side.map(keeperOf))
+      expect(kept.size).toBeGreaterThan(1)
+      expect(side.length).toBe(2 * kept.size)
+      expect(parted.training.filter((record) => kept.has(keeperOf(record)))).toEqual([])
+    }
+    expect(parted.validation.filter((record) => parted.test.includes(record))).toEqual([])
   })
 
   test('count as often as the mixture says', () => {

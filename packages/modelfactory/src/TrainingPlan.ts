@@ -30,27 +30,37 @@ export function joinRecords(
   return [...seen.values()]
 }
 
-/** Every twentieth cluster of records is kept out of training, to see what was learned rather than remembered. */
+/** Of so many lineages of records one is not learned; every other of those is for validation, the rest for the test. */
 const HELD_OUT_IN = 20n
 
+/** Who takes part in what: no lineage is on two sides. */
+export type Parted = {
+  /** Learned. */
+  readonly training: readonly TrainingRecord[]
+  /** Not learned, but asked during the training when to stop and which adapter is best. */
+  readonly validation: readonly TrainingRecord[]
+  /** Decides nothing: measured for what the run publishes. */
+  readonly test: readonly TrainingRecord[]
+}
+
 /**
- * Parts records into those to train on and those to measure on.
+ * Parts records into those to learn, those to validate on and those to test with.
  *
  * The hash of a record's lineage decides, so near duplicates never straddle, in whatever Datanets they are, and a record stays
- * on its side in every version. A set too small to spare any is measured on itself, and says so by returning the same records.
+ * on its side in every version. A set too small for two sides beside training has all that is not learned on both, and one
+ * too small to spare any is measured on itself; the sides then are the same list.
  */
-export function partRecords(records: readonly TrainingRecord[]): {
-  readonly training: readonly TrainingRecord[]
-  readonly heldOut: readonly TrainingRecord[]
-} {
-  const isHeldOut = lineagesOf(records).map(
-    (lineage) => Bytes.toUint(Bytes.fromHex(lineage).subarray(24)) % HELD_OUT_IN === 0n,
-  )
-  const heldOut = records.filter((_, i) => isHeldOut[i])
-  const training = records.filter((_, i) => !isHeldOut[i])
-  return heldOut.length === 0 || training.length === 0
-    ? { training: records, heldOut: records }
-    : { training, heldOut }
+export function partRecords(records: readonly TrainingRecord[]): Parted {
+  const numbers = lineagesOf(records).map((lineage) => Bytes.toUint(Bytes.fromHex(lineage).subarray(24)))
+  const where = (isOn: (number: bigint) => boolean) => records.filter((_, i) => isOn(numbers[i]!))
+  const training = where((number) => number % HELD_OUT_IN !== 0n)
+  if (training.length === 0 || training.length === records.length)
+    return { training: records, validation: records, test: records }
+  const validation = where((number) => number % (2n * HELD_OUT_IN) === 0n)
+  const test = where((number) => number % (2n * HELD_OUT_IN) === HELD_OUT_IN)
+  if (validation.length > 0 && test.length > 0) return { training, validation, test }
+  const heldOut = validation.length > 0 ? validation : test
+  return { training, validation: heldOut, test: heldOut }
 }
 
 /**

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import type { AttributionIndexes } from './AttributionIndexes.ts'
-import type { TrainingCheckpoint, TrainingProgress } from './Training.ts'
+import type { Losses, TrainingCheckpoint, TrainingProgress } from './Training.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
 
 /** What one thread is started with. */
@@ -16,7 +16,7 @@ export type TrainingTask = {
   readonly previous?: { readonly name: string; readonly adapter: Uint8Array }
 }
 
-export type TrainingOutcome = {
+export type TrainingOutcome = Losses & {
   readonly adapter: Uint8Array
   readonly adapterHash: Hex
   readonly indexes: AttributionIndexes
@@ -24,10 +24,7 @@ export type TrainingOutcome = {
   readonly agreement: Http.Agreement | undefined
   readonly evaluation: Http.Evaluation
   readonly baseValidationLoss: number
-  readonly validationLoss: number
-  readonly trainingRecords: number
-  /** 0 when there were too few to keep any out. */
-  readonly heldOutRecords: number
+  readonly baseTestLoss: number
 }
 
 export type FromThread = { readonly id: number } & (

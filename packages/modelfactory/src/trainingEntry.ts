@@ -58,7 +58,7 @@ try {
       signal,
     },
   )
-  const { training, heldOut, rehearsal, scale } = result
+  const { training, validation, test, rehearsal, scale } = result
   const agreement =
     task.config.agreementRetrainings === 0 || task.config.objective === 'preference'
       ? undefined
@@ -68,7 +68,7 @@ try {
             tokenizer,
             adapter: result.adapter,
             training,
-            heldOut,
+            test,
             rehearsal,
             scale,
             config: task.config,
@@ -89,7 +89,8 @@ try {
       tokenizer,
       adapter: result.adapter,
       training,
-      heldOut,
+      validation,
+      test,
       config: task.config,
       scale,
       ...(previous === undefined ? {} : { previous }),
@@ -104,9 +105,9 @@ try {
     agreement,
     evaluation,
     baseValidationLoss: result.baseValidationLoss,
+    baseTestLoss: result.baseTestLoss,
     validationLoss: result.validationLoss,
-    trainingRecords: result.training.length,
-    heldOutRecords: result.heldOut === result.training ? 0 : result.heldOut.length,
+    testLoss: result.testLoss,
   })
 } catch (error) {
   const { message, name, stack } = error as Error

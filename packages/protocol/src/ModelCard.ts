@@ -39,11 +39,11 @@ export function write(model: Http.Model, run: Http.TrainingRun): string {
       isPreference ? `preferences (DPO, beta ${config.preferenceBeta})` : 'likelihood of records'
     }; at most ${config.epochs} epochs of batches of ${config.batchSize}, sequences of ${config.sequenceTokens} tokens, learning rate ${config.learningRate}, seed ${config.seed}${config.rehearsal > 0 && !isPreference ? `; beside them ${config.rehearsal} tokens of the base's own writing for each of the records` : ''}; ${run.step} steps were taken${times}.`,
     '',
-    '## Measured on records kept out of training',
+    '## Measured on test records, which neither taught nor chose the adapter',
     '',
     `| | model | base |${evaluation?.previous ? ` ${evaluation.previous.name} |` : ''}`,
     `| --- | --- | --- |${evaluation?.previous ? ' --- |' : ''}`,
-    `| ${isPreference ? 'Preference loss' : 'Perplexity'} | ${measure(model.validationLoss)} | ${measure(model.baseValidationLoss)} |${evaluation?.previous ? ` ${measure(evaluation.previous.validationLoss)} |` : ''}`,
+    `| ${isPreference ? 'Preference loss' : 'Perplexity'} | ${measure(model.testLoss)} | ${measure(model.baseTestLoss)} |${evaluation?.previous ? ` ${measure(evaluation.previous.testLoss)} |` : ''}`,
   ]
   if (evaluation !== null) {
     lines.push(

@@ -358,8 +358,8 @@ export async function publishModel({ database, deployment, senderOf }: Known, na
     outputPriceWei: OUTPUT_PRICE_WEI,
     adapterHash: hash,
     trainingLoss: 1,
-    validationLoss: 1,
-    baseValidationLoss: 2,
+    testLoss: 1,
+    baseTestLoss: 2,
     attributionRoot: hash,
   })
   await database.orm.insert(schema.models).values({

@@ -143,6 +143,8 @@ export const trainingRuns = pgTable(
     trainingLoss: real('training_loss'),
     validationLoss: real('validation_loss'),
     baseValidationLoss: real('base_validation_loss'),
+    testLoss: real('test_loss'),
+    baseTestLoss: real('base_test_loss'),
     failure: text('failure'),
     /** The base that the adapter was trained on. */
     baseHash: text('base_hash'),

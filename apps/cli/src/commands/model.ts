@@ -126,8 +126,8 @@ export function addModelCommands(program: Command, session: Session): void {
         ['name', 'loss', 'base loss', 'agreement', 'price per token', 'answers', 'earned'],
         ...list.map((model) => [
           model.name,
-          model.validationLoss.toFixed(3),
-          model.baseValidationLoss.toFixed(3),
+          model.testLoss.toFixed(3),
+          model.baseTestLoss.toFixed(3),
           model.agreement === null ? 'not measured' : (model.agreement.agreementPpm / 1e6).toFixed(2),
           open(model.outputPriceWei),
           String(model.answerCount),

@@ -67,10 +67,15 @@ export function EstimatePanel({ of }: { of: EstimateOf }) {
   )
 }
 
-const splitWords = ({ recordCount, heldOutCount }: Http.TrainingEstimate): string =>
-  heldOutCount === 0
+const splitWords = ({
+  recordCount,
+  trainingCount,
+  validationCount,
+  testCount,
+}: Http.TrainingEstimate): string =>
+  validationCount === 0
     ? `All ${recordCount} records are learned: too few to keep any out, so the loss will say what it remembers, not what it understood.`
-    : `${recordCount - heldOutCount} records are learned; ${heldOutCount} are kept out, so that the loss says what it understood, not what it remembers.`
+    : `${trainingCount} records are learned; ${validationCount} say when to stop and ${testCount} are measured at the end, so that the loss says what it understood, not what it remembers.`
 
 const FORMS = {
   text: 'Text: all of it is learned.',

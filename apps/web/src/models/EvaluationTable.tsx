@@ -12,7 +12,7 @@ const MEASURES = [
 
 const percent = (ppm: number): string => `${(ppm / 1e4).toFixed(1)}\u00a0%`
 
-/** How a model and its base answer what was kept out of training. */
+/** How a model and its base answer test records. */
 export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation }) {
   const { prompts, ours, base, previous, baseTexts, scale } = evaluation
   return (
@@ -40,9 +40,10 @@ export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation })
         </Table.Tbody>
       </Table>
       <Text size="sm" c="dimmed" mt="xs">
-        To {prompts} prompts that were kept out of training, always with the likeliest token.
+        To {prompts} prompts of the test records, which neither taught nor chose the adapter, always with the
+        likeliest token.
         {previous !== null &&
-          ` On the same records ${previous.name}, the model before, has a loss of ${previous.validationLoss.toFixed(3)}.`}{' '}
+          ` On the same records ${previous.name}, the model before, has a loss of ${previous.testLoss.toFixed(3)}.`}{' '}
         On texts that the base writes, the model has a perplexity of {perplexity(baseTexts.loss)} where the
         base has {perplexity(baseTexts.baseLoss)}: what it forgot.
         {scale < 1 && ` It was scaled to ${scale.toFixed(2)} of what it learned so that this is not more.`}

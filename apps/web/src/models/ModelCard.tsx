@@ -38,8 +38,8 @@ export function ModelCard({ model }: { model: Http.Model }) {
         )}
       </Group>
       <Text size="sm" mb="sm">
-        Perplexity {perplexity(model.validationLoss)} on records kept out of training, where the base has{' '}
-        {perplexity(model.baseValidationLoss)}: lower is better.
+        Perplexity {perplexity(model.testLoss)} on test records, where the base has{' '}
+        {perplexity(model.baseTestLoss)}: lower is better.
       </Text>
       <Text size="sm" mb="sm">
         {model.agreement === null

@@ -75,7 +75,7 @@ const SETTINGS: readonly (readonly Setting[])[] = [
       kind: 'choice',
       name: 'gate',
       label: 'Publish only if',
-      description: 'On records kept out of training',
+      description: 'On the test records',
       choices: [
         ['none', 'I say so'],
         ['base', 'better than the base'],

@@ -87,6 +87,11 @@ function Run({ run }: { run: Http.TrainingRun }) {
         <Figure label={`${measureName(run.config)} now`}>
           {run.validationLoss === null ? undefined : measured(run.config, run.validationLoss)}
         </Figure>
+        {run.testLoss !== null && run.baseTestLoss !== null && (
+          <Figure label={`${measureName(run.config)} on the test`}>
+            {measured(run.config, run.testLoss)} (base {measured(run.config, run.baseTestLoss)})
+          </Figure>
+        )}
         <Figure label="Speed">{last && `${Math.round(last.tokensPerSecond)} tokens/s`}</Figure>
         <Figure label="Trained on">
           {run.datanets.map((each) => (
@@ -107,7 +112,8 @@ function Run({ run }: { run: Http.TrainingRun }) {
           Loss
         </Title>
         <Text size="sm" c="dimmed" mb="sm">
-          Nats per token, lower is better. Validation is on records kept out of training.
+          Nats per token, lower is better. Validation is on records that are not learned; they say when to
+          stop.
         </Text>
         <AsyncView
           query={metrics}
@@ -178,7 +184,7 @@ function Run({ run }: { run: Http.TrainingRun }) {
           {run.config.gate !== 'none' && (
             <Row label="Gate">
               Published only if it is better than{' '}
-              {run.config.gate === 'base' ? 'the base' : "its owner's model before"} on records kept out
+              {run.config.gate === 'base' ? 'the base' : "its owner's model before"} on the test records
             </Row>
           )}
         </Rows>

@@ -16,8 +16,9 @@ export const modelSchema = z.object({
   outputPriceWei: weiSchema,
   influenceBps: z.number().int(),
   spansBps: z.number().int(),
-  validationLoss: z.number(),
-  baseValidationLoss: z.number(),
+  /** Mean loss on records that neither taught nor chose the adapter, in nats. */
+  testLoss: z.number(),
+  baseTestLoss: z.number(),
   /** Null where it was not measured; the chain then says 0. */
   agreement: agreementSchema.nullable(),
   answerCount: z.number().int(),

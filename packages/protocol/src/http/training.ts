@@ -21,7 +21,7 @@ export const trainingConfigSchema = z.object({
   seed: z.number().int().nonnegative().default(1),
   /** Trainings without some of the records that the agreement of the attribution is measured by; 0 does not measure it. */
   agreementRetrainings: z.number().int().min(0).max(128).default(0),
-  /** Measurements on held-out records without a better one before training stops; 0 never stops early. */
+  /** Measurements on validation records without a better one before training stops; 0 never stops early. */
   patience: z.number().int().min(0).max(6).default(2),
   /** Tokens of the base's own writing that an epoch learns for each token of the records: keeps what the base knows. 0 keeps nothing. */
   rehearsal: z.number().min(0).max(4).default(0),
@@ -41,7 +41,7 @@ export const trainingConfigSchema = z.object({
   mixture: z.array(z.number().min(0.01).max(100)).max(8).default([]),
   /** Asked of every answer to what was kept out. */
   checks: z.array(checkSchema).max(16).default([]),
-  /** What the model must be better than on records kept out, or it cannot be published. */
+  /** What the model must be better than on the test records, or it cannot be published. */
   gate: z.enum(['none', 'base', 'previous']).default('none'),
 })
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>
@@ -57,13 +57,13 @@ export const scoresSchema = z.object({
 })
 export type Scores = z.infer<typeof scoresSchema>
 
-/** How the model and the base answer prompts that were kept out of training, always with the likeliest token. */
+/** How the model and the base answer prompts of the test records, always with the likeliest token. */
 export const evaluationSchema = z.object({
   prompts: z.number().int(),
   ours: scoresSchema,
   base: scoresSchema,
   /** The owner's newest model on the same Datanets, on the same records; null where there is none. */
-  previous: z.object({ name: z.string(), validationLoss: z.number() }).nullable(),
+  previous: z.object({ name: z.string(), testLoss: z.number() }).nullable(),
   /** Mean loss of both on texts that the base wrote and the model did not learn: what the model forgot, in nats a token. */
   baseTexts: z.object({ loss: z.number(), baseLoss: z.number() }),
   /** What the adapter was multiplied by so that it forgets no more than was allowed. */
@@ -127,8 +127,11 @@ export const trainingEstimateQuerySchema = z.object({
 
 export const trainingEstimateSchema = z.object({
   recordCount: z.number().int(),
-  /** Kept out to measure on; 0 when there are too few to spare any. */
-  heldOutCount: z.number().int(),
+  trainingCount: z.number().int(),
+  /** Kept out to say when to stop and which adapter is best; 0 when there are too few to spare any. */
+  validationCount: z.number().int(),
+  /** Decide nothing and are measured for what is published; the same as validate where there are too few for both. */
+  testCount: z.number().int(),
   tokenCount: z.number().int(),
   /** Tokens of the base's own that an epoch rehearses beside them. */
   rehearsedTokenCount: z.number().int(),
@@ -173,6 +176,8 @@ export const trainingRunSchema = z.object({
   trainingLoss: z.number().nullable(),
   validationLoss: z.number().nullable(),
   baseValidationLoss: z.number().nullable(),
+  testLoss: z.number().nullable(),
+  baseTestLoss: z.number().nullable(),
   evaluation: evaluationSchema.nullable(),
   baseHash: hashSchema.nullable(),
   adapterHash: hashSchema.nullable(),

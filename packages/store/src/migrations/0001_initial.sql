@@ -82,6 +82,8 @@ CREATE TABLE training_runs (
   training_loss real,
   validation_loss real,
   base_validation_loss real,
+  test_loss real,
+  base_test_loss real,
   failure text,
   base_hash text,
   checkpoint_cid text,
