@@ -46,8 +46,10 @@ export async function ourVerifier(
   stack: AsyncDisposableStack,
   folder: string,
   { files, l1Url }: Sequenced,
+  upgradesDirectory?: string,
 ): Promise<Teller> {
   const node = await createVerifierNode({
+    ...(upgradesDirectory === undefined ? {} : { upgradesDirectory }),
     directory: join(folder, 'verifier'),
     l1: { rpcUrl: l1Url },
     genesis: DurableFile.readJson(files.genesis) as Genesis,

@@ -22,6 +22,7 @@ import {
   genesisHash,
   Jwt,
   type L1Deployment,
+  type LaterForks,
   type RollupConfig,
   silentLogger,
   stopDevelopmentL1,
@@ -65,14 +66,18 @@ export type Sequenced = {
 const { account } = DevelopmentKeys
 const address = (role: DevelopmentKeys.Role) => account(role).address
 
-/** Everything ours: the chain of `npm start`. */
-export async function sequenceAlone(stack: AsyncDisposableStack, folder: string): Promise<Sequenced> {
+/** Everything ours: the chain of `npm start`, with forks that begin later if wanted. */
+export async function sequenceAlone(
+  stack: AsyncDisposableStack,
+  folder: string,
+  later: { readonly forks?: LaterForks; readonly upgradesDirectory?: string } = {},
+): Promise<Sequenced> {
   const directory = join(folder, 'node')
   stack.defer(async () => void (await stopDevelopmentL1(directory)))
   const node = await createNode({
     directory,
     l1: { blockTimeSeconds: BLOCK_TIME_SECONDS },
-    l2: { blockTimeSeconds: BLOCK_TIME_SECONDS, batchIntervalSeconds: 2 },
+    l2: { blockTimeSeconds: BLOCK_TIME_SECONDS, batchIntervalSeconds: 2, ...later },
   })
   stack.use(node)
   return {

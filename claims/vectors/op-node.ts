@@ -22,6 +22,7 @@ import {
   sequenceOverOurEngine,
   sequenceWithoutUs,
 } from './Profiles.ts'
+import { vectorsFolder } from './Vectors.ts'
 
 type Row = {
   readonly chain: string
@@ -41,6 +42,24 @@ const OTHERS = [
   { word: 'engine', name: 'op-node over our engine, op-batcher', begin: sequenceOverOurEngine },
   { word: 'wholesale', name: 'op-node, op-geth, op-batcher', begin: sequenceWithoutUs },
 ] as const
+
+/** Chains that go over a fork while they run; op-geth ended before Karst. */
+const FORKS = [
+  {
+    word: 'jovian',
+    name: 'all ours, from Isthmus to Jovian',
+    times: () => ({ jovianTime: fromNow(FORK_SECONDS) }),
+  },
+  {
+    word: 'karst',
+    name: 'all ours, from Isthmus to Jovian and Karst',
+    times: () => ({ jovianTime: fromNow(FORK_SECONDS), karstTime: fromNow(FORK_SECONDS + 15) }),
+  },
+] as const
+/** Longer than a first start takes to its first block, and shorter than the chain is followed for. */
+const FORK_SECONDS = 40
+const FORK_BLOCKS = 80
+const fromNow = (seconds: number): number => Math.floor(Date.now() / 1_000) + seconds
 
 /** Runs one chain, its followers, and compares. */
 async function profile(
@@ -114,6 +133,26 @@ async function run(options: ClaimOptions): Promise<Finding> {
       ],
     )
     rows.push(...attacked)
+  }
+  for (const fork of FORKS) {
+    if (!isWanted(fork.word)) continue
+    const upgradesDirectory = vectorsFolder('upgrades')
+    const forked = await profile(
+      fork.name,
+      FORK_BLOCKS,
+      options,
+      (stack, folder) =>
+        sequenceAlone(stack, folder, {
+          forks: fork.times(),
+          ...(upgradesDirectory === undefined ? {} : { upgradesDirectory }),
+        }),
+      async (stack, folder, chain) => [
+        ...(fork.word === 'jovian' ? [await opNodeOverGeth(stack, folder, chain, programs)] : []),
+        await opNodeOverOurs(stack, folder, chain, programs),
+        await ourVerifier(stack, folder, chain, upgradesDirectory),
+      ],
+    )
+    rows.push(...forked)
   }
   for (const { word, name, begin } of OTHERS) {
     // the follower executes with the other program than the sequencer

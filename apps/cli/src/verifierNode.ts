@@ -11,6 +11,7 @@ export type VerifierSettings = {
   readonly beacon?: string
   readonly genesis: string
   readonly rollup: string
+  readonly upgrades?: string
   readonly directory: string
   readonly rpcPort: string
   readonly sequencer?: string
@@ -45,7 +46,7 @@ const logger = {
  * @throws {ForkedError} when another node has another block at some height.
  */
 export async function runVerifier(settings: VerifierSettings): Promise<void> {
-  const { beacon, sequencer, compare, challenge, propose, publish, sequence } = settings
+  const { beacon, sequencer, compare, challenge, propose, publish, sequence, upgrades } = settings
   if (publish !== undefined && sequence === undefined && sequencer === undefined)
     throw new SequencerMissingError()
   const rollupConfig = rollupConfigSchema.parse(JSON.parse(await readFile(settings.rollup, 'utf8')))
@@ -56,6 +57,7 @@ export async function runVerifier(settings: VerifierSettings): Promise<void> {
     l1: { rpcUrl: settings.l1, ...(beacon === undefined ? {} : { beaconUrl: beacon }) },
     genesis: JSON.parse(await readFile(settings.genesis, 'utf8')),
     rollupConfig,
+    ...(upgrades === undefined ? {} : { upgradesDirectory: upgrades }),
     rpc: { port: Number(settings.rpcPort) },
     ...(sequencer === undefined ? {} : { sequencerRpcUrl: sequencer }),
     ...(sequence === undefined

@@ -4,6 +4,13 @@ import { z } from 'zod'
 
 const root = join(import.meta.dirname, '../../..')
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
+const forkTime = (fork: string) =>
+  z.coerce
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe(`When ${fork} begins, in seconds: 0 for genesis, or a time that lies ahead; else never`)
 
 /** Name of the base on the OpenAI interface. */
 export const BASE_NAME = 'openledger-base'
@@ -50,6 +57,12 @@ export const configSchema = z.object({
     .union([z.literal('archive'), z.coerce.bigint().min(256n)])
     .default(302_400n)
     .describe('How many L2 blocks back balances, calls and proofs can be asked for; `archive` keeps all'),
+  jovianTime: forkTime('Jovian'),
+  karstTime: forkTime('Karst'),
+  upgrades: z
+    .string()
+    .optional()
+    .describe('Folder with what forks after genesis deploy, taken from the OP Stack’s releases'),
   l1BeaconUrl: z
     .string()
     .optional()

@@ -23,6 +23,11 @@ export function chosenNetwork(config: Config): ChosenNetwork {
     rpcHost: config.host,
     blockTimeSeconds: config.blockTimeSeconds,
     historyBlocks: config.historyBlocks,
+    forks: {
+      ...(config.jovianTime === undefined ? {} : { jovianTime: config.jovianTime }),
+      ...(config.karstTime === undefined ? {} : { karstTime: config.karstTime }),
+    },
+    ...(config.upgrades === undefined ? {} : { upgradesDirectory: config.upgrades }),
     batches: config.batches,
     batchData: config.batchData,
     ...executionOf(config),

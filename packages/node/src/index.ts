@@ -31,7 +31,12 @@ export {
   type OwnNetwork,
   readNetworkFolder,
 } from './deployment/NetworkFolder.ts'
-export { createRollupConfig, type RollupConfig, rollupConfigSchema } from './deployment/RollupConfig.ts'
+export {
+  createRollupConfig,
+  type LaterForks,
+  type RollupConfig,
+  rollupConfigSchema,
+} from './deployment/RollupConfig.ts'
 export {
   createEmbeddedEngine,
   type EmbeddedEngine,

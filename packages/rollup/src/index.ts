@@ -42,6 +42,7 @@ export {
   type DerivedBlock,
   L1DiscontinuityError,
 } from './derivation/Derivation.ts'
+export { jovianUpgrade, karstUpgrade, type UpgradeBundle } from './derivation/Upgrades.ts'
 export * as BaseFee from './execution/BaseFee.ts'
 export * from './execution/BlockExecution.ts'
 export { createEvm } from './execution/Evm.ts'

@@ -33,6 +33,14 @@ const PROXY_ADMIN: Address = '0x4200000000000000000000000000000000000018'
 const IMPLEMENTATION_SLOT = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
 const ADMIN_SLOT = '0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103'
 
+const CONDITIONAL_DEPLOYER: Address = '0x420000000000000000000000000000000000002c'
+/**
+ * Slot 0 of the OP Stack's own GasPriceOracle, which an upgrade puts in the place of ours: Ecotone, Fjord, Isthmus and
+ * Jovian, a byte each from the right. Ours asks no storage, the other goes by Bedrock's fees without them.
+ */
+const ORACLE_AT_ISTHMUS = 0x01_01_01n
+const ORACLE_AT_JOVIAN = 0x01_01_01_01n
+
 /** Vaults pay out from one OPEN on. */
 const VAULT_MINIMUM_WEI = 10n ** 18n
 /** `FeeVault.WithdrawalNetwork.L2`: the recipient is paid on L2, without a bridge. */
@@ -72,7 +80,11 @@ export function createGenesis(options: GenesisOptions): Genesis {
   }
   putProxied(PROXY_ADMIN, artifact('ProxyAdmin').deployedBytecode)
   putProxied(Predeploys.L2_TO_L1_MESSAGE_PASSER, artifact('L2ToL1MessagePasser').deployedBytecode)
-  putProxied(Predeploys.GAS_PRICE_ORACLE, gasPriceOracleDeployedBytecode)
+  putProxied(Predeploys.GAS_PRICE_ORACLE, gasPriceOracleDeployedBytecode, {
+    [word(0n)]: word(isJovian(options) ? ORACLE_AT_JOVIAN : ORACLE_AT_ISTHMUS),
+  })
+  // what deploys contracts in upgrades from Karst on; the upgrade itself brings it
+  put(CONDITIONAL_DEPLOYER, proxyCode, { [ADMIN_SLOT]: word(PROXY_ADMIN) })
   putProxied(Predeploys.L1_BLOCK, l1BlockDeployedBytecode, gasTokenStorage(options.open))
   const vault = [word(VAULT_MINIMUM_WEI), word(options.treasury), word(WITHDRAWAL_NETWORK_L2)]
   const vaults = {

@@ -11,6 +11,7 @@ import { createGenesis } from '../deployment/createGenesis.ts'
 import { type Beneficiaries, deployL1, GUARDIAN_TIMES, type L1Deployment } from '../deployment/deployL1.ts'
 import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
 import { genesisHash } from '../deployment/exportChain.ts'
+import { withForkTimes } from '../deployment/ForkTimes.ts'
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine, type EmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { ChainEngine, Engine } from '../engine/Engine.ts'
@@ -103,8 +104,10 @@ export type NodeOptions = {
     readonly batchIntervalSeconds?: number
     /** How blocks are put into batches; `span` by default. */
     readonly batches?: 'span' | 'singular'
-    /** Read at the first start: what genesis says later counts. Karst after Jovian; both at genesis, or with upgrades of one's own. */
+    /** When Jovian and Karst begin: 0 for genesis, or a time that lies ahead at any start. Karst comes after Jovian. */
     readonly forks?: LaterForks
+    /** Where the files lie that forks after genesis deploy; needed from the start on that names such a time. */
+    readonly upgradesDirectory?: string
     /** Where batches go on L1; `calldata` by default. The development L1 forgets blobs when it is started again. */
     readonly batchData?: BatchData
   }
@@ -172,7 +175,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     beneficiaries: keys.beneficiaries,
     logger,
   })
-  const genesis = readOrMakeGenesis(directory, l2ChainId, l1Deployment, keys.treasury, l2.forks)
+  const genesis = readOrMakeGenesis(
+    directory,
+    l2ChainId,
+    l1Deployment,
+    keys.treasury,
+    l2.forks ?? {},
+    Math.floor(clock.nowMs() / 1_000),
+  )
   const execution = await openExecution(options, genesis)
   const { engine } = execution
   stack.defer(() => engine.close())
@@ -210,7 +220,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         })
   stack.use(rpc)
 
-  const config = derivationConfigOf(rollupConfig)
+  const config = derivationConfigOf(rollupConfig, l2.upgradesDirectory)
   const exclusively = createExclusive()
   const kzg = createKzgService()
   stack.defer(kzg.close)
@@ -220,6 +230,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     l1,
     ...('beaconUrl' in l1Options ? { beaconUrl: l1Options.beaconUrl } : {}),
     rollupConfig,
+    ...(l2.upgradesDirectory === undefined ? {} : { upgradesDirectory: l2.upgradesDirectory }),
     exclusively,
     crypto: await loadCrypto(),
     kzg,
@@ -360,24 +371,33 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-/** The genesis is made once: a later release may bring other contracts, but not another block 0. */
+/**
+ * The genesis is made once: a later release may bring other contracts, but not another block 0. Forks that lie ahead may be
+ * set at any start.
+ */
 function readOrMakeGenesis(
   directory: string,
   l2ChainId: number,
   { open, origin, initial }: L1Deployment,
   treasury: Address,
-  forks: LaterForks | undefined,
+  forks: LaterForks,
+  nowSeconds: number,
 ): Genesis {
   const path = join(directory, 'genesis.json')
   const stored = DurableFile.readJson(path)
-  if (stored !== undefined) return stored as Genesis
+  if (stored !== undefined) {
+    const known = stored as Genesis
+    const timed = withForkTimes(known, forks, nowSeconds)
+    if (JSON.stringify(timed) !== JSON.stringify(known)) DurableFile.writeJson(path, timed)
+    return timed
+  }
   const genesis = createGenesis({
     l2ChainId,
     timestamp: origin.timestamp,
     gasLimit: initial.gasLimit,
     open,
     treasury,
-    ...(forks === undefined ? {} : { forks }),
+    forks,
   })
   DurableFile.writeJson(path, genesis)
   return genesis

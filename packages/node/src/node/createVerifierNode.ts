@@ -37,6 +37,8 @@ export type VerifierNodeOptions = {
   /** The chain's `genesis.json` and `rollup.json`, which whoever began it published. */
   readonly genesis: Genesis
   readonly rollupConfig: RollupConfig
+  /** Where the files lie that forks after genesis deploy; needed where `rollup.json` has such forks. */
+  readonly upgradesDirectory?: string
   readonly rpc?: { readonly port?: number; readonly host?: string }
   /** Where transactions go that are sent to this node; without it they are refused. */
   readonly sequencerRpcUrl?: string
@@ -112,6 +114,7 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     l1,
     ...(options.l1.beaconUrl === undefined ? {} : { beaconUrl: options.l1.beaconUrl }),
     rollupConfig,
+    ...(options.upgradesDirectory === undefined ? {} : { upgradesDirectory: options.upgradesDirectory }),
     exclusively,
     crypto: await loadCrypto(),
     kzg,
@@ -135,7 +138,7 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     stack.defer(challenger.stop)
   }
   const portal = rollupConfig.deposit_contract_address
-  const config = derivationConfigOf(rollupConfig)
+  const config = derivationConfigOf(rollupConfig, options.upgradesDirectory)
   let sequencer: Sequencer | undefined
   let adminUrl: string | undefined
   if (options.sequencer !== undefined) {

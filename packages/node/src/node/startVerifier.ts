@@ -20,6 +20,8 @@ export type StartVerifierOptions = {
   /** Where `derivation.json` is kept. */
   readonly directory: string
   readonly rollupConfig: RollupConfig
+  /** What forks after genesis deploy; see {@link derivationConfigOf}. */
+  readonly upgradesDirectory?: string
   readonly exclusively: Exclusive
   readonly crypto: Crypto
   readonly kzg: KzgService
@@ -29,7 +31,7 @@ export type StartVerifierOptions = {
 /** Starts the verifier of a chain on an L1 endpoint. */
 export function startVerifier(options: StartVerifierOptions): Verifier {
   const { engine, l1, rollupConfig, exclusively, crypto, logger } = options
-  const config = derivationConfigOf(rollupConfig)
+  const config = derivationConfigOf(rollupConfig, options.upgradesDirectory)
   return createVerifier({
     engine,
     l1: createL1Reader({ l1, portal: config.portal, systemConfig: config.systemConfigAddress, crypto }),

@@ -1,12 +1,24 @@
-import type { DerivationConfig, SystemConfigValues } from '@openledger/rollup'
+import {
+  activatedBy,
+  type DerivationConfig,
+  type SystemConfigValues,
+  type TimedFork,
+} from '@openledger/rollup'
 import { concat, type Hex, hexToBigInt, numberToHex, slice } from 'viem'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
+import { readUpgrades } from '../deployment/UpgradeFiles.ts'
 import type { BlockRecord } from '../engine/Engine.ts'
 import { l1InfoOf } from '../node/L1Origin.ts'
 
-/** Reads `rollup.json` as derivation needs it. */
-export function derivationConfigOf(config: RollupConfig): DerivationConfig {
+/**
+ * Reads `rollup.json` as derivation needs it.
+ * @param upgradesDirectory - Where the files lie that forks after genesis deploy; needed where there are such forks.
+ * @throws {UpgradeFileMissingError | UpgradeFileMismatchError}
+ */
+export function derivationConfigOf(config: RollupConfig, upgradesDirectory?: string): DerivationConfig {
   const { genesis } = config
+  const times = { jovian: config.jovian_time, karst: config.karst_time }
+  const upgraded = (Object.keys(times) as TimedFork[]).filter((fork) => (times[fork] ?? 0) > genesis.l2_time)
   return {
     genesis: {
       l1: { number: BigInt(genesis.l1.number), hash: genesis.l1.hash },
@@ -22,6 +34,7 @@ export function derivationConfigOf(config: RollupConfig): DerivationConfig {
     systemConfigAddress: config.l1_system_config_address,
     ...(config.jovian_time === undefined ? {} : { jovianTime: BigInt(config.jovian_time) }),
     ...(config.karst_time === undefined ? {} : { karstTime: BigInt(config.karst_time) }),
+    upgrades: readUpgrades(upgradesDirectory, upgraded),
   }
 }
 
@@ -52,12 +65,17 @@ function initialSystemConfig(config: RollupConfig['genesis']['system_config']): 
 export function systemConfigOf(block: BlockRecord, config: DerivationConfig): SystemConfigValues {
   if (block.number === config.genesis.l2.number) return config.genesis.systemConfig
   const info = l1InfoOf(block)
+  // the first block of a fork has room for its upgrade, and no other
+  const upgradeGas = activatedBy(config, block.timestamp).reduce(
+    (sum, fork) => sum + (config.upgrades?.[fork]?.gas ?? 0n),
+    0n,
+  )
   const isJovian = block.extraData.length === JOVIAN_EXTRA_DATA_CHARS
   return {
     batcherAddress: info.batcherAddress,
     baseFeeScalar: info.baseFeeScalar,
     blobBaseFeeScalar: info.blobBaseFeeScalar,
-    gasLimit: block.gasLimit,
+    gasLimit: block.gasLimit - upgradeGas,
     eip1559Params: slice(block.extraData, 1, 9),
     operatorFeeScalar: info.operatorFeeScalar,
     operatorFeeConstant: info.operatorFeeConstant,

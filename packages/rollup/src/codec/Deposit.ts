@@ -10,6 +10,7 @@ export const TRANSACTION_DEPOSITED_TOPIC: Hex =
 
 const USER_DOMAIN = 0n
 const L1_INFO_DOMAIN = 1n
+const UPGRADE_DOMAIN = 2n
 
 /** Identifies the deposit of a log. @see OP specs, deposits, "Source hash computation". */
 export const userSourceHash = (l1BlockHash: Hex, logIndex: number, crypto: Crypto = plainCrypto): Hex =>
@@ -21,6 +22,10 @@ export const l1InfoSourceHash = (
   sequenceNumber: bigint,
   crypto: Crypto = plainCrypto,
 ): Hex => sourceHash(L1_INFO_DOMAIN, l1BlockHash, sequenceNumber, crypto)
+
+/** Identifies a deposit of a network upgrade by what it is for, in UTF-8. */
+export const upgradeSourceHash = (intent: Uint8Array, crypto: Crypto = plainCrypto): Hex =>
+  inDomain(UPGRADE_DOMAIN, crypto.keccak256(intent), crypto)
 
 /**
  * Reads the deposit that the portal announced in a log.
@@ -70,10 +75,11 @@ export function fromLog(
 
 const addressOf = (topic: Hex): Hex => `0x${topic.slice(26).toLowerCase()}`
 
-function sourceHash(domain: bigint, l1BlockHash: Hex, id: bigint, crypto: Crypto): Hex {
-  const deposit = crypto.keccak256(Bytes.concat(hexToBytes(l1BlockHash), Bytes.fromUint(id, 32)))
-  return bytesToHex(crypto.keccak256(Bytes.concat(Bytes.fromUint(domain, 32), deposit)))
-}
+const sourceHash = (domain: bigint, l1BlockHash: Hex, id: bigint, crypto: Crypto): Hex =>
+  inDomain(domain, crypto.keccak256(Bytes.concat(hexToBytes(l1BlockHash), Bytes.fromUint(id, 32))), crypto)
+
+const inDomain = (domain: bigint, id: Uint8Array, crypto: Crypto): Hex =>
+  bytesToHex(crypto.keccak256(Bytes.concat(Bytes.fromUint(domain, 32), id)))
 
 export class InvalidDepositLogError extends BaseError {
   constructor(expected: string, got: string) {
