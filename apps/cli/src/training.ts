@@ -60,6 +60,9 @@ export async function changeRun(
   return client.changeTrainingRun(verb, id, signerOf(account))
 }
 
+/** About how often a run says how far it is. */
+const PROGRESS_LINES = 20
+
 /** Follows a run to its end, over a dropped connection or a restarted server if need be. */
 async function follow(
   client: Connection['client'],
@@ -67,17 +70,27 @@ async function follow(
   run: Http.TrainingRun,
   onProgress: (line: string) => void,
 ): Promise<Http.TrainingRun> {
-  let shown = -1
+  let shown = 0
+  let { stepCount } = run
+  let isIndexing = false
   for (;;) {
     try {
       for await (const event of trainingEvents(url, run.id)) {
-        if (!('tokensPerSecond' in event)) continue
-        if (event.step <= shown || event.step - shown < 5) continue
+        if (!('tokensPerSecond' in event)) {
+          if (event.status === 'indexing' && !isIndexing)
+            onProgress('computing what every record contributed')
+          isIndexing = event.status === 'indexing'
+          continue
+        }
+        // known once it has read its records
+        if (stepCount === 0) ({ stepCount } = await client.trainingRun(run.id))
+        const isDue = event.step - shown >= stepCount / PROGRESS_LINES || event.step === stepCount
+        if (event.step <= shown || !isDue) continue
         shown = event.step
         const validation =
           event.validationLoss === null ? '' : `, on validation records ${event.validationLoss.toFixed(3)}`
         onProgress(
-          `step ${event.step}: loss ${event.trainingLoss.toFixed(3)}${validation} (${Math.round(event.tokensPerSecond)} tokens/s)`,
+          `step ${event.step} of ${stepCount}: loss ${event.trainingLoss.toFixed(3)}${validation} (${Math.round(event.tokensPerSecond)} tokens/s)`,
         )
       }
       const now = await client.trainingRun(run.id)
