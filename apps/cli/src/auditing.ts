@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { type AnswerInputs, createAuditor, hashText, type Passage } from '@openledger/openlora'
+import { type AnswerInputs, createAuditor, hashText, type Passage, type Verdict } from '@openledger/openlora'
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { modelsAbi } from '@openledger/protocol/abi/models'
@@ -95,8 +95,16 @@ export async function computeReceipt(
   const claim =
     answer === undefined
       ? 'every influence line follows from the committed index (spans and the model’s own computation need --answer)'
-      : 'the answer computed again here pays whom the receipt pays'
+      : `the answer computed again here pays whom the receipt pays${decodedHow(receipt, verdict)}`
   return { verdict, claim, unowned }
+}
+
+/** Says what the receipt's commitment shows of how the answer was decoded. */
+function decodedHow({ attribution }: Http.SignedReceipt, verdict: Verdict): string {
+  if (attribution.textFrom === 'caller') return ''
+  return verdict.status === 'same' && verdict.precision !== undefined
+    ? `, and was decoded by this base and adapter in ${verdict.precision}`
+    : '; nothing commits to how it was decoded: another engine made it, or it broke off'
 }
 
 /** Names the first passage that is not a record of the contribution that is paid for it. */

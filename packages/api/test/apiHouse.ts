@@ -319,7 +319,6 @@ function createScriptedServing(
         },
         evidence: Bytes.fromUtf8(text),
         inferenceCommitment: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
-        fingerprint: [],
       }
     },
   }

@@ -255,9 +255,9 @@ export async function createOpenLora(
         pending.delete(event.id)
         one.end()
         const { promptIds, promptText } = one.prepared
-        const { answerIds, text, finishReason } = event
+        const { answerIds, text, finishReason, decoding } = event
         const counts = { inputTokens: promptIds.length, outputTokens: answerIds.length }
-        one.feed.finish({ text, answerIds, promptIds, promptText, ...counts, finishReason })
+        one.feed.finish({ text, answerIds, promptIds, promptText, ...counts, finishReason, decoding })
         return
       }
       default:

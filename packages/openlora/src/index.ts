@@ -11,7 +11,7 @@ export {
 export { EvidenceError } from './attribution/Evidence.ts'
 export { type Passage, PassagesError } from './attribution/Passages.ts'
 export { AuditedAdapterError, AuditedBaseError, type Auditor, createAuditor } from './commitment/Auditor.ts'
-export { commitmentOf, type FingerprintEntry, fingerprintOf } from './commitment/Commitment.ts'
+export { commitmentOf, type Decoding } from './commitment/Commitment.ts'
 export {
   type AnswerInputs,
   type ComputedReceipt,

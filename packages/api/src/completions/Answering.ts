@@ -165,12 +165,12 @@ export function createAnswering(deps: {
       ...result
     }: { readonly textFrom?: 'caller' } & Pick<
       Delivered,
-      'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages'
+      'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages' | 'decoding'
     >,
   ) {
     const { model, terms } = quote
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
-    const { promptIds, answerIds, text, promptText, passages } = result
+    const { promptIds, answerIds, text, promptText, passages, decoding } = result
     const { attribution, evidence, inferenceCommitment } = await serving.attribute({
       model: {
         adapter: { cid: adapterCid, hash: adapterHash },
@@ -183,6 +183,7 @@ export function createAnswering(deps: {
       text,
       excludedContributions: await ownContributions(hold.account),
       ...(passages === undefined ? {} : { context: { promptText, passages } }),
+      ...(decoding === undefined ? {} : { decoding }),
     })
     // before the receipt that names it
     await blobs.put(evidence)

@@ -206,6 +206,24 @@ describe('createDecoder', () => {
     for (let row = 0; row < 5; row++) decoder.free(row)
   })
 
+  test('gives the hidden states that its logits are made of', async () => {
+    const ids = prompt(9, 60)
+    decoder.setAdapter(1, adapters[2])
+    const [output] = await decoder.extendWithHidden([{ row: 1, ids, logitsFrom: 30 }])
+    const { logits, hidden } = output!
+    const head = checkpoint.weights.get('lm_head.weight')!
+    const width = decoder.hiddenSize
+    expect([logits.length, hidden.length]).toEqual([30 * 97, 30 * width])
+    const product = Float32Array.from(logits, (_, at) => {
+      const [token, id] = [Math.floor(at / 97), at % 97]
+      let sum = 0
+      for (let i = 0; i < width; i++) sum += hidden[token * width + i]! * head[id * width + i]!
+      return sum
+    })
+    expect(distance(logits, product)).toBeLessThan(TOLERANCE)
+    decoder.free(1)
+  })
+
   test('goes on from a copied start, and after forgetting its end, as if it had read the rest alone', async () => {
     const ids = prompt(8, 70)
     const whole = await forward(ids, adapters[4])

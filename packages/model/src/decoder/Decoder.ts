@@ -27,6 +27,14 @@ export type RowTokens = {
   readonly logitsFrom?: number
 }
 
+/** What a run gives for the wanted tokens of one row. */
+export type RowOutput = {
+  /** `[wanted, vocabulary]` */
+  readonly logits: Float32Array
+  /** `[wanted, hidden]`: the last hidden states, after the final norm, that the logits were made of. */
+  readonly hidden: Float32Array
+}
+
 /**
  * Extends many sequences at once, each under its own adapter.
  *
@@ -36,6 +44,8 @@ export type Decoder = {
   readonly rows: number
   readonly context: number
   readonly vocabularySize: number
+  readonly hiddenSize: number
+  readonly precision: DecoderPrecision
   /**
    * Gives an empty row its adapter; undefined means the base model alone.
    * @throws {AdapterShapeError} @throws {RowError}
@@ -49,6 +59,8 @@ export type Decoder = {
    * @throws {RowError} when a row would hold more than the context, or is named twice.
    */
   readonly extend: (entries: readonly RowTokens[]) => Promise<Float32Array[]>
+  /** Reads as `extend` does and returns the hidden states as well. */
+  readonly extendWithHidden: (entries: readonly RowTokens[]) => Promise<RowOutput[]>
   /** Reads a prompt into an empty row and returns the logits `[vocabulary]` after it. */
   readonly prefill: (row: number, ids: ArrayLike<number>) => Promise<Float32Array>
   /** Reads one token into each row that has one and returns its logits `[vocabulary]`, by row. */
@@ -80,10 +92,11 @@ const MASKED = -1e30
  * 1e-4 on logits), since rows only share the base model's weights.
  */
 export async function createDecoder(checkpoint: Checkpoint, options: DecoderOptions): Promise<Decoder> {
-  const { rows, context, rankMax, runTokensMax = RUN_TOKENS_MAX, precision, ...sessionOptions } = options
+  const { rows, context, rankMax, ...rest } = options
+  const { runTokensMax = RUN_TOKENS_MAX, precision = 'f32', ...sessionOptions } = rest
   const model = buildDecoderGraph(checkpoint, rankMax > 0, precision)
   const session = await createSession(model.outputs, sessionOptions)
-  const { layers, heads, headWidth, vocabularySize, groups } = model
+  const { layers, heads, headWidth, vocabularySize, hiddenSize, groups } = model
   const cache = createDecoderCache({ layers, rows, heads, headWidth, context })
   const slots = createDecoderSlots(groups, rows, rankMax)
   const lengths: number[] = new Array(rows).fill(0)
@@ -155,7 +168,7 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
     return feeds
   }
 
-  async function extendOnce(entries: readonly RowTokens[]): Promise<Float32Array[]> {
+  async function extendOnce(entries: readonly RowTokens[]): Promise<RowOutput[]> {
     const named = entries.map(({ row }) => row)
     const first = Math.min(...named)
     const order = entries.every(({ row }) => lengths[row] === 0)
@@ -181,27 +194,34 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
       lengths[row]! += ids.length
     }
     const logits = fetched['logits']!.data as Float32Array
+    const hidden = fetched['hidden']!.data as Float32Array
     let at = 0
     return entries.map(({ ids, logitsFrom = ids.length - 1 }) => {
       const from = at
-      at += (ids.length - logitsFrom) * vocabularySize
-      return logits.subarray(from, at)
+      at += ids.length - logitsFrom
+      return {
+        logits: logits.subarray(from * vocabularySize, at * vocabularySize),
+        hidden: hidden.subarray(from * hiddenSize, at * hiddenSize),
+      }
     })
   }
 
-  async function extend(entries: readonly RowTokens[]): Promise<Float32Array[]> {
+  async function extendWithHidden(entries: readonly RowTokens[]): Promise<RowOutput[]> {
     assertEntries(entries)
     if (entries.length === 0) return []
     const runs = runsOf(entries)
     if (runs.length === 1 && entries.every(({ ids }) => ids.length <= runTokensMax))
       return extendOnce(entries)
-    const results: Float32Array[] = new Array(entries.length)
+    const results: RowOutput[] = new Array(entries.length)
     for (const run of runs) {
-      const logits = await extendInPieces(run.map((index) => entries[index]!))
-      for (const [i, index] of run.entries()) results[index] = logits[i]!
+      const outputs = await extendInPieces(run.map((index) => entries[index]!))
+      for (const [i, index] of run.entries()) results[index] = outputs[i]!
     }
     return results
   }
+
+  const extend = async (entries: readonly RowTokens[]): Promise<Float32Array[]> =>
+    (await extendWithHidden(entries)).map(({ logits }) => logits)
 
   /**
    * Parts entries into runs, as indices: rows with tokens in one, empty rows by length, because a run costs its longest
@@ -229,9 +249,9 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
     return runs
   }
 
-  async function extendInPieces(entries: readonly RowTokens[]): Promise<Float32Array[]> {
+  async function extendInPieces(entries: readonly RowTokens[]): Promise<RowOutput[]> {
     if (entries.every(({ ids }) => ids.length <= runTokensMax)) return extendOnce(entries)
-    const parts: Float32Array[][] = entries.map(() => [])
+    const parts: RowOutput[][] = entries.map(() => [])
     const longest = Math.max(...entries.map(({ ids }) => ids.length))
     for (let start = 0; start < longest; start += runTokensMax) {
       const taken = entries.flatMap(({ row, ids, logitsFrom = ids.length - 1 }, index) => {
@@ -239,21 +259,27 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
         const from = Math.min(Math.max(logitsFrom - start, 0), piece.length)
         return piece.length === 0 ? [] : [{ index, row, ids: piece, logitsFrom: from }]
       })
-      const logits = await extendOnce(taken)
-      for (const [i, { index }] of taken.entries()) parts[index]!.push(logits[i]!)
+      const outputs = await extendOnce(taken)
+      for (const [i, { index }] of taken.entries()) parts[index]!.push(outputs[i]!)
     }
-    return parts.map(join)
+    return parts.map((outputs) => ({
+      logits: join(outputs.map(({ logits }) => logits)),
+      hidden: join(outputs.map(({ hidden }) => hidden)),
+    }))
   }
 
   return {
     rows,
     context,
     vocabularySize,
+    hiddenSize,
+    precision,
     setAdapter(row, adapter) {
       if (lengths[row] !== 0) throw new RowError(row, 'an empty row', `${lengths[row]} tokens in it`)
       slots.set(row, adapter)
     },
     extend,
+    extendWithHidden,
     prefill: async (row, ids) => {
       if (lengths[row] !== 0) throw new RowError(row, 'an empty row', `${lengths[row]} tokens in it`)
       const [logits] = await extend([{ row, ids }])

@@ -18,6 +18,7 @@ export type DecoderGraph = {
   readonly heads: number
   readonly headWidth: number
   readonly vocabularySize: number
+  readonly hiddenSize: number
 }
 
 /**
@@ -30,7 +31,7 @@ export type DecoderGraph = {
  * tokens (flat over B and S) whose logits come out; `pastKeys.l` `[B, KV, 1, D, T]`, `pastValues.l`
  * `[B, KV, 1, T, D]`; for each group of layers with one input `name.a` `[B, input, R*k]` for its k members side by side,
  * and for each member `name.b` `[B, R, output]`.
- * Results: `logits` `[N, V]`, `keys.l` `[B, KV, D, S]`, `values.l` `[B, KV, S, D]`.
+ * Results: `logits` `[N, V]`, `hidden` `[N, C]` that they were made of, `keys.l` `[B, KV, D, S]`, `values.l` `[B, KV, S, D]`.
  *
  * @param hasAdapters - Whether every row has adapter slots.
  * @param precision - `int4` keeps the linear layers and the head in 4 bits; adapters, norms and attention stay float32.
@@ -83,8 +84,10 @@ export function buildDecoderGraph(
     rotary: Llama.rotaryTables(graph, config),
   }
   const hidden = Llama.transform(config, parts, Llama.embed(lookup, ids))
-  outputs['logits'] = linear(Op.gather(Op.flattenRows(hidden), wanted), Llama.headName(config))
-  return { outputs, groups, layers, heads, headWidth, vocabularySize }
+  const wantedHidden = Op.gather(Op.flattenRows(hidden), wanted)
+  outputs['hidden'] = wantedHidden
+  outputs['logits'] = linear(wantedHidden, Llama.headName(config))
+  return { outputs, groups, layers, heads, headWidth, vocabularySize, hiddenSize: config.hiddenSize }
 }
 
 /** How exactly the base model is kept. */

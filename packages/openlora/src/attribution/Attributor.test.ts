@@ -23,6 +23,7 @@ import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { type BaseError, Bytes, CanonicalJson, type Hex, Share } from '@openledger/primitives'
 import { RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { createActivations } from '../commitment/Commitment.ts'
 import { hashText, verify, verifyInfluence } from '../commitment/Verification.ts'
 import { type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
 import {
@@ -34,6 +35,7 @@ import {
   draw,
 } from './Attributor.ts'
 import * as Evidence from './Evidence.ts'
+import { readHidden } from './Inference.ts'
 import { type Passage, withPassages } from './Passages.ts'
 
 const hexOf = (number: number): Hex => `0x${number.toString(16).padStart(64, '0')}`
@@ -351,6 +353,7 @@ describe('createAttributor', () => {
         const told = verify(receipt, { ...request, promptText, passages }, evidence, {
           drawn,
           measured: answer,
+          hidden: undefined,
         })
         const untold = verifyInfluence(receipt, evidence, index, model)
         return [told, untold].map((verdict) => (verdict.status === 'same' ? 'same' : verdict.line))
@@ -412,7 +415,12 @@ describe('createAttributor', () => {
   })
 
   async function soldReceipt() {
-    const answer = await (await start()).attribute(request)
+    const { attribute, decoder } = await start()
+    const hidden = await readHidden(decoder, adapter, request.promptIds, request.answerIds)
+    const activations = createActivations()
+    for (let at = 0; at < hidden.length; at += 48) activations.push(hidden.subarray(at, at + 48))
+    const proofs = activations.prove(request.answerIds.length)
+    const answer = await attribute({ ...request, decoding: { precision: 'f32', proofs } })
     const attribution = {
       ...answer.attribution,
       shares: answer.attribution.shares.map((share) => ({
@@ -433,7 +441,7 @@ describe('createAttributor', () => {
       inferenceCommitment: answer.inferenceCommitment,
       attribution,
     }
-    return { receipt, answer, inputs: { ...request, promptText } }
+    return { receipt, answer, hidden, inputs: { ...request, promptText } }
   }
   type Receipt = Awaited<ReturnType<typeof soldReceipt>>['receipt']
   /** As whoever signed it would: with the hash of what was changed. */
@@ -443,11 +451,11 @@ describe('createAttributor', () => {
   }
 
   test('names the line of a receipt that differs from the answer computed again, whichever was altered', async () => {
-    const { receipt, answer, inputs } = await soldReceipt()
+    const { receipt, answer, hidden, inputs } = await soldReceipt()
     const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
     const lineOf = (altered: Receipt, evidence = answer.evidence): string => {
       const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
-      const verdict = verify(altered, inputs, evidence, { drawn, measured: answer })
+      const verdict = verify(altered, inputs, evidence, { drawn, measured: answer, hidden })
       return verdict.status === 'same' ? 'same' : verdict.line
     }
     const { attribution } = receipt
@@ -459,6 +467,7 @@ describe('createAttributor', () => {
         reasons: first!.reasons.map((reason, i) => (i === 0 ? { ...reason, ...changes } : reason)),
       })
     const forged = Evidence.decode(answer.evidence)
+    const { proofs } = forged.decoding!
     const forge = (changes: Partial<Evidence.Evidence>): string => {
       const evidence = Evidence.encode({ ...forged, ...changes })
       const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
@@ -499,6 +508,8 @@ describe('createAttributor', () => {
         logMilliNats: forged.logMilliNats.map((value, i) => (i === 0 ? value - 900 : value)),
       }),
       roundedOtherwise: forge({ liftMilliNats: forged.liftMilliNats.map((value) => value + 1) }),
+      forgedProof: forge({ decoding: { ...forged.decoding!, proofs: [...proofs].reverse() } }),
+      noProofs: forge({ decoding: { ...forged.decoding!, proofs: [] } }),
     }).toEqual({
       untouched: 'same',
       promptHash: 'promptHash',
@@ -523,6 +534,8 @@ describe('createAttributor', () => {
       forgedLift: 'evidence.liftMilliNats[0]',
       forgedWeights: 'evidence.logMilliNats[0]',
       roundedOtherwise: 'same',
+      forgedProof: 'evidence.decoding.proofs[0]',
+      noProofs: 'evidence.decoding.proofs',
     })
   })
 

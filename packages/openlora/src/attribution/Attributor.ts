@@ -16,7 +16,7 @@ import type { Attribution } from '@openledger/protocol'
 import { cidOf } from '@openledger/store'
 import type { AdapterReference } from '../adapters/AdapterCache.ts'
 import type { AdapterSource } from '../adapters/AdapterLease.ts'
-import { commitmentOf, type FingerprintEntry, fingerprintOf } from '../commitment/Commitment.ts'
+import { commitmentOf, type Decoding } from '../commitment/Commitment.ts'
 import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
 import * as Evidence from './Evidence.ts'
 import { type Replay, read, replay } from './Inference.ts'
@@ -45,6 +45,8 @@ export type AttributionRequest = {
   readonly excludedContributions: readonly Hex[]
   /** Where the prompt was given with passages: `promptIds` are of its text. */
   readonly context?: Context
+  /** How the answer was decoded; undefined for texts that were not decoded here. */
+  readonly decoding?: Decoding
 }
 
 /** Why an answer pays whom, before it is known how much; shares and commons sum to `Share.SCALE`. */
@@ -62,8 +64,6 @@ export type AttributedAnswer = {
   /** `Evidence.encode` of what the shares follow from; the attribution names its CID. */
   readonly evidence: Uint8Array
   readonly inferenceCommitment: Hex
-  /** What the commitment covers, for a verifier on another machine to compare within rounding. */
-  readonly fingerprint: readonly FingerprintEntry[]
 }
 
 export type Attributor = {
@@ -143,8 +143,8 @@ export function createAttributor({
             ...(measured === undefined
               ? {}
               : { context: { passages: request.context!.passages, milliNats: measured.milliNats } }),
+            ...(request.decoding === undefined ? {} : { decoding: request.decoding }),
           }
-          const fingerprint = fingerprintOf(seen.logits, decoder.vocabularySize)
           const { baseHash } = checkpoint
           return {
             attribution: draw(index, evidence, request, tokenizer),
@@ -154,9 +154,8 @@ export function createAttributor({
               adapterHash: adapter.hash,
               promptIds,
               answerIds,
-              fingerprint,
+              decoding: request.decoding,
             }),
-            fingerprint,
           }
         } finally {
           indexes.release(model.index)
@@ -233,7 +232,6 @@ const passageRecords = ({ passages }: Evidence.ContextEvidence, arrival: number)
 const NOTHING: Replay = {
   logProbabilities: new Float64Array(),
   baseLogProbabilities: new Float64Array(),
-  logits: new Float32Array(),
   gradient: new Float32Array(),
 }
 

@@ -1,4 +1,5 @@
 import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
+import type { Decoding } from '../commitment/Commitment.ts'
 
 /**
  * Everything about one answer that was computed in floating point, rounded to whole numbers.
@@ -17,6 +18,8 @@ export type Evidence = {
   readonly excludedContributions: readonly Hex[]
   /** Where the prompt was given with passages. */
   readonly context?: ContextEvidence
+  /** How the answer was decoded, fixed while it was; undefined for texts that were not decoded here. */
+  readonly decoding?: Decoding
 }
 
 export type ContextEvidence = {
@@ -61,6 +64,14 @@ export const encode = (evidence: Evidence): Uint8Array =>
               milliNats: [...evidence.context.milliNats],
             },
           }),
+      ...(evidence.decoding === undefined
+        ? {}
+        : {
+            decoding: {
+              precision: evidence.decoding.precision,
+              proofs: [...evidence.decoding.proofs],
+            },
+          }),
     }),
   )
 
@@ -91,12 +102,20 @@ export function decode(bytes: Uint8Array): Evidence {
   if (context !== undefined && (!Array.isArray(context.passages) || !isWhole(context.milliNats))) {
     throw new EvidenceError('its passages are no list with whole numbers')
   }
+  const { decoding } = parsed as { decoding?: { precision?: unknown; proofs?: unknown } }
+  if (decoding !== undefined) {
+    const isKnown = decoding.precision === 'f32' || decoding.precision === 'int4'
+    if (!isKnown || !Array.isArray(decoding.proofs) || !decoding.proofs.every(isHex)) {
+      throw new EvidenceError('its decoding has no known precision or no list of proofs')
+    }
+  }
   return {
     queryCode: Array.from(new Int8Array(Bytes.fromHex(queryCode).slice().buffer)),
     liftMilliNats,
     logMilliNats,
     excludedContributions,
     ...(context === undefined ? {} : { context: context as ContextEvidence }),
+    ...(decoding === undefined ? {} : { decoding: decoding as Decoding }),
   }
 }
 

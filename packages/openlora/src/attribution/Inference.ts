@@ -8,8 +8,6 @@ export type Replay = {
   readonly logProbabilities: Float64Array
   /** The same under the base. */
   readonly baseLogProbabilities: Float64Array
-  /** `[answer, vocabulary]`: the scores that each answer token was chosen from. */
-  readonly logits: Float32Array
   /** `[parameters]` of the answer's mean log-likelihood, with respect to the adapter. */
   readonly gradient: Float32Array
 }
@@ -37,7 +35,6 @@ export async function replay(
   return {
     logProbabilities: likelihoods(adapted, answerIds, vocabularySize),
     baseLogProbabilities: await read(decoder, undefined, promptIds, answerIds),
-    logits: adapted,
     gradient,
   }
 }
@@ -61,6 +58,30 @@ export async function read(
     const ids = [...promptIds, ...answerIds.slice(0, -1)]
     const [logits] = await decoder.extend([{ row: 0, ids, logitsFrom: promptIds.length - 1 }])
     return likelihoods(logits!, answerIds, decoder.vocabularySize)
+  } finally {
+    decoder.free(0)
+  }
+}
+
+/**
+ * Reads a prompt and its answer once, alone.
+ *
+ * @param adapter - Undefined for the base.
+ * @param answerIds - At least one.
+ * @param decoder - Of one row or more, all empty; empty again afterwards.
+ * @returns `[answer, hidden]`: the last hidden states that each answer token is chosen from.
+ */
+export async function readHidden(
+  decoder: Decoder,
+  adapter: Adapter.Adapter | undefined,
+  promptIds: readonly number[],
+  answerIds: readonly number[],
+): Promise<Float32Array> {
+  try {
+    decoder.setAdapter(0, adapter)
+    const ids = [...promptIds, ...answerIds.slice(0, -1)]
+    const [output] = await decoder.extendWithHidden([{ row: 0, ids, logitsFrom: promptIds.length - 1 }])
+    return output!.hidden
   } finally {
     decoder.free(0)
   }

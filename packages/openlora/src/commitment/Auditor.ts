@@ -4,6 +4,8 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { loadAttributionIndex } from '../attribution/AttributionIndex.ts'
 import { type AttributionModel, createAttributor, draw } from '../attribution/Attributor.ts'
 import * as Evidence from '../attribution/Evidence.ts'
+import { readHidden } from '../attribution/Inference.ts'
+import type { Decoding } from './Commitment.ts'
 import {
   type AnswerInputs,
   type ComputedReceipt,
@@ -71,15 +73,28 @@ export function createAuditor(deps: {
       if (adapter.hash !== model.adapter.hash) throw new AuditedAdapterError(model.adapter.hash, adapter.hash)
       const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
       const gradients = createGradients(checkpoint, shape, { batchSize: 1 })
+      const decoderOf = (precision: Decoding['precision']) =>
+        createDecoder(checkpoint, {
+          rows: 1,
+          context: config.contextMax,
+          rankMax: adapter.rank,
+          precision,
+        })
+      const decoder = await decoderOf('f32')
+      const readIn = async (precision: Decoding['precision'], { promptIds, answerIds }: AnswerInputs) => {
+        if (precision === 'f32') return readHidden(decoder, adapter, promptIds, answerIds)
+        const coarse = await decoderOf(precision)
+        try {
+          return await readHidden(coarse, adapter, promptIds, answerIds)
+        } finally {
+          await coarse.release()
+        }
+      }
       const attributor = createAttributor({
         checkpoint,
         tokenizer,
         gradients,
-        decoder: await createDecoder(checkpoint, {
-          rows: 1,
-          context: config.contextMax,
-          rankMax: adapter.rank,
-        }),
+        decoder,
         adapters: { acquire: async () => adapter, release: () => {} },
         indexes: { acquire: async () => index, release: () => {} },
       })
@@ -92,10 +107,15 @@ export function createAuditor(deps: {
           text,
           excludedContributions: claimed.excludedContributions,
           ...(passages === undefined || passages.length === 0 ? {} : { context: { promptText, passages } }),
+          ...(claimed.decoding === undefined ? {} : { decoding: claimed.decoding }),
         }
         const measured = await attributor.attribute(request)
         const drawn = draw(index, claimed, request, tokenizer)
-        const verdict = verify(receipt, answer, evidence, { drawn, measured })
+        const hidden =
+          claimed.decoding === undefined || answerIds.length === 0
+            ? undefined
+            : await readIn(claimed.decoding.precision, answer)
+        const verdict = verify(receipt, answer, evidence, { drawn, measured, hidden })
         const isOther = verdict.status === 'same' || OTHER_ANSWER.has(verdict.line)
         if (isOther) return verdict
         // what follows from evidence within rounding is the same on every machine

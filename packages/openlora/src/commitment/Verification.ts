@@ -11,6 +11,7 @@ import {
 } from '../attribution/Attributor.ts'
 import * as Evidence from '../attribution/Evidence.ts'
 import type { Passage } from '../attribution/Passages.ts'
+import { type Decoding, decodingDifference } from './Commitment.ts'
 
 /** The part of a receipt that says what was computed. */
 export type ComputedReceipt = {
@@ -39,10 +40,16 @@ export type Recomputed = {
   readonly drawn: AttributionDraft
   /** The answer computed again on this machine. */
   readonly measured: Pick<AttributedAnswer, 'evidence' | 'inferenceCommitment'>
+  /** `[answer, hidden]` read in the precision that the evidence claims; undefined where it claims none. */
+  readonly hidden: Float32Array | undefined
 }
 
 export type Verdict =
-  | { readonly status: 'same' }
+  | {
+      readonly status: 'same'
+      /** How the answer was decoded, where the receipt commits to it and that was computed again. */
+      readonly precision?: Decoding['precision']
+    }
   | {
       readonly status: 'different'
       /** The first part of the receipt that differs. */
@@ -68,7 +75,7 @@ export function verify(
   receipt: ComputedReceipt,
   { promptText, promptIds, text, answerIds }: AnswerInputs,
   evidence: Uint8Array,
-  { drawn, measured }: Recomputed,
+  { drawn, measured, hidden }: Recomputed,
 ): Verdict {
   const { attribution } = receipt
   const found = firstDifference([
@@ -105,9 +112,18 @@ export function verify(
     ],
   ])
   if (found.status === 'different') return found
-  const away = Evidence.difference(Evidence.decode(evidence), Evidence.decode(measured.evidence))
+  const claimed = Evidence.decode(evidence)
+  const away = Evidence.difference(claimed, Evidence.decode(measured.evidence))
   if (away !== undefined) return { status: 'different', ...away, line: `evidence.${away.line}` }
-  return firstDifference([['inferenceCommitment', measured.inferenceCommitment, receipt.inferenceCommitment]])
+  const committed = firstDifference([
+    ['inferenceCommitment', measured.inferenceCommitment, receipt.inferenceCommitment],
+  ])
+  const { decoding } = claimed
+  if (committed.status === 'different' || decoding === undefined || hidden === undefined) return committed
+  const otherwise = decodingDifference(decoding, hidden, answerIds.length)
+  return otherwise === undefined
+    ? { status: 'same', precision: decoding.precision }
+    : { status: 'different', ...otherwise, line: `evidence.decoding.${otherwise.line}` }
 }
 
 /**

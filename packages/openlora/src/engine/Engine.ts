@@ -1,5 +1,5 @@
 import type { Tokenizer } from '@openledger/model'
-import { type Decoder, RowError } from '@openledger/model/decoder/Decoder'
+import { type Decoder, RowError, type RowOutput } from '@openledger/model/decoder/Decoder'
 import type { PrefixSnapshot } from '@openledger/model/decoder/DecoderCache'
 import { BaseError, type Clock } from '@openledger/primitives'
 import type { AdapterSource } from '../adapters/AdapterLease.ts'
@@ -136,10 +136,12 @@ export function createEngine(
     const answerIds = state === undefined ? [] : answerTokens(tokenizer, text, state.answerIds)
     record.counts.outputTokens += answerIds.length
     if (state !== undefined) scheduler.observe(clock.nowMs() - state.startedMs)
-    events.push({ kind: 'finished', id: entry.id, answerIds, text, finishReason })
+    const { precision } = decoder
+    const decoding = { precision, proofs: state?.activations.prove(answerIds.length) ?? [] }
+    events.push({ kind: 'finished', id: entry.id, answerIds, text, finishReason, decoding })
   }
 
-  function accept(state: Running, logits: Float32Array): void {
+  function accept(state: Running, { logits, hidden }: RowOutput): void {
     const { entry, sampler, stream, form, answerIds } = state
     let choice: Choice
     try {
@@ -162,6 +164,7 @@ export function createEngine(
       return
     }
     answerIds.push(choice.tokenId)
+    state.activations.push(hidden)
     const { text, isStopped } = stream.push(choice.tokenId)
     events.push({ kind: 'token', id: entry.id, delta: { ...choice, text } })
     const isFull = entry.promptIds.length + answerIds.length >= decoder.context
@@ -261,7 +264,7 @@ export function createEngine(
     }
     if (parts.length === 0) return
     try {
-      const logits = await decoder.extend(
+      const outputs = await decoder.extendWithHidden(
         parts.map(({ state, ids, isLast }) => ({
           row: state.row,
           ids,
@@ -275,12 +278,12 @@ export function createEngine(
         reading.delete(entry.id)
         record.counts.inputTokens += entry.promptIds.length
         running.set(entry.id, state)
-        const isSound = Number.isFinite(logits[i]![0])
+        const isSound = Number.isFinite(outputs[i]!.logits[0])
         if (isSound && prefixBytesMax > 0) {
           const copy = (tokens: number): PrefixSnapshot => decoder.snapshot(row, tokens)
           prefixes.remember(scopeOf(entry), entry.promptIds, copy, { isShared: entry.isShared ?? false })
         }
-        accept(state, logits[i]!)
+        accept(state, outputs[i]!)
       }
     } catch (error) {
       for (const { state } of parts) fail(state.entry, error)
@@ -311,14 +314,14 @@ export function createEngine(
     const guessed = states.map((state) => guess(state, guessMax))
     const startedMs = clock.nowMs()
     try {
-      const logits = await decoder.extend(
+      const outputs = await decoder.extendWithHidden(
         states.map(({ row, answerIds }, i) => ({
           row,
           ids: [answerIds.at(-1)!, ...guessed[i]!],
           logitsFrom: 0,
         })),
       )
-      for (const [i, state] of states.entries()) acceptGuessed(state, guessed[i]!, logits[i]!)
+      for (const [i, state] of states.entries()) acceptGuessed(state, guessed[i]!, outputs[i]!)
     } catch (error) {
       for (const { entry } of states) fail(entry, error)
     }
@@ -326,12 +329,15 @@ export function createEngine(
     record.counts.stepMs += clock.nowMs() - startedMs
   }
 
-  function acceptGuessed(state: Running, guessed: readonly number[], logits: Float32Array): void {
+  function acceptGuessed(state: Running, guessed: readonly number[], { logits, hidden }: RowOutput): void {
     const { entry, row, answerIds } = state
-    const { vocabularySize } = decoder
+    const { vocabularySize, hiddenSize } = decoder
     let right = 0
     for (;;) {
-      accept(state, logits.subarray(right * vocabularySize, (right + 1) * vocabularySize))
+      accept(state, {
+        logits: logits.subarray(right * vocabularySize, (right + 1) * vocabularySize),
+        hidden: hidden.subarray(right * hiddenSize, (right + 1) * hiddenSize),
+      })
       if (!running.has(entry.id)) break
       if (right < guessed.length && answerIds.at(-1) === guessed[right]) right++
       else {

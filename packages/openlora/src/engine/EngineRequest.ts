@@ -1,4 +1,5 @@
 import type { AdapterReference } from '../adapters/AdapterCache.ts'
+import type { Decoding } from '../commitment/Commitment.ts'
 import type { AnswerForm } from '../grammar/AnswerForm.ts'
 import type { Choice, SamplingOptions } from './Sampler.ts'
 import type { PlainError } from './WorkerLink.ts'
@@ -44,5 +45,6 @@ export type EngineEvent =
       readonly answerIds: readonly number[]
       readonly text: string
       readonly finishReason: FinishReason
+      readonly decoding: Decoding
     }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }

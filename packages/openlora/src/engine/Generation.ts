@@ -1,3 +1,4 @@
+import type { Decoding } from '../commitment/Commitment.ts'
 import type { FinishReason, TokenDelta } from './EngineRequest.ts'
 
 /** What an answer turned out to be. */
@@ -11,6 +12,8 @@ export type GenerationResult = {
   readonly inputTokens: number
   readonly outputTokens: number
   readonly finishReason: FinishReason
+  /** How it was decoded; undefined where another engine did, or where it broke off on its way from one. */
+  readonly decoding?: Decoding
 }
 
 /** An answer in the making: iterate for its text as it comes, await `result` for the whole. */

@@ -1,4 +1,5 @@
 import type { Adapter, Tokenizer } from '@openledger/model'
+import { type Activations, createActivations } from '../commitment/Commitment.ts'
 import type { GrammarMatcher, Place } from '../grammar/GrammarMatcher.ts'
 import type { EngineRequest } from './EngineRequest.ts'
 import { createGuessing } from './PromptLookup.ts'
@@ -23,6 +24,8 @@ export type Running = {
   /** The form of the answer and where it stands in it. */
   readonly form: { readonly matcher: GrammarMatcher; place: Place } | undefined
   readonly answerIds: number[]
+  /** What each of `answerIds` was chosen from. */
+  readonly activations: Activations
   readonly startedMs: number
   /** Prompt tokens that the row holds. */
   readTokens: number
@@ -47,6 +50,7 @@ export function beginAnswer(entry: Entry, { row, matcher, startedMs, tokenizer }
     row,
     startedMs,
     answerIds: [],
+    activations: createActivations(),
     firstMs: undefined,
     guessing: createGuessing(),
     sampler: createSampler(entry.sampling, entry.promptIds, entry.topLogprobs, tokenizer.eosId),
