@@ -107,6 +107,9 @@ function start(decoder: Decoder, options: StartOptions = {}) {
   }
 }
 
+/** An answer without the proof of its activations, which neighbours round otherwise. */
+const answered = (event: EngineEvent): object => ({ ...event, decoding: undefined })
+
 const answerOf = (event: EngineEvent): readonly number[] =>
   event.kind === 'finished' ? event.answerIds : expect.fail(JSON.stringify(event))
 
@@ -133,7 +136,7 @@ describe('createEngine', () => {
     // room for two adapters only, so that every other one must be loaded again
     const together = start(decoder, { bytesMax: 30_000 })
     const got = await Promise.all(requests.map(together.submit))
-    expect(got).toEqual(expected)
+    expect(got.map(answered)).toEqual(expected.map(answered))
     expect(new Set(got.map((event) => String(answerOf(event)))).size).toBeGreaterThan(20)
     const { finished, failed, outputTokens } = together.engine.metrics()
     expect({ finished, failed }).toEqual({ finished: 40, failed: 0 })
@@ -164,7 +167,7 @@ describe('createEngine', () => {
     let seen = 0
     const got = await Promise.all(slow.map(submit))
     await asked
-    expect(got).toEqual(expected)
+    expect(got.map(answered)).toEqual(expected.map(answered))
     expect(order[0]).toBe(urgent.id)
     expect(engine.metrics()).toMatchObject({ parkings: 1, parked: 0, waiting: 0, running: 0 })
   })
