@@ -132,6 +132,14 @@ describe('who an answer pays', () => {
       'shares[0]',
     )
     expect((await audit(altered({ liftMilliNats: 1 }))).difference).toContain('liftMilliNats')
+    const more = attribution.shares.map((share) => ({
+      ...share,
+      reasons: share.reasons.map((reason) =>
+        reason.kind === 'span' ? { ...reason, occurrences: reason.occurrences + 1 } : reason,
+      ),
+    }))
+    expect(attribution.shares.some(({ reasons }) => reasons.some(({ kind }) => kind === 'span'))).toBe(true)
+    expect((await audit(altered({ shares: more }))).difference).toContain('shares[')
     expect((await audit({ ...receipt, answerHash: receipt.promptHash }, answerPath)).difference).toContain(
       'answerHash',
     )

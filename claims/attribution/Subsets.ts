@@ -28,6 +28,18 @@ export function halfSubsets(
   )
 }
 
+/** Leaves out all records of one author at a time, and keeps start and order. */
+export function authorSubsets(
+  authorOf: readonly number[],
+  { count, seed }: { count: number; seed: number },
+): Retraining[] {
+  return Array.from({ length: count }, (_, author) => ({
+    name: `author ${author}`,
+    seed,
+    leftOut: authorOf.flatMap((other, record) => (other === author ? [record] : [])),
+  }))
+}
+
 const chosen = (recordCount: number, size: number, seed: number): number[] =>
   createRandom(seed)
     .shuffle(Array.from({ length: recordCount }, (_, i) => i))

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { clusterRecords, InfluenceIndex } from '@openledger/attribution'
+import { clusterRecords, InfluenceIndex, traceSpans } from '@openledger/attribution'
 import { ECHO_SHARE_PPM_MAX, findEchoes } from '@openledger/datanet/Echoes'
 import { createSimilarityIndex, sequencesOf } from '@openledger/datanet/Similarity'
 import {
@@ -18,7 +18,7 @@ import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { createRetrainer } from '@openledger/modelfactory/Retraining'
 import { withoutRanges } from '@openledger/modelfactory/VersionRecords'
 import { loadAttributionIndex } from '@openledger/openlora/attribution/AttributionIndex'
-import { draw } from '@openledger/openlora/attribution/Attributor'
+import { draw, spansOf } from '@openledger/openlora/attribution/Attributor'
 import { replay } from '@openledger/openlora/attribution/Inference'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
@@ -169,10 +169,12 @@ export async function createWorld(
       const sums = new Map(authors.map(({ name }) => [name, 0]))
       for (const answer of answers) {
         const { gradient, liftMilliNats, logMilliNats } = await read(answer)
+        const trace = traceSpans(index.spans, answer.answerIds)
         const evidence = {
           queryCode: [...InfluenceIndex.queryCode(index.influence, gradient)],
           liftMilliNats,
           logMilliNats,
+          spans: spansOf(trace, logMilliNats),
           excludedContributions: excluded.map(hashOf),
         }
         const { answerIds } = answer
@@ -183,7 +185,7 @@ export async function createWorld(
           commons,
         }
         const request = { model, answerIds, text: tokenizer.decode(answerIds) }
-        const { shares } = draw(index, evidence, request, tokenizer)
+        const { shares } = draw(index, evidence, request, tokenizer, trace)
         for (const { contributionId, sharePpm } of shares) {
           const name = nameOf.get(contributionId)!
           sums.set(name, sums.get(name)! + sharePpm / 1e6 / answers.length)

@@ -7,6 +7,7 @@ import {
   meanOf,
   noiseCeiling,
   rankCorrelation,
+  totalAgreement,
 } from '@openledger/attribution/influence/Agreement'
 import { createRandom } from '@openledger/model'
 import { Http } from '@openledger/protocol'
@@ -19,7 +20,7 @@ import {
   meanGradientsAlong,
   oddsGradientsOf,
 } from '../attribution/Gradients.ts'
-import { dropSubsets, halfSubsets } from '../attribution/Subsets.ts'
+import { authorSubsets, dropSubsets, halfSubsets } from '../attribution/Subsets.ts'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 
 type Plan = { readonly setup: Setup; readonly drops: number; readonly halves: number }
@@ -36,9 +37,14 @@ const STORED = 256
 /** What the pilot on another small model found, and what this product promises: dropped 5 % / halves. */
 const GOALS = { exact: [0.65, 0.55], stored: [0.6, 0.52] } as const
 
-const setupOf = (corpus: Setup['corpus'], recordsEach: number, epochs: number): Setup => ({
+const setupOf = (
+  corpus: Setup['corpus'],
+  recordsEach: number,
+  epochs: number,
+  { contributors = 32, tokens = 32 } = {},
+): Setup => ({
   corpus,
-  size: { contributors: 32, recordsEach, tokens: 32 },
+  size: { contributors, recordsEach, tokens },
   config: Http.trainingConfigSchema.parse({
     rank: 4,
     alpha: 16,
@@ -54,6 +60,7 @@ const setupOf = (corpus: Setup['corpus'], recordsEach: number, epochs: number): 
 const FULL: readonly Plan[] = [
   { setup: setupOf('code', 12, 4), drops: 48, halves: 32 },
   { setup: setupOf('text', 12, 4), drops: 40, halves: 12 },
+  { setup: setupOf('instructions', 8, 4, { contributors: 24, tokens: 40 }), drops: 40, halves: 12 },
 ]
 const QUICK: readonly Plan[] = [
   { setup: { ...setupOf('code', 4, 3), generatedCount: 0 }, drops: 12, halves: 0 },
@@ -151,6 +158,14 @@ async function measure(
       row.map((_, q) => meanOf(perSeed.map((rows) => rows[i]![q]!))),
     ),
   }
+  const authors = authorSubsets(
+    bank.corpus.records.map(({ contributor }) => contributor),
+    { count: setup.size.contributors, seed: setup.config.seed },
+  )
+  const authorTruth = {
+    leftOut: authors.map(({ leftOut }) => leftOut),
+    likelihoods: options.isQuick ? [] : await bank.likelihoods(authors),
+  }
   const estimators = await scoresOf(bank, options)
   const held = bank.queries.flatMap(({ prompt }, i) => (prompt === 0 ? [i] : []))
   const generated = bank.queries.flatMap(({ prompt }, i) => (prompt > 0 ? [i] : []))
@@ -182,6 +197,9 @@ async function measure(
       dropGenerated: meanOf(pick(drop, generated)),
       half: halved && meanOf(pick(halved, held)),
       halfGenerated: halved && meanOf(pick(halved, generated)),
+      authors: options.isQuick
+        ? undefined
+        : totalAgreement({ scores: pick(scores, held), ...only(authorTruth, held) }),
     }
   })
   const between =
@@ -197,7 +215,7 @@ async function measure(
         )
   const ceiling = noiseCeiling(between, SEEDS.length)
   const figure = (value: number | undefined) => (value === undefined ? '' : value.toFixed(3))
-  const report = `**${setup.corpus}**: ${count} records of ${setup.size.tokens} tokens by ${setup.size.contributors} authors, rank ${setup.config.rank}, ${setup.config.epochs} epochs; ${held.length} held-out answers and ${generated.length} of the adapter's own; ${drops} retrainings without ${options.isQuick ? 10 : 5} % (same start and order: noise-free, ceiling 1), ${halves} halves from ${SEEDS.length} other starts each (one start ranks like the other at ${between.toFixed(2)}: ceiling ${ceiling.toFixed(2)}).
+  const report = `**${setup.corpus}**: ${count} records of ${setup.size.tokens} tokens by ${setup.size.contributors} authors, rank ${setup.config.rank}, ${setup.config.epochs} epochs; ${held.length} held-out answers and ${generated.length} of the adapter's own; ${drops} retrainings without ${options.isQuick ? 10 : 5} % (same start and order: noise-free, ceiling 1), ${halves} halves from ${SEEDS.length} other starts each (one start ranks like the other at ${between.toFixed(2)}: ceiling ${ceiling.toFixed(2)}). *Authors*: rank correlation of what all held-out answers lose without an author, one retraining for each, with the sum of its records' scores.
 
 ${table([
   [
@@ -208,6 +226,7 @@ ${table([
     'dropped, own',
     'halves, held-out',
     'halves, own',
+    'authors',
   ],
   ...rows.map((row) => [
     row.isOurs ? `**${row.name}**` : row.name,
@@ -217,6 +236,7 @@ ${table([
     figure(generated.length === 0 ? undefined : row.dropGenerated),
     figure(row.half),
     figure(row.halfGenerated),
+    figure(row.authors),
   ]),
 ])}`
   const exact = rows.find(({ name }) => name.startsWith('exact'))!

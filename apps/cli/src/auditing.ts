@@ -24,7 +24,8 @@ export async function keep(path: string, promptText: string, extension: Http.Ans
 /**
  * Recomputes a receipt's attribution here: indexes, adapter and evidence by CID, roots and hashes from the chain.
  *
- * With the question and the answer everything is recomputed, the model included; without them the influence lines are.
+ * With the question and the answer everything is recomputed, the model included; without them every share is, spans from proofs;
+ * where licences keep the files from everyone, spans alone.
  *
  * @throws {AnswerFileError} {ProblemError} when the model's licences do not let anyone have its files.
  */
@@ -66,6 +67,7 @@ export async function computeReceipt(
   const { adapterCid, recordsCid, influenceCid, spansCid, commons } = files
   const auditor = createAuditor({
     baseDirectory,
+    fetchShown: () => client.shownSpans(receipt.sequence),
     fetchBlob: async (cid) => {
       const isEvidence = cid === receipt.attribution.evidenceCid
       const bytes = await (isEvidence
@@ -89,14 +91,23 @@ export async function computeReceipt(
     },
     baseHash: onChain.baseHash,
     ...(answer === undefined ? {} : { answer }),
+    isOpen: files.isOpen,
     excludedContributions: own,
   })
   const unowned = await unownedPassage(client, answer?.passages ?? [])
-  const claim =
-    answer === undefined
-      ? 'every influence line follows from the committed index (spans and the model’s own computation need --answer)'
-      : `the answer computed again here pays whom the receipt pays${decodedHow(receipt, verdict)}`
-  return { verdict, claim, unowned }
+  return {
+    verdict,
+    claim: claimOf(files.isOpen, answer !== undefined, decodedHow(receipt, verdict)),
+    unowned,
+  }
+}
+
+function claimOf(isOpen: boolean, isAnswered: boolean, decoded: string): string {
+  if (!isOpen)
+    return 'every span line follows from the committed index, whose licence keeps the rest from you'
+  return isAnswered
+    ? `the answer computed again here pays whom the receipt pays${decoded}`
+    : 'every share follows from the evidence: influence from the committed index, spans from proofs out of it (the model’s own computation needs --answer)'
 }
 
 /** Says what the receipt's commitment shows of how the answer was decoded. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Adapter, CheckpointFolder } from '@openledger/model'
-import { CanonicalJson, type Hex, Open } from '@openledger/primitives'
+import { Bytes, CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, Http, TypedData } from '@openledger/protocol'
 import { cidOf, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
@@ -81,6 +81,10 @@ describe('what an auditor needs', () => {
     const response = await house.fetch(`${URL_BASE}/api/receipts/${receipt.sequence}/evidence`)
     expect(cidOf(new Uint8Array(await response.arrayBuffer()))).toBe(receipt.attribution.evidenceCid)
     expect(await statusOf('/api/receipts/9999/evidence')).toMatchObject({ status: 404 })
+    // the house shows the evidence that it was asked with
+    const shown = Http.shownSpansSchema.parse(await get(`/api/receipts/${receipt.sequence}/spans`))
+    expect(cidOf(Bytes.fromHex(shown.commitment))).toBe(receipt.attribution.evidenceCid)
+    expect(await statusOf('/api/receipts/9999/spans')).toMatchObject({ status: 404 })
   })
 
   test('is a model’s files by CID, and only where licences let anyone have them', async () => {

@@ -226,7 +226,7 @@ function createScriptedServing(
   script: Script,
   contributionIds: readonly Hex[],
   commons: Hex,
-): Serving & Pick<OpenLora, 'metrics' | 'pin' | 'unpin'> {
+): Serving & Pick<OpenLora, 'metrics' | 'pin' | 'unpin' | 'showSpans'> {
   const known: string[] = []
   const pinned = new Set<string>()
   const idOf = (word: string): number => {
@@ -297,6 +297,15 @@ function createScriptedServing(
       }
       return { [Symbol.asyncIterator]: read, result }
     },
+    showSpans: async ({ attributionRoot }, evidence) => ({
+      influenceRoot: attributionRoot,
+      spansRoot: attributionRoot,
+      tableHash: attributionRoot,
+      parts: '0x',
+      commitment: Bytes.toHex(evidence),
+      spans: [],
+      documents: [],
+    }),
     embed: async (prepared) => prepared.map(() => Float32Array.of(0.6, 0.8)),
     async attribute({ answerIds, text, excludedContributions }) {
       const [contributionId] = contributionIds.filter((id) => !excludedContributions.includes(id))

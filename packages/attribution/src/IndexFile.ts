@@ -22,9 +22,15 @@ const ALIGNMENT_BYTES = 8
 
 /** Commits to an index's header and sections. */
 export function root(header: CanonicalJson.Json, sections: readonly Uint8Array[]): Hex {
-  const headerLeaf = Merkle.hashLeaf(Bytes.fromUtf8(CanonicalJson.stringify(header)))
-  return Bytes.toHex(Bytes.keccak256(Bytes.concat(headerLeaf, ...sections.map(sectionRoot))))
+  return rootOfParts(headerLeaf(header), sections.map(sectionRoot))
 }
+
+/** The root over the leaf of a header and the roots of its sections. */
+export const rootOfParts = (header: Uint8Array, sections: readonly Uint8Array[]): Hex =>
+  Bytes.toHex(Bytes.keccak256(Bytes.concat(header, ...sections)))
+
+export const headerLeaf = (header: CanonicalJson.Json): Uint8Array =>
+  Merkle.hashLeaf(Bytes.fromUtf8(CanonicalJson.stringify(header)))
 
 /** Serialises an index; the root stands in the bytes. */
 export function encode(
@@ -103,7 +109,8 @@ export function decode(
 export const bytesOf = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 
-function sectionRoot(section: Uint8Array): Uint8Array {
+/** The Merkle root of a section's chunks; of a single chunk, its leaf. */
+export function sectionRoot(section: Uint8Array): Uint8Array {
   const leaves: Uint8Array[] = []
   for (let at = 0; at < section.length; at += CHUNK_BYTES) {
     leaves.push(Merkle.hashLeaf(Bytes.sha256(section.subarray(at, at + CHUNK_BYTES))))

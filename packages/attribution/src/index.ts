@@ -19,7 +19,8 @@ export type { Attribution, AttributionInputs, Entry, Statement } from './payout/
 export * as Payout from './payout/Payout.ts'
 export { attribute, verify as verifyAttribution } from './payout/Payout.ts'
 export { type PayoutRecord, UnknownRecordError } from './payout/PayoutRecord.ts'
-export type { SpanLine } from './payout/SpanPool.ts'
+export { restOf, type SpanLine, weigh } from './payout/SpanPool.ts'
+export { commit as commitSpans, type Opener, open as openIndex } from './spans/SpanCommitment.ts'
 export * as SpanIndex from './spans/SpanIndex.ts'
 export {
   build as buildSpanIndex,
@@ -28,6 +29,15 @@ export {
   lineage,
   type SpanDocument,
 } from './spans/SpanIndex.ts'
+export {
+  type FoundSpan,
+  foundIn,
+  type OpenedSpans,
+  openSpans,
+  type SpanOpening,
+  SpanOpeningError,
+  verifySpans,
+} from './spans/SpanOpening.ts'
 export {
   type Span,
   type SpanMatch,

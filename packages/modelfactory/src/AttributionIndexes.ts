@@ -1,4 +1,4 @@
-import { buildSpanIndex, encodeSpanIndex } from '@openledger/attribution'
+import { buildSpanIndex, commitSpans, encodeSpanIndex } from '@openledger/attribution'
 import * as InfluenceIndex from '@openledger/attribution/influence/InfluenceIndex'
 import {
   type Adapter,
@@ -50,7 +50,7 @@ export async function buildIndexes(
     tokens: tokenizer.encode(RecordForm.plainText(record.text)),
   }))
   const table = RecordTable.encode({ records: rows })
-  const spans = buildSpanIndex({ documents: rows, vocabularySize: tokenizer.vocabularySize })
+  const spans = commitSpans(buildSpanIndex({ documents: rows, vocabularySize: tokenizer.vocabularySize }))
 
   // lengths come in order, so a shape that was left is not needed again
   const gradients = createGradients(checkpoint, adapter, { batchSize: GRADIENT_BATCH, sessionsMax: 2 })

@@ -13,6 +13,7 @@ import type {
 } from './attribution/AttributionWorker.ts'
 import type { AttributedAnswer, AttributionRequest } from './attribution/Attributor.ts'
 import { type Passage, PassagesError, placeOf, withPassages } from './attribution/Passages.ts'
+import type { ShownSpans } from './attribution/ShownSpans.ts'
 import type { EngineLimits } from './engine/Engine.ts'
 import type { EngineMetrics } from './engine/EngineMetrics.ts'
 import type {
@@ -100,6 +101,12 @@ export type OpenLora = {
    * @throws {AttributionIndexError} @throws {AdapterHashMismatchError}
    */
   readonly attribute: (request: AttributionRequest) => Promise<AttributedAnswer>
+  /**
+   * Shows what the spans of an answer are paid by, for whoever has neither the index nor the answer.
+   * @param evidence - The bytes that the answer's receipt names.
+   * @throws {EvidenceError} {SpanOpeningError} {AttributionIndexError}
+   */
+  readonly showSpans: (index: AttributionReference, evidence: Uint8Array) => Promise<ShownSpans>
   /**
    * Gives each prepared text a vector of length 1: the mean of its last hidden states under its model, for comparing texts.
    * @param prepared - Of one model.
@@ -372,6 +379,8 @@ export async function createOpenLora(
       return feed.generation
     },
     attribute,
+    showSpans: async (index, evidence) =>
+      (await attributing.live()).link.call('showSpans', { index, evidence }),
     async embed(prepared) {
       const model = prepared[0]?.model
       return (await attributing.live()).link.call('embed', {

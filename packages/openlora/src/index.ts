@@ -10,6 +10,7 @@ export {
 } from './attribution/Attributor.ts'
 export { EvidenceError } from './attribution/Evidence.ts'
 export { type Passage, PassagesError } from './attribution/Passages.ts'
+export type { ShownSpans } from './attribution/ShownSpans.ts'
 export { AuditedAdapterError, AuditedBaseError, type Auditor, createAuditor } from './commitment/Auditor.ts'
 export { commitmentOf, type Decoding } from './commitment/Commitment.ts'
 export {
@@ -18,7 +19,7 @@ export {
   hashText,
   type Verdict,
   verify,
-  verifyInfluence,
+  verifyWithoutAnswer,
 } from './commitment/Verification.ts'
 export { AdapterOutputError } from './engine/Engine.ts'
 export type { FinishReason, TokenDelta } from './engine/EngineRequest.ts'

@@ -260,6 +260,8 @@ export function createClient({
     inclusion: (sequence: number) => call(Http.inclusionSchema, `/api/receipts/${sequence}/inclusion`),
     /** What a receipt's shares follow from; check it against the CID in the receipt. */
     evidence: (sequence: number) => bytes(`/api/receipts/${sequence}/evidence`),
+    /** Proof of what a receipt's spans are paid by, without their words. */
+    shownSpans: (sequence: number) => call(Http.shownSpansSchema, `/api/receipts/${sequence}/spans`),
     modelAttribution: (name: string) =>
       call(Http.modelAttributionSchema, `/api/models/${encodeURIComponent(name)}/attribution`),
     /** A model's adapter, record table or index; check it against its CID. */

@@ -1,5 +1,6 @@
 import type { ModelFactory } from '@openledger/modelfactory'
-import { BaseError } from '@openledger/primitives'
+import type { OpenLora } from '@openledger/openlora'
+import { BaseError, type Hex } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import type { Settlement } from '@openledger/settlement'
 import type { Blobs, Database } from '@openledger/store'
@@ -13,14 +14,15 @@ export type AttributionRouteDependencies = {
   readonly blobs: Blobs
   readonly settlement: Pick<Settlement, 'contract' | 'receipts'>
   readonly modelFactory: Pick<ModelFactory, 'serving' | 'file'>
+  readonly serving: Pick<OpenLora, 'showSpans'>
 }
 
 /**
- * Adds what an auditor needs to recompute an answer's attribution on another machine: the evidence of each receipt, and a
- * model's adapter and indexes where the licence of what it was trained on allows it.
+ * Adds what an auditor needs to recompute an answer's attribution on another machine: the evidence of each receipt, proofs of
+ * its spans, and a model's adapter and indexes where the licence of what it was trained on allows it.
  */
 export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDependencies): void {
-  const { database, blobs, settlement, modelFactory } = deps
+  const { database, blobs, settlement, modelFactory, serving } = deps
   const tag = 'Attribution'
   const nameParams = z.object({ name: z.string().max(80) })
 
@@ -83,11 +85,33 @@ export function addAttributionRoutes(routes: Routes, deps: AttributionRouteDepen
       responseType: 'application/octet-stream',
     },
     async ({ params }) => {
-      const { attribution } = await settlement.receipts.require(params.sequence)
-      if (attribution.evidenceCid === undefined) throw new EvidenceNotFoundError(params.sequence)
-      return bytesOf(await blobs.get(attribution.evidenceCid))
+      return bytesOf((await evidenceOf(params.sequence)).evidence)
     },
   )
+  routes.get(
+    '/api/receipts/:sequence/spans',
+    {
+      tag,
+      summary:
+        'Proof of what a receipt’s spans are paid by, from parts of the committed index that hold none of its words.',
+      params: sequenceParams,
+      response: Http.shownSpansSchema,
+    },
+    async ({ params }) => {
+      const { receipt, evidence } = await evidenceOf(params.sequence)
+      const { model } = await find(receipt.modelName)
+      const { recordsCid, influenceCid, spansCid, attributionRoot } = model
+      const index = { recordsCid, influenceCid, spansCid, attributionRoot: attributionRoot as Hex }
+      return serving.showSpans(index, evidence)
+    },
+  )
+
+  async function evidenceOf(sequence: number) {
+    const receipt = await settlement.receipts.require(sequence)
+    const { evidenceCid } = receipt.attribution
+    if (evidenceCid === undefined) throw new EvidenceNotFoundError(sequence)
+    return { receipt, evidence: await blobs.get(evidenceCid) }
+  }
 }
 
 /** A CID names the same bytes for ever. */

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { agreement, bootstrap, interval, meanOf, noiseCeiling, rankCorrelation } from './Agreement.ts'
+import {
+  agreement,
+  bootstrap,
+  interval,
+  meanOf,
+  noiseCeiling,
+  rankCorrelation,
+  totalAgreement,
+} from './Agreement.ts'
 
 /** A fixed stream in [0, 1). */
 function stream(seed: number): () => number {
@@ -43,6 +51,15 @@ describe('agreement with retraining', () => {
     const opposite = truth.map((row) => row.map((value) => -value))
     expect(meanOf(agreement({ scores: opposite, leftOut, likelihoods }))).toBeCloseTo(-1)
     expect(Math.abs(meanOf(agreement({ scores: noise, leftOut, likelihoods })))).toBeLessThan(0.3)
+  })
+
+  test('of all answers together ranks what was left out by what all of them lost', () => {
+    expect(totalAgreement({ scores: truth, leftOut, likelihoods })).toBeCloseTo(1)
+    const opposite = truth.map((row) => row.map((value) => -value))
+    expect(totalAgreement({ scores: opposite, leftOut, likelihoods })).toBeCloseTo(-1)
+    // an answer whose scores are larger counts for more, as it does in what is paid
+    const loud = truth.map((row, q) => row.map((value) => (q === 0 ? -100 : 1) * value))
+    expect(totalAgreement({ scores: loud, leftOut, likelihoods })).toBeLessThan(0)
   })
 
   test('comes with an interval that holds the value that more retraining gives', () => {

@@ -26,6 +26,20 @@ export function agreement(inputs: AgreementInputs): number[] {
 }
 
 /**
+ * Computes the same of all answers together: how the scores rank the sets that were left out by what all answers lost without
+ * them, as a ranking of contributors over an epoch does.
+ *
+ * @returns In [-1, 1].
+ */
+export function totalAgreement(inputs: AgreementInputs): number {
+  const predicted = predict(inputs)
+  return rankCorrelation(
+    inputs.leftOut.map((_, i) => predicted.reduce((sum, row) => sum + row[i]!, 0)),
+    inputs.likelihoods.map((row) => Array.from(row).reduce((sum, value) => sum + value, 0)),
+  )
+}
+
+/**
  * Resamples retrainings to say how far each estimator's mean score may be from the one that endless retraining would give.
  *
  * All estimators see the same resamples, so that the interval of a difference is that of a pair.

@@ -16,6 +16,8 @@ export type AttributionInputs = {
   /** Whole scores as `scoreInfluence` gives them, named as the index names its rows. */
   readonly influence?: { readonly recordIds: readonly string[]; readonly scores: ArrayLike<number> }
   readonly spans?: SpanTrace
+  /** What the tokens weigh that no span pays, where `spans` comes from openings and does not know those tokens. */
+  readonly restMilliNats?: number
   /** Passages that the prompt was given with, all of them among the records, and what leaving them out does. */
   readonly context?: {
     /** Of each passage, in the order of the prompt. */
@@ -139,10 +141,12 @@ export function attribute(inputs: AttributionInputs): Attribution {
         : reliable((influencePool * BigInt(netLiftMilliNats)) / BigInt(grossLiftMilliNats), policy),
   })
   const weights = inputs.spans === undefined ? [] : SpanPool.weigh(inputs.spans, inputs.logProbabilities)
+  const restMilliNats =
+    inputs.restMilliNats ?? (inputs.spans === undefined ? 0 : SpanPool.restOf(inputs.spans, weights))
   const spanLines =
     inputs.spans === undefined
       ? []
-      : SpanPool.split({ trace: inputs.spans, weights, registry, units: spansPool })
+      : SpanPool.split({ trace: inputs.spans, weights, restMilliNats, registry, units: spansPool })
   const isPaid = ({ recordId }: { readonly recordId: string }): boolean =>
     !isExcluded(registry.recordOf(recordId))
   const contextLines = context?.lines ?? []
@@ -172,7 +176,12 @@ export function attribute(inputs: AttributionInputs): Attribution {
     spans: {
       poolUnits: Number(spansPool),
       paidUnits: sumUnits(paid.spans),
-      weightMilliNats: weights.reduce((sum, weight) => sum + weight, 0),
+      weightMilliNats:
+        inputs.spans === undefined
+          ? 0
+          : weights.reduce((sum, weight) => sum + weight, 0) -
+            SpanPool.restOf(inputs.spans, weights) +
+            restMilliNats,
     },
     ...(context === undefined
       ? {}

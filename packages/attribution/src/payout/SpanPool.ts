@@ -32,24 +32,34 @@ export function weigh(trace: SpanTrace, logProbabilities: ArrayLike<number> | un
   })
 }
 
+/** What the tokens weigh that no span pays: those outside of spans and those of boilerplate. */
+export const restOf = (trace: SpanTrace, weights: readonly number[]): number =>
+  weights.reduce(
+    (sum, weight, t) => sum + (trace.spans[trace.spanOfToken[t]!]?.kind === 'matched' ? 0 : weight),
+    0,
+  )
+
 /**
  * Splits a pool over the records that the answer repeats, each token once.
  *
  * A token belongs to the longest span over it and is split equally over the clusters of duplicates that say it first;
  * within a cluster the first registrant is paid. Tokens of no span, or of boilerplate, leave their part unpaid.
+ *
+ * @param restMilliNats - `restOf` them all.
  */
 export function split({
   trace,
   weights,
+  restMilliNats,
   registry,
   units,
 }: {
   readonly trace: SpanTrace
   readonly weights: readonly number[]
+  readonly restMilliNats: number
   readonly registry: Registry
   readonly units: bigint
 }): SpanLine[] {
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
   const runs = trace.spans.flatMap((span, spanNumber) =>
     span.runs.flatMap((run) => {
       const payees = distinctPayees(run.recordIds, registry)
@@ -61,8 +71,7 @@ export function split({
   )
   const paid = runs.filter(({ milliNats }) => milliNats > 0)
   if (paid.length === 0 || units === 0n) return []
-  const rest = total - paid.reduce((sum, { milliNats }) => sum + milliNats, 0)
-  const parts = Share.split(units, [...paid.map(({ milliNats }) => BigInt(milliNats)), BigInt(rest)])
+  const parts = Share.split(units, [...paid.map(({ milliNats }) => BigInt(milliNats)), BigInt(restMilliNats)])
   return paid.flatMap(({ start, end, milliNats, payees }, i) => {
     const equal = Share.split(
       parts[i]!,

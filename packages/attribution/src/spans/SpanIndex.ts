@@ -41,6 +41,8 @@ export type SpanIndex = {
   readonly originalsBefore: Int32Array
   /** Tokens that records say themselves, without separators and duplicates. */
   readonly tokenCount: number
+  /** `SpanCommitment.commit`'s bytes, from which parts can be shown alone; absent until the index is committed to. */
+  readonly commitment?: Uint8Array
   readonly root: Hex
 }
 
@@ -95,12 +97,35 @@ export function build({
     clusterId,
   }))
   const order = SuffixArray.build(tokens, vocabularySize + 1)
-  const root = IndexFile.root(
-    headerOf({ vocabularySize, copyTokensMin, documents: named }),
-    sectionsOf({ documentStarts, tokens, order }),
+  return complete(
+    withRoot({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order }),
   )
-  return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
 }
+
+/** Gives an index with a commitment to its parts, under a root of its own. */
+export const withCommitment = (index: SpanIndex, commitment: Uint8Array): SpanIndex => ({
+  ...index,
+  ...withRoot({ ...index, commitment }),
+})
+
+/** What the root of an index is the hash of, beside its commitment: the leaf of its header and the roots of its sections. */
+export function rootParts(index: SpanIndex): {
+  readonly header: Uint8Array
+  readonly sections: Uint8Array[]
+} {
+  const { commitment: _, ...bare } = index
+  return {
+    header: IndexFile.headerLeaf(headerOf(index)),
+    sections: sectionsOf(bare).map(IndexFile.sectionRoot),
+  }
+}
+
+/** Gives back the records that an index was built of. */
+export const documentsOf = ({ documents, documentStarts, tokens }: SpanIndex): SpanDocument[] =>
+  documents.map((document, i) => ({
+    ...document,
+    tokens: tokens.subarray(documentStarts[i]!, documentStarts[i + 1]! - 1),
+  }))
 
 /** Serialises the index with its root; equal corpora give equal bytes. */
 export function encode(index: SpanIndex): Uint8Array {
@@ -115,7 +140,7 @@ export function encode(index: SpanIndex): Uint8Array {
 export function decode(bytes: Uint8Array): SpanIndex {
   const { header, sections, root } = IndexFile.decode(bytes, KIND, VERSION)
   const { vocabularySize, copyTokensMin, documents } = header as unknown as Header
-  const [starts, tokenBytes, orderBytes] = sections
+  const [starts, tokenBytes, orderBytes, commitment] = sections
   const documentStarts = new Uint32Array(starts!.buffer)
   const tokens =
     vocabularySize < 2 ** 16 ? new Uint16Array(tokenBytes!.buffer) : new Uint32Array(tokenBytes!.buffer)
@@ -128,7 +153,8 @@ export function decode(bytes: Uint8Array): SpanIndex {
     contributionId,
     clusterId,
   }))
-  return complete({ vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root })
+  const parts = { vocabularySize, copyTokensMin, documents: named, documentStarts, tokens, order, root }
+  return complete(commitment === undefined ? parts : { ...parts, commitment })
 }
 
 /**
@@ -215,13 +241,29 @@ function headerOf({
   }
 }
 
-const sectionsOf = (index: Pick<SpanIndex, 'documentStarts' | 'tokens' | 'order'>): Uint8Array[] =>
-  [index.documentStarts, index.tokens, index.order].map(IndexFile.bytesOf)
+const sectionsOf = (
+  index: Pick<SpanIndex, 'documentStarts' | 'tokens' | 'order' | 'commitment'>,
+): Uint8Array[] => [
+  ...[index.documentStarts, index.tokens, index.order].map(IndexFile.bytesOf),
+  ...(index.commitment === undefined ? [] : [index.commitment]),
+]
 
 type Committed = Pick<
   SpanIndex,
-  'vocabularySize' | 'copyTokensMin' | 'documents' | 'documentStarts' | 'tokens' | 'order' | 'root'
+  | 'vocabularySize'
+  | 'copyTokensMin'
+  | 'documents'
+  | 'documentStarts'
+  | 'tokens'
+  | 'order'
+  | 'commitment'
+  | 'root'
 >
+
+const withRoot = <Parts extends Omit<Committed, 'root'>>(parts: Parts): Parts & { readonly root: Hex } => ({
+  ...parts,
+  root: IndexFile.root(headerOf(parts), sectionsOf(parts)),
+})
 
 /** Adds the tables that follow from the committed parts. */
 function complete(parts: Committed): SpanIndex {

@@ -30,6 +30,8 @@ export type Span = {
   /** One past the last token, in the answer. */
   readonly end: number
   readonly occurrenceCount: number
+  /** Place of the first of them in the index's sorted order; the others follow. */
+  readonly firstRank: number
   /** `-log` of the run's probability under the corpus's own bigrams, in millionths of a nat. */
   readonly surprisalMicroNats: number
   /** Boilerplate stands in so many contributions that nobody is paid for it; its matches are not listed. */
@@ -60,7 +62,7 @@ export type TraceOptions = Partial<SpanIndex.Boilerplate> & {
 /** Longer answers are to be traced in parts. */
 export const ANSWER_TOKENS_MAX = 2 ** 16
 
-const DEFAULTS: Required<TraceOptions> = {
+export const DEFAULTS: Required<TraceOptions> = {
   expectedMax: 0.01,
   occurrencesMax: 10_000,
   ...SpanIndex.BOILERPLATE,
@@ -87,10 +89,10 @@ export function trace(
   if (answer.length > ANSWER_TOKENS_MAX) throw new AnswerTooLongError(answer.length)
   SpanIndex.assertTokens(answer, index.vocabularySize, 'the answer')
   const query = Uint32Array.from(answer)
-  const unigramMicroNats = Float64Array.from(query, (token) => microNats(unigram(index, token)))
+  const unigramMicroNats = Float64Array.from(query, (token) => unigram(index, token))
   const bigramMicroNats = new Float64Array(query.length).fill(-1)
   const spans: Span[] = []
-  const thresholdMicroNats = microNats(limits.expectedMax / Math.max(1, index.tokenCount))
+  const thresholdMicroNats = threshold(index.tokenCount, limits)
   let endMax = 0
   for (let start = 0; start < query.length; start++) {
     const length = longestMatch(index, query, start)
@@ -198,18 +200,38 @@ function surprisal(
   return sum
 }
 
-/** `-log p(x_t | x_{t-1})` in millionths of a nat, every count discounted by one and backed off. */
 function bigram(index: SpanIndex.SpanIndex, query: Uint32Array, t: number): number {
-  const before = query[t - 1]!
-  const beforeCount = Math.max(1, originalsOf(index, before))
   const { from, to } = rangeOf(index, query, t - 1, t + 1)
-  const pairCount = index.originalsBefore[to]! - index.originalsBefore[from]!
-  const backoff = (index.followerCounts[before]! / beforeCount) * unigram(index, query[t]!)
+  return follower(index, query[t - 1]!, query[t]!, index.originalsBefore[to]! - index.originalsBefore[from]!)
+}
+
+/**
+ * `-log p(token | before)` in millionths of a nat, every count discounted by one and backed off.
+ * @param pairCount - How often the pair stands in the corpus, copies left out.
+ */
+export function follower(
+  index: SpanIndex.SpanIndex,
+  before: number,
+  token: number,
+  pairCount: number,
+): number {
+  const beforeCount = Math.max(1, originalsOf(index, before))
+  const backoff = (index.followerCounts[before]! / beforeCount) * frequency(index, token)
   return microNats(Math.max(0, pairCount - 1) / beforeCount + backoff)
 }
 
+/** `-log` of a token's frequency in the corpus, in millionths of a nat. */
+export const unigram = (index: SpanIndex.SpanIndex, token: number): number =>
+  microNats(frequency(index, token))
+
+/** The surprisal above which a run counts, in millionths of a nat. */
+export const threshold = (
+  tokenCount: number,
+  { expectedMax }: Pick<Required<TraceOptions>, 'expectedMax'>,
+): number => microNats(expectedMax / Math.max(1, tokenCount))
+
 /** A token's frequency in the corpus, with one added to every count. */
-function unigram(index: SpanIndex.SpanIndex, token: number): number {
+function frequency(index: SpanIndex.SpanIndex, token: number): number {
   return (originalsOf(index, token) + 1) / (index.tokenCount + index.vocabularySize)
 }
 
@@ -226,7 +248,7 @@ function spanAt(
   limits: Required<TraceOptions>,
 ): Span {
   const { from, to } = rangeOf(index, query, start, end)
-  const span = { start, end, occurrenceCount: to - from, surprisalMicroNats }
+  const span = { start, end, occurrenceCount: to - from, firstRank: from, surprisalMicroNats }
   const boilerplate = { ...span, kind: 'boilerplate' as const, matches: [], runs: [] }
   if (to - from > limits.occurrencesMax) return boilerplate
   const contributionsMax = SpanIndex.contributionsMax(index, limits)
@@ -261,11 +283,19 @@ function spanAt(
         const { recordId, contributionId } = index.documents[document]!
         return { document, recordId, contributionId, offset, count }
       }),
-    runs: toRuns(index, start, owed),
+    runs: toRuns(owed, start, (document) => index.documents[document]!.recordId),
   }
 }
 
-function toRuns(index: SpanIndex.SpanIndex, start: number, owed: readonly ReadonlySet<number>[]): SpanRun[] {
+/**
+ * Cuts a span where what it is owed to changes.
+ * @param owed - By token of the span, numbers of the records that say it first.
+ */
+export function toRuns(
+  owed: readonly ReadonlySet<number>[],
+  start: number,
+  recordIdOf: (document: number) => string,
+): SpanRun[] {
   const runs: { start: number; end: number; documents: readonly number[] }[] = []
   for (const [k, set] of owed.entries()) {
     const documents = [...set].sort((a, b) => a - b)
@@ -275,12 +305,15 @@ function toRuns(index: SpanIndex.SpanIndex, start: number, owed: readonly Readon
   }
   return runs.map(({ documents, ...run }) => ({
     ...run,
-    recordIds: documents.map((document) => index.documents[document]!.recordId),
+    recordIds: documents.map(recordIdOf),
   }))
 }
 
 /** Gives each token to the longest span over it; equal lengths to the less probable, then to the earlier. */
-function assign(tokenCount: number, spans: readonly Span[]): Int32Array {
+export function assign(
+  tokenCount: number,
+  spans: readonly Pick<Span, 'start' | 'end' | 'surprisalMicroNats'>[],
+): Int32Array {
   const spanOfToken = new Int32Array(tokenCount).fill(-1)
   const byLength = spans
     .map((span, i) => ({ i, ...span }))

@@ -18,6 +18,8 @@ export type AttributionIndex = {
   readonly spans: SpanIndex.SpanIndex
   /** In the order of both. */
   readonly records: readonly Pick<RecordTable.RecordRow, 'recordId' | 'contributionId' | 'clusterId'>[]
+  /** SHA-256 of the record table's bytes. */
+  readonly tableHash: Hex
 }
 
 /**
@@ -35,10 +37,11 @@ export async function loadAttributionIndex(
   const influence = InfluenceIndex.decode(influenceBytes)
   const spans = SpanIndex.decode(spansBytes)
   const table = RecordTable.decode(tableBytes)
+  const tableHash = Bytes.toHex(Bytes.sha256(tableBytes))
   const root = RecordTable.attributionRoot({
     influenceRoot: influence.root,
     spansRoot: spans.root,
-    tableHash: Bytes.toHex(Bytes.sha256(tableBytes)),
+    tableHash,
   })
   if (root !== reference.attributionRoot) {
     throw new AttributionIndexError(`the root ${reference.attributionRoot}, as published`, root)
@@ -57,7 +60,7 @@ export async function loadAttributionIndex(
     contributionId,
     clusterId,
   }))
-  return { value: { influence, spans, records }, sizeBytes }
+  return { value: { influence, spans, records, tableHash }, sizeBytes }
 }
 
 export class AttributionIndexError extends BaseError {

@@ -13,6 +13,8 @@ import {
   type Attributor,
   createAttributor,
 } from './Attributor.ts'
+import * as Evidence from './Evidence.ts'
+import { type ShownSpans, showSpans } from './ShownSpans.ts'
 
 /** What the attribution thread needs to start. */
 export type AttributionWorkerData = {
@@ -27,6 +29,11 @@ export type AttributionWorkerData = {
 /** What the attribution thread can do. */
 export type AttributionMethods = {
   readonly attribute: { readonly in: AttributionRequest; readonly out: AttributedAnswer }
+  /** Shows what the spans of an answer are paid by, from its evidence. */
+  readonly showSpans: {
+    readonly in: { readonly index: AttributionReference; readonly evidence: Uint8Array }
+    readonly out: ShownSpans
+  }
   /** Gives the direction of each text's hidden states under an adapter. */
   readonly embed: {
     readonly in: {
@@ -108,6 +115,14 @@ const link = createWorkerLink<AttributionMethods, AttributionHostMethods & Start
   parentPort as unknown as Port,
   {
     attribute: (request) => inTurn(() => started!.attributor.attribute(request)),
+    showSpans: ({ index: reference, evidence }) =>
+      acquireIndex(reference).then((index) => {
+        try {
+          return showSpans(index, Evidence.decode(evidence).spans)
+        } finally {
+          releaseIndex(reference)
+        }
+      }),
     embed: (request) => inTurn(() => started!.embed(request)),
     prefetch: (reference) =>
       acquireIndex(reference).then(

@@ -1,8 +1,10 @@
 import {
   buildInfluenceIndex,
   buildSpanIndex,
+  commitSpans,
   encodeInfluenceIndex,
   encodeSpanIndex,
+  traceSpans,
 } from '@openledger/attribution'
 import {
   Adapter,
@@ -24,7 +26,7 @@ import { type BaseError, Bytes, CanonicalJson, type Hex, Share } from '@openledg
 import { RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createActivations } from '../commitment/Commitment.ts'
-import { hashText, verify, verifyInfluence } from '../commitment/Verification.ts'
+import { hashText, verify, verifyWithoutAnswer } from '../commitment/Verification.ts'
 import { type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
 import {
   type AttributionDraft,
@@ -33,10 +35,12 @@ import {
   type Attributor,
   createAttributor,
   draw,
+  spansOf,
 } from './Attributor.ts'
 import * as Evidence from './Evidence.ts'
 import { readHidden } from './Inference.ts'
 import { type Passage, withPassages } from './Passages.ts'
+import { showSpans } from './ShownSpans.ts'
 
 const hexOf = (number: number): Hex => `0x${number.toString(16).padStart(64, '0')}`
 const topics = [
@@ -141,7 +145,7 @@ describe('createAttributor', () => {
     const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher, recordIds })
     await gradients.release()
     const documents = records.map((record) => ({ ...record, tokens: tokenizer.encode(record.text) }))
-    const spans = buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize })
+    const spans = commitSpans(buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize }))
     const table = RecordTable.encode({ records: documents })
     blobs.set('influence', encodeInfluenceIndex(influence))
     blobs.set('spans', encodeSpanIndex(spans))
@@ -350,12 +354,18 @@ describe('createAttributor', () => {
           inferenceCommitment: answer.inferenceCommitment,
           attribution,
         } as Receipt
+        const { logMilliNats, spans: claimed } = Evidence.decode(evidence)
         const told = verify(receipt, { ...request, promptText, passages }, evidence, {
           drawn,
+          spans: spansOf(traceSpans(index.spans, request.answerIds), logMilliNats),
           measured: answer,
           hidden: undefined,
         })
-        const untold = verifyInfluence(receipt, evidence, index, model)
+        const untold = verifyWithoutAnswer(
+          receipt,
+          { evidence, shown: showSpans(index, claimed), index },
+          model,
+        )
         return [told, untold].map((verdict) => (verdict.status === 'same' ? 'same' : verdict.line))
       }
       const evidence = Evidence.decode(answer.evidence)
@@ -455,7 +465,9 @@ describe('createAttributor', () => {
     const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
     const lineOf = (altered: Receipt, evidence = answer.evidence): string => {
       const drawn = draw(index, Evidence.decode(evidence), request, tokenizer)
-      const verdict = verify(altered, inputs, evidence, { drawn, measured: answer, hidden })
+      const { logMilliNats } = Evidence.decode(evidence)
+      const spans = spansOf(traceSpans(index.spans, request.answerIds), logMilliNats)
+      const verdict = verify(altered, inputs, evidence, { drawn, spans, measured: answer, hidden })
       return verdict.status === 'same' ? 'same' : verdict.line
     }
     const { attribution } = receipt
@@ -507,6 +519,8 @@ describe('createAttributor', () => {
       forgedWeights: forge({
         logMilliNats: forged.logMilliNats.map((value, i) => (i === 0 ? value - 900 : value)),
       }),
+      forgedSpans: forge({ spans: { ...forged.spans, found: forged.spans.found.slice(1) } }),
+      forgedRest: forge({ spans: { ...forged.spans, restMilliNats: forged.spans.restMilliNats + 1 } }),
       roundedOtherwise: forge({ liftMilliNats: forged.liftMilliNats.map((value) => value + 1) }),
       forgedProof: forge({ decoding: { ...forged.decoding!, proofs: [...proofs].reverse() } }),
       noProofs: forge({ decoding: { ...forged.decoding!, proofs: [] } }),
@@ -533,27 +547,91 @@ describe('createAttributor', () => {
       forgedCode: 'evidence.queryCode',
       forgedLift: 'evidence.liftMilliNats[0]',
       forgedWeights: 'evidence.logMilliNats[0]',
+      forgedSpans: 'evidence.spans',
+      forgedRest: 'evidence.spans',
       roundedOtherwise: 'same',
       forgedProof: 'evidence.decoding.proofs[0]',
       noProofs: 'evidence.decoding.proofs',
     })
   })
 
-  test('checks every influence line without prompt and answer', async () => {
-    const { receipt, answer } = await soldReceipt()
-    const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
-    const lineOf = (altered: Receipt): string => {
-      const verdict = verifyInfluence(altered, answer.evidence, index, model)
-      return verdict.status === 'same' ? 'same' : verdict.line
+  describe('without prompt and answer', () => {
+    async function audited() {
+      const { receipt, answer } = await soldReceipt()
+      const { value: index } = await loadAttributionIndex(model.index, async (cid) => blobs.get(cid)!)
+      const { evidence } = answer
+      const shown = showSpans(index, Evidence.decode(evidence).spans)
+      const lineOf = (altered: Receipt, changes: object = {}): string => {
+        const verdict = verifyWithoutAnswer(altered, { evidence, shown, index, ...changes }, model)
+        return verdict.status === 'same' ? 'same' : verdict.line
+      }
+      const [first, ...others] = receipt.attribution.shares
+      const withReason = (kind: string, change: (reason: Reason) => object) => {
+        const at = first!.reasons.findIndex((reason) => reason.kind === kind)
+        const reasons = first!.reasons.map((reason, i) => (i === at ? change(reason) : reason))
+        return resigned(receipt, { shares: [{ ...first!, reasons }, ...others] })
+      }
+      return { receipt, evidence, shown, lineOf, withReason }
     }
-    const [first, ...others] = receipt.attribution.shares
-    const reasons = first!.reasons.map((reason) =>
-      reason.kind === 'influence' ? { ...reason, milliZ: reason.milliZ + 1 } : reason,
-    )
-    expect([
-      lineOf(receipt),
-      lineOf(resigned(receipt, { shares: [{ ...first!, reasons }, ...others] })),
-      lineOf(resigned(receipt, { liftMilliNats: 1 })),
-    ]).toEqual(['same', 'attribution.shares[0]', 'attribution.liftMilliNats'])
+    type Reason = Receipt['attribution']['shares'][number]['reasons'][number]
+    const span = (change: object) => (reason: Reason) => ({ ...reason, ...change })
+
+    test('every share follows from the evidence, the index and openings of it', async () => {
+      const { receipt, lineOf, withReason } = await audited()
+      expect([
+        lineOf(receipt),
+        lineOf(withReason('influence', (reason) => ({ ...reason, milliZ: 1 }))),
+        lineOf(withReason('span', span({ occurrences: 7 }))),
+        lineOf(withReason('span', span({ recordId: hexOf(9) }))),
+        lineOf(resigned(receipt, { liftMilliNats: 1 })),
+        lineOf(resigned(receipt, { commons: { ...receipt.attribution.commons, sharePpm: 1 } })),
+      ]).toEqual([
+        'same',
+        'attribution.shares[0]',
+        'attribution.shares[0]',
+        'attribution.shares[0]',
+        'attribution.liftMilliNats',
+        'attribution.commons',
+      ])
+    })
+
+    test('every span line follows from openings alone, for whoever may not have the index', async () => {
+      const { receipt, evidence, shown, lineOf, withReason } = await audited()
+      const closed = { index: undefined }
+      const reason = receipt.attribution.shares[0]!.reasons.find(({ kind }) => kind === 'span')!
+      const dropped = resigned(receipt, {
+        shares: receipt.attribution.shares.map((share) => ({
+          ...share,
+          reasons: share.reasons.filter(({ kind }) => kind !== 'span'),
+        })),
+      })
+      expect([
+        lineOf(receipt, closed),
+        lineOf(withReason('span', span({ occurrences: 7 })), closed),
+        lineOf(withReason('span', span({ recordId: hexOf(9) })), closed),
+        lineOf(withReason('span', span({ sharePpm: reason.sharePpm + 3 })), closed),
+        lineOf(dropped, closed),
+      ]).toEqual(['same', ...Array(4).fill('attribution.shares[0]')])
+      const of = Evidence.decode(evidence).spans.found
+      expect(of.some(({ kind }) => kind === 'matched')).toBe(true)
+      const [opened] = shown.spans
+      const flipped = {
+        ...opened!,
+        order: { ...opened!.order, siblings: `${opened!.order.siblings.slice(0, -1)}0` },
+      }
+      const again = {
+        ...opened!,
+        order: { ...opened!.order, siblings: `${opened!.order.siblings.slice(0, -1)}1` },
+      }
+      const wrong = [flipped, again].find(({ order }) => order.siblings !== opened!.order.siblings)!
+      for (const forged of [
+        { ...shown, spans: [wrong, ...shown.spans.slice(1)] },
+        { ...shown, spans: [] },
+        { ...shown, documents: shown.documents.slice(1) },
+        { ...shown, tableHash: hexOf(3) },
+      ]) {
+        expect(lineOf(receipt, { ...closed, shown: forged })).toBe('evidence.spans')
+      }
+    })
   })
 })

@@ -3,11 +3,14 @@ import {
   copiedParts,
   attribute as divide,
   type Entry,
+  foundIn,
   InfluenceIndex,
   type PayoutRecord,
+  restOf,
   type SpanTrace,
   type Statement,
   traceSpans,
+  weigh,
 } from '@openledger/attribution'
 import type { Adapter, Checkpoint, Gradients, Tokenizer } from '@openledger/model'
 import type { Decoder } from '@openledger/model/decoder/Decoder'
@@ -23,7 +26,7 @@ import { type Replay, read, replay } from './Inference.ts'
 import { type Context, coalitionPrompts } from './Passages.ts'
 
 /** Named in every attribution: whoever recomputes one needs these rules. */
-export const ENGINE_VERSION = 'openledger-attribution/4'
+export const ENGINE_VERSION = 'openledger-attribution/5'
 
 /** What attribution needs to know of a published model. */
 export type AttributionModel = {
@@ -132,13 +135,16 @@ export function createAttributor({
               ? undefined
               : await measureContext(request.context, adapter, answerIds)
           const lifted = measured?.bare ?? seen
+          const logMilliNats = Array.from(seen.logProbabilities, toMilli)
+          const trace = traceSpans(index.spans, answerIds)
           const evidence: Evidence.Evidence = {
             queryCode:
               answerIds.length === 0 ? [] : [...InfluenceIndex.queryCode(index.influence, seen.gradient)],
             liftMilliNats: Array.from(lifted.logProbabilities, (nats, i) =>
               toMilli(nats - lifted.baseLogProbabilities[i]!),
             ),
-            logMilliNats: Array.from(seen.logProbabilities, toMilli),
+            logMilliNats,
+            spans: spansOf(trace, logMilliNats),
             excludedContributions: request.excludedContributions,
             ...(measured === undefined
               ? {}
@@ -147,7 +153,7 @@ export function createAttributor({
           }
           const { baseHash } = checkpoint
           return {
-            attribution: draw(index, evidence, request, tokenizer),
+            attribution: draw(index, evidence, request, tokenizer, trace),
             evidence: Evidence.encode(evidence),
             inferenceCommitment: commitmentOf({
               baseHash,
@@ -177,15 +183,54 @@ export function draw(
   evidence: Evidence.Evidence,
   request: Omit<AttributionRequest, 'promptIds' | 'excludedContributions' | 'context'>,
   tokenizer: Pick<Tokenizer, 'offsets'>,
+  spans = traceSpans(index.spans, request.answerIds),
 ): AttributionDraft {
-  const spans = traceSpans(index.spans, request.answerIds)
   const { statement } = divide({
     ...inputsOf(index, evidence, request.model.policy),
     spans,
     logProbabilities: evidence.logMilliNats.map(toNats),
   })
-  return toDraft(statement, spans, evidence, request, tokenizer)
+  const offsets = tokenizer.offsets(request.answerIds)
+  const { length } = request.text
+  return toDraft(statement, spans, evidence, request.model, (start, end) => ({
+    start: Math.min(offsets[start]!.start, length),
+    end: Math.min(offsets[end - 1]!.end, length),
+  }))
 }
+
+/** What of a trace stands in the evidence. */
+export const spansOf = (trace: SpanTrace, logMilliNats: readonly number[]): Evidence.SpanEvidence => ({
+  found: foundIn(trace),
+  restMilliNats: restOf(trace, weigh(trace, logMilliNats.map(toNats))),
+})
+
+/**
+ * Draws an answer's attribution without the answer, from its evidence and what openings of the index prove of its spans.
+ *
+ * @returns With spans' places in tokens instead of characters.
+ */
+export function drawOpened(
+  index: AttributionIndex,
+  evidence: Evidence.Evidence,
+  trace: SpanTrace,
+  model: Pick<AttributionModel, 'policy' | 'commons'>,
+): AttributionDraft {
+  const { statement } = divide({
+    ...inputsOf(index, evidence, model.policy),
+    ...spanInputs(evidence, trace),
+  })
+  return toDraft(statement, trace, evidence, model, (start, end) => ({ start, end }))
+}
+
+/** How openings stand among what shares follow from. */
+export const spanInputs = (
+  { logMilliNats, spans }: Evidence.Evidence,
+  trace: SpanTrace,
+): Pick<AttributionInputs, 'spans' | 'restMilliNats' | 'logProbabilities'> => ({
+  spans: trace,
+  restMilliNats: spans.restMilliNats,
+  logProbabilities: logMilliNats.map(toNats),
+})
 
 /** What of an answer's shares follows from its evidence alone, without its tokens. */
 export function inputsOf(
@@ -236,7 +281,7 @@ const NOTHING: Replay = {
 }
 
 const toMilli = (nats: number): number => Math.round(nats * 1e3)
-const toNats = (milliNats: number): number => milliNats / 1e3
+export const toNats = (milliNats: number): number => milliNats / 1e3
 
 const payoutRecords = new WeakMap<AttributionIndex, readonly PayoutRecord[]>()
 
@@ -268,14 +313,9 @@ function toDraft(
   statement: Statement,
   trace: SpanTrace,
   evidence: Evidence.Evidence,
-  { model, answerIds, text }: Pick<AttributionRequest, 'model' | 'answerIds' | 'text'>,
-  tokenizer: Pick<Tokenizer, 'offsets'>,
+  model: Pick<AttributionModel, 'commons'>,
+  charactersOf: (start: number, end: number) => { readonly start: number; readonly end: number },
 ): AttributionDraft {
-  const offsets = tokenizer.offsets(answerIds)
-  const charactersOf = (start: number, end: number) => ({
-    start: Math.min(offsets[start]!.start, text.length),
-    end: Math.min(offsets[end - 1]!.end, text.length),
-  })
   const reasonsOf = (entry: Entry): Attribution.Reason[] => {
     const lines = [...entry.influence, ...entry.spans, ...entry.context]
     const parts = Share.split(

@@ -1,3 +1,4 @@
+import type { FoundSpan } from '@openledger/attribution'
 import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import type { Decoding } from '../commitment/Commitment.ts'
 
@@ -14,12 +15,20 @@ export type Evidence = {
   readonly liftMilliNats: readonly number[]
   /** `[answer]` `log p_adapter` of each token, in thousandths of a nat. */
   readonly logMilliNats: readonly number[]
+  readonly spans: SpanEvidence
   /** Contributions that earned nothing because whoever paid owns them. */
   readonly excludedContributions: readonly Hex[]
   /** Where the prompt was given with passages. */
   readonly context?: ContextEvidence
   /** How the answer was decoded, fixed while it was; undefined for texts that were not decoded here. */
   readonly decoding?: Decoding
+}
+
+/** Where the answer repeats the corpus: whoever has only this is shown the rest by openings of the index. */
+export type SpanEvidence = {
+  readonly found: readonly FoundSpan[]
+  /** What the tokens weigh that no span pays, in thousandths of a nat. */
+  readonly restMilliNats: number
 }
 
 export type ContextEvidence = {
@@ -41,7 +50,7 @@ export const TOLERANCE = {
   cosinePpm: 995_000,
 } as const
 
-const VERSION = 1
+const VERSION = 2
 
 /** Serialises evidence; equal evidence gives equal bytes, whose CID stands in the attribution. */
 export const encode = (evidence: Evidence): Uint8Array =>
@@ -51,6 +60,10 @@ export const encode = (evidence: Evidence): Uint8Array =>
       queryCode: Bytes.toHex(Uint8Array.from(evidence.queryCode, (value) => value & 0xff)),
       liftMilliNats: [...evidence.liftMilliNats],
       logMilliNats: [...evidence.logMilliNats],
+      spans: {
+        found: evidence.spans.found.map((span) => ({ ...span })),
+        restMilliNats: evidence.spans.restMilliNats,
+      },
       excludedContributions: [...evidence.excludedContributions],
       ...(evidence.context === undefined
         ? {}
@@ -98,6 +111,10 @@ export function decode(bytes: Uint8Array): Evidence {
   if (liftMilliNats.length !== logMilliNats.length) {
     throw new EvidenceError('its lists speak of different numbers of tokens')
   }
+  const { spans } = parsed as { spans?: Partial<SpanEvidence> }
+  if (!Array.isArray(spans?.found) || !spans.found.every(isSpan) || !isWhole([spans.restMilliNats])) {
+    throw new EvidenceError('its spans are no list of places in answer and index')
+  }
   const { context } = parsed as { context?: { passages?: unknown; milliNats?: unknown } }
   if (context !== undefined && (!Array.isArray(context.passages) || !isWhole(context.milliNats))) {
     throw new EvidenceError('its passages are no list with whole numbers')
@@ -113,6 +130,7 @@ export function decode(bytes: Uint8Array): Evidence {
     queryCode: Array.from(new Int8Array(Bytes.fromHex(queryCode).slice().buffer)),
     liftMilliNats,
     logMilliNats,
+    spans: { found: spans.found, restMilliNats: spans.restMilliNats! },
     excludedContributions,
     ...(context === undefined ? {} : { context: context as ContextEvidence }),
     ...(decoding === undefined ? {} : { decoding: decoding as Decoding }),
@@ -171,6 +189,16 @@ function contextDifference(claimed: Evidence, recomputed: Evidence): ReturnType<
     expected: at === -1 ? `${expected.length} coalitions` : `${expected[at]} ± ${tolerance}`,
     claimed: at === -1 ? `${found.length}` : `${found[at]}`,
   }
+}
+
+function isSpan(span: unknown): span is FoundSpan {
+  if (typeof span !== 'object' || span === null) return false
+  const { kind, ...numbers } = span as Readonly<Record<string, unknown>>
+  const names = Object.keys(numbers).sort().join()
+  const isKnown =
+    (kind === 'matched' && names === 'end,firstRank,occurrenceCount,start') ||
+    (kind === 'boilerplate' && names === 'end,start,surprisalMicroNats')
+  return isKnown && Object.values(numbers).every((value) => Number.isSafeInteger(value))
 }
 
 function cosine(a: readonly number[], b: readonly number[]): number {

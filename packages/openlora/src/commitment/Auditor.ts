@@ -1,17 +1,19 @@
+import { buildSpanIndex, commitSpans, SpanIndex, traceSpans } from '@openledger/attribution'
 import { Adapter, CheckpointFolder, createGradients, loraTargets } from '@openledger/model'
 import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { BaseError, type Hex } from '@openledger/primitives'
 import { loadAttributionIndex } from '../attribution/AttributionIndex.ts'
-import { type AttributionModel, createAttributor, draw } from '../attribution/Attributor.ts'
+import { type AttributionModel, createAttributor, draw, spansOf } from '../attribution/Attributor.ts'
 import * as Evidence from '../attribution/Evidence.ts'
 import { readHidden } from '../attribution/Inference.ts'
+import type { ShownSpans } from '../attribution/ShownSpans.ts'
 import type { Decoding } from './Commitment.ts'
 import {
   type AnswerInputs,
   type ComputedReceipt,
   type Verdict,
   verify,
-  verifyInfluence,
+  verifyWithoutAnswer,
 } from './Verification.ts'
 
 /** Recomputes receipts on a machine of one's own, from published files alone. */
@@ -20,7 +22,8 @@ export type Auditor = {
    * Recomputes what the answer's data earned and names the first line that differs.
    *
    * @param model - As the chain tells it; its files are fetched by CID and checked against the hashes there.
-   * @param answer - What the payer has. Without it only the influence lines can be recomputed.
+   * @param answer - What the payer has. Without it spans are checked by openings, and influence from the index.
+   * @param isOpen - Whether licences let anyone have the model's files; without them only spans can be checked.
    * @param excludedContributions - Those of whoever paid.
    * @throws {AttributionIndexError} @throws {AdapterHashMismatchError} @throws {AuditedBaseError}
    */
@@ -29,6 +32,7 @@ export type Auditor = {
     readonly model: AttributionModel
     readonly baseHash: Hex
     readonly answer?: AnswerInputs
+    readonly isOpen: boolean
     readonly excludedContributions: readonly Hex[]
   }) => Promise<Verdict>
 }
@@ -42,11 +46,13 @@ const OTHER_ANSWER: ReadonlySet<string> = new Set(['promptHash', 'answerHash', '
  */
 export function createAuditor(deps: {
   readonly baseDirectory: string
+  /** Has the server show what the receipt's spans are paid by. */
+  readonly fetchShown: () => Promise<ShownSpans>
   readonly fetchBlob: (cid: string) => Promise<Uint8Array>
 }): Auditor {
-  const { baseDirectory, fetchBlob } = deps
+  const { baseDirectory, fetchBlob, fetchShown } = deps
   return {
-    async audit({ receipt, model, baseHash, answer, excludedContributions }) {
+    async audit({ receipt, model, baseHash, answer, isOpen, excludedContributions }) {
       const { attribution } = receipt
       if (attribution.evidenceCid === undefined) {
         return { status: 'different', line: 'attribution.evidenceCid', expected: 'a CID', claimed: null }
@@ -62,8 +68,14 @@ export function createAuditor(deps: {
           claimed: [...claimed.excludedContributions],
         }
       }
-      const { value: index } = await loadAttributionIndex(model.index, fetchBlob)
-      if (answer === undefined) return verifyInfluence(receipt, evidence, index, model)
+      const index = isOpen ? (await loadAttributionIndex(model.index, fetchBlob)).value : undefined
+      const own = index && remade(index.spans)
+      if (own !== index?.spans.root) {
+        return { status: 'different', line: 'the span index', expected: own!, claimed: index!.spans.root }
+      }
+      if (answer === undefined || index === undefined) {
+        return verifyWithoutAnswer(receipt, { evidence, shown: await fetchShown(), index }, model)
+      }
 
       const checkpoint = await CheckpointFolder.read(baseDirectory)
       if (checkpoint.baseHash !== baseHash) throw new AuditedBaseError(baseHash, checkpoint.baseHash)
@@ -115,7 +127,8 @@ export function createAuditor(deps: {
           claimed.decoding === undefined || answerIds.length === 0
             ? undefined
             : await readIn(claimed.decoding.precision, answer)
-        const verdict = verify(receipt, answer, evidence, { drawn, measured, hidden })
+        const spans = spansOf(traceSpans(index.spans, answerIds), claimed.logMilliNats)
+        const verdict = verify(receipt, answer, evidence, { drawn, spans, measured, hidden })
         const isOther = verdict.status === 'same' || OTHER_ANSWER.has(verdict.line)
         if (isOther) return verdict
         // what follows from evidence within rounding is the same on every machine
@@ -126,6 +139,13 @@ export function createAuditor(deps: {
       }
     },
   }
+}
+
+/** The root of an index made anew from its own records: that of one which was not sorted, or committed to, as it should is another. */
+function remade(index: SpanIndex.SpanIndex): Hex {
+  const { vocabularySize, copyTokensMin } = index
+  const documents = SpanIndex.documentsOf(index)
+  return commitSpans(buildSpanIndex({ documents, vocabularySize, copyTokensMin })).root
 }
 
 export class AuditedBaseError extends BaseError {

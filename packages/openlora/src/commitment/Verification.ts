@@ -1,4 +1,4 @@
-import { attribute as divide } from '@openledger/attribution'
+import { attribute as divide, type OpenedSpans, SpanOpeningError } from '@openledger/attribution'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Attribution } from '@openledger/protocol'
 import { cidOf } from '@openledger/store'
@@ -7,10 +7,14 @@ import {
   type AttributedAnswer,
   type AttributionDraft,
   type AttributionModel,
-  inputsOf,
+  drawOpened,
+  ENGINE_VERSION,
+  spanInputs,
+  toNats,
 } from '../attribution/Attributor.ts'
 import * as Evidence from '../attribution/Evidence.ts'
 import type { Passage } from '../attribution/Passages.ts'
+import { type ShownSpans, verifyShown } from '../attribution/ShownSpans.ts'
 import { type Decoding, decodingDifference } from './Commitment.ts'
 
 /** The part of a receipt that says what was computed. */
@@ -38,6 +42,8 @@ export type AnswerInputs = {
 export type Recomputed = {
   /** `draw` of the evidence that the receipt names. */
   readonly drawn: AttributionDraft
+  /** `spansOf` the answer, with what that evidence says of its tokens. */
+  readonly spans: Evidence.SpanEvidence
   /** The answer computed again on this machine. */
   readonly measured: Pick<AttributedAnswer, 'evidence' | 'inferenceCommitment'>
   /** `[answer, hidden]` read in the precision that the evidence claims; undefined where it claims none. */
@@ -75,7 +81,7 @@ export function verify(
   receipt: ComputedReceipt,
   { promptText, promptIds, text, answerIds }: AnswerInputs,
   evidence: Uint8Array,
-  { drawn, measured, hidden }: Recomputed,
+  { drawn, spans, measured, hidden }: Recomputed,
 ): Verdict {
   const { attribution } = receipt
   const found = firstDifference([
@@ -85,31 +91,8 @@ export function verify(
     ['inputTokens', receipt.inputTokens === 0 ? 0 : promptIds.length, receipt.inputTokens],
     ['outputTokens', answerIds.length, receipt.outputTokens],
     ...commonLines(receipt, drawn, evidence),
-    ['attribution.shares', drawn.shares.length, attribution.shares.length],
-    ...drawn.shares.map((share, i): Line => {
-      const claimed = attribution.shares[i]
-      return [
-        `attribution.shares[${i}]`,
-        share,
-        claimed === undefined
-          ? null
-          : {
-              contributionId: claimed.contributionId,
-              sharePpm: claimed.sharePpm,
-              reasons: claimed.reasons,
-            },
-      ]
-    }),
-    [
-      'attribution.commons',
-      { ...drawn.commons },
-      {
-        sharePpm: attribution.commons.sharePpm,
-        beneficiary: attribution.commons.beneficiary,
-        // the money's part of it is for whoever checks the money
-        reason: attribution.commons.reason.replace(Attribution.JOINED_REASON, '').trim(),
-      },
-    ],
+    ...shareLines(drawn, attribution),
+    ['evidence.spans', spans as never, Evidence.decode(evidence).spans as never],
   ])
   if (found.status === 'different') return found
   const claimed = Evidence.decode(evidence)
@@ -126,50 +109,156 @@ export function verify(
     : { status: 'different', ...otherwise, line: `evidence.decoding.${otherwise.line}` }
 }
 
-/**
- * Checks what of a receipt can be checked without prompt and answer, which only its payer has: every line of influence and of a
- * passage, from the committed index and the evidence.
- */
-export function verifyInfluence(
-  receipt: Pick<ComputedReceipt, 'attribution' | 'attributionHash'>,
-  evidenceBytes: Uint8Array,
-  index: AttributionIndex,
-  model: Pick<AttributionModel, 'policy'>,
-): Verdict {
-  const { attribution } = receipt
-  const evidence = Evidence.decode(evidenceBytes)
-  const { statement } = divide(inputsOf(index, evidence, model.policy))
-  const explained = new Set<string>(
-    statement.entries.flatMap(({ contributionId, influence, context }) => [
-      ...influence.map(({ recordId, microZ }) => `${contributionId} ${recordId} ${Math.round(microZ / 1e3)}`),
-      ...context.map(({ recordId, milliNats }) => `${contributionId} ${recordId} ${milliNats} in the prompt`),
-    ]),
-  )
-  const unexplained = attribution.shares.flatMap(({ contributionId, reasons }, i) =>
-    reasons.flatMap((reason): Line[] => {
-      if (reason.kind === 'span') return []
-      const name =
-        reason.kind === 'influence'
-          ? `${contributionId} ${reason.recordId} ${reason.milliZ}`
-          : `${contributionId} ${reason.recordId} ${reason.milliNats} in the prompt`
-      return explained.has(name) ? [] : [[`attribution.shares[${i}]`, null, { ...reason }]]
-    }),
-  )
-  const draft = {
-    engineVersion: attribution.engineVersion,
-    policy: statement.policy,
-    liftMilliNats: statement.influence.netLiftMilliNats,
-    ...(evidence.context === undefined
-      ? {}
-      : {
-          context: {
-            passages: evidence.context.passages.map(({ recordId }) => recordId),
-            liftMilliNats: statement.context!.liftMilliNats,
-          },
-        }),
-  }
-  return firstDifference([...commonLines(receipt, draft, evidenceBytes), ...unexplained])
+/** What a receipt is checked by where only its payer has question and answer. */
+export type PublicInputs = {
+  readonly evidence: Uint8Array
+  /** Of the receipt's spans, as the server shows them. */
+  readonly shown: ShownSpans
+  /** Where licences let anyone have it: without it, lines of influence cannot be recomputed. */
+  readonly index: AttributionIndex | undefined
 }
+
+/**
+ * Checks what of a receipt can be checked without question and answer: spans from openings of the committed index, and, with
+ * the index, every share to the last line but the characters that a span begins and ends at.
+ */
+export function verifyWithoutAnswer(
+  receipt: Pick<ComputedReceipt, 'attribution' | 'attributionHash'>,
+  { evidence: evidenceBytes, shown, index }: PublicInputs,
+  model: Pick<AttributionModel, 'policy' | 'commons' | 'index'>,
+): Verdict {
+  const evidence = Evidence.decode(evidenceBytes)
+  let opened: OpenedSpans
+  try {
+    opened = verifyShown(shown, model.index.attributionRoot, evidence)
+  } catch (error) {
+    if (!(error instanceof SpanOpeningError)) throw error
+    const { expected, got } = error.context as { expected: string; got: string }
+    return { status: 'different', line: 'evidence.spans', expected, claimed: got }
+  }
+  const { attribution } = receipt
+  if (index === undefined) {
+    const lift = evidence.liftMilliNats.reduce((sum, value) => sum + value, 0)
+    const { engineVersion, policy } = { engineVersion: ENGINE_VERSION, policy: model.policy }
+    const draft = { engineVersion, policy, liftMilliNats: lift, ...contextOf(evidence) }
+    return firstDifference([
+      ...commonLines(receipt, draft, evidenceBytes),
+      ...spanLines(attribution, evidence, opened, model),
+    ])
+  }
+  const drawn = drawOpened(index, evidence, opened.trace, model)
+  return firstDifference([
+    ...commonLines(receipt, drawn, evidenceBytes),
+    ...shareLines(
+      { shares: drawn.shares.map(withoutPlaces), commons: drawn.commons },
+      { shares: attribution.shares.map(withoutPlaces), commons: attribution.commons },
+    ),
+  ])
+}
+
+/** Only the payer can tell which characters a span is made of. */
+const withoutPlaces = <Share extends { readonly reasons: readonly Attribution.Reason[] }>(share: Share) => ({
+  ...share,
+  reasons: share.reasons.map((reason) => {
+    if (reason.kind !== 'span') return reason
+    const { start: _, end: __, ...rest } = reason
+    return rest
+  }),
+})
+
+/** Parts of a million that two roundings may move a line by. */
+const ROUNDED_PPM = 2
+
+/** Holds the lines of spans alone against openings, each within rounding: what else a share is made of is not known. */
+function spanLines(
+  { shares }: Attribution.Attribution,
+  evidence: Evidence.Evidence,
+  { trace, documents }: OpenedSpans,
+  { policy }: Pick<AttributionModel, 'policy'>,
+): Line[] {
+  const records = [...documents].map(([arrival, { recordId, contributionId, payee }]) => ({
+    recordId,
+    contributionId,
+    clusterId: documents.get(payee)!.recordId,
+    arrival,
+    contributor: contributionId,
+    beneficiary: contributionId,
+  }))
+  const { statement } = divide({
+    policy,
+    records,
+    lift: evidence.liftMilliNats.map(toNats),
+    ...spanInputs(evidence, trace),
+    excluded: evidence.excludedContributions,
+  })
+  const names = new Set<string>([
+    ...shares.map(({ contributionId }) => contributionId),
+    ...statement.entries.map(({ contributionId }) => contributionId),
+  ])
+  return [...names].flatMap((contributionId): Line[] => {
+    const at = shares.findIndex((share) => share.contributionId === contributionId)
+    const claimed = (shares[at]?.reasons ?? []).filter((reason) => reason.kind === 'span')
+    const entry = statement.entries.find((one) => one.contributionId === contributionId)
+    const line = at === -1 ? `attribution.shares of ${contributionId}` : `attribution.shares[${at}]`
+    let next = 0
+    for (const { recordId, start, units } of entry?.spans ?? []) {
+      const occurrences = trace.spans[trace.spanOfToken[start]!]!.occurrenceCount
+      const sharePpm = units / 1e6
+      const one = claimed[next]
+      const isSame =
+        one?.recordId === recordId &&
+        one.occurrences === occurrences &&
+        Math.abs(one.sharePpm - sharePpm) < ROUNDED_PPM
+      if (isSame) next++
+      else if (sharePpm >= ROUNDED_PPM) {
+        return [[line, { recordId, occurrences, sharePpm }, one === undefined ? null : { ...one }]]
+      }
+    }
+    return next === claimed.length ? [] : [[line, null, { ...claimed[next]! }]]
+  })
+}
+
+type Shares = {
+  readonly shares: readonly {
+    readonly contributionId: string
+    readonly sharePpm: number
+    readonly reasons: readonly object[]
+  }[]
+  readonly commons: AttributionDraft['commons']
+}
+
+const shareLines = (drawn: Shares, claimed: Shares): Line[] => [
+  ['attribution.shares', drawn.shares.length, claimed.shares.length],
+  ...drawn.shares.map((share, i): Line => {
+    const other = claimed.shares[i]
+    const told = other && {
+      contributionId: other.contributionId,
+      sharePpm: other.sharePpm,
+      reasons: other.reasons,
+    }
+    return [`attribution.shares[${i}]`, share as never, (told ?? null) as never]
+  }),
+  [
+    'attribution.commons',
+    { ...drawn.commons },
+    {
+      sharePpm: claimed.commons.sharePpm,
+      beneficiary: claimed.commons.beneficiary,
+      // the money's part of it is for whoever checks the money
+      reason: claimed.commons.reason.replace(Attribution.JOINED_REASON, '').trim(),
+    },
+  ],
+]
+
+const contextOf = ({ context }: Evidence.Evidence): Pick<AttributionDraft, 'context'> =>
+  context === undefined
+    ? {}
+    : {
+        context: {
+          passages: context.passages.map(({ recordId }) => recordId),
+          liftMilliNats: context.milliNats.at(-1)! - context.milliNats[0]!,
+        },
+      }
 
 const commonLines = (
   { attribution, attributionHash }: Pick<ComputedReceipt, 'attribution' | 'attributionHash'>,

@@ -1,3 +1,4 @@
+import type { Hex } from '@openledger/primitives'
 import { z } from 'zod'
 import { addressSchema, hashSchema, nameSchema, unixSecondsSchema, weiSchema } from '../Scalars.ts'
 import { signedSchema } from './request.ts'
@@ -48,6 +49,27 @@ export const modelAttributionSchema = z.object({
   isOpen: z.boolean(),
 })
 export type ModelAttribution = z.infer<typeof modelAttributionSchema>
+
+// GET /api/receipts/:sequence/spans
+const provedBytesSchema = z
+  .string()
+  .regex(/^0x(?:[0-9a-f]{2})*$/, 'expected 0x and whole bytes in lower-case hexadecimal')
+  .transform((value) => value as Hex)
+const openedRangeSchema = z.object({ leaves: provedBytesSchema, siblings: provedBytesSchema })
+export const shownSpansSchema = z.object({
+  influenceRoot: hashSchema,
+  spansRoot: hashSchema,
+  /** SHA-256 of the record table. */
+  tableHash: hashSchema,
+  /** Leaf of the span index's header and the roots of its sections but the last. */
+  parts: provedBytesSchema,
+  /** The last section, which commits to the index place by place. */
+  commitment: provedBytesSchema,
+  /** For each span that is paid. */
+  spans: z.array(z.object({ order: openedRangeSchema, text: z.array(openedRangeSchema) })),
+  documents: z.array(z.object({ number: z.number().int(), leaf: z.string(), siblings: provedBytesSchema })),
+})
+export type ShownSpans = z.infer<typeof shownSpansSchema>
 
 // GET /api/models/:name/exports/:format, POST /api/models/exports (signed)
 export const exportFormatSchema = z.enum(['peft', 'merged', 'gguf', 'onnx'])
