@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   buildInfluenceIndex,
   buildSpanIndex,
+  commitSpans,
   encodeInfluenceIndex,
   encodeSpanIndex,
 } from '@openledger/attribution'
@@ -22,6 +23,8 @@ import { RecordTable } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { noise, noiseWeights, tinyConfig } from '../test/tinyModel.ts'
 import type { AttributionReference } from './attribution/AttributionIndex.ts'
+import { decode } from './attribution/Evidence.ts'
+import { verifyShown } from './attribution/ShownSpans.ts'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
 const config = { ...tinyConfig, vocabularySize: 300, contextMax: 128 }
@@ -79,7 +82,7 @@ describe('createOpenLora', () => {
     await gradients.release()
     const recordIds = documents.map(({ recordId }) => recordId)
     const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher: rows, recordIds })
-    const spans = buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize })
+    const spans = commitSpans(buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize }))
     const table = RecordTable.encode({ records: documents })
     blobs
       .set('influence', encodeInfluenceIndex(influence))
@@ -171,6 +174,10 @@ describe('createOpenLora', () => {
       excludedContributions: [],
     }
     const [first, second] = await Promise.all([openLora.attribute(request), openLora.attribute(request)])
+    const shown = await openLora.showSpans(index, first!.evidence)
+    expect(verifyShown(shown, index.attributionRoot, decode(first!.evidence)).trace.tokenCount).toBe(
+      request.answerIds.length,
+    )
     expect(first).toEqual(second)
     const { shares, commons } = first!.attribution
     expect(shares.reduce((sum, { sharePpm }) => sum + sharePpm, commons.sharePpm)).toBe(1_000_000)
