@@ -73,6 +73,13 @@ contract Gas_Test is SettlementTest {
         vm.prank(builder.addr);
         datanets.publishVersion(datanetId, keccak256("v1"), 8, 0, 0);
         vm.snapshotGasLastCall("registries", "publishVersion");
+        vm.startPrank(builder.addr);
+        datanets.setLicenceTerms(datanetId, 1 ether, 30 days, 1000, keccak256("terms"));
+        vm.snapshotGasLastCall("registries", "setLicenceTerms");
+        vm.stopPrank();
+        vm.prank(caller.addr);
+        datanets.buyLicence{ value: 1 ether }(datanetId, 1, caller.addr);
+        vm.snapshotGasLastCall("registries", "buyLicence");
         IModels.ModelInput memory model = modelInput("solidity-2");
         signature = signPublication(builder, model, builder.addr, NOON);
         models.publishModel(model, builder.addr, NOON, signature);

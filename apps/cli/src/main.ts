@@ -5,6 +5,7 @@ import { addChainCommands } from './commands/chain.ts'
 import { addCourtCommands } from './commands/court.ts'
 import { addDatanetCommands } from './commands/datanet.ts'
 import { addGovernanceCommands } from './commands/governance.ts'
+import { addLicenceCommands } from './commands/licence.ts'
 import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
 import { addNetworkCommands } from './commands/network.ts'
@@ -31,6 +32,7 @@ const session = createSession(options, {
 
 addNetworkCommands(program, session)
 addDatanetCommands(program, session)
+addLicenceCommands(program, session)
 addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)

@@ -89,6 +89,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     baseName: BASE_NAME,
     workers: config.engineThreads,
     clock: systemClock,
+    mayTrain: datanets.mayReadAll,
     limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },
     onIndexEvent: (event) => {
       if (event.kind === 'building') logger.debug(event, 'building attribution indexes again')

@@ -42,6 +42,12 @@ export const queries = {
       queryFn: () => client.datanetVersions(id),
       refetchInterval: every(LIVE_MS),
     }),
+  licence: (datanetId: string, holder: string | undefined) =>
+    queryOptions({
+      queryKey: ['licence', datanetId, holder],
+      queryFn: () => client.datanetLicence(datanetId, holder),
+      refetchInterval: every(CALM_MS),
+    }),
   contributions: (filter: { datanetId?: string; contributor?: string }) =>
     queryOptions({
       queryKey: ['contributions', filter],

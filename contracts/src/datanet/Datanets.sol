@@ -6,18 +6,21 @@ import { SignatureChecker } from "@openzeppelin/contracts/utils/cryptography/Sig
 
 import { IDatanets } from "../interfaces/IDatanets.sol";
 import { Name } from "../libraries/Name.sol";
+import { Licences } from "./Licences.sol";
 
 /// @title Datanets
 /// @notice See {IDatanets}.
 ///
-///         Invariants: a contribution's contributor, root and count never change; a published version never changes;
+///         Licences are {Licences}' part. Invariants: a contribution's contributor, root and count never change; a published version never changes;
 ///         nobody but the beneficiary (or their signature) redirects a contribution's rewards.
-contract Datanets is IDatanets, EIP712 {
+contract Datanets is IDatanets, Licences, EIP712 {
     bytes32 private constant CONTRIBUTION_TYPEHASH = keccak256(
         "Contribution(uint256 datanetId,bytes32 recordsRoot,uint32 recordCount,bytes32 contentHash,string licence,address contributor,uint256 deadline)"
     );
     bytes32 private constant BENEFICIARY_CHANGE_TYPEHASH =
         keccak256("BeneficiaryChange(bytes32 contributionId,address to,uint256 nonce,uint256 deadline)");
+
+    bytes32 private constant WITHDRAWAL_TYPEHASH = keccak256("Withdrawal(bytes32 contributionId,uint256 deadline)");
 
     uint256 private _datanetCount;
     mapping(uint256 datanetId => Datanet) private _datanets;
@@ -30,7 +33,7 @@ contract Datanets is IDatanets, EIP712 {
     constructor() EIP712("OpenLedger Datanets", "1") { }
 
     modifier onlyOwner(uint256 datanetId) {
-        if (_existing(datanetId).owner != msg.sender) revert DatanetsNotOwner(datanetId, msg.sender);
+        _requireOwner(datanetId);
         _;
     }
 
@@ -172,13 +175,25 @@ contract Datanets is IDatanets, EIP712 {
     }
 
     /// @inheritdoc IDatanets
+    function withdrawContribution(bytes32 contributionId, uint256 deadline, bytes calldata signature) external {
+        if (block.timestamp > deadline) revert DatanetsSignatureExpired(deadline);
+        Contribution storage contribution = _standing(contributionId);
+        _requireSignature(
+            contribution.contributor, keccak256(abi.encode(WITHDRAWAL_TYPEHASH, contributionId, deadline)), signature
+        );
+        contribution.withdrawnAt = uint64(block.timestamp);
+        _setRecordCount(contribution.datanetId, contributionId, contribution.beneficiary, 0);
+        emit ContributionWithdrawn(contributionId, contribution.datanetId, contribution.contributor);
+    }
+
+    /// @inheritdoc IDatanets
     function recordVerdict(
         bytes32 contributionId,
         bytes32 acceptedRoot,
         uint32 acceptedCount,
         bytes32 reasonsHash
     ) external {
-        Contribution storage contribution = _existing(contributionId);
+        Contribution storage contribution = _standing(contributionId);
         if (!_validators[contribution.datanetId][msg.sender]) {
             revert DatanetsNotValidator(contribution.datanetId, msg.sender);
         }
@@ -186,6 +201,7 @@ contract Datanets is IDatanets, EIP712 {
             revert DatanetsInvalidVerdict(acceptedRoot, acceptedCount, contribution.recordCount);
         }
 
+        _setRecordCount(contribution.datanetId, contributionId, contribution.beneficiary, acceptedCount);
         contribution.acceptedRoot = acceptedRoot;
         contribution.acceptedCount = acceptedCount;
         uint32 verdict = ++contribution.verdictCount;
@@ -290,6 +306,8 @@ contract Datanets is IDatanets, EIP712 {
         if (to == address(0)) revert DatanetsZeroAddress();
         Contribution storage contribution = _contributions[contributionId];
         address from = contribution.beneficiary;
+        // what it earned until now stays with whom it earned it for
+        _count(contribution.datanetId, contributionId, from);
         contribution.beneficiary = to;
         // every change, signed or sent, makes older signatures worthless
         ++_beneficiaryNonces[contributionId];
@@ -305,6 +323,33 @@ contract Datanets is IDatanets, EIP712 {
     function _existing(uint256 datanetId) private view returns (Datanet storage datanet) {
         datanet = _datanets[datanetId];
         if (datanet.owner == address(0)) revert DatanetsUnknownDatanet(datanetId);
+    }
+
+    /// @inheritdoc Licences
+    function _requireOwner(uint256 datanetId) internal view override {
+        if (_existing(datanetId).owner != msg.sender) revert DatanetsNotOwner(datanetId, msg.sender);
+    }
+
+    /// @inheritdoc Licences
+    function _ownersOf(uint256 datanetId) internal view override returns (address owner, address commons) {
+        Datanet storage datanet = _existing(datanetId);
+        return (datanet.owner, datanet.commons);
+    }
+
+    /// @inheritdoc Licences
+    function _payeeOf(bytes32 contributionId)
+        internal
+        view
+        override
+        returns (uint256 datanetId, address beneficiary)
+    {
+        Contribution storage contribution = _existing(contributionId);
+        return (contribution.datanetId, contribution.beneficiary);
+    }
+
+    function _standing(bytes32 contributionId) private view returns (Contribution storage contribution) {
+        contribution = _existing(contributionId);
+        if (contribution.withdrawnAt != 0) revert DatanetsWithdrawn(contributionId);
     }
 
     function _existing(bytes32 contributionId) private view returns (Contribution storage contribution) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { ILicences } from "./ILicences.sol";
+
 /// @title IDatanets
 /// @notice Registry of Datanets: who contributed which records, what validators made of them, and the immutable versions
 ///         that models are trained on. Only hashes are kept here; the bytes live in content-addressed storage, so that
@@ -8,7 +10,7 @@ pragma solidity 0.8.37;
 ///
 ///         A contribution belongs to whoever registers its root first. Its rewards go to its beneficiary, the contributor
 ///         until they name another account.
-interface IDatanets {
+interface IDatanets is ILicences {
     struct Datanet {
         address owner;
         /// Receives the contributors' part that no record explains.
@@ -43,6 +45,8 @@ interface IDatanets {
         bytes32 contentHash;
         /// Root over the accepted records; zero before a verdict and when nothing was accepted.
         bytes32 acceptedRoot;
+        /// When its contributor took it back; zero while it stands.
+        uint64 withdrawnAt;
     }
 
     struct Version {
@@ -69,6 +73,7 @@ interface IDatanets {
     error DatanetsInvalidSignature(address signer);
     error DatanetsInvalidVerdict(bytes32 acceptedRoot, uint32 acceptedCount, uint32 recordCount);
     error DatanetsEmptyVersion();
+    error DatanetsWithdrawn(bytes32 contributionId);
 
     event DatanetCreated(
         uint256 indexed datanetId,
@@ -93,6 +98,9 @@ interface IDatanets {
         string licence
     );
     event BeneficiaryChanged(bytes32 indexed contributionId, address indexed from, address indexed to);
+    event ContributionWithdrawn(
+        bytes32 indexed contributionId, uint256 indexed datanetId, address indexed contributor
+    );
     event VerdictRecorded(
         bytes32 indexed contributionId,
         address indexed validator,
@@ -165,6 +173,12 @@ interface IDatanets {
         uint256 deadline,
         bytes calldata signature
     ) external;
+
+    /// @notice Takes a contribution back, for good, with its contributor's signature; anyone may relay it. No verdict is
+    ///         recorded on it any more, no version published from now on holds it, and it earns nothing of later licences.
+    ///         Versions that have it, and models trained on them, stay.
+    /// @param signature EIP-712 over `Withdrawal(bytes32 contributionId,uint256 deadline)`.
+    function withdrawContribution(bytes32 contributionId, uint256 deadline, bytes calldata signature) external;
 
     /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only. A later verdict
     ///         (after an appeal) replaces an earlier one; both stay in the log, numbered.

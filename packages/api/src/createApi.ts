@@ -74,7 +74,7 @@ export function createApi(deps: ApiDependencies): Api {
       serving,
       blobs: deps.blobs,
       findModel: deps.findModel,
-      followBeneficiaries: deps.datanets.followBeneficiaries,
+      followBeneficiaries: deps.datanets.followContributions,
       rememberAnswer: deps.datanets.rememberAnswer,
       mayReadAll: deps.datanets.mayReadAll,
       clock,

@@ -74,6 +74,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
     baseDirectory,
     baseName: 'base',
     workers: 0,
+    mayTrain: datanets.mayReadAll,
   })
   const entries = await database.orm.select().from(schema.records).orderBy(schema.records.contributionId)
   const manifest = {

@@ -188,6 +188,8 @@ export function createContributions({
           .returning({ id: contributions.id })
         if (added.length === 0) {
           const [first] = await orm.select().from(contributions).where(eq(contributions.id, id))
+          if (first!.status === 'withdrawing' || first!.status === 'withdrawn')
+            throw new ContributionWithdrawnError(id)
           // a caller whose connection broke asks again
           if (first!.contributor === input.contributor) return
           throw new AlreadyContributedError(id, first!.contributor as Hex)
@@ -247,6 +249,17 @@ export class AlreadyContributedError extends BaseError {
       code: 'contribution.exists',
       message: `Expected records that this Datanet has not got, but ${contributor} contributed exactly these before. The first contributor is the one who is paid for them.`,
       context: { contributionId, contributor },
+    })
+  }
+}
+
+export class ContributionWithdrawnError extends BaseError {
+  constructor(contributionId: Hex) {
+    super({
+      code: 'contribution.withdrawn',
+      message:
+        'Expected records that were not taken back, but exactly these were contributed to this Datanet and withdrawn for good. Contribute them with others, or to another Datanet.',
+      context: { contributionId },
     })
   }
 }

@@ -3,7 +3,7 @@ import { Contribution, type Deployment, type Http, type Sender } from '@openledg
 import { type Blobs, type Database, type Jobs, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import { createAnswerMemory, type GivenAnswer } from './AnswerMemory.ts'
-import { createBeneficiaries } from './Beneficiaries.ts'
+import { createContributionEvents } from './ContributionEvents.ts'
 import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
 import { createQueries, type Queries } from './Queries.ts'
 import { createReading, ReadForbiddenError, type Reading, type ReadRequest } from './Reading.ts'
@@ -32,13 +32,24 @@ export type Datanets = Queries &
      *   has changed then.
      */
     readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
-    /** Learns from the chain whose rewards were handed on to whom, up to its newest block. */
-    readonly followBeneficiaries: () => Promise<void>
+    /** Learns from the chain whose rewards were handed on to whom and what was withdrawn, up to its newest block. */
+    readonly followContributions: () => Promise<void>
     /**
      * Hands a contribution's future rewards to whom the one that receives them now has signed for.
      * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
      */
     readonly changeBeneficiary: (id: Hex, change: Http.BeneficiaryChange) => Promise<Http.ContributionDetail>
+    /**
+     * Takes a contribution back with its contributor's signature: no version from now on holds it, and where none did its
+     * texts are deleted.
+     * @throws {ContributionNotFoundError} {TransactionRevertedError} when the signature is not theirs or it is back already.
+     */
+    readonly withdraw: (id: Hex, signed: Http.ContributionWithdrawal) => Promise<Http.ContributionDetail>
+    /**
+     * What a Datanet's licence costs, until when a holder has one, and what it earned by licences.
+     * @throws {DatanetNotFoundError}
+     */
+    readonly licence: (datanetId: string, holder?: Hex) => Promise<Http.DatanetLicence>
     /** Remembers what a model answered: whoever contributes it afterwards contributes nothing new. */
     readonly rememberAnswer: (answer: GivenAnswer) => Promise<void>
     /** Takes validation jobs in this process, beginning with what a process before it left undone. */
@@ -69,7 +80,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const { database, jobs } = dependencies
   const registry = createRegistry(dependencies)
   const queries = createQueries(database, registry)
-  const beneficiaries = createBeneficiaries(dependencies)
+  const events = createContributionEvents(dependencies)
   const reading = createReading({ ...dependencies, registry })
   const contributions = createContributions({ ...dependencies, registry })
   const answers = createAnswerMemory(database, { key: dependencies.answerKey })
@@ -78,6 +89,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
     registry,
     answers,
     register: contributions.register,
+    follow: events.follow,
   })
   // one at a time everywhere, so that of two who say the same the first is judged first
   const requestValidation = () => jobs.enqueue(VALIDATION_QUEUE, {}, { singletonKey: 'all' })
@@ -92,7 +104,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
       if (detail.access !== null) throw new ReadForbiddenError(reader.datanetId, reader.account)
       return detail
     },
-    followBeneficiaries: beneficiaries.follow,
+    followContributions: events.follow,
     rememberAnswer: answers.remember,
     async register({ transactionHash, summary }) {
       const created = await registry.createdBy(transactionHash)
@@ -143,6 +155,25 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
       await queries.contribution(id)
       await registry.changeBeneficiary(id, change)
       return queries.contribution(id)
+    },
+    async withdraw(id, signed) {
+      await queries.contribution(id)
+      await registry.withdraw(id, signed)
+      await events.follow()
+      await requestValidation()
+      return queries.contribution(id)
+    },
+    async licence(datanetId, holder) {
+      const { id } = await queries.datanet(datanetId)
+      const terms = await registry.licenceTerms(BigInt(id))
+      if (holder === undefined) return { terms, until: null, owedWei: '0' }
+      await events.follow()
+      const [until, owed] = await Promise.all([
+        registry.licenceUntil(BigInt(id), holder),
+        registry.licenceFeesOwed(holder, await queries.paidTo(holder)),
+      ])
+      const isHeld = until >= BigInt(Math.floor(dependencies.clock.nowMs() / 1_000))
+      return { terms, until: isHeld ? Number(until) : null, owedWei: owed.toString() }
     },
     async work() {
       await jobs.work(VALIDATION_QUEUE, (_payload, { signal }) => validation.run(signal))

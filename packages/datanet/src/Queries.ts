@@ -13,6 +13,8 @@ export type Queries = {
   /** @throws {DatanetNotFoundError} */
   readonly datanet: (id: string) => Promise<Http.Datanet>
   readonly versions: (datanetId: string) => Promise<Http.DatanetVersion[]>
+  /** Ids of the contributions whose rewards go to an account. */
+  readonly paidTo: (account: Hex) => Promise<Hex[]>
   readonly contributions: (filter: {
     readonly datanetId?: string | undefined
     readonly contributor?: Hex | undefined
@@ -97,7 +99,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
       contributor: row.contributor as Hex,
       beneficiary: row.beneficiary as Hex,
       licence: row.licence,
-      isOpen: Licence.areOpen(row.licence, datanetLicence),
+      isOpen: !isWithdrawn(row.status) && Licence.areOpen(row.licence, datanetLicence),
       cid: row.cid,
       recordsRoot: row.recordsRoot as Hex,
       recordCount: row.recordCount,
@@ -137,6 +139,13 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
         createdAt: seconds(row.createdAt),
       }))
     },
+    async paidTo(account) {
+      const rows = await orm
+        .select({ id: contributions.id })
+        .from(contributions)
+        .where(and(eq(contributions.beneficiary, account), ne(contributions.status, 'received')))
+      return rows.map(({ id }) => id as Hex)
+    },
     contributions: ({ datanetId, contributor }) =>
       listContributions(
         and(
@@ -155,7 +164,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
         .orderBy(asc(records.index))
       // whom it pays can change on chain without the server
       const [onChain, nonce] = await Promise.all([registry.contribution(id), registry.beneficiaryNonce(id)])
-      const isShown = found.isOpen || mayRead(reader, found.contributor)
+      const isShown = found.isOpen || (!isWithdrawn(found.status) && mayRead(reader, found.contributor))
       return {
         ...found,
         beneficiary: onChain?.beneficiary ?? found.beneficiary,
@@ -172,7 +181,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
           duplicateOf: row.duplicateOf as Hex | null,
           similarityPpm: row.similarityPpm,
           // a text that is there twice earns once, where it was accepted
-          earnedWei: row.verdict === 'accepted' ? (earned.get(row.id) ?? '0') : '0',
+          earnedWei: ['accepted', 'withdrawn'].includes(row.verdict) ? (earned.get(row.id) ?? '0') : '0',
         })),
       }
     },
@@ -180,8 +189,12 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
 }
 
 /** What to do to read a contribution's texts, for people. */
-const accessTo = ({ id, datanetId, datanetName, licence }: Http.Contribution): string =>
-  `Texts under ${licence} in ${datanetName} are shown to their contributor and to the owner, the validators and the licence holders of Datanet ${datanetId}: POST /api/contributions/${id}/read with a request signed by one of them. Ask the Datanet's owner for a licence.`
+const accessTo = ({ id, datanetId, datanetName, licence, status }: Http.Contribution): string =>
+  isWithdrawn(status)
+    ? 'Its contributor took this contribution back.'
+    : `Texts under ${licence} in ${datanetName} are shown to their contributor and to the owner, the validators and the licence holders of Datanet ${datanetId}: POST /api/contributions/${id}/read with a request signed by one of them. GET /api/datanets/${datanetId}/licence says what a licence costs; openledger buy-licence ${datanetId} buys one.`
+
+const isWithdrawn = (status: string): boolean => status === 'withdrawing' || status === 'withdrawn'
 
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000)
 

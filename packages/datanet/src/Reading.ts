@@ -34,8 +34,11 @@ export function createReading({
   readonly deployment: Deployment
   readonly clock: Clock
 }): Reading {
+  const nowSeconds = (): number => Math.floor(clock.nowMs() / 1_000)
   const mayReadAll: Reading['mayReadAll'] = async (account, datanetId) =>
-    (await registry.ownerOf(datanetId)) === account || (await registry.isValidator(datanetId, account))
+    (await registry.ownerOf(datanetId)) === account ||
+    (await registry.isValidator(datanetId, account)) ||
+    (await registry.licenceUntil(datanetId, account)) >= BigInt(nowSeconds())
   return {
     mayReadAll,
     async readerOf(request, datanetId) {
@@ -45,7 +48,7 @@ export function createReading({
       await SignedRequest.verifyRequest('readRecords', request, {
         client: publicClient,
         chainId: deployment.l2ChainId,
-        nowSeconds: Math.floor(clock.nowMs() / 1_000),
+        nowSeconds: nowSeconds(),
       })
       const { account } = request
       return { account, datanetId, readsAll: await mayReadAll(account, datanetId) }
@@ -71,7 +74,7 @@ export class ReadForbiddenError extends BaseError {
   constructor(datanetId: bigint, account: Hex) {
     super({
       code: 'datanet.read_forbidden',
-      message: `Expected a contributor of these texts, or the owner, a validator or a licence holder of Datanet ${datanetId}, got ${account}. Ask the Datanet's owner for access.`,
+      message: `Expected a contributor of these texts, or the owner, a validator or a licence holder of Datanet ${datanetId}, got ${account}. Buy a licence (openledger buy-licence ${datanetId}), or ask the Datanet's owner for one.`,
       context: { datanetId: datanetId.toString(), account },
     })
   }

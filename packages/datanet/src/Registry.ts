@@ -42,6 +42,13 @@ export type Registry = {
   readonly beneficiaryNonce: (contributionId: Hex) => Promise<bigint>
   /** Relays the signature of who is paid now. @throws {TransactionRevertedError} when it is not theirs. */
   readonly changeBeneficiary: (contributionId: Hex, change: Http.BeneficiaryChange) => Promise<void>
+  /** What is sold of a Datanet's licence, and the last second of a holder's; 0 without one. */
+  readonly licenceTerms: (datanetId: bigint) => Promise<Http.DatanetLicence['terms']>
+  readonly licenceUntil: (datanetId: bigint, holder: Hex) => Promise<bigint>
+  /** What an account may claim of licences' fees, with what these contributions have earned. */
+  readonly licenceFeesOwed: (account: Hex, contributionIds: readonly Hex[]) => Promise<bigint>
+  /** Relays a contributor's withdrawal. @throws {TransactionRevertedError} when the signature is not theirs. */
+  readonly withdraw: (contributionId: Hex, signed: Http.ContributionWithdrawal) => Promise<void>
   /** Transaction that registered a contribution. */
   readonly registeredBy: (id: Hex) => Promise<Hex>
   readonly contribute: (
@@ -118,6 +125,29 @@ export function createRegistry({
     async changeBeneficiary(contributionId, { to, deadline, signature }) {
       const args = [contributionId, to, BigInt(deadline), signature] as const
       await relayer.send({ ...registry, functionName: 'setBeneficiaryWithSignature', args })
+    },
+    async licenceTerms(id) {
+      const terms = await publicClient.readContract({
+        ...registry,
+        functionName: 'licenceTermsOf',
+        args: [id],
+      })
+      if (terms.durationSeconds === 0n) return null
+      return {
+        version: terms.version,
+        priceWei: terms.priceWei.toString(),
+        durationSeconds: Number(terms.durationSeconds),
+        ownerBps: terms.ownerBps,
+        termsHash: terms.termsHash,
+      }
+    },
+    licenceUntil: (id, holder) =>
+      publicClient.readContract({ ...registry, functionName: 'licenceUntil', args: [id, holder] }),
+    licenceFeesOwed: (account, ids) =>
+      publicClient.readContract({ ...registry, functionName: 'licenceFeesOwed', args: [account, ids] }),
+    async withdraw(contributionId, { deadline, signature }) {
+      const args = [contributionId, BigInt(deadline), signature] as const
+      await relayer.send({ ...registry, functionName: 'withdrawContribution', args })
     },
     async registeredBy(contributionId) {
       const [event] = await publicClient.getContractEvents({

@@ -18,6 +18,7 @@ import { findFault } from './Checks.ts'
 import { ECHO_SHARE_PPM_MAX, findEchoes, type TextRange } from './Echoes.ts'
 import type { Registry } from './Registry.ts'
 import { createSimilarityIndex, sequencesOf } from './Similarity.ts'
+import { createWithdrawals } from './Withdrawals.ts'
 
 const { contributions, datanetVersions, records } = schema
 
@@ -69,15 +70,19 @@ export function createValidation({
   registry,
   answers,
   register,
+  follow,
 }: {
   readonly database: Database
   readonly blobs: Blobs
   readonly registry: Registry
   readonly answers: Pick<AnswerMemory, 'answered'>
   readonly register: (id: Hex) => Promise<void>
+  /** Learns what people did with their contributions on chain. */
+  readonly follow: () => Promise<void>
 }): Validation {
   const { orm } = database
-  const accepted = createSimilarityIndex()
+  const withdrawals = createWithdrawals(database, blobs)
+  let accepted = createSimilarityIndex()
   const remembered = new Set<string>()
 
   /** Adds what was accepted since the last time, by whichever server. */
@@ -97,6 +102,12 @@ export function createValidation({
       for (const row of rows) accepted.add(nameOf(row), row.text)
       remembered.add(id)
     }
+  }
+
+  /** What was taken back may be contributed by whoever has it. */
+  const forget = (): void => {
+    accepted = createSimilarityIndex()
+    remembered.clear()
   }
 
   const firstOf = async (
@@ -158,7 +169,7 @@ export function createValidation({
       const echoes = findEchoes(
         RecordForm.plainText(text),
         (sequence) => answered.has(sequence),
-        accepted.has,
+        (sequence) => accepted.has(sequence),
       )
       if (fault !== undefined) {
         verdicts.push({ ...base, reason: fault })
@@ -227,7 +238,7 @@ export function createValidation({
       await inner
         .update(contributions)
         .set({ status: 'validated', acceptedCount })
-        .where(eq(contributions.id, id))
+        .where(and(eq(contributions.id, id), eq(contributions.status, 'registered')))
     })
   }
 
@@ -279,9 +290,13 @@ export function createValidation({
         .update(contributions)
         .set({ status: 'versioned' })
         .where(
-          inArray(
-            contributions.id,
-            covered.map(({ id }) => id),
+          and(
+            inArray(
+              contributions.id,
+              covered.map(({ id }) => id),
+            ),
+            // one taken back meanwhile stays so
+            eq(contributions.status, 'validated'),
           ),
         )
     })
@@ -290,6 +305,7 @@ export function createValidation({
   return {
     judge,
     async run(signal) {
+      await follow()
       const failures: unknown[] = []
       const skipped: string[] = []
       for (let count = 0; count < CONTRIBUTIONS_MAX; count++) {
@@ -322,6 +338,13 @@ export function createValidation({
       for (const { datanetId } of waiting) {
         signal.throwIfAborted()
         await publishVersion(datanetId).catch((error) => failures.push(error))
+      }
+      for (const datanetId of await withdrawals.waiting()) {
+        signal.throwIfAborted()
+        await publishVersion(datanetId)
+          .then(() => withdrawals.finish(datanetId))
+          .then(forget)
+          .catch((error) => failures.push(error))
       }
       if (failures.length > 0) throw new ValidationIncompleteError(failures)
     },

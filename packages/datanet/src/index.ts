@@ -1,6 +1,7 @@
 export {
   AlreadyContributedError,
   ContributionExpiredError,
+  ContributionWithdrawnError,
   DatanetNotFoundError,
   WrongChainError,
 } from './Contributions.ts'

@@ -11,6 +11,7 @@ import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { estimate } from './TrainingEstimate.ts'
+import { requireLicences } from './TrainingLicences.ts'
 import { joinRecords } from './TrainingPlan.ts'
 import { type QueueLimits, queueLimits } from './TrainingQueue.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
@@ -25,7 +26,7 @@ type RunRequest = SignedRequest.SignedRequest<{ id: string }>
 export type ModelFactory = {
   /**
    * Queues a run that a wallet asked for.
-   * @throws {CheckError} {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
+   * @throws {CheckError} {LicenceRequiredError} {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
    */
   readonly request: (
     request: CreateRequest,
@@ -117,6 +118,8 @@ export type ModelFactoryDeps = {
   /** Threads that share a training step; 0 trains on one. */
   readonly workers: number
   readonly clock: Clock
+  /** Whether an account may train on all texts of a Datanet, whatever their licence. */
+  readonly mayTrain: (account: Hex, datanetId: bigint) => Promise<boolean>
   readonly limits?: Partial<QueueLimits>
   /** Told of index files that are damaged, and of what becomes of them. */
   readonly onIndexEvent?: (event: IndexEvent) => void
@@ -225,6 +228,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       const { payload, account, deadline } = request
       payload.config.checks.forEach(createCheck)
       const digest = await verify('createTrainingRun', { ...request, payload: rawPayload })
+      await requireLicences(deps, payload.datanets, account)
       const id = randomUUID()
       await database.transaction(async (orm) => {
         await useOnce(orm, digest, deadline)
@@ -264,7 +268,8 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
       return run
     },
     resume: async (request) => {
-      const run = await change('resume', request, async (orm, { id, status, modelName, owner }) => {
+      const run = await change('resume', request, async (orm, { id, status, modelName, owner, datanets }) => {
+        await requireLicences(deps, datanets, owner as Hex)
         if (status === 'failed') {
           await requireFreeName(orm, modelName)
           await requireRoom(orm, owner, openRunsMax)

@@ -32,6 +32,7 @@ export async function recordsOf(
           echoes: records.echoes,
           contributor: contributions.contributor,
           licence: contributions.licence,
+          status: contributions.status,
           datanetLicence: datanets.licence,
         })
         .from(records)
@@ -41,7 +42,7 @@ export async function recordsOf(
     ).map((each) => [keyOf(each.contributionId, each.index), each]),
   )
   return entries.map(({ contributionId, index, recordId }) => {
-    const { text, duplicateOf, echoes, contributor, licence, datanetLicence } = rows.get(
+    const { text, duplicateOf, echoes, contributor, licence, datanetLicence, status } = rows.get(
       keyOf(contributionId, index),
     )!
     return {
@@ -50,7 +51,7 @@ export async function recordsOf(
       clusterId: (duplicateOf ?? recordId) as Hex,
       text: withoutRanges(text, echoes),
       contributor: contributor as Hex,
-      isOpen: Licence.areOpen(licence, datanetLicence),
+      isOpen: status !== 'withdrawing' && status !== 'withdrawn' && Licence.areOpen(licence, datanetLicence),
     }
   })
 }

@@ -45,6 +45,14 @@ export const beneficiaryChange = {
   ],
 } as const
 
+/** Checked by `Datanets.withdrawContribution`. */
+export const withdrawal = {
+  Withdrawal: [
+    { name: 'contributionId', type: 'bytes32' },
+    { name: 'deadline', type: 'uint256' },
+  ],
+} as const
+
 /** Checked by `Models.publishModel`; `modelHash` is the keccak256 of the ABI-encoded `ModelInput`. */
 export const publication = {
   Publication: [

@@ -191,6 +191,22 @@ export function createClient({
         Http.trainingEstimateSchema,
         `/api/training-estimate${query(of as Record<string, string | number>)}`,
       ),
+    /** What a Datanet's licence costs, and until when a holder has one. */
+    datanetLicence: (datanetId: string, holder?: string) =>
+      call(Http.datanetLicenceSchema, `/api/datanets/${datanetId}/licence${query({ holder })}`),
+    /** Signs that a contribution is taken back, for good; costs no gas. */
+    async withdrawContribution(id: string, signer: Signer): Promise<Http.ContributionDetail> {
+      const { l2ChainId, l2 } = await deployment()
+      const until = deadline()
+      const signature = await signer.signTypedData({
+        domain: TypedData.contractDomain('OpenLedger Datanets', l2ChainId, l2.datanets),
+        types: TypedData.withdrawal,
+        primaryType: 'Withdrawal',
+        message: { contributionId: id, deadline: BigInt(until) },
+      })
+      const body = { deadline: until, signature }
+      return call(Http.contributionDetailSchema, `/api/contributions/${id}/withdraw`, body)
+    },
     /** Signs that a contribution's future rewards go to another address; costs no gas. */
     async changeBeneficiary(id: string, to: Hex, signer: Signer): Promise<Http.ContributionDetail> {
       const { l2ChainId, l2 } = await deployment()

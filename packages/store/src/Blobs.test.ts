@@ -26,6 +26,10 @@ beforeAll(async () => {
     const { method, url = '' } = request
     if (!isSigned(request)) return void response.writeHead(403).end('SignatureDoesNotMatch')
     if (method === 'PUT') objects.set(url, body)
+    if (method === 'DELETE') {
+      objects.delete(url)
+      return void response.writeHead(204).end()
+    }
     const object = objects.get(url)
     if (object === undefined) return void response.writeHead(404).end('NoSuchKey')
     response.writeHead(200, { 'content-length': method === 'PUT' ? 0 : object.length })
@@ -112,6 +116,17 @@ describe.each(shelves)('%s', (_name, open) => {
       expect(await blobs.has(cid)).toBe(true)
       expect(await open().put(bytes)).toBe(cid)
     }
+  })
+
+  test('forgets what is removed, once or twice, and may be given it again', async () => {
+    const blobs = open()
+    const bytes = new Uint8Array(randomBytes(100))
+    const cid = await blobs.put(bytes)
+    await blobs.remove(cid)
+    await blobs.remove(cid)
+    expect(await blobs.has(cid)).toBe(false)
+    expect(await blobs.put(bytes)).toBe(cid)
+    expect(await blobs.has(cid)).toBe(true)
   })
 
   test('says so when it has not got a blob', async () => {

@@ -16,6 +16,8 @@ export type Blobs = {
    */
   readonly get: (cid: string) => Promise<Uint8Array>
   readonly has: (cid: string) => Promise<boolean>
+  /** Forgets bytes for good; does nothing where they are not. */
+  readonly remove: (cid: string) => Promise<void>
 }
 
 /** Where bytes lie, by key; below hashing and checking, which are the same for all. */
@@ -23,6 +25,7 @@ type Shelf = {
   readonly write: (cid: string, bytes: Uint8Array) => Promise<void>
   readonly read: (cid: string) => Promise<Uint8Array | undefined>
   readonly exists: (cid: string) => Promise<boolean>
+  readonly remove: (cid: string) => Promise<void>
 }
 
 export type S3Options = {
@@ -87,6 +90,11 @@ export function createDiskBlobs(directory: string): Blobs {
       await file?.close()
       return file !== undefined
     },
+    remove: async (cid) => {
+      const path = pathOf(cid)
+      await rm(path, { force: true })
+      await syncDirectory(dirname(path)).catch(undefinedIfMissing)
+    },
   })
 }
 
@@ -98,7 +106,7 @@ export function createS3Blobs({
   region = 'auto',
 }: S3Options): Blobs {
   const client = new AwsClient({ accessKeyId, secretAccessKey, region, service: 's3' })
-  const request = async (method: 'GET' | 'HEAD' | 'PUT', cid: string, body?: Uint8Array) => {
+  const request = async (method: 'GET' | 'HEAD' | 'PUT' | 'DELETE', cid: string, body?: Uint8Array) => {
     const response = await client.fetch(`${bucketUrl.replace(/\/$/, '')}/${cid}`, {
       method,
       ...(body && { body: body as Uint8Array<ArrayBuffer> }),
@@ -115,6 +123,9 @@ export function createS3Blobs({
       return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined
     },
     exists: async (cid) => (await request('HEAD', cid)).ok,
+    remove: async (cid) => {
+      await request('DELETE', cid)
+    },
   })
 }
 
@@ -137,6 +148,10 @@ function createBlobs(shelf: Shelf): Blobs {
     has: async (cid) => {
       digestOf(cid)
       return shelf.exists(cid)
+    },
+    remove: async (cid) => {
+      digestOf(cid)
+      await shelf.remove(cid)
     },
   }
 }

@@ -53,7 +53,9 @@ export const contributions = pgTable(
     recordsRoot: text('records_root').notNull(),
     recordCount: integer('record_count').notNull(),
     acceptedCount: integer('accepted_count').notNull().default(0),
-    status: text('status', { enum: ['received', 'registered', 'validated', 'versioned'] }).notNull(),
+    status: text('status', {
+      enum: ['received', 'registered', 'validated', 'versioned', 'withdrawing', 'withdrawn'],
+    }).notNull(),
     /** EIP-712 signature and deadline, kept so that an interrupted registration can be finished. */
     signature: text('signature').notNull(),
     deadline: bigint('deadline', { mode: 'number' }).notNull(),
@@ -74,7 +76,7 @@ export const records = pgTable(
     /** keccak256 of the text; the same text in two contributions has the same id. */
     id: text('id').notNull(),
     text: text('text').notNull(),
-    verdict: text('verdict', { enum: ['pending', 'accepted', 'rejected'] })
+    verdict: text('verdict', { enum: ['pending', 'accepted', 'rejected', 'withdrawn'] })
       .notNull()
       .default('pending'),
     reason: text('reason').notNull().default(''),

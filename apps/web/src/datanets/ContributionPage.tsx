@@ -15,8 +15,9 @@ import { useSigner } from '../wallet/useSigner.ts'
 import { Beneficiary } from './Beneficiary.tsx'
 import { PaidAnswers } from './PaidAnswers.tsx'
 import { STATUS_TEXT } from './status.ts'
+import { WithdrawContribution } from './WithdrawContribution.tsx'
 
-const VERDICT_COLOUR = { pending: 'yellow', accepted: 'green', rejected: 'red' } as const
+const VERDICT_COLOUR = { pending: 'yellow', accepted: 'green', rejected: 'red', withdrawn: 'gray' } as const
 
 /** One contribution: what was signed, what became of every record and why. */
 export function ContributionPage() {
@@ -60,6 +61,9 @@ export function ContributionPage() {
             </Card>
           </div>
           {address?.toLowerCase() === data.beneficiary.toLowerCase() && <Beneficiary contribution={data} />}
+          {address?.toLowerCase() === data.contributor &&
+            data.status !== 'withdrawing' &&
+            data.status !== 'withdrawn' && <WithdrawContribution contribution={data} />}
           <PaidAnswers contributionId={data.id} />
           <Texts contribution={data} />
         </Stack>

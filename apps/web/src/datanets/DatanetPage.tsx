@@ -11,6 +11,7 @@ import { PageTitle } from '../components/PageTitle.tsx'
 import { PoolPanel } from '../staking/PoolPanel.tsx'
 import { ContributeForm } from './ContributeForm.tsx'
 import { Contributions } from './Contributions.tsx'
+import { LicenceCard } from './LicenceCard.tsx'
 
 /** One Datanet: its contributions, its versions, and the form to contribute. */
 export function DatanetPage() {
@@ -36,6 +37,7 @@ export function DatanetPage() {
             </Figures>
           </div>
           <ContributeForm datanet={data} />
+          <LicenceCard datanet={data} />
           <Contributions datanetId={id} />
           <Versions datanetId={id} />
           <Validator />

@@ -3,4 +3,6 @@ export const STATUS_TEXT = {
   registered: 'on chain, being checked',
   validated: 'checked',
   versioned: 'in a version',
+  withdrawing: 'being taken back',
+  withdrawn: 'taken back',
 } as const

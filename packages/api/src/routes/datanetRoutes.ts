@@ -49,6 +49,17 @@ export function addDatanetRoutes(
     },
     ({ params }) => datanets.versions(params.id),
   )
+  routes.get(
+    '/api/datanets/:id/licence',
+    {
+      tag,
+      summary: 'What a licence costs, until when a holder has one, and what the holder earned by licences.',
+      params: idParams,
+      query: z.object({ holder: addressSchema.optional() }),
+      response: Http.datanetLicenceSchema,
+    },
+    ({ params, query }) => datanets.licence(params.id, query.holder),
+  )
   const versionParams = z.object({
     id: z.string().regex(/^\d{1,20}$/),
     version: z.coerce.number().int().positive(),
@@ -130,6 +141,17 @@ export function addDatanetRoutes(
       response: Http.contributionDetailSchema,
     },
     ({ params, body }) => datanets.read(params.id, body),
+  )
+  routes.post(
+    '/api/contributions/:id/withdraw',
+    {
+      tag,
+      summary: 'Take a contribution back, signed by its contributor; no version from now on holds it.',
+      params: z.object({ id: hashSchema }),
+      body: Http.withdrawContributionSchema,
+      response: Http.contributionDetailSchema,
+    },
+    ({ params, body }) => datanets.withdraw(params.id, body),
   )
   routes.post(
     '/api/contributions/:id/beneficiary',

@@ -39,15 +39,31 @@ beforeAll(async () => {
 })
 afterAll(() => house.close())
 
-async function signed(signer: LocalAccount, datanetId = '1', seconds = 300) {
-  const payload = { datanetId }
+const signed = (signer: LocalAccount, datanetId = '1', seconds = 300) =>
+  signedFor('readRecords', signer, { datanetId }, seconds)
+
+const trainingRequest = (signer: LocalAccount, modelName = 'members-1') =>
+  signedFor('createTrainingRun', signer, {
+    modelName,
+    datanets: [{ datanetId: '1', version: 1 }],
+    config: {},
+    inputPriceWei: '1',
+    outputPriceWei: '1',
+  })
+
+async function signedFor(
+  action: TypedData.Action,
+  signer: LocalAccount,
+  payload: CanonicalJson.Json,
+  seconds = 300,
+) {
   const deadline = Math.floor(Date.now() / 1_000) + seconds
   const signature = await signer.signTypedData({
     domain: TypedData.serverDomain(house.deployment.l2ChainId),
     types: TypedData.request,
     primaryType: 'Request',
     message: {
-      action: 'readRecords',
+      action,
       payloadHash: CanonicalJson.hash(payload),
       account: signer.address,
       deadline: BigInt(deadline),
@@ -197,12 +213,65 @@ describe('texts that are not open are read by', () => {
     expect(textsOf((await house.post(records, await signed(validator))).body)).toBe(6)
   })
 
+  test('who bought a licence, as long as it lasts; its fee is the contributors’, whom it pays when they ask', async () => {
+    const buyer = DevelopmentKeys.account('caller')
+    const registry = { address: house.deployment.l2.datanets, abi: Abi.datanetsAbi } as const
+    const priceWei = Open.parse('3')
+    await house.senderOf('builder').send({
+      ...registry,
+      functionName: 'setLicenceTerms',
+      args: [1n, priceWei, 3_600n, 0, CanonicalJson.hash('terms')],
+    })
+    const run = await trainingRequest(buyer)
+    const refused = await house.post('/api/training-runs', run)
+    expect([refused.status, refused.body['code']]).toEqual([403, 'datanet.licence_required'])
+    const readLicence = async (holder: string) => {
+      const response = await house.fetch(`${URL_BASE}/api/datanets/1/licence?holder=${holder}`)
+      return Http.datanetLicenceSchema.parse(await response.json())
+    }
+    const { terms, until } = await readLicence(buyer.address)
+    expect([terms?.priceWei, until]).toEqual([priceWei.toString(), null])
+
+    for (const id of house.contributionIds.slice(0, 2))
+      await house.senderOf('validator').send({
+        ...registry,
+        functionName: 'recordVerdict',
+        args: [id, CanonicalJson.hash('root'), 2, CanonicalJson.hash('reasons')],
+      })
+    await house.senderOf('caller').send({
+      ...registry,
+      functionName: 'buyLicence',
+      args: [1n, terms!.version, buyer.address],
+      valueWei: priceWei,
+    })
+    expect((await readLicence(buyer.address)).until).toBeGreaterThan(Date.now() / 1_000)
+    expect(textsOf((await house.post(records, await signed(buyer))).body)).toBe(6)
+    const passages = [recordId]
+    const answer = await house.post('/v1/completions', { model, prompt: 'Repeat.', passages }, bearer())
+    expect(answer.status).toBe(200)
+    expect((await house.post('/api/training-runs', run)).body['status']).toBe('queued')
+    // two records of each, out of four
+    expect((await readLicence(ada.address)).owedWei).toBe((priceWei / 2n).toString())
+    const before = await house.publicClient.getBalance({ address: ada.address })
+    await house.senderOf('caller').send({
+      ...registry,
+      functionName: 'claimLicenceFees',
+      args: [ada.address, [contributionId]],
+    })
+    expect((await house.publicClient.getBalance({ address: ada.address })) - before).toBe(priceWei / 2n)
+
+    await house.database.orm.update(schema.datanets).set({ licence: 'MIT' })
+    const anyone = DevelopmentKeys.contributor(9)
+    expect((await house.post('/api/training-runs', await trainingRequest(anyone, 'open'))).status).toBe(200)
+    await house.database.orm.update(schema.datanets).set({ licence: 'LicenseRef-Members' })
+  })
+
   test('nobody who signed for another Datanet, too long ago, or with another’s name', async () => {
     const read = `/api/contributions/${contributionId}/read`
     const codeOf = async (request: object) => (await house.post(read, request)).body['code']
     expect(await codeOf(await signed(ada, '2'))).toBe('request.other_datanet')
     expect(await codeOf(await signed(ada, '1', -10))).toBe('request.expired')
     expect(await codeOf({ ...(await signed(stranger)), account: ada.address })).toBe('signature.invalid')
-    expect(await codeOf(await signed(stranger))).toBe('datanet.read_forbidden')
+    expect(await codeOf(await signed(DevelopmentKeys.contributor(9)))).toBe('datanet.read_forbidden')
   })
 })

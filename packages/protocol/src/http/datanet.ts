@@ -85,9 +85,16 @@ export const contributeSchema = prepareContributionSchema.extend({
   signature: hexSchema,
 })
 
-export const contributionStatusSchema = z.enum(['registered', 'validated', 'versioned'])
+export const contributionStatusSchema = z.enum([
+  'registered',
+  'validated',
+  'versioned',
+  // taken back on chain; the next version is without it
+  'withdrawing',
+  'withdrawn',
+])
 
-export const verdictSchema = z.enum(['pending', 'accepted', 'rejected'])
+export const verdictSchema = z.enum(['pending', 'accepted', 'rejected', 'withdrawn'])
 
 // GET /api/contributions?datanetId=&contributor=, GET /api/contributions/:id (with records), POST /api/contributions/:id/read (signed)
 export const contributionSchema = z.object({
@@ -141,3 +148,26 @@ export const changeBeneficiarySchema = z.object({
   signature: hexSchema,
 })
 export type BeneficiaryChange = z.infer<typeof changeBeneficiarySchema>
+
+// POST /api/contributions/:id/withdraw
+export const withdrawContributionSchema = z.object({ deadline: unixSecondsSchema, signature: hexSchema })
+export type ContributionWithdrawal = z.infer<typeof withdrawContributionSchema>
+
+// GET /api/datanets/:id/licence?holder=
+export const datanetLicenceSchema = z.object({
+  /** What `Datanets.buyLicence` sells now; null while nothing is sold. */
+  terms: z
+    .object({
+      version: z.number().int(),
+      priceWei: weiSchema,
+      durationSeconds: z.number().int(),
+      ownerBps: z.number().int(),
+      termsHash: hashSchema,
+    })
+    .nullable(),
+  /** Last second of the holder's licence; null without one that lasts, or where no holder is named. */
+  until: unixSecondsSchema.nullable(),
+  /** What the holder earned by licences of this Datanet and others, and has not claimed. */
+  owedWei: weiSchema,
+})
+export type DatanetLicence = z.infer<typeof datanetLicenceSchema>
