@@ -5,7 +5,7 @@ import { createEmbeddedEngine } from '@openledger/node/engine/EmbeddedEngine'
 import type { Genesis } from '@openledger/node/engine/Engine'
 import { silentLogger } from '@openledger/node/node/Logger'
 import { createRpcServer } from '@openledger/node/rpc/createRpcServer'
-import { createStateMethods } from '@openledger/node/rpc/stateMethods'
+import { createRpcThread } from '@openledger/node/rpc/createRpcThread'
 import { attributesAt, BLOCK_TRANSACTIONS, genesisOf, type LoadKind, loadOf } from './ChainLoad.ts'
 import { deriveInto, tellChain } from './ChainSync.ts'
 
@@ -44,13 +44,21 @@ async function open(accounts: number, known?: Genesis) {
 }
 
 async function serve(accounts: number): Promise<void> {
-  const { engine } = await open(accounts)
-  const server = await createRpcServer({
+  const { engine, options } = await open(accounts)
+  const { directory, genesis } = options
+  const server = await createRpcThread({
     engine,
+    directory,
+    genesis,
+    port: 0,
+    readThreads: 1,
+    logger: silentLogger,
+  })
+  // blocks are asked for where the sequencer would have them made
+  const control = await createRpcServer({
     port: 0,
     logger: silentLogger,
     methods: {
-      ...createStateMethods(engine),
       evm_mine: async () => {
         const { number } = await engine.build(attributesAt(engine.head().timestamp + 1n))
         return `0x${number.toString(16)}`
@@ -58,7 +66,7 @@ async function serve(accounts: number): Promise<void> {
       bench_memory: () => megabytes(),
     },
   })
-  print({ url: server.url })
+  print({ url: server.url, controlUrl: control.url })
   process.on('SIGTERM', () => process.exit(0))
 }
 
