@@ -12,6 +12,7 @@ export type VerifierSettings = {
   readonly genesis: string
   readonly rollup: string
   readonly upgrades?: string
+  readonly receiptBlocks?: string
   readonly directory: string
   readonly rpcPort: string
   readonly sequencer?: string
@@ -58,6 +59,7 @@ export async function runVerifier(settings: VerifierSettings): Promise<void> {
     genesis: JSON.parse(await readFile(settings.genesis, 'utf8')),
     rollupConfig,
     ...(upgrades === undefined ? {} : { upgradesDirectory: upgrades }),
+    ...(settings.receiptBlocks === undefined ? {} : { receiptBlocks: BigInt(settings.receiptBlocks) }),
     rpc: { port: Number(settings.rpcPort) },
     ...(sequencer === undefined ? {} : { sequencerRpcUrl: sequencer }),
     ...(sequence === undefined

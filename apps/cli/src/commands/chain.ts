@@ -110,6 +110,7 @@ const readsL1 = (command: Command): Command =>
     .option('--genesis <file>', 'genesis.json of the chain', '.openledger/chain/genesis.json')
     .option('--rollup <file>', 'rollup.json of the chain', '.openledger/chain/rollup.json')
     .option('--upgrades <folder>', 'what forks after genesis deploy, from the OP Stack’s releases')
+    .option('--receipt-blocks <number>', 'how many blocks back receipts and logs are kept; all by default')
     .option('--directory <path>', 'where the derived chain is kept', `.openledger-${command.name()}`)
     .option('--rpc-port <port>', 'JSON-RPC; 0 takes a free one', command.name() === 'verifier' ? '9546' : '0')
     .option('--sequencer <url>', 'JSON-RPC to which transactions sent here are handed on')

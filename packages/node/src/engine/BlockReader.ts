@@ -2,7 +2,7 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import type { Crypto } from '@openledger/rollup'
 import type { ChainStore } from './ChainStore.ts'
 import type { Engine, LogRecord, ReceiptRecord, TransactionRecord } from './Engine.ts'
-import { type BlockView, blockView, matchesLog, UnknownBlockError } from './Records.ts'
+import { type BlockView, blockView, matchesLog, PrunedReceiptsError, UnknownBlockError } from './Records.ts'
 import type { StoredBlock } from './StoredBlock.ts'
 
 /** Answers questions about blocks, keeping the ones last asked for. */
@@ -18,7 +18,7 @@ export type BlockReader = {
   number(hash: Hex): bigint | undefined
   transaction(hash: Hex): TransactionRecord | undefined
   receipt(hash: Hex): ReceiptRecord | undefined
-  /** @throws {TooManyLogsError} */
+  /** @throws {TooManyLogsError | PrunedReceiptsError} */
   logs(filter: Parameters<Engine['logs']>[0]): LogRecord[]
 }
 
@@ -66,6 +66,7 @@ export function createBlockReader(store: ChainStore, crypto: Crypto): BlockReade
       return place === undefined ? undefined : view(place.blockNumber)?.receipts[place.index]
     },
     logs(filter) {
+      if (filter.fromBlock < store.oldestReceipts()) throw new PrunedReceiptsError(filter.fromBlock)
       const topics = (filter.topics ?? []).map((choice) => choice?.map(lower) ?? null)
       const addresses = (filter.addresses ?? []).map(lower)
       const keys = [addresses, ...topics].filter(

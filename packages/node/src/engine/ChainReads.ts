@@ -31,6 +31,7 @@ export type ChainReads = Pick<
   | 'receipts'
   | 'logs'
   | 'oldestState'
+  | 'oldestReceipts'
   | 'account'
   | 'code'
   | 'storage'
@@ -117,6 +118,7 @@ export async function createChainReads(dependencies: ChainReadsDependencies): Pr
     receipts: (number) => blocks.required(number).receipts,
     logs: blocks.logs,
     oldestState: store.oldestState,
+    oldestReceipts: store.oldestReceipts,
     account(address, blockNumber) {
       const account = accountAt(address, blockNumber)
       return {

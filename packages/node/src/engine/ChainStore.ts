@@ -67,6 +67,12 @@ export type ChainStore = {
   oldestState(): bigint
   /** Forgets, durably, what undoes the blocks up to `number`, so that its state is the oldest. */
   pruneStates(number: bigint): void
+  /** The oldest block whose receipts, logs and places of transactions are kept. */
+  oldestReceipts(): bigint
+  /** Forgets, durably, those of the oldest blocks that have them, given in their order with the hashes of their transactions. */
+  pruneReceipts(
+    blocks: readonly (Pick<StoredBlock, 'number' | 'receipts'> & { readonly hashes: readonly Hex[] })[],
+  ): void
   /** Numbers of blocks whose logs may match, ascending; `undefined` keys match every block that has logs. */
   blocksWithLogs(
     from: bigint,
@@ -147,12 +153,14 @@ export function openChainStore(
     undo: 'SELECT undo FROM undo_span WHERE level = ? AND position = ?',
     cut: 'DELETE FROM block WHERE number > ?',
     cutUndo: 'DELETE FROM undo_span WHERE level = ? AND position >= ?',
+    pruneReceipts: "UPDATE block SET receipts = x'' WHERE number = ?",
     pruneUndo: 'DELETE FROM undo_span WHERE level = ? AND position < ?',
   })
   const places = statements(chain, {
     put: 'INSERT INTO place VALUES (?, ?, ?)',
     get: 'SELECT number, position FROM place WHERE hash = ?',
     cut: 'DELETE FROM place WHERE number > ?',
+    remove: 'DELETE FROM place WHERE hash = ?',
   })
   const state = statements(chain, {
     put: 'INSERT INTO page VALUES (?, ?) ON CONFLICT DO UPDATE SET page = excluded.page',
@@ -162,6 +170,7 @@ export function openChainStore(
     code: 'SELECT code FROM code WHERE hash = ?',
   })
   const putLogKey = chain.prepare('INSERT INTO log_key VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const removeLogKey = chain.prepare('DELETE FROM log_key WHERE key = ? AND number = ?')
   const cutLogKeys = chain.prepare('DELETE FROM log_key WHERE number > ?')
   const pooled = statements(pool, {
     all: 'SELECT raw FROM pooled ORDER BY arrival',
@@ -184,8 +193,9 @@ export function openChainStore(
     }
   }
 
-  const oldestState = (): bigint =>
-    BigInt((meta.get.get('oldest_state') as { value: number } | undefined)?.value ?? 0)
+  const numberAt = (name: string): bigint =>
+    BigInt((meta.get.get(name) as { value: number } | undefined)?.value ?? 0)
+  const oldestState = (): bigint => numberAt('oldest_state')
 
   const writeState = ({ rows, total }: StateUpdate): void => {
     for (const { key, page } of rows) {
@@ -283,6 +293,17 @@ export function openChainStore(
         meta.set.run('oldest_state', Number(number))
       })
     },
+    oldestReceipts: () => numberAt('oldest_receipts'),
+    pruneReceipts(pruned) {
+      atomically(chain, directory, () => {
+        for (const { number, receipts, hashes } of pruned) {
+          for (const key of logKeys(receipts)) removeLogKey.run(hexToBytes(key), Number(number))
+          for (const hash of hashes) places.remove.run(hexToBytes(hash))
+          blocks.pruneReceipts.run(Number(number))
+          meta.set.run('oldest_receipts', Number(number) + 1)
+        }
+      })
+    },
     blocksWithLogs(from, to, keys, limit) {
       const groups = keys.length === 0 ? [[ANY_LOG]] : keys
       const [first, ...others] = groups.map((group) => group.map((key) => hexToBytes(key)))
@@ -293,10 +314,7 @@ export function openChainStore(
       const rows = chain.prepare(sql).all(...first!, Number(from), Number(to), ...others.flat(), limit)
       return (rows as { number: number }[]).map(({ number }) => BigInt(number))
     },
-    mark(name) {
-      const row = meta.get.get(name) as { value: number } | undefined
-      return BigInt(row?.value ?? 0)
-    },
+    mark: numberAt,
     setMark: (name, number) => orDiskFull(directory, () => void meta.set.run(name, Number(number))),
     pooled: () => (pooled.all.all() as { raw: Uint8Array }[]).map(({ raw }) => raw),
     addPooled(transactions) {

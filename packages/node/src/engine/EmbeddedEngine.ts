@@ -30,6 +30,7 @@ import {
 } from './ForkChoice.ts'
 import { openHead, openPages } from './Head.ts'
 import type { PoolLimits } from './Pool.ts'
+import { pruneReceipts } from './ReceiptHistory.ts'
 import { createSenders } from './Senders.ts'
 import type { StoredBlock } from './StoredBlock.ts'
 import { openTransactionPool } from './TransactionPool.ts'
@@ -46,6 +47,8 @@ export type EmbeddedEngineOptions = {
   readonly callLimits?: CallLimits
   /** How many blocks back states are kept; {@link HISTORY_BLOCKS} by default. */
   readonly historyBlocks?: HistoryBlocks
+  /** How many blocks back receipts, logs and places of transactions are kept; `archive` by default. */
+  readonly receiptBlocks?: HistoryBlocks
   /** How much of the state's rows may be in memory, where they take several times as much; 24 MiB by default. */
   readonly stateBytesMax?: number
   /** Told what the engine survives but someone should know. */
@@ -214,8 +217,9 @@ export async function createEmbeddedEngine(options: EmbeddedEngineOptions): Prom
   const prune = (): void => {
     try {
       history.prune(options.historyBlocks ?? HISTORY_BLOCKS)
+      pruneReceipts(store, crypto, options.receiptBlocks ?? 'archive')
     } catch (error) {
-      warn({ error }, 'old states could not be forgotten; they are with the next block')
+      warn({ error }, 'old states or receipts could not be forgotten; they are with the next block')
     }
   }
 

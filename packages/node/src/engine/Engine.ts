@@ -241,6 +241,8 @@ export type Engine = {
   }): readonly LogRecord[]
   /** The oldest block whose state can be asked for. */
   oldestState(): bigint
+  /** The oldest block whose receipts and logs can be asked for, and transactions by their hash. */
+  oldestReceipts(): bigint
   account(address: Hex, blockNumber?: bigint): AccountRecord
   code(address: Hex, blockNumber?: bigint): Uint8Array
   /** Answers 32 bytes. */

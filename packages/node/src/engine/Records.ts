@@ -116,7 +116,8 @@ export function blockView(stored: StoredBlock, crypto: Crypto): BlockView {
           index,
           baseFeePerGas: header.baseFeePerGas,
         },
-        stored.receipts[index]!.depositNonce,
+        // a deposit's nonce is told by its receipt alone
+        stored.receipts[index]?.depositNonce,
       ),
     ),
   )
@@ -158,6 +159,7 @@ function receiptRecords(
   hashes: readonly Hex[],
   crypto: Crypto,
 ): ReceiptRecord[] {
+  if (stored.receipts.length < stored.transactions.length) throw new PrunedReceiptsError(stored.number)
   let previousGasUsed = 0n
   let logIndex = 0
   return stored.transactions.map(({ raw, sender }, index) => {
@@ -315,6 +317,16 @@ export class UnknownBlockError extends BaseError {
     super({
       code: 'engine.unknown_block',
       message: `header not found: expected a block that exists, got number ${number}.`,
+      context: { number: number.toString() },
+    })
+  }
+}
+
+export class PrunedReceiptsError extends BaseError {
+  constructor(number: bigint) {
+    super({
+      code: 'engine.pruned_receipts',
+      message: `Expected a block whose receipts and logs are kept here, got ${number}, whose were forgotten; eth_capabilities says from which on they are kept. Ask a node that keeps all of them (its receipts are set to archive).`,
       context: { number: number.toString() },
     })
   }

@@ -7,6 +7,7 @@ export type StoredBlock = {
   readonly hash: Hex
   readonly header: Uint8Array
   readonly transactions: readonly { readonly raw: Uint8Array; readonly hash: Hex; readonly sender: Hex }[]
+  /** None where they were forgotten. */
   readonly receipts: readonly Receipt.Receipt[]
   /** Decoded headers and withdrawals, which only a block of Ethereum itself has. */
   readonly ommers?: readonly Rlp.RlpItem[]
@@ -49,9 +50,12 @@ export function blockOf(row: BlockRow): StoredBlock {
     hash: bytesToHex(row.hash),
     header: row.header,
     transactions,
-    receipts: Rlp.list(Rlp.decode(row.receipts), 'receipts').map((item) =>
-      Receipt.decode(Rlp.bytes(item, 'receipt')),
-    ),
+    receipts:
+      row.receipts.length === 0
+        ? []
+        : Rlp.list(Rlp.decode(row.receipts), 'receipts').map((item) =>
+            Receipt.decode(Rlp.bytes(item, 'receipt')),
+          ),
     ommers: Rlp.list(ommers, 'ommers'),
     withdrawals: Rlp.list(withdrawals, 'withdrawals'),
     l1Parameters: decodeL1Parameters(row.l1),

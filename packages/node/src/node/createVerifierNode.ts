@@ -10,6 +10,7 @@ import { openOutputOracle } from '../challenger/OutputOracle.ts'
 import type { RollupConfig } from '../deployment/RollupConfig.ts'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { Engine } from '../engine/Engine.ts'
+import type { HistoryBlocks } from '../engine/WorldHistory.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { connectL1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
@@ -40,6 +41,11 @@ export type VerifierNodeOptions = {
   /** Where the files lie that forks after genesis deploy; needed where `rollup.json` has such forks. */
   readonly upgradesDirectory?: string
   readonly rpc?: { readonly port?: number; readonly host?: string }
+  /**
+   * How many blocks back receipts, logs and places of transactions are kept; all by default. The services of a network
+   * read the events of its contracts from the beginning, so the node that they ask must keep all.
+   */
+  readonly receiptBlocks?: HistoryBlocks
   /** Where transactions go that are sent to this node; without it they are refused. */
   readonly sequencerRpcUrl?: string
   /** Builds blocks, at once or when it is told to by {@link VerifierNode.sequencer}; transactions sent here go into its pool. */
@@ -99,6 +105,7 @@ export async function createVerifierNode(options: VerifierNodeOptions): Promise<
     directory: join(directory, 'l2'),
     genesis,
     clock,
+    ...(options.receiptBlocks === undefined ? {} : { receiptBlocks: options.receiptBlocks }),
     warn: logger.warn,
   })
   stack.defer(() => engine.close())

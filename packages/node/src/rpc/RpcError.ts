@@ -18,6 +18,8 @@ export const Codes = {
   internal: -32_603,
   server: -32_000,
   limitExceeded: -32_005,
+  /** EIP-4444, as geth answers it. */
+  prunedHistory: 4444,
 } as const
 
 /** An answer that is an error. */
@@ -78,6 +80,8 @@ export function toRpcError(error: unknown): RpcError | undefined {
     case 'engine.calls_busy':
     case 'engine.trace_limit':
       return new RpcError({ rpcCode: Codes.limitExceeded, message: error.message, cause: error })
+    case 'engine.pruned_receipts':
+      return new RpcError({ rpcCode: Codes.prunedHistory, message: error.message, cause: error })
     default:
       return serverError(error.message, error)
   }

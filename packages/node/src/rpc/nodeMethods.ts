@@ -42,12 +42,13 @@ export function createNodeMethods(engine: RpcEngine, version: string): Methods {
       const { number, hash } = engine.head()
       const all = { disabled: false, oldestBlock: '0x0' }
       const states = { disabled: false, oldestBlock: Format.quantity(engine.oldestState()) }
+      const receipts = { disabled: false, oldestBlock: Format.quantity(engine.oldestReceipts()) }
       return {
         head: { number: Format.quantity(number), hash },
         state: states,
-        tx: all,
-        logs: all,
-        receipts: all,
+        tx: receipts,
+        logs: receipts,
+        receipts,
         blocks: all,
         stateproofs: states,
       }
