@@ -34,6 +34,7 @@ export type ReadThreadsOptions = {
 
 const QUEUE_MAX = 256
 const WAIT_MAX_MS = 10_000
+const START_MAX_MS = 60_000
 const TIME_MAX_MS = 20_000
 const WATCH_MS = 250
 
@@ -98,8 +99,10 @@ export function createReadThreads(options: ReadThreadsOptions): ReadThreads {
 
   const watch = setInterval(() => {
     const nowMs = performance.now()
-    while (queue[0] !== undefined && nowMs - queue[0].sinceMs > waitMaxMs) {
-      refuse(queue.shift()!, `too many requests wait: none was free within ${waitMaxMs} ms, try again`)
+    // who comes first waits for a thread to start, which on a busy machine takes its time
+    const maxMs = threads.some(({ isReady }) => isReady) ? waitMaxMs : Math.max(waitMaxMs, START_MAX_MS)
+    while (queue[0] !== undefined && nowMs - queue[0].sinceMs > maxMs) {
+      refuse(queue.shift()!, `too many requests wait: no thread was free within ${maxMs} ms, try again`)
     }
     for (const thread of threads) {
       if (thread.asked === undefined || nowMs - thread.asked.sinceMs < timeMaxMs) continue
