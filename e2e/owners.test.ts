@@ -147,7 +147,10 @@ describe('what owners decide by the command line', () => {
     await expect(ask(house, key!, question)).rejects.toThrow(/401/)
 
     const left = before + Open.parse('0.5') - BigInt(receipt.feeWei)
-    expect(await succeed('backer', 'refund')).toContain('Set aside')
+    // at once by the server, the rest by anyone who has the signature, without the server
+    expect(await succeed('backer', 'refund', '0.1')).toContain('Paid back')
+    const signed = (await succeed('backer', 'refund', '--print')).trim()
+    expect(await succeed('caller', 'send-refund', signed)).toContain('Set aside')
     const setAside = () =>
       house.l2.readContract({
         address: house.deployment.l2.settlement,
@@ -155,9 +158,9 @@ describe('what owners decide by the command line', () => {
         functionName: 'withdrawalOf',
         args: [backer.address],
       })
-    expect((await setAside())[0]).toBe(left)
+    expect((await setAside())[0]).toBe(left - Open.parse('0.1'))
     await waitFor('the refund to be paid', 60_000, async () =>
-      (await succeed('backer', 'refund')).includes('Paid back') ? true : undefined,
+      (await succeed('caller', 'send-refund', signed)).includes('Paid back') ? true : undefined,
     )
     expect((await setAside())[0]).toBe(0n)
     expect((await house.client.account(backer.address)).prepaidWei).toBe('0')

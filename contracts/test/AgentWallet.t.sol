@@ -316,7 +316,7 @@ contract AgentWallet_owner_Test is AgentWalletTest {
     function test_execute_failingCall_revertsWithItsReason() public {
         vm.expectPartialRevert(IAgentWallet.AgentWalletCallFailed.selector);
         vm.prank(owner.addr);
-        wallet.execute(address(settlement), 0, abi.encodeCall(settlement.withdraw, ()));
+        wallet.execute(address(settlement), 0, abi.encodeCall(settlement.withdraw, (address(wallet))));
     }
 
     function test_transferOwnership_owner_endsSessions() public {

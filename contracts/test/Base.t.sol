@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { ISettlement } from "../src/interfaces/ISettlement.sol";
+
 /// @notice The part of forge's cheat codes that these tests use.
 interface Vm {
     struct Log {
@@ -115,6 +117,29 @@ abstract contract Base {
         bytes32 structHash
     ) internal pure returns (bytes memory) {
         return sign(signer, keccak256(abi.encodePacked("\x19\x01", domainSeparator, structHash)));
+    }
+
+    /// @dev What a payer signs to get prepaid money back.
+    function signRefund(
+        ISettlement settlement,
+        Actor memory payer,
+        uint256 amount,
+        bytes32 nonce,
+        uint256 deadline
+    ) internal view returns (bytes memory) {
+        return signTyped(
+            payer,
+            settlement.DOMAIN_SEPARATOR(),
+            keccak256(
+                abi.encode(
+                    keccak256("Refund(address account,uint256 amount,bytes32 nonce,uint256 deadline)"),
+                    payer.addr,
+                    amount,
+                    nonce,
+                    deadline
+                )
+            )
+        );
     }
 
     /// @dev Value in a range, both ends included, spread by the remainder.

@@ -130,7 +130,7 @@ contract Court_payments_Test is CourtTest {
         settlement.deposit{ value: 3 ether }(address(_returning));
         _returning.act(address(settlement), abi.encodeCall(ISettlement.requestWithdrawal, (2 ether)), 0);
         vm.warp(block.timestamp + WITHDRAWAL_DELAY);
-        bytes memory again = abi.encodeCall(ISettlement.withdraw, ());
+        bytes memory again = abi.encodeCall(ISettlement.withdraw, (address(_returning)));
         _returning.prepare(address(settlement), again, false);
         _returning.act(address(settlement), again, 0);
         _requireRefused(REENTERED);

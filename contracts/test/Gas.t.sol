@@ -59,7 +59,7 @@ contract Gas_Test is SettlementTest {
         vm.snapshotGasLastCall("settlement", "requestWithdrawal");
         vm.warp(NOON + WITHDRAWAL_DELAY);
         vm.prank(caller.addr);
-        settlement.withdraw();
+        settlement.withdraw(caller.addr);
         vm.snapshotGasLastCall("settlement", "withdraw");
     }
 

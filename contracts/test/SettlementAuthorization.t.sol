@@ -32,9 +32,7 @@ contract Settlement_depositWithAuthorization_Test is SettlementTest {
     function test_depositWithAuthorization_twice_reverts() public {
         bytes memory signature = _authorize(stranger, stranger.addr, address(settlement), 3 ether);
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementAuthorizationCredited.selector, stranger.addr, NONCE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNonceUsed.selector, stranger.addr, NONCE));
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, signature);
     }
 
@@ -46,9 +44,7 @@ contract Settlement_depositWithAuthorization_Test is SettlementTest {
         );
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, "");
         vm.assertEq(settlement.prepaidOf(stranger.addr), 3 ether);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementAuthorizationCredited.selector, stranger.addr, NONCE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNonceUsed.selector, stranger.addr, NONCE));
         settlement.depositWithAuthorization(stranger.addr, 3 ether, NOON - 1, NOON + 60, NONCE, "");
     }
 

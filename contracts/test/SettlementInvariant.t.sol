@@ -7,7 +7,7 @@ import { Staking } from "../src/settlement/Staking.sol";
 import { Base } from "./Base.t.sol";
 import { Book, World } from "./World.t.sol";
 
-/// @notice Everyone who touches the money, at random: callers prepay and withdraw, the operator settles answers of two
+/// @notice Everyone who touches the money, at random: callers prepay, withdraw and are paid back, the operator settles answers of two
 ///         models, contributors claim, owners withdraw, backers come and go.
 contract SettlementHandler is Base {
     Settlement public immutable SETTLEMENT;
@@ -18,6 +18,8 @@ contract SettlementHandler is Base {
     address public immutable TREASURY;
 
     address[] private _payers;
+    Actor[] private _signers;
+    uint256 private _refundCount;
     address[] private _contributors;
     uint256 private _unstakings;
     uint64[] private _ledgers;
@@ -34,7 +36,8 @@ contract SettlementHandler is Base {
         BUILDER = builder;
         TREASURY = treasury;
         for (uint256 i; i < 3; ++i) {
-            _payers.push(actor(string.concat("payer", vm.toString(i))).addr);
+            _signers.push(actor(string.concat("payer", vm.toString(i))));
+            _payers.push(_signers[i].addr);
         }
         for (uint256 i; i < 5; ++i) {
             _contributors.push(actor(string.concat("contributor", vm.toString(i))).addr);
@@ -72,8 +75,21 @@ contract SettlementHandler is Base {
         address payer = _payers[who % 3];
         (uint256 pending, uint64 readyAt) = SETTLEMENT.withdrawalOf(payer);
         if (pending == 0 || readyAt > block.timestamp) return;
-        vm.prank(payer);
-        SETTLEMENT.withdraw();
+        // sent by anyone, paid to the account
+        SETTLEMENT.withdraw(payer);
+    }
+
+    /// @dev Through the operator at once, through anyone else set aside.
+    function refund(uint256 who, uint256 amount, bool isOperator) external {
+        Actor memory payer = _signers[who % 3];
+        uint256 has = SETTLEMENT.prepaidOf(payer.addr);
+        (uint256 pending,) = SETTLEMENT.withdrawalOf(payer.addr);
+        if (has == 0 || (pending != 0 && !isOperator)) return;
+        amount = bound(amount, 1, has);
+        bytes32 nonce = bytes32(++_refundCount);
+        bytes memory signature = signRefund(SETTLEMENT, payer, amount, nonce, block.timestamp);
+        if (isOperator) vm.prank(OPERATOR);
+        SETTLEMENT.refund(payer.addr, amount, nonce, block.timestamp, signature);
     }
 
     /// @dev One to three answers in a batch, contributors' parts spread over two accounts, or left for a later batch.
@@ -221,7 +237,7 @@ contract SettlementHandler is Base {
     }
 
     function selectors() external pure returns (bytes4[] memory list) {
-        list = new bytes4[](10);
+        list = new bytes4[](11);
         list[0] = this.deposit.selector;
         list[1] = this.requestWithdrawal.selector;
         list[2] = this.cancelWithdrawal.selector;
@@ -232,6 +248,7 @@ contract SettlementHandler is Base {
         list[7] = this.withdrawBalance.selector;
         list[8] = this.stake.selector;
         list[9] = this.requestUnstake.selector;
+        list[10] = this.refund.selector;
     }
 }
 

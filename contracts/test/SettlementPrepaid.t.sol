@@ -34,15 +34,15 @@ contract Settlement_prepaid_Test is SettlementTest {
         vm.warp(NOON + WITHDRAWAL_DELAY - 1);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementWithdrawalNotReady.selector, caller.addr, readyAt));
         vm.prank(caller.addr);
-        settlement.withdraw();
+        settlement.withdraw(caller.addr);
 
         vm.warp(NOON + WITHDRAWAL_DELAY);
         uint256 before = caller.addr.balance;
         vm.startPrank(caller.addr);
-        settlement.withdraw();
+        settlement.withdraw(caller.addr);
         vm.assertEq(caller.addr.balance, before + 0.4 ether);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToWithdraw.selector, caller.addr));
-        settlement.withdraw();
+        settlement.withdraw(caller.addr);
         vm.stopPrank();
     }
 
@@ -94,7 +94,6 @@ contract Settlement_prepaid_Test is SettlementTest {
         settlement.requestWithdrawal(5);
         vm.warp(NOON + WITHDRAWAL_DELAY);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTransferFailed.selector, refuser, 5));
-        vm.prank(refuser);
-        settlement.withdraw();
+        settlement.withdraw(refuser);
     }
 }

@@ -129,7 +129,9 @@ interface ISettlement {
     error SettlementWithdrawalPending(address account, uint256 amount, uint64 readyAt);
     error SettlementWithdrawalNotReady(address account, uint64 readyAt);
     error SettlementNothingToWithdraw(address account);
-    error SettlementAuthorizationCredited(address from, bytes32 nonce);
+    error SettlementNonceUsed(address account, bytes32 nonce);
+    /// @dev Over, or not signed by the account.
+    error SettlementInvalidRefund(address account, uint256 deadline);
     error SettlementAuthorizationUnpaid(address from, bytes32 nonce);
     error SettlementNotWOPEN(address sender);
     error SettlementTransferFailed(address to, uint256 amount);
@@ -184,8 +186,14 @@ interface ISettlement {
     /// @notice Puts what the caller set aside back.
     function cancelWithdrawal() external;
 
-    /// @notice Pays the caller what is left of their request, once the delay has passed.
-    function withdraw() external;
+    /// @notice Pays `account` what is left of its request, once the delay has passed; anyone may send it.
+    function withdraw(address account) external;
+
+    /// @notice Gives `account` prepaid money back by its signature (EIP-712 `Refund`, key or ERC-1271); anyone may relay it.
+    ///         The operator pays it out at once, since it knows what the account owes; through anyone else it is a
+    ///         {requestWithdrawal}.
+    /// @param nonce Not used before by the account, here or in {depositWithAuthorization}.
+    function refund(address account, uint256 amount, bytes32 nonce, uint256 deadline, bytes calldata signature) external;
 
     /// @notice Pays the caller's earned balance (platform's and model owners' parts) to `to`.
     function withdrawBalance(address to) external;

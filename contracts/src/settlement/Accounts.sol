@@ -14,7 +14,8 @@ import { IWOPEN } from "../interfaces/IWOPEN.sol";
 /// @notice The part of {ISettlement} that keeps accounts' own money: what callers prepaid, and what platform and model owners
 ///         earned. The only part that sends OPEN away.
 ///
-///         Storage: a word pair for each payer, a word for each who earned, a word for each authorization that was credited.
+///         Storage: a word pair for each payer, a word for each who earned, a word for each nonce that an account
+///         signed for a deposit or a refund.
 abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using SafeERC20 for IWOPEN;
@@ -34,7 +35,7 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
 
     mapping(address account => Prepaid) private _prepaid;
     mapping(address account => uint256) private _balances;
-    mapping(address from => mapping(bytes32 nonce => bool)) private _credited;
+    mapping(address account => mapping(bytes32 nonce => bool)) private _usedNonces;
 
     constructor(IWOPEN wopen, uint64 withdrawalDelaySeconds) {
         WOPEN = wopen;
@@ -60,9 +61,7 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
         bytes32 nonce,
         bytes calldata signature
     ) external nonReentrant {
-        if (_credited[from][nonce]) revert SettlementAuthorizationCredited(from, nonce);
-        _credited[from][nonce] = true;
-
+        _useNonce(from, nonce);
         bytes32 outcome = WOPEN.authorizationOutcome(from, nonce);
         if (outcome != 0) {
             // handed to WOPEN by someone else before: the money is here, or it never was for this
@@ -83,17 +82,7 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
 
     /// @inheritdoc ISettlement
     function requestWithdrawal(uint256 amount) external {
-        Prepaid storage prepaid = _prepaid[msg.sender];
-        if (prepaid.setAside != 0) {
-            revert SettlementWithdrawalPending(msg.sender, prepaid.setAside, prepaid.readyAt);
-        }
-        if (amount == 0) revert SettlementNothingToWithdraw(msg.sender);
-        if (amount > prepaid.balance) revert SettlementInsufficientBalance(msg.sender, amount, prepaid.balance);
-
-        prepaid.balance -= uint128(amount);
-        prepaid.setAside = uint128(amount);
-        prepaid.readyAt = uint64(block.timestamp) + WITHDRAWAL_DELAY_SECONDS;
-        emit WithdrawalRequested(msg.sender, amount, prepaid.readyAt);
+        _setAside(msg.sender, amount);
     }
 
     /// @inheritdoc ISettlement
@@ -108,15 +97,15 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISettlement
-    function withdraw() external nonReentrant {
-        Prepaid storage prepaid = _prepaid[msg.sender];
+    function withdraw(address account) external nonReentrant {
+        Prepaid storage prepaid = _prepaid[account];
         uint256 amount = prepaid.setAside;
-        if (amount == 0) revert SettlementNothingToWithdraw(msg.sender);
-        if (block.timestamp < prepaid.readyAt) revert SettlementWithdrawalNotReady(msg.sender, prepaid.readyAt);
+        if (amount == 0) revert SettlementNothingToWithdraw(account);
+        if (block.timestamp < prepaid.readyAt) revert SettlementWithdrawalNotReady(account, prepaid.readyAt);
 
         prepaid.setAside = 0;
-        emit Withdrawn(msg.sender, amount);
-        _pay(msg.sender, amount);
+        emit Withdrawn(account, amount);
+        _pay(account, amount);
     }
 
     /// @inheritdoc ISettlement
@@ -160,6 +149,31 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
         prepaid.setAside = uint128(available - amount);
     }
 
+    /// @dev Marks what an account signed as used.
+    function _useNonce(address account, bytes32 nonce) internal {
+        if (_usedNonces[account][nonce]) revert SettlementNonceUsed(account, nonce);
+        _usedNonces[account][nonce] = true;
+    }
+
+    /// @dev Sets prepaid money aside, to be withdrawn after the delay.
+    function _setAside(address account, uint256 amount) internal {
+        Prepaid storage prepaid = _prepaid[account];
+        if (prepaid.setAside != 0) {
+            revert SettlementWithdrawalPending(account, prepaid.setAside, prepaid.readyAt);
+        }
+        _takeBack(account, amount);
+        prepaid.setAside = uint128(amount);
+        prepaid.readyAt = uint64(block.timestamp) + WITHDRAWAL_DELAY_SECONDS;
+        emit WithdrawalRequested(account, amount, prepaid.readyAt);
+    }
+
+    /// @dev Pays prepaid money back at once.
+    function _payBack(address account, uint256 amount) internal {
+        _takeBack(account, amount);
+        emit Withdrawn(account, amount);
+        _pay(account, amount);
+    }
+
     /// @dev Adds to what an account earned.
     function _earn(address account, uint256 amount) internal {
         if (amount != 0) _balances[account] += amount;
@@ -175,6 +189,13 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
         if (account == address(0)) revert SettlementZeroAddress();
         _prepaid[account].balance += amount.toUint128();
         emit Deposited(account, amount);
+    }
+
+    function _takeBack(address account, uint256 amount) private {
+        uint256 balance = _prepaid[account].balance;
+        if (amount == 0) revert SettlementNothingToWithdraw(account);
+        if (amount > balance) revert SettlementInsufficientBalance(account, amount, balance);
+        _prepaid[account].balance = uint128(balance - amount);
     }
 
     function _pay(address to, uint256 amount) private {

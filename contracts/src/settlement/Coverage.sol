@@ -33,7 +33,7 @@ abstract contract Coverage is ISettlement, Ownable {
     }
 
     modifier onlyOperator() {
-        if (msg.sender != _operator) revert SettlementNotOperator(msg.sender);
+        if (!_isOperator(msg.sender)) revert SettlementNotOperator(msg.sender);
         _;
     }
 
@@ -65,6 +65,10 @@ abstract contract Coverage is ISettlement, Ownable {
         else _exposedSince = uint64(block.timestamp);
         if (exposedWei > _coveredWei) revert SettlementNotCovered(exposedWei, _coveredWei);
         _exposedWei = uint96(exposedWei);
+    }
+
+    function _isOperator(address account) internal view returns (bool) {
+        return account == _operator;
     }
 
     function _setOperator(address newOperator) private {

@@ -9,16 +9,16 @@ import { ISettlement } from "../interfaces/ISettlement.sol";
 import { IWOPEN } from "../interfaces/IWOPEN.sol";
 import { Accounts } from "./Accounts.sol";
 import { Coverage } from "./Coverage.sol";
-import { CumulativeLedger } from "./CumulativeLedger.sol";
+import { Refunds } from "./Refunds.sol";
 import { Staking } from "./Staking.sol";
 
 /// @title Settlement
 /// @notice See {ISettlement}. Settles batches: {Accounts} has payers' and earners' money, {Coverage} bounds what passes,
-///         {CumulativeLedger} credits and pays contributors. Deploys {Staking} and is the only account that rewards there.
+///         {CumulativeLedger} credits and pays contributors, {Refunds} pays payers back. Deploys {Staking} and is the only account that rewards there.
 ///
 ///         Invariant: native OPEN held == prepaid + set aside for withdrawal + earned balances + not yet credited +
 ///         (ledger sum - claimed total), as long as nobody forces value on the contract; never less.
-contract Settlement is CumulativeLedger, EIP712 {
+contract Settlement is Refunds {
     bytes32 private constant RECEIPT_TYPEHASH = keccak256(
         "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,uint32 stakeVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
     );

@@ -22,6 +22,7 @@ import type { Serving } from '../src/completions/Answering.ts'
 import { type Api, createApi } from '../src/createApi.ts'
 
 export { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from '../../settlement/test/house.ts'
+export { installPermit2, PERMIT2 } from '../../settlement/test/permit2.ts'
 
 /** A settlement house with everything the interface needs; only the model is a script. */
 export type ApiHouse = House & {

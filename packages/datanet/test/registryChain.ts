@@ -117,6 +117,7 @@ export function deploymentAt(datanets: Hex): Deployment {
         'securityStake',
         'agentReputation',
         'agentValidation',
+        'uptoPayments',
         'court',
         'audit',
         'panel',

@@ -36,6 +36,7 @@ export const deploymentSchema = z.object({
     securityStake: addressSchema,
     agentReputation: addressSchema,
     agentValidation: addressSchema,
+    uptoPayments: addressSchema,
   }),
 })
 

@@ -62,6 +62,16 @@ export const publication = {
   ],
 } as const
 
+/** Checked by `Settlement.refund`; the nonce is any that the account did not use before. */
+export const refund = {
+  Refund: [
+    { name: 'account', type: 'address' },
+    { name: 'amount', type: 'uint256' },
+    { name: 'nonce', type: 'bytes32' },
+    { name: 'deadline', type: 'uint256' },
+  ],
+} as const
+
 /** Signed by the serving node for every answer; `Settlement` recomputes its struct hash. */
 export const receipt = {
   Receipt: [

@@ -1,4 +1,4 @@
-import { BaseError, CanonicalJson, type Hex } from '@openledger/primitives'
+import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Http, TypedData } from '@openledger/protocol'
 import type { LocalAccount } from 'viem'
 import type { z } from 'zod'
@@ -268,6 +268,30 @@ export function createClient({
       call(Http.createdApiKeySchema, '/api/api-keys', await signRequest('createApiKey', payload, signer)),
     revokeApiKey: async (id: string, signer: Signer) =>
       call(Http.apiKeySchema, '/api/api-keys/revoke', await signRequest('revokeApiKey', { id }, signer)),
+
+    /**
+     * Signs for prepaid OPEN to come back. `refund` has the server pay it out at once; without the server anyone can send
+     * it to `Settlement.refund`, which pays after the withdrawal's delay.
+     */
+    async signRefund(amountWei: bigint, signer: Signer): Promise<z.input<typeof Http.refundSchema>> {
+      const { l2ChainId, l2 } = await deployment()
+      const until = deadline()
+      const nonce = Bytes.toHex(crypto.getRandomValues(new Uint8Array(32)))
+      const signature = await signer.signTypedData({
+        domain: TypedData.contractDomain('OpenLedger Settlement', l2ChainId, l2.settlement),
+        types: TypedData.refund,
+        primaryType: 'Refund',
+        message: { account: signer.address, amount: amountWei, nonce, deadline: BigInt(until) },
+      })
+      return {
+        account: signer.address,
+        amountWei: amountWei.toString(),
+        nonce,
+        deadline: until,
+        signature,
+      }
+    },
+    refund: (signed: z.input<typeof Http.refundSchema>) => call(Http.refundedSchema, '/api/refunds', signed),
 
     receipts: (filter: { payer?: string; model?: string; limit?: number; before?: number } = {}) =>
       call(Http.receiptSchema.array(), `/api/receipts${query(filter)}`),

@@ -37,6 +37,16 @@ export type Accounts = {
     readonly amountWei: bigint
     readonly apiKeyId?: string
   }) => Promise<Hold>
+  /**
+   * Sets aside what is about to be paid back; also while nothing can be settled.
+   * @throws {InsufficientBalanceError} when the account cannot spend that much.
+   */
+  readonly holdBack: (request: { readonly account: Hex; readonly amountWei: bigint }) => Promise<Hold>
+  /**
+   * Sets aside another amount for a request, whose payer prepays that much at this moment.
+   * @throws {HoldGoneError} when it was charged or released meanwhile.
+   */
+  readonly change: (hold: Hold, amountWei: bigint) => Promise<Hold>
   /** Gives back what was set aside; a second time changes nothing. */
   readonly release: (id: string) => Promise<void>
 }
@@ -78,24 +88,38 @@ export function createAccounts(deps: {
       throw new ApiKeyLimitError(key.limitWei, committedWei, amountWei)
   }
 
+  const insert = async ({ account, amountWei, apiKeyId }: Parameters<Accounts['hold']>[0]): Promise<Hold> => {
+    const hold: Hold = { id: randomUUID(), account, apiKeyId: apiKeyId ?? null, amountWei }
+    const chain = await contract.prepaid(account)
+    await database.transaction(async (orm) => {
+      await orm.delete(holds).where(lt(holds.createdAt, oldest()))
+      const { availableWei } = toBalance(chain.prepaidWei, await heldWei(orm, account, chain))
+      if (availableWei < amountWei) throw new InsufficientBalanceError(account, availableWei, amountWei)
+      if (apiKeyId !== undefined) await assertWithinLimit(orm, apiKeyId, amountWei)
+      await orm.insert(holds).values({ ...hold, createdAt: new Date(clock.nowMs()) })
+    })
+    return hold
+  }
+
   return {
     async balance(account) {
       const chain = await contract.prepaid(account)
       const held = await heldWei(database.orm, account, chain)
       return toBalance(chain.prepaidWei, held)
     },
-    async hold({ account, amountWei, apiKeyId }) {
-      const hold: Hold = { id: randomUUID(), account, apiKeyId: apiKeyId ?? null, amountWei }
-      const [chain, coveredWei] = await Promise.all([contract.prepaid(account), contract.coveredWei()])
-      if (coveredWei === 0n) throw new OperatorNotCoveredError()
-      await database.transaction(async (orm) => {
-        await orm.delete(holds).where(lt(holds.createdAt, oldest()))
-        const { availableWei } = toBalance(chain.prepaidWei, await heldWei(orm, account, chain))
-        if (availableWei < amountWei) throw new InsufficientBalanceError(account, availableWei, amountWei)
-        if (apiKeyId !== undefined) await assertWithinLimit(orm, apiKeyId, amountWei)
-        await orm.insert(holds).values({ ...hold, createdAt: new Date(clock.nowMs()) })
-      })
-      return hold
+    async hold(request) {
+      if ((await contract.coveredWei()) === 0n) throw new OperatorNotCoveredError()
+      return insert(request)
+    },
+    holdBack: insert,
+    async change(hold, amountWei) {
+      const changed = await database.orm
+        .update(holds)
+        .set({ amountWei })
+        .where(eq(holds.id, hold.id))
+        .returning({ id: holds.id })
+      if (changed.length === 0) throw new HoldGoneError(hold.id)
+      return { ...hold, amountWei }
     },
     async release(id) {
       await database.orm.delete(holds).where(eq(holds.id, id))

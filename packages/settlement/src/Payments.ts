@@ -45,7 +45,7 @@ export function createPayments(deps: {
     const { from: payer, nonce, valueWei: amountWei } = authorization
     const taken = await database.orm
       .insert(payments)
-      .values({ payer, nonce, amountWei, resource, status: 'verified' })
+      .values({ payer, nonce, scheme: 'exact', amountWei, resource, status: 'verified' })
       .onConflictDoUpdate({
         target: [payments.payer, payments.nonce],
         set: { status: 'verified', amountWei, resource },

@@ -13,7 +13,9 @@ import { createPaidAnswers, type PaidAnswers } from './PaidAnswers.ts'
 import { createPayments, type Payments } from './Payments.ts'
 import { createReceipts, type Receipts } from './Receipts.ts'
 import { type CorrectShares, createCorrectShares } from './Recovery.ts'
+import { createRefunds, type Refunds } from './Refunds.ts'
 import { createSettler, type Settler, type SettlerOptions } from './Settler.ts'
+import { createUptoPayments, type UptoPayments } from './UptoPayments.ts'
 
 export type SettlementDependencies = {
   readonly database: Database
@@ -39,6 +41,8 @@ export type Settlement = {
   readonly paidAnswers: PaidAnswers
   readonly batchStates: BatchStates
   readonly payments: Payments
+  readonly uptoPayments: UptoPayments
+  readonly refunds: Refunds
   readonly defence: Defence
   readonly correctShares: CorrectShares
 }
@@ -55,9 +59,10 @@ export function createSettlement(
   const settler = createSettler({ ...deps, operator: { sign } }, options)
   const ledger = createLedger(deps)
   const batchStates = createBatchStates(deps)
+  const accounts = createAccounts(deps)
   return {
     contract,
-    accounts: createAccounts(deps),
+    accounts,
     apiKeys: createApiKeys(database),
     receipts: createReceipts({ ...deps, operator: { sign }, onReceipt: settler.notify }),
     settler,
@@ -66,6 +71,8 @@ export function createSettlement(
     earnings: createEarnings({ database, contract, ledger, batchStates }),
     batchStates,
     payments: createPayments(deps),
+    uptoPayments: createUptoPayments(deps),
+    refunds: createRefunds({ ...deps, accounts }),
     defence: createDefence(deps, { onError: options.onError ?? (() => {}) }),
     correctShares: createCorrectShares({ ...deps, onCorrected: settler.notify }),
   }

@@ -63,6 +63,7 @@ export {
   OperatorUnbondedError,
   OtherSharesError,
 } from './Recovery.ts'
+export { createRefunds, type RefundRequest, type Refunds } from './Refunds.ts'
 export { type ChainOfBatches, LedgerAuditError, readBatches } from './readBatches.ts'
 export { proveRebuilt, type RebuiltLedger, rebuildLedger } from './rebuildLedger.ts'
 export { createSettlement, type Settlement, type SettlementDependencies } from './Settlement.ts'
@@ -75,3 +76,11 @@ export {
   type SettlerStatus,
 } from './Settler.ts'
 export { type Shown, sharesOf } from './Shown.ts'
+export {
+  createUptoPayments,
+  PaymentExceededError,
+  Permit2AllowanceError,
+  type UptoAuthorization,
+  type UptoPayment,
+  type UptoPayments,
+} from './UptoPayments.ts'

@@ -214,6 +214,13 @@ async function deploy(
     securityStake: ZERO,
     agentReputation: ZERO,
     agentValidation: ZERO,
+    uptoPayments: await created(
+      await wallet.deployContract({
+        abi: Abi.uptoPaymentsAbi,
+        bytecode: Abi.uptoPaymentsBytecode,
+        args: [settlement, wopen],
+      }),
+    ),
   }
 }
 

@@ -345,6 +345,8 @@ export const payments = pgTable(
   {
     payer: text('payer').notNull(),
     nonce: text('nonce').notNull(),
+    scheme: text('scheme', { enum: ['exact', 'upto'] }).notNull(),
+    /** What was signed for; of `upto`, once settled, what was taken. */
     amountWei: wei('amount_wei').notNull(),
     resource: text('resource').notNull(),
     status: text('status', { enum: ['verified', 'settled', 'failed'] }).notNull(),

@@ -1,7 +1,10 @@
-import { Open } from '@openledger/primitives'
+import { type Hex, Open } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
+import type { LocalAccount } from 'viem/accounts'
+import type { Connection } from '../Connection.ts'
 import { green, open, table } from '../Output.ts'
 import { type Session, senderOf } from '../Session.ts'
 
@@ -54,38 +57,47 @@ export function addPrepaidCommands(program: Command, session: Session): void {
 
   program
     .command('refund')
-    .description('takes prepaid OPEN back: asked for first, paid out by the same command after the delay')
+    .description('takes prepaid OPEN back at once: signed here, paid out by the server, without gas')
     .argument('[amount]', 'OPEN; by default all that can be spent')
-    .action(async (amount?: string) => {
+    .option('--on-chain', 'without the server: set aside by the contract, paid out by the same command later')
+    .option('--print', 'only prints the signature, for whoever sends it (`send-refund`)')
+    .action(async (amount: string | undefined, options: { onChain?: true; print?: true }) => {
       const { connection, account } = await session.acting()
-      const { l2, client, network } = connection
-      const settlement = { address: network.deployment.l2.settlement, abi: settlementAbi } as const
-      const sender = senderOf(connection, account)
-      const asked = await l2.readContract({
+      const amountWei = async (): Promise<bigint> =>
+        amount === undefined
+          ? BigInt((await connection.client.account(account.address)).availableWei)
+          : Open.parse(amount)
+      if (options.onChain) return withdraw(connection, account, amountWei)
+      const signed = await connection.client.signRefund(await amountWei(), signerOf(account))
+      if (options.print) return console.log(JSON.stringify(signed))
+      const { transactionHash } = await connection.client.refund(signed)
+      console.log(`${green('Paid back')} ${open(signed.amountWei)} in ${transactionHash}`)
+    })
+
+  program
+    .command('send-refund')
+    .description(
+      "sends another account's signed refund to the contract, without the server; again, to pay it out",
+    )
+    .argument('<signed>', 'what `refund --print` printed')
+    .action(async (json: string) => {
+      const { connection, account } = await session.acting()
+      const signed = Http.refundSchema.parse(JSON.parse(json))
+      const { settlement, withdrawalOf, payOut, sender } = withdrawals(connection, account)
+      const [askedWei] = await withdrawalOf(signed.account)
+      if (askedWei !== 0n) return payOut(signed.account)
+      await sender.send({
         ...settlement,
-        functionName: 'withdrawalOf',
-        args: [account.address],
+        functionName: 'refund',
+        args: [
+          signed.account,
+          BigInt(signed.amountWei),
+          signed.nonce,
+          BigInt(signed.deadline),
+          signed.signature,
+        ],
       })
-      let [askedWei, readyAt] = asked
-      if (askedWei === 0n) {
-        const { availableWei } = await client.account(account.address)
-        askedWei = amount === undefined ? BigInt(availableWei) : Open.parse(amount)
-        await sender.send({ ...settlement, functionName: 'requestWithdrawal', args: [askedWei] })
-        const [, at] = await l2.readContract({
-          ...settlement,
-          functionName: 'withdrawalOf',
-          args: [account.address],
-        })
-        readyAt = at
-      }
-      const { timestamp } = await l2.getBlock()
-      if (timestamp < readyAt) {
-        const ready = new Date(Number(readyAt) * 1_000).toISOString()
-        console.log(`${green('Set aside')}: ${open(askedWei)}; the same command pays it out from ${ready} on`)
-        return
-      }
-      const { transactionHash } = await sender.send({ ...settlement, functionName: 'withdraw' })
-      console.log(`${green('Paid back')} ${open(askedWei)} in ${transactionHash}`)
+      await payOut(signed.account)
     })
 
   program
@@ -113,4 +125,41 @@ export function addPrepaidCommands(program: Command, session: Session): void {
       const { name, spentWei } = await connection.client.revokeApiKey(id, signerOf(account))
       console.log(`${green('Ended')}: ${name}, after it spent ${open(spentWei)}`)
     })
+}
+
+/** Sets money aside by the contract where none is yet, and pays out what is ready. */
+async function withdraw(
+  connection: Connection,
+  account: LocalAccount,
+  amountWei: () => Promise<bigint>,
+): Promise<void> {
+  const { settlement, withdrawalOf, payOut, sender } = withdrawals(connection, account)
+  const [askedWei] = await withdrawalOf(account.address)
+  if (askedWei === 0n) {
+    await sender.send({ ...settlement, functionName: 'requestWithdrawal', args: [await amountWei()] })
+  }
+  await payOut(account.address)
+}
+
+function withdrawals(connection: Connection, account: LocalAccount) {
+  const { l2, network } = connection
+  const settlement = { address: network.deployment.l2.settlement, abi: settlementAbi } as const
+  const sender = senderOf(connection, account)
+  const withdrawalOf = (of: Hex) =>
+    l2.readContract({ ...settlement, functionName: 'withdrawalOf', args: [of] })
+  return {
+    settlement,
+    sender,
+    withdrawalOf,
+    async payOut(of: Hex): Promise<void> {
+      const [[askedWei, readyAt], { timestamp }] = await Promise.all([withdrawalOf(of), l2.getBlock()])
+      if (timestamp < readyAt) {
+        const ready = new Date(Number(readyAt) * 1_000).toISOString()
+        console.log(`${green('Set aside')}: ${open(askedWei)}; the same command pays it out from ${ready} on`)
+        return
+      }
+      const { transactionHash } = await sender.send({ ...settlement, functionName: 'withdraw', args: [of] })
+      console.log(`${green('Paid back')} ${open(askedWei)} in ${transactionHash}`)
+    },
+  }
 }

@@ -44,7 +44,12 @@ export type Quote = {
   readonly maxWei: bigint
 }
 
-export type Payer = { readonly account: Hex; readonly apiKeyId?: string }
+export type Payer = {
+  readonly account: Hex
+  readonly apiKeyId?: string
+  /** Prepays the fee once it is known; without it the most that an answer can cost must be prepaid before. */
+  readonly pay?: (feeWei: bigint) => Promise<unknown>
+}
 
 /** An answer as its payer gets it. */
 export type Delivered = GenerationResult & {
@@ -159,7 +164,7 @@ export function createAnswering(deps: {
 
   async function charge(
     quote: Pick<Quote, 'model' | 'terms' | 'inputTokens'>,
-    hold: Hold,
+    held: Hold,
     {
       textFrom,
       ...result
@@ -167,6 +172,7 @@ export function createAnswering(deps: {
       Delivered,
       'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages' | 'decoding'
     >,
+    pay?: Payer['pay'],
   ) {
     const { model, terms } = quote
     const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
@@ -181,12 +187,20 @@ export function createAnswering(deps: {
       promptIds,
       answerIds,
       text,
-      excludedContributions: await ownContributions(hold.account),
+      excludedContributions: await ownContributions(held.account),
       ...(passages === undefined ? {} : { context: { promptText, passages } }),
       ...(decoding === undefined ? {} : { decoding }),
     })
     // before the receipt that names it
     await blobs.put(evidence)
+    let hold = held
+    if (pay !== undefined) {
+      const { inputPriceWei, outputPriceWei } = terms
+      const feeWei = FeeSplit.feeWei(quote.inputTokens, result.outputTokens, inputPriceWei, outputPriceWei)
+      // held before it comes, so that nothing else of the payer's spends it
+      hold = await settlement.accounts.change(held, feeWei)
+      await pay(feeWei)
+    }
     return settlement.receipts.nextReceipt({
       hold,
       modelId: model.modelId,
@@ -283,9 +297,10 @@ export function createAnswering(deps: {
         await settlement.accounts.release(hold.id)
       }
     },
-    async *answer(quote, payer, { signal, isStreamed }) {
+    async *answer(quote, { pay, ...payer }, { signal, isStreamed }) {
       await assertMayUse(quote.prepared, payer)
-      const hold = await settlement.accounts.hold({ ...payer, amountWei: quote.maxWei })
+      const amountWei = pay === undefined ? quote.maxWei : 0n
+      const hold = await settlement.accounts.hold({ ...payer, amountWei })
       const startedAt = new Date(clock.nowMs())
       let isOver = false
       const seen: TokenDelta[] = []
@@ -305,7 +320,7 @@ export function createAnswering(deps: {
         const isDelivered = result.finishReason !== 'cancelled' || (isStreamed && result.outputTokens > 0)
         if (!isDelivered) return
         await remembered
-        const receipt = await charge(quote, hold, result)
+        const receipt = await charge(quote, hold, result, pay)
         isOver = true
         const last = seen.at(-1)
         if (last !== undefined) yield { kind: 'delta', delta: last }

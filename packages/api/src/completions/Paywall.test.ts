@@ -1,15 +1,18 @@
 import { createAgent, PaymentRefusedError } from '@openledger/agent'
 import { type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, Http } from '@openledger/protocol'
+import { eq, schema } from '@openledger/store'
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from '@x402/core/http'
-import { ExactEvmScheme } from '@x402/evm'
+import { ExactEvmScheme, UptoEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import { keccak256, parseEventLogs } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type ApiHouse,
   INPUT_PRICE_WEI,
+  installPermit2,
   OUTPUT_PRICE_WEI,
+  PERMIT2,
   startApiHouse,
   URL_BASE,
 } from '../../test/apiHouse.ts'
@@ -24,6 +27,7 @@ const MAX_WEI = 3n * INPUT_PRICE_WEI + 10n * OUTPUT_PRICE_WEI
 
 beforeAll(async () => {
   house = await startApiHouse()
+  await installPermit2(house.publicClient, house.deployment.l2ChainId)
   await house.senderOf('caller').send({
     address: house.deployment.l2.wopen,
     abi: Abi.wopenAbi,
@@ -58,12 +62,24 @@ describe('a request that nobody pays for', () => {
     expect(response.status).toBe(402)
     const required = decodePaymentRequiredHeader(response.headers.get('PAYMENT-REQUIRED')!)
     expect(required).toMatchObject({ x402Version: 2, resource: { url: `${URL_BASE}/v1/completions` } })
+    const { wopen: asset, uptoPayments } = house.deployment.l2
+    const common = { network: 'eip155:161200', asset, amount: MAX_WEI.toString() }
     expect(required.accepts).toEqual([
       {
+        ...common,
+        scheme: 'upto',
+        payTo: uptoPayments,
+        maxTimeoutSeconds: 660,
+        extra: {
+          assetTransferMethod: 'permit2',
+          name: 'Wrapped OPEN',
+          version: '1',
+          facilitatorAddress: uptoPayments,
+        },
+      },
+      {
+        ...common,
         scheme: 'exact',
-        network: 'eip155:161200',
-        asset: house.deployment.l2.wopen,
-        amount: MAX_WEI.toString(),
         payTo: house.deployment.l2.settlement,
         maxTimeoutSeconds: 120,
         extra: { assetTransferMethod: 'eip3009', name: 'Wrapped OPEN', version: '1' },
@@ -93,6 +109,106 @@ describe('the official x402 client', () => {
     const response = await payingFetch()(`${URL_BASE}/v1/completions`, init({ ...request, stream: true }))
     expect(response.headers.get('PAYMENT-RESPONSE')).not.toBeNull()
     expect(await response.text()).toContain('[DONE]')
+  })
+})
+
+describe('the official x402 client, paying by upto', () => {
+  const address = () => ({ address: house.deployment.l2.wopen, abi: Abi.wopenAbi }) as const
+  const wopenOf = (account: Hex) =>
+    house.publicClient.readContract({ ...address(), functionName: 'balanceOf', args: [account] })
+  /** Without `rpcUrl` the client cannot see its allowance, and sends no permit for it. */
+  const uptoFetch = (account = payer, rpcUrl?: string, fetch = house.fetch) => {
+    const scheme = new UptoEvmScheme(account as never, rpcUrl === undefined ? undefined : { rpcUrl })
+    const client = new x402Client().register('eip155:161200', scheme)
+    client.setSpendControls({
+      allowedAssets: [{ network: 'eip155:161200', asset: house.deployment.l2.wopen }],
+    })
+    return wrapFetchWithPayment(fetch, client)
+  }
+  /** Resolves while an answer is made for a payment that was verified and not taken. */
+  const isMade = () =>
+    expect
+      .poll(() => house.database.orm.$count(schema.payments, eq(schema.payments.status, 'verified')))
+      .toBe(1)
+  const paid = (response: Response) => {
+    expect(response.status).toBe(200)
+    return decodePaymentResponseHeader(response.headers.get('PAYMENT-RESPONSE')!)
+  }
+
+  test('is told to approve Permit2 once', async () => {
+    const response = await uptoFetch()(`${URL_BASE}/v1/completions`, init(request))
+    expect(response.status).toBe(412)
+    expect(await response.json()).toMatchObject({ error: { code: 'payment.permit2_allowance' } })
+    await house
+      .senderOf('caller')
+      .send({ ...address(), functionName: 'approve', args: [PERMIT2, Open.parse('1000')] })
+  })
+
+  test('pays the fee of what was delivered and nothing else, once it is there', async () => {
+    await house.settlement.settler.settle()
+    const [wealth, before] = [await wopenOf(payerAddress), await prepaidWei(payerAddress)]
+    const response = await uptoFetch()(`${URL_BASE}/v1/completions`, init(request))
+    const settled = paid(response)
+    const { receipt } = Http.answerExtensionSchema.parse(((await response.json()) as never)['openledger'])
+    // five words of ten allowed
+    expect(BigInt(receipt.feeWei)).toBe(3n * INPUT_PRICE_WEI + 5n * OUTPUT_PRICE_WEI)
+    expect(settled).toMatchObject({ success: true, payer: payerAddress, amount: receipt.feeWei })
+    expect(await wopenOf(payerAddress)).toBe(wealth - BigInt(receipt.feeWei))
+    await house.settlement.settler.settle()
+    expect(await prepaidWei(payerAddress)).toBe(before)
+  })
+
+  test('pays for a stream before it begins', async () => {
+    const wealth = await wopenOf(payerAddress)
+    const response = await uptoFetch()(`${URL_BASE}/v1/completions`, init({ ...request, stream: true }))
+    const { amount } = paid(response)
+    expect(await response.text()).toContain('[DONE]')
+    expect(await wopenOf(payerAddress)).toBe(wealth - BigInt(amount!))
+  })
+
+  test('has the gas of its approval paid, and never sends a transaction itself', async () => {
+    const poor = DevelopmentKeys.account('voter')
+    const send = house.senderOf('caller')
+    await send.send({ ...address(), functionName: 'transfer', args: [poor.address, MAX_WEI] })
+    const rpcUrl = house.publicClient.chain!.rpcUrls.default.http[0]!
+    const { amount } = paid(await uptoFetch(poor, rpcUrl)(`${URL_BASE}/v1/completions`, init(request)))
+    const account = poor.address.toLowerCase() as Hex
+    expect(await wopenOf(account)).toBe(MAX_WEI - BigInt(amount!))
+    expect(await house.publicClient.getTransactionCount({ address: account })).toBe(0)
+  })
+
+  test('pays nothing for an answer that fails, or that it does not wait for', async () => {
+    const wealth = await wopenOf(payerAddress)
+    house.script.failsAt = 2
+    const failed = await uptoFetch()(`${URL_BASE}/v1/completions`, init({ ...request, stream: true }))
+    expect(failed.status).toBeGreaterThanOrEqual(500)
+    house.script.failsAt = undefined
+    house.script.wordMs = 200
+    const leaving = new AbortController()
+    const left = uptoFetch()(`${URL_BASE}/v1/completions`, { ...init(request), signal: leaving.signal })
+    await isMade()
+    leaving.abort()
+    await left.catch(() => {})
+    house.script.wordMs = 0
+    expect(await wopenOf(payerAddress)).toBe(wealth)
+    // neither holds anything back for the next
+    paid(await uptoFetch()(`${URL_BASE}/v1/completions`, init(request)))
+  })
+
+  test('gets nothing for money that it takes away meanwhile', async () => {
+    const poor = DevelopmentKeys.account('backer')
+    const of = { ...address() }
+    const send = house.senderOf('backer')
+    await send.send({ ...of, functionName: 'deposit', args: [], valueWei: MAX_WEI })
+    await send.send({ ...of, functionName: 'approve', args: [PERMIT2, MAX_WEI] })
+    house.script.wordMs = 300
+    const answer = uptoFetch(poor)(`${URL_BASE}/v1/completions`, init({ ...request, stream: true }))
+    await isMade()
+    await send.send({ ...of, functionName: 'transfer', args: [payer.address, MAX_WEI] })
+    const response = await answer
+    house.script.wordMs = 0
+    expect(response.status).toBe(402)
+    expect(await response.json()).toMatchObject({ error: { code: 'payment.refused' } })
   })
 })
 

@@ -78,6 +78,20 @@ export function addAccountRoutes(
         settlement.apiKeys.revoke(body.account, body.payload.id),
       ),
   )
+  routes.post(
+    '/api/refunds',
+    {
+      tag,
+      summary: 'Pay prepaid OPEN back at once under a signature; the operator pays the gas.',
+      body: Http.refundSchema,
+      response: Http.refundedSchema,
+    },
+    async ({ body }) => {
+      const amountWei = BigInt(body.amountWei)
+      const transactionHash = await settlement.refunds.pay({ ...body, amountWei })
+      return { transactionHash, amountWei: body.amountWei }
+    },
+  )
   routes.get(
     '/api/accounts/:address/api-keys',
     {

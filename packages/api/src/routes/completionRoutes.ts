@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { type AnswerEvent, type Answering, choicesOf, type Serving } from '../completions/Answering.ts'
 import * as CompletionAnswers from '../completions/CompletionAnswers.ts'
 import * as Completions from '../completions/Completions.ts'
-import type { Paywall } from '../completions/Paywall.ts'
+import type { Admission, Paywall } from '../completions/Paywall.ts'
 import { DrainingError } from '../Draining.ts'
 import { openAiErrorOf } from '../Problems.ts'
 import { traceparentOf } from '../Tracing.ts'
@@ -40,10 +40,12 @@ export function addCompletionRoutes(
     read: (caller: string) => ReturnType<typeof Completions.fromChat>,
   ): Promise<Response> {
     const quotes = choicesOf(await answering.quote(read('unknown'), request.passages ?? []), request.n ?? 1)
-    const { payer, headers } = await paywall.admit({
+    const { payer, headers, payment } = await paywall.admit({
       url: context.req.url,
       description: `${kind === 'chat' ? 'Chat' : 'Text'} completion by ${request.model}`,
       maxWei: quotes.reduce((sum, { maxWei }) => sum + maxWei, 0n),
+      // one payment pays one receipt
+      isMetered: quotes.length === 1,
       authorization: context.req.header('authorization'),
       paymentSignature: context.req.header('payment-signature'),
     })
@@ -72,16 +74,20 @@ export function addCompletionRoutes(
         ...(traceparent === undefined ? {} : { traceparent }),
       }
       const own = { ...prepared, request }
-      return answering.answer({ ...quote, prepared: own }, payer, { signal, isStreamed })
+      // what is paid for afterwards is given out afterwards
+      const options = { signal, isStreamed: isStreamed && payment === undefined }
+      return answering.answer({ ...quote, prepared: own }, payer, options)
     })
-    const events = merged(answers, () => left.abort())
+    const made = merged(answers, () => left.abort())
+    const events = payment === undefined ? made : paidFirst(made, payment)
     if (!isStreamed) {
       const body = await whole(format, events, answers.length)
       if (body === undefined) throw ending.aborted ? new DrainingError() : new AnswerCutError()
-      return context.json(body, 200, headers)
+      return context.json(body, 200, { ...headers, ...payment?.headers() })
     }
     // the first event is waited for, so that what cannot start is an error and not a broken stream
     const first = await events.next()
+    if (payment !== undefined && first.done) throw ending.aborted ? new DrainingError() : new AnswerCutError()
     const stream = toStream(write(format, first, events, answers.length, onError), signal, () => left.abort())
     return new Response(stream, {
       headers: {
@@ -89,6 +95,7 @@ export function addCompletionRoutes(
         'cache-control': 'no-cache, no-transform',
         'x-accel-buffering': 'no',
         ...headers,
+        ...payment?.headers(),
       },
     })
   }
@@ -147,6 +154,19 @@ async function* merged(
         }),
       )
     }
+  }
+}
+
+/** Gives events out once all are there: the receipt among them says that the payment was taken. */
+async function* paidFirst(
+  events: AsyncGenerator<ChoiceEvent, void, undefined>,
+  { drop }: NonNullable<Admission['payment']>,
+): AsyncGenerator<ChoiceEvent, void, undefined> {
+  try {
+    yield* await Array.fromAsync(events)
+  } finally {
+    // does nothing once it was taken
+    await drop()
   }
 }
 

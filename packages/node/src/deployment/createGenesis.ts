@@ -1,4 +1,8 @@
-import { gasPriceOracleDeployedBytecode, l1BlockDeployedBytecode } from '@openledger/protocol/abi/index'
+import {
+  gasPriceOracleDeployedBytecode,
+  l1BlockDeployedBytecode,
+  uptoPermit2ProxyDeployedBytecode,
+} from '@openledger/protocol/abi/index'
 import * as BaseFee from '@openledger/rollup/execution/BaseFee'
 import type { Genesis, GenesisAccount } from '@openledger/rollup/execution/Genesis'
 import * as Predeploys from '@openledger/rollup/execution/Predeploys'
@@ -28,6 +32,8 @@ export type GenesisOptions = {
   readonly forks?: LaterForks
 }
 
+/** Where clients of x402's scheme `upto` look for the spender of their payments, on every chain. */
+const UPTO_PERMIT2_PROXY: Address = '0x4020a4f3b7b90cca423b9fabcc0ce57c6c240002'
 const PROXY_ADMIN: Address = '0x4200000000000000000000000000000000000018'
 /** Where a proxy keeps its implementation and its admin (EIP-1967). */
 const IMPLEMENTATION_SLOT = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
@@ -64,6 +70,7 @@ export function createGenesis(options: GenesisOptions): Genesis {
     alloc[address.toLowerCase()] = { balance: '0x0', nonce: '0x1', code, ...(storage ? { storage } : {}) }
   }
   for (const { address, code } of preinstalls(options.l2ChainId)) put(address, code)
+  put(UPTO_PERMIT2_PROXY, uptoPermit2ProxyDeployedBytecode)
   put(Predeploys.HISTORY_STORAGE, BLOCK_HASH_HISTORY_CODE)
 
   const proxyCode = artifact('Proxy').deployedBytecode

@@ -27,6 +27,8 @@ import {
   settlementBytecode,
   timelockControllerAbi,
   timelockControllerBytecode,
+  uptoPaymentsAbi,
+  uptoPaymentsBytecode,
   wopenBytecode,
 } from '@openledger/protocol/abi/index'
 import {
@@ -391,6 +393,10 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
     'agentValidation',
     encodeDeployData({ abi: agentValidationAbi, bytecode: agentValidationBytecode, args: [agentIdentity] }),
   )
+  const uptoPayments = create(
+    'uptoPayments',
+    encodeDeployData({ abi: uptoPaymentsAbi, bytecode: uptoPaymentsBytecode, args: [settlement, wopen] }),
+  )
   return {
     steps,
     addresses: {
@@ -408,6 +414,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       securityStake,
       agentReputation,
       agentValidation,
+      uptoPayments,
     },
   }
 }

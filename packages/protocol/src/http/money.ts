@@ -36,6 +36,17 @@ export const accountSchema = z.object({
 })
 export type Account = z.infer<typeof accountSchema>
 
+// POST /api/refunds (typed data `Refund`)
+export const refundSchema = z.object({
+  account: addressSchema,
+  amountWei: weiSchema,
+  nonce: hashSchema,
+  deadline: unixSecondsSchema,
+  signature: hexSchema,
+})
+export const refundedSchema = z.object({ transactionHash: hashSchema, amountWei: weiSchema })
+export type Refunded = z.infer<typeof refundedSchema>
+
 // GET /api/receipts?payer=&model=&limit=&before=, GET /api/receipts/:sequence
 export const receiptSchema = z.object({
   sequence: z.number().int(),

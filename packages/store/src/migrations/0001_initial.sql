@@ -224,6 +224,7 @@ CREATE UNIQUE INDEX ON ledger (account);
 CREATE TABLE payments (
   payer text NOT NULL,
   nonce text NOT NULL,
+  scheme text NOT NULL CHECK (scheme IN ('exact', 'upto')),
   amount_wei numeric(40, 0) NOT NULL,
   resource text NOT NULL,
   status text NOT NULL CHECK (status IN ('verified', 'settled', 'failed')),
