@@ -16,15 +16,15 @@ import type { Hex } from '@openledger/primitives'
 import { readCorpus, sequenceOf } from '../attribution/Corpus.ts'
 import { openBase } from '../attribution/World.ts'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
+import { openParts } from '../Parts.ts'
 
 /** What is asked: the start of a piece of code, and how long the answer may be. */
 type Question = { readonly promptIds: readonly number[]; readonly outputTokens: number }
 /** What a server gave for a question, and what it proves of its making. */
 type Served = { readonly answerIds: readonly number[]; readonly decoding: Decoding }
 
-/** A server that answers otherwise than it says. */
+/** What a server does otherwise than it says. */
 type Substitution = {
-  readonly what: string
   readonly checkpoint?: Checkpoint
   readonly precision?: DecoderPrecision
   readonly adapter?: Adapter.Adapter | null
@@ -38,8 +38,10 @@ const STEPS = 40
 const PROMPT_TOKENS = 40
 const OUTPUT_TOKENS_MAX = 96
 const PRECISIONS = ['f32', 'int4'] as const
-/** Relative noise on every activation that an honest answer is looked at with: ten times what processors differ by. */
+const HONEST = 'honest: many at once, 2 threads'
+/** Relative noise on every activation, as of another processor; products in float32 differ by a tenth of that or less. */
 const NOISE = 1e-4
+const NOISY = `seen with noise of ${NOISE} on every activation`
 
 /** Trains on the corpus; `midway` is what the adapter was after three quarters of the steps. */
 async function train(
@@ -138,141 +140,174 @@ async function serve(
   )
 }
 
-/** Adds noise of a share of each value. */
-function withNoise(hidden: Float32Array, share: number): Float32Array {
+/** What everything is measured on. */
+type Scene = {
+  readonly checkpoint: Checkpoint
+  readonly tokenizer: Tokenizer
+  /** That the receipt names, the same before its last steps, and one of other texts. */
+  readonly adapters: Readonly<Record<'named' | 'midway' | 'other', Adapter.Adapter>>
+  readonly questions: readonly Question[]
+}
+
+async function setScene(count: number): Promise<Scene> {
+  const { checkpoint, tokenizer } = await openBase()
+  const { adapter: named, midway } = await train(checkpoint, tokenizer, 'code')
+  const { adapter: other } = await train(checkpoint, tokenizer, 'text')
+  const size = { contributors: 16, recordsEach: 12, tokens: PROMPT_TOKENS }
+  const { records } = readCorpus('code', tokenizer, size)
+  const random = createRandom(11)
+  const questions = Array.from({ length: count }, (_, i) => ({
+    promptIds: [checkpoint.config.bosId, ...records[i % records.length]!.tokens],
+    outputTokens: 1 + random.below(OUTPUT_TOKENS_MAX),
+  }))
+  return { checkpoint, tokenizer, adapters: { named, midway, other }, questions }
+}
+
+/** The ways of answering otherwise than a receipt of this precision says. */
+const substitutionsOf = (
+  { checkpoint, adapters }: Scene,
+  claimed: DecoderPrecision,
+): Readonly<Record<string, Substitution>> => {
+  const cheaper = claimed === 'f32' ? 'int4' : 'f32'
+  return {
+    [HONEST]: {},
+    [`decodes in ${cheaper}`]: { precision: cheaper },
+    'base rounded to 8 bits': { checkpoint: inEightBits(checkpoint) },
+    'no adapter': { adapter: null },
+    'another adapter': { adapter: adapters.other },
+    'the adapter before its last ten steps': { adapter: adapters.midway },
+    'half the prompt left out': { prompt: ([first, ...ids]) => [first!, ...ids.slice(ids.length >> 1)] },
+    'first word of the prompt another one': { prompt: ([first, , ...ids]) => [first!, 77, ...ids] },
+  }
+}
+
+/** Has a server answer every question, in one batch with as many questions under another adapter. */
+async function answersOf(
+  { checkpoint, tokenizer, adapters, questions }: Scene,
+  claimed: DecoderPrecision,
+  substitution: Substitution,
+): Promise<Served[]> {
+  const decoder = await createDecoder(substitution.checkpoint ?? checkpoint, {
+    rows: ROWS,
+    context: CONTEXT,
+    rankMax: RANK,
+    precision: substitution.precision ?? claimed,
+    threads: 2,
+  })
+  const { adapter = adapters.named, prompt = (ids) => ids } = substitution
+  const asked = questions.flatMap((question) => [
+    { ...question, promptIds: prompt(question.promptIds), adapter },
+    { ...question, adapter: adapters.other },
+  ])
+  const known = new Map(Object.values(adapters).map((one) => [one.hash, one]))
+  const served = await serve(decoder, tokenizer, known, asked)
+  await decoder.release()
+  return served.filter((_, i) => i % 2 === 0)
+}
+
+/** What whoever verifies finds of one server's answers. */
+type Row = {
+  readonly answers: number
+  readonly found: number
+  /** Tokens of the shortest answer that was not found out. */
+  readonly shortest: number
+  /** Of the worst chunk of each answer. */
+  readonly exponents: readonly number[]
+  readonly mantissas: readonly number[]
+}
+
+/** Reads answers again under the named model alone, on one thread, and compares. */
+async function look(
+  { checkpoint, adapters, questions }: Scene,
+  claimed: DecoderPrecision,
+  served: readonly Served[],
+  noise = 0,
+): Promise<Row> {
+  const verifier = await createDecoder(checkpoint, {
+    rows: 1,
+    context: CONTEXT,
+    rankMax: RANK,
+    precision: claimed,
+    threads: 1,
+  })
   const random = createRandom(3)
-  return hidden.map((value) => value * (1 + share * random.normal()))
+  const answers = served.flatMap(({ answerIds, decoding }, i) =>
+    answerIds.length === 0 ? [] : [{ answerIds, decoding, promptIds: questions[i]!.promptIds }],
+  )
+  const seen = []
+  for (const { answerIds, decoding, promptIds } of answers) {
+    const read = await readHidden(verifier, adapters.named, promptIds, answerIds)
+    const hidden = noise === 0 ? read : read.map((value) => value * (1 + noise * random.normal()))
+    const told = { ...decoding, precision: claimed }
+    seen.push({
+      tokens: answerIds.length,
+      isFound: decodingDifference(told, hidden, answerIds.length) !== undefined,
+      ...worstDistance(told, hidden, answerIds.length),
+    })
+  }
+  await verifier.release()
+  return {
+    answers: seen.length,
+    found: seen.filter(({ isFound }) => isFound).length,
+    shortest: Math.min(CONTEXT, ...seen.flatMap(({ isFound, tokens }) => (isFound ? [] : [tokens]))),
+    exponents: seen.map(({ exponents }) => exponents),
+    mantissas: seen.map(({ mantissas }) => mantissas),
+  }
+}
+
+/** Least, median and most. */
+function range(values: readonly number[]): string {
+  const sorted = [...values].sort((a, b) => a - b)
+  return [0, sorted.length >> 1, sorted.length - 1].map((at) => sorted[at]!.toFixed(3)).join(' / ')
 }
 
 export const claim: Claim = {
   says: 'A server that decodes with another base, adapter, precision or prompt than its receipt names is found out by whoever has the model, and an honest one never.',
   async run({ isQuick, say }: ClaimOptions): Promise<Finding> {
     const count = isQuick ? 24 : 96
-    const { checkpoint, tokenizer } = await openBase()
-    const { adapter, midway } = await train(checkpoint, tokenizer, 'code')
-    const { adapter: other } = await train(checkpoint, tokenizer, 'text')
-    const adapters = new Map([adapter, midway, other].map((one) => [one.hash, one]))
-    const { records } = readCorpus('code', tokenizer, {
-      contributors: 16,
-      recordsEach: 12,
-      tokens: PROMPT_TOKENS,
-    })
-    const random = createRandom(11)
-    const { bosId } = checkpoint.config
-    const questions = Array.from(
-      { length: count },
-      (_, i): Question => ({
-        promptIds: [bosId, ...records[i % records.length]!.tokens],
-        outputTokens: 1 + random.below(OUTPUT_TOKENS_MAX),
-      }),
-    )
-    const rows: (string | number)[][] = [
-      ['the receipt says', 'the server', 'answers', 'found out', 'exponents apart', 'mantissas apart'],
-    ]
-    const failures: string[] = []
-    let missed = 0
-    let dishonest = 0
-    let shortest = Number.POSITIVE_INFINITY
-
+    const parts = openParts(`substitution-${count}`, [
+      'claims/attack/substitution.ts',
+      'packages/openlora/src/{engine,commitment}/*.ts',
+      'packages/model/src/{decoder,training}/*.ts',
+    ])
+    const scene = await setScene(count)
+    const rows: [claimed: DecoderPrecision, what: string, row: Row][] = []
     for (const claimed of PRECISIONS) {
-      const verifier = await createDecoder(checkpoint, {
-        rows: 1,
-        context: CONTEXT,
-        rankMax: RANK,
-        precision: claimed,
-        threads: 1,
-      })
-      const look = async (served: readonly Served[], what: string, noise = 0) => {
-        let found = 0
-        const apart: { exponents: number; mantissas: number }[] = []
-        for (const [i, { answerIds, decoding }] of served.entries()) {
-          if (answerIds.length === 0) continue
-          const read = await readHidden(verifier, adapter, questions[i]!.promptIds, answerIds)
-          const hidden = noise === 0 ? read : withNoise(read, noise)
-          const told = { ...decoding, precision: claimed }
-          if (decodingDifference(told, hidden, answerIds.length) !== undefined) found++
-          else shortest = Math.min(shortest, what.startsWith('honest') ? shortest : answerIds.length)
-          apart.push(worstDistance(told, hidden, answerIds.length))
-        }
-        const range = (values: number[]): string => {
-          const sorted = values.sort((a, b) => a - b)
-          const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!
-          return `${at(0).toFixed(3)} to ${at(1).toFixed(3)}, median ${at(0.5).toFixed(3)}`
-        }
-        rows.push([
-          claimed,
-          what,
-          apart.length,
-          `${found} (${((100 * found) / apart.length).toFixed(1)} %)`,
-          range(apart.map(({ exponents }) => exponents)),
-          range(apart.map(({ mantissas }) => mantissas)),
-        ])
-        say(rows.at(-1)!.join('  '))
-        return { found, answers: apart.length }
-      }
-      const answersOf = async ({
-        checkpoint: base,
-        precision,
-        adapter: own,
-        prompt,
-      }: Omit<Substitution, 'what'>) => {
-        const decoder = await createDecoder(base ?? checkpoint, {
-          rows: ROWS,
-          context: CONTEXT,
-          rankMax: RANK,
-          precision: precision ?? claimed,
-          threads: 2,
+      for (const [what, substitution] of Object.entries(substitutionsOf(scene, claimed))) {
+        const found = await parts.once(`${claimed} ${what}`, async () => {
+          const served = await answersOf(scene, claimed, substitution)
+          const row = await look(scene, claimed, served)
+          return what === HONEST ? [row, await look(scene, claimed, served, NOISE)] : [row]
         })
-        const asked = questions.flatMap((question) => [
-          {
-            ...question,
-            promptIds: prompt === undefined ? question.promptIds : prompt(question.promptIds),
-            adapter: own === undefined ? adapter : own,
-          },
-          // neighbours in the batch
-          { ...question, adapter: other },
-        ])
-        const served = await serve(decoder, tokenizer, adapters, asked)
-        await decoder.release()
-        return served.filter((_, i) => i % 2 === 0)
+        rows.push(...found.map((row, i) => [claimed, i === 0 ? what : `${HONEST}, ${NOISY}`, row] as const))
+        say(`${claimed}, ${what}: ${found[0]!.found} of ${found[0]!.answers} found out`)
       }
-
-      const honest = await answersOf({})
-      for (const [what, noise] of [
-        ['honest, many at once, 2 threads', 0],
-        [`honest, seen with noise of ${NOISE} on every activation`, NOISE],
-      ] as const) {
-        const { found } = await look(honest, what, noise)
-        if (found > 0) failures.push(`${found} false alarms: ${claimed}, ${what}`)
-      }
-      const cheaper = claimed === 'f32' ? 'int4' : 'f32'
-      const substitutions: Substitution[] = [
-        { what: `decodes in ${cheaper}`, precision: cheaper },
-        { what: 'base rounded to 8 bits', checkpoint: inEightBits(checkpoint) },
-        { what: 'no adapter', adapter: null },
-        { what: 'another adapter', adapter: other },
-        { what: 'the adapter before its last ten steps', adapter: midway },
-        {
-          what: 'half the prompt left out',
-          prompt: ([first, ...ids]) => [first!, ...ids.slice(ids.length >> 1)],
-        },
-        { what: 'first word of the prompt another one', prompt: ([first, , ...ids]) => [first!, 77, ...ids] },
-      ]
-      for (const { what, ...changes } of substitutions) {
-        const { found, answers } = await look(await answersOf(changes), what)
-        dishonest += answers
-        missed += answers - found
-      }
-      await verifier.release()
     }
-    const figure = (100 * (dishonest - missed)) / dishonest
+    parts.forget()
+    const honest = rows.filter(([, what]) => what.startsWith(HONEST))
+    const dishonest = rows.filter(([, what]) => !what.startsWith(HONEST)).map(([, , row]) => row)
+    const total = dishonest.reduce((sum, { answers }) => sum + answers, 0)
+    const missed = total - dishonest.reduce((sum, { found }) => sum + found, 0)
+    const shortest = Math.min(...dishonest.map((row) => row.shortest))
     return {
-      figure,
+      figure: (100 * (total - missed)) / total,
       unit: '% of dishonest answers found out',
       goal: 99,
       sense: 'at least',
-      failures,
-      report: `${table(rows)}\n\n${dishonest} dishonest answers of 1 to ${OUTPUT_TOKENS_MAX} tokens, ${missed} not found out${missed === 0 ? '' : `, the shortest of ${shortest} tokens`}. Exponents apart: share of the largest activations whose sign or exponent differs, in the worst chunk of an answer; mantissas apart: mean difference of the others, in units of the last of 7 bits.`,
+      failures: honest.flatMap(([claimed, what, { found }]) =>
+        found === 0 ? [] : [`${found} false alarms: ${claimed}, ${what}`],
+      ),
+      report: `${table([
+        ['the receipt says', 'the server', 'answers', 'found out', 'exponents apart, %', 'mantissas apart'],
+        ...rows.map(([claimed, what, { answers, found, exponents, mantissas }]) => [
+          claimed,
+          what,
+          answers,
+          found,
+          range(exponents.map((share) => 100 * share)),
+          range(mantissas),
+        ]),
+      ])}\n\n${total} dishonest answers of 1 to ${OUTPUT_TOKENS_MAX} tokens, ${missed} not found out${missed === 0 ? '' : `, the shortest of ${shortest} tokens`}. Apart is the worst chunk of an answer, least / median / most over answers: activations of the largest whose sign or exponent differs, and the mean difference of the others' mantissas in units of the last of 7 bits. The shipped base, adapters of rank ${RANK} trained on Solidity and on its comments, answers drawn at temperature 0.8.`,
     }
   },
 }

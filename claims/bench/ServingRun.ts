@@ -140,7 +140,7 @@ export async function createRunner({
   await decoding.live()
   const cache = createAdapterCache(
     async ({ cid, hash }) =>
-      (await decoding.live()).link.call('decode', { bytes: await readFile(cid), hash }),
+      (await decoding.live()).link.call('decode', { bytes: await readFile(cid), hash, isChecked: false }),
     adapterBytesMax,
   )
   type Seen = { arrivedMs: number; firstMs: number; lastMs: number; tokens: number[] }

@@ -1,6 +1,7 @@
 import { CheckpointFolder, type Message, type Tokenizer, type Tool } from '@openledger/model'
 import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
 import { BaseError, type Hex } from '@openledger/primitives'
+import { cidFromDigest } from '@openledger/store'
 import { type AdapterReference, createAdapterCache } from './adapters/AdapterCache.ts'
 import { createAdapterLease } from './adapters/AdapterLease.ts'
 import type { AdapterMethods, AdapterWorkerData } from './adapters/AdapterWorker.ts'
@@ -217,7 +218,9 @@ export async function createOpenLora(
   })
   const adapters = createAdapterCache(async ({ cid, hash }) => {
     const bytes = await blobs.get(cid)
-    return (await decoding.live()).link.call('decode', { bytes, hash })
+    // what was read by its CID was hashed then
+    const isChecked = cid === cidFromDigest(hash)
+    return (await decoding.live()).link.call('decode', { bytes, hash, isChecked })
   }, adapterBytesMax)
   const pins = new Map<string, { readonly reference: AdapterReference; sizeBytes: number }>()
   const { releaseAll, ...lease } = createAdapterLease(adapters)

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
@@ -40,7 +40,10 @@ const RAW_CODEC = 0x55
 const SHA256_CODE = 0x12
 
 /** Names bytes. */
-export const cidOf = (bytes: Uint8Array): string => cidFromDigest(Bytes.toHex(Bytes.sha256(bytes)))
+export const cidOf = (bytes: Uint8Array): string => cidFromDigest(sha256(bytes))
+
+/** By the processor's own instructions, several times as fast as in TypeScript: files of megabytes are checked while others wait. */
+const sha256 = (bytes: Uint8Array): Hex => `0x${hash('sha256', bytes)}`
 
 /** Names bytes by their SHA-256. */
 export const cidFromDigest = (sha256: Hex): string =>
@@ -142,7 +145,7 @@ function createBlobs(shelf: Shelf): Blobs {
       const digest = digestOf(cid)
       const bytes = await shelf.read(cid)
       if (bytes === undefined) throw new BlobNotFoundError(cid)
-      if (Bytes.toHex(Bytes.sha256(bytes)) !== digest) throw new BlobCorruptError(cid)
+      if (sha256(bytes) !== digest) throw new BlobCorruptError(cid)
       return bytes
     },
     has: async (cid) => {

@@ -41,3 +41,26 @@ test('gets another name from one other value', () => {
   const other = Adapter.from({ ...adapter, tensors: new Map([[name, { a: changed, b }], ...rest]) })
   expect(other.hash).not.toBe(adapter.hash)
 })
+
+test('is read as it was written, with the largest numbers there are, and refused with any that is not finite', () => {
+  const withValue = (layer: number, part: 'a' | 'b', at: number, value: number): Uint8Array => {
+    const tensors = new Map(
+      [...adapter.tensors].map(([name, { a, b }], i) => {
+        const pair = { a: a.slice(), b: b.slice() }
+        if (i === layer) pair[part].fill(value, at, at + 1)
+        return [name, pair]
+      }),
+    )
+    return Adapter.encode({ ...adapter, tensors })
+  }
+  const largest = (2 - 2 ** -23) * 2 ** 127
+  for (const value of [largest, -largest, -0, 2 ** -149]) {
+    const read = Adapter.decode(config, withValue(3, 'b', 5, value))
+    expect([...read.tensors.values()][3]!.b[5]).toBe(value)
+    expect(Adapter.encode(read)).toEqual(withValue(3, 'b', 5, value))
+  }
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    expect(() => Adapter.decode(config, withValue(0, 'a', 0, value))).toThrow(/lora_A.*not finite/)
+    expect(() => Adapter.decode(config, withValue(13, 'b', 3, value))).toThrow(/lora_B.*not finite/)
+  }
+})

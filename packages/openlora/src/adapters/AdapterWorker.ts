@@ -14,7 +14,8 @@ export type AdapterWorkerData = { readonly baseDirectory: string }
 /** What the adapters' thread can do: decode and hash the bytes of an adapter for the base model. */
 export type AdapterMethods = {
   readonly decode: {
-    readonly in: { readonly bytes: Uint8Array; readonly hash: Hex }
+    /** `isChecked`: the bytes were read by the hash that the adapter must have. */
+    readonly in: { readonly bytes: Uint8Array; readonly hash: Hex; readonly isChecked: boolean }
     readonly out: SharedAdapter
   }
 }
@@ -23,8 +24,8 @@ export type AdapterMethods = {
 let config: LlamaConfig | undefined
 const { baseDirectory } = workerData as AdapterWorkerData
 const link = createWorkerLink<AdapterMethods, StartMethods<undefined>>(parentPort as unknown as Port, {
-  async decode({ bytes, hash }) {
-    const found: Hex = `0x${digest('sha256', bytes)}`
+  async decode({ bytes, hash, isChecked }) {
+    const found: Hex = isChecked ? hash : `0x${digest('sha256', bytes)}`
     // files that we wrote hash to their adapter; one of another writer with the same matrices is hashed as we write it
     return found === hash ? decodeShared(config!, bytes, hash) : share(Adapter.decode(config!, bytes))
   },
