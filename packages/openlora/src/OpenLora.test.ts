@@ -18,16 +18,21 @@ import {
   Safetensors,
   trainTokenizer,
 } from '@openledger/model'
-import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
+import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { RecordTable } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { noise, noiseWeights, tinyConfig } from '../test/tinyModel.ts'
 import type { AttributionReference } from './attribution/AttributionIndex.ts'
+import type { AttributionModel } from './attribution/Attributor.ts'
 import { decode } from './attribution/Evidence.ts'
 import { verifyShown } from './attribution/ShownSpans.ts'
+import { createAuditor } from './commitment/Auditor.ts'
+import type { Decoding } from './commitment/Commitment.ts'
+import { hashText } from './commitment/Verification.ts'
 import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
 
-const config = { ...tinyConfig, vocabularySize: 300, contextMax: 128 }
+const config = { ...tinyConfig, vocabularySize: 300, feedForwardSize: 64, contextMax: 128 }
 const hexOfZeros: Hex = `0x${'00'.repeat(32)}`
 const HUGE = { r: '4096', lora_alpha: '8', target_modules: 'q_proj' }
 const silent = { info: () => {}, error: () => {} }
@@ -99,7 +104,7 @@ describe('createOpenLora', () => {
   })
 
   const model = (cid: string): ServedModel => ({ ...index, adapterCid: cid, adapterHash: adapter.hash })
-  const start = (): Promise<OpenLora> =>
+  const start = (precision: DecoderPrecision = 'f32'): Promise<OpenLora> =>
     createOpenLora(
       {
         blobs: {
@@ -118,7 +123,7 @@ describe('createOpenLora', () => {
         },
         logger: silent,
       },
-      { baseDirectory: directory, baseName: 'base', limits: { rows: 4 } },
+      { baseDirectory: directory, baseName: 'base', precision, limits: { rows: 4 } },
     )
   const ask = (changes: Partial<GenerateRequest> = {}): Promise<ReturnType<OpenLora['generate']>> =>
     openLora
@@ -184,6 +189,62 @@ describe('createOpenLora', () => {
     expect(first!.inferenceCommitment).toMatch(/^0x[0-9a-f]{64}$/)
     const { adapters, indexes } = await openLora.metrics()
     expect([adapters.entryCount, indexes.entryCount, indexes.misses]).toEqual([1, 1, 1])
+  })
+
+  test.for([
+    ['f32', 'int4'],
+    ['int4', 'f32'],
+  ] as const)('an auditor finds an answer decoded in %s, and not in %s', async ([precision, other]) => {
+    const serving = await start(precision)
+    const prompt = 'contract Token {'
+    const prepared = await serving.prepare({ model: 'solidity', caller: 'a', prompt, outputTokensMax: 40 })
+    const result = await serving.generate(prepared).result
+    const { promptIds, answerIds, text, promptText, decoding } = result
+    const commons: Hex = `0x${'c0'.repeat(20)}`
+    const sold: AttributionModel = {
+      adapter: { cid: 'adapter', hash: adapter.hash },
+      index,
+      policy: { influenceBps: 2_000, spansBps: 8_000 },
+      commons,
+    }
+    const auditor = createAuditor({ baseDirectory: directory, fetchBlob: async (cid) => blobs.get(cid)! })
+    async function audit(claimed: Decoding | undefined) {
+      const excludedContributions: Hex[] = []
+      const request = { model: sold, promptIds, answerIds, text, excludedContributions }
+      const answer = await serving.attribute(
+        claimed === undefined ? request : { ...request, decoding: claimed },
+      )
+      blobs.set(answer.attribution.evidenceCid!, answer.evidence)
+      const money = { beneficiary: commons, amountWei: '1' }
+      const attribution = {
+        ...answer.attribution,
+        shares: answer.attribution.shares.map((share) => ({
+          ...share,
+          reasons: [...share.reasons],
+          ...money,
+        })),
+        commons: { ...answer.attribution.commons, amountWei: '1' },
+      }
+      const receipt = {
+        promptHash: hashText(promptText),
+        answerHash: hashText(text),
+        inputTokens: promptIds.length,
+        outputTokens: answerIds.length,
+        attributionHash: CanonicalJson.hash(attribution),
+        inferenceCommitment: answer.inferenceCommitment,
+        attribution,
+      }
+      const { baseHash } = serving
+      return auditor.audit({ receipt, model: sold, baseHash, answer: result, excludedContributions })
+    }
+    expect(decoding!.precision).toBe(precision)
+    expect(await audit(decoding)).toEqual({ status: 'same', precision })
+    expect(await audit({ ...decoding!, precision: other })).toMatchObject({
+      status: 'different',
+      line: 'evidence.decoding.proofs[0]',
+    })
+    expect(await audit(undefined)).toEqual({ status: 'same' })
+    await serving.close()
   })
 
   test.for([
