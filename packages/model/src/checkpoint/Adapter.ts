@@ -144,7 +144,6 @@ export function decodeParts(
   const layers = linearsOf(config, targets).map(({ name, input, output }) => ({
     name,
     input,
-    output,
     a: stored(`${prefix}${name}.lora_A.weight`, [rank, input]),
     b: stored(`${prefix}${name}.lora_B.weight`, [output, rank]),
   }))
@@ -162,7 +161,7 @@ export function decodeParts(
     return into
   }
   const tensors = new Map(
-    layers.map(({ name, input, output, a, b }) => [
+    layers.map(({ name, input, a, b }) => [
       name,
       { a: placed(`${name}.lora_A`, a, input), b: placed(`${name}.lora_B`, b, rank) },
     ]),
