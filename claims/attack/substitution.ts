@@ -271,7 +271,7 @@ export const claim: Claim = {
       'packages/model/src/{decoder,training}/*.ts',
     ])
     const scene = await setScene(count)
-    const rows: [claimed: DecoderPrecision, what: string, row: Row][] = []
+    const rows: (readonly [claimed: DecoderPrecision, what: string, row: Row])[] = []
     for (const claimed of PRECISIONS) {
       for (const [what, substitution] of Object.entries(substitutionsOf(scene, claimed))) {
         const found = await parts.once(`${claimed} ${what}`, async () => {
