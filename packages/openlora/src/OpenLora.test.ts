@@ -247,6 +247,26 @@ describe('createOpenLora', () => {
     await serving.close()
   })
 
+  test('keeps prompts that are too long, a flood, and readers who never read to their caller', async () => {
+    const long = { caller: 'mallory', prompt: 'contract '.repeat(2_000) }
+    await expect(openLora.prepare({ model: 'solidity', ...long })).rejects.toMatchObject({
+      code: 'openlora.prompt',
+    })
+    // whose deltas nobody reads: what is asked for runs to its end all the same, and its row is free
+    const unread = await Promise.all(Array.from({ length: 60 }, () => ask({ caller: 'mallory' })))
+    const asked = ask({ caller: 'neighbour' }).then(({ result }) => result)
+    const [flood, good] = await Promise.all([Promise.allSettled(unread.map(({ result }) => result)), asked])
+    expect(good).toMatchObject({ outputTokens: 20, finishReason: 'length' })
+    const refused = flood.filter(({ status }) => status === 'rejected')
+    expect(refused.length).toBeGreaterThan(10)
+    for (const one of refused) {
+      expect(one).toMatchObject({
+        reason: { code: 'openlora.queue_full', context: { retryAfterSeconds: expect.any(Number) } },
+      })
+    }
+    expect(await openLora.metrics()).toMatchObject({ running: 0, waiting: 0, parked: 0 })
+  })
+
   test.for([
     ['cut short', (good: Uint8Array) => good.slice(0, -40), 'safetensors.malformed'],
     ['no file', () => new Uint8Array([1, 2, 3]), 'safetensors.malformed'],
