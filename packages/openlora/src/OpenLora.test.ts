@@ -207,7 +207,11 @@ describe('createOpenLora', () => {
       policy: { influenceBps: 2_000, spansBps: 8_000 },
       commons,
     }
-    const auditor = createAuditor({ baseDirectory: directory, fetchBlob: async (cid) => blobs.get(cid)! })
+    const auditor = createAuditor({
+      baseDirectory: directory,
+      fetchShown: () => expect.fail('whoever has the index needs no openings of it'),
+      fetchBlob: async (cid) => blobs.get(cid)!,
+    })
     async function audit(claimed: Decoding | undefined) {
       const excludedContributions: Hex[] = []
       const request = { model: sold, promptIds, answerIds, text, excludedContributions }
@@ -235,7 +239,8 @@ describe('createOpenLora', () => {
         attribution,
       }
       const { baseHash } = serving
-      return auditor.audit({ receipt, model: sold, baseHash, answer: result, excludedContributions })
+      const about = { receipt, model: sold, isOpen: true, baseHash }
+      return auditor.audit({ ...about, answer: result, excludedContributions })
     }
     expect(decoding!.precision).toBe(precision)
     expect(await audit(decoding)).toEqual({ status: 'same', precision })
