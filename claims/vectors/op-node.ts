@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { RollupConfig } from '@openledger/node'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 import { opNodeOverGeth, opNodeOverOurs, ourVerifier } from './Followers.ts'
 import { type HostileBatcher, startHostileBatcher } from './HostileBatcher.ts'
@@ -59,6 +60,22 @@ const FORKS = [
 /** Longer than a first start takes to its first block, and shorter than the chain is followed for. */
 const FORK_SECONDS = 40
 const FORK_BLOCKS = 80
+
+/** A first start that takes too long would have the fork at genesis, and show nothing. */
+function assertCrossed({ files }: Sequenced): void {
+  const {
+    genesis,
+    jovian_time,
+    karst_time = jovian_time,
+  } = JSON.parse(readFileSync(files.rollup, 'utf8')) as RollupConfig
+  const last = genesis.l2_time + FORK_BLOCKS
+  if (jovian_time === undefined || jovian_time <= genesis.l2_time || karst_time! >= last) {
+    throw new Error(
+      `Expected forks between ${genesis.l2_time} and ${last}, got ${jovian_time}, ${karst_time}.`,
+    )
+  }
+}
+
 const fromNow = (seconds: number): number => Math.floor(Date.now() / 1_000) + seconds
 
 /** Runs one chain, its followers, and compares. */
@@ -141,11 +158,14 @@ async function run(options: ClaimOptions): Promise<Finding> {
       fork.name,
       FORK_BLOCKS,
       options,
-      (stack, folder) =>
-        sequenceAlone(stack, folder, {
+      async (stack, folder) => {
+        const chain = await sequenceAlone(stack, folder, {
           forks: fork.times(),
           ...(upgradesDirectory === undefined ? {} : { upgradesDirectory }),
-        }),
+        })
+        assertCrossed(chain)
+        return chain
+      },
       async (stack, folder, chain) => [
         ...(fork.word === 'jovian' ? [await opNodeOverGeth(stack, folder, chain, programs)] : []),
         await opNodeOverOurs(stack, folder, chain, programs),
