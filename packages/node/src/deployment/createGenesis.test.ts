@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DevelopmentKeys } from '@openledger/protocol'
-import { l1BlockAbi } from '@openledger/protocol/abi/index'
+import { l1BlockAbi, uptoPermit2ProxyAbi } from '@openledger/protocol/abi/index'
 import { createPublicClient, domainSeparator, getAddress, http, keccak256, parseAbi } from 'viem'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findAnvil, freePort } from '../l1/Anvil.ts'
@@ -119,6 +119,13 @@ describe('createGenesis', () => {
     expect(separator).toBe(
       domainSeparator({ domain: { name: 'Permit2', chainId: CHAIN_ID, verifyingContract: permit2 } }),
     )
+    // the spender that clients of x402's scheme `upto` sign for, on every chain
+    const spender = await client.readContract({
+      address: '0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002',
+      abi: uptoPermit2ProxyAbi,
+      functionName: 'PERMIT2',
+    })
+    expect(spender).toBe(permit2)
     // runtime code hash of Multicall3 on Ethereum mainnet
     const code = await client.getCode({ address: '0xcA11bde05977b3631167028862bE2a173976CA11' })
     expect(keccak256(code!)).toBe('0xd5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891')
