@@ -1,14 +1,14 @@
 /**
  * Trains the base model that the repository ships, from scratch, on text of its own installed packages.
  *
- *   node scripts/train-base.ts [--steps 4400] [--seed 1] [--work .openledger/train-base]
+ *   node scripts/train-base.ts [--steps 4400] [--seed 1] [--work .openledger/train-base] [--hidden 192] [--layers 4]
  *
  * Stopped at any moment, it continues from its last checkpoint. Writes `assets/base/` whenever the held-out loss is the
- * best so far, and `docs/base-training.jsonl`.
+ * best so far, and `docs/base-training.jsonl`; `--output` and `--log` name other places, as for other sizes.
  */
 import { createHash } from 'node:crypto'
 import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   type Batch,
@@ -29,24 +29,31 @@ const { values: options } = parseArgs({
     steps: { type: 'string', default: '4400' },
     seed: { type: 'string', default: '1' },
     work: { type: 'string', default: '.openledger/train-base' },
+    tokens: { type: 'string', default: '.openledger/train-base' },
     output: { type: 'string', default: 'assets/base' },
     log: { type: 'string', default: 'docs/base-training.jsonl' },
     workers: { type: 'string', default: '2' },
+    hidden: { type: 'string', default: '192' },
+    layers: { type: 'string', default: '4' },
   },
 })
 const root = join(import.meta.dirname, '..')
-const [work, output, log] = [options.work, options.output, options.log].map((path) => join(root, path))
+const [work, tokensFolder, output, log] = [options.work, options.tokens, options.output, options.log].map(
+  (path) => resolve(root, path),
+)
 const seed = Number(options.seed)
 const stepsTotal = Number(options.steps)
+const hiddenSize = Number(options.hidden)
+const headSize = 32
 
 const config: LlamaConfig = {
   vocabularySize: 3072,
-  hiddenSize: 192,
-  feedForwardSize: 512,
-  layers: 4,
-  heads: 6,
-  keyValueHeads: 3,
-  headSize: 32,
+  hiddenSize,
+  feedForwardSize: headSize * Math.round((8 * hiddenSize) / 3 / headSize),
+  layers: Number(options.layers),
+  heads: hiddenSize / headSize,
+  keyValueHeads: hiddenSize / headSize / 2,
+  headSize,
   contextMax: 512,
   ropeTheta: 10_000,
   normEpsilon: 1e-5,
@@ -65,10 +72,11 @@ const flatShare = 0.7
 const longShare = 0.85
 const short = { rows: 16, tokens: 256 }
 const long = { rows: 8, tokens: 512 }
-const evaluateEvery = 250
+const evaluateEvery = Math.min(250, Math.ceil(stepsTotal / 8))
 const saveEvery = 100
 
 await mkdir(work!, { recursive: true })
+await mkdir(tokensFolder!, { recursive: true })
 await mkdir(output!, { recursive: true })
 const corpus = await gatherCorpus(join(root, 'node_modules'))
 const { tokenizer, hash: tokenizerHash } = await prepareTokenizer(corpus)
@@ -240,9 +248,9 @@ async function prepareTokenizer({ files, sources }: Corpus): Promise<{ tokenizer
   }
 }
 
-/** Encodes the training files once per corpus and tokenizer; a minute's work that a resumed run need not repeat. */
+/** Encodes the training files once per corpus and tokenizer; a minute's work that no other run need repeat. */
 async function encodeTraining(): Promise<Int32Array> {
-  const path = join(work!, `tokens-${corpus.hash.slice(0, 16)}-${tokenizerHash.slice(0, 16)}.bin`)
+  const path = join(tokensFolder!, `tokens-${corpus.hash.slice(0, 16)}-${tokenizerHash.slice(0, 16)}.bin`)
   const known = await readFile(path).catch(() => undefined)
   if (known) return new Int32Array(known.buffer.slice(known.byteOffset, known.byteOffset + known.byteLength))
   const ids = encodeAll(

@@ -50,8 +50,8 @@ if (mode === 'perExample') {
   })
 } else {
   const trainer = createTrainer(checkpoint, {
-    mode,
-    ...(mode === 'lora' ? { adapter } : {}),
+    mode: mode === 'full' ? mode : 'lora',
+    ...(mode === 'full' ? {} : { adapter, isQuantised: mode === 'qlora' }),
     ...(work.tokensPerRun ? { tokensPerRun: work.tokensPerRun } : {}),
     workers,
     threads,

@@ -20,8 +20,13 @@ directory, work, output = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 mode, rows, tokens, steps, variant = (work[key] for key in ("mode", "rows", "tokens", "steps", "variant"))
 torch.manual_seed(1)
 torch.set_num_threads(work["threads"])
+quantised = {}
+if mode == "qlora":
+    quantised["quantization_config"] = transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32
+    )
 model = transformers.LlamaForCausalLM.from_pretrained(
-    directory, dtype=torch.float32, attn_implementation="sdpa"
+    directory, dtype=torch.float32, attn_implementation="sdpa", **quantised
 )
 model.config.use_cache = False
 vocabulary = model.config.vocab_size

@@ -9,7 +9,7 @@ export type Work = {
   readonly steps: number
 }
 
-export type Mode = 'lora' | 'full' | 'perExample'
+export type Mode = 'lora' | 'qlora' | 'full' | 'perExample'
 export type ModelName = '5M' | '110M'
 
 /** What one side found, in a process of its own. */

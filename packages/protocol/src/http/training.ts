@@ -11,6 +11,12 @@ export const checkSchema = z.discriminatedUnion('kind', [
 ])
 export type Check = z.infer<typeof checkSchema>
 
+/** How a run trains; what has no adapter is refused with the reason and what to use instead. */
+const methodSchema = z.enum(['lora', 'qlora'], {
+  error: ({ input }) =>
+    `Expected the method lora or qlora, got ${JSON.stringify(input)}. A run makes an adapter: many are served over one base, and answers are attributed by its gradients, which a whole model of its own has not. Raise rank towards 64 for more room; train a whole model with scripts/train-base.ts and serve it as the base (OPENLEDGER_BASE_MODEL).`,
+})
+
 export const trainingConfigSchema = z.object({
   rank: z.number().int().min(1).max(64).default(8),
   alpha: z.number().min(1).max(256).default(32),
@@ -28,7 +34,7 @@ export const trainingConfigSchema = z.object({
   /** Part by which perplexity on texts of the base's own may rise; an adapter that forgot more is scaled back. 100 is no bound. */
   forgettingMax: z.number().min(0.01).max(100).default(100),
   /** Whether the base is kept in 4 bits while it is trained over (QLoRA). */
-  method: z.enum(['lora', 'qlora']).default('lora'),
+  method: methodSchema.default('lora'),
   /** What is learned: what records say, or which of two answers people prefer (DPO). */
   objective: z.enum(['likelihood', 'preference']).default('likelihood'),
   /** How closely preferences are held to the base; more is closer. */
@@ -121,7 +127,7 @@ export const trainingEstimateQuerySchema = z.object({
   sequenceTokens: z.coerce.number().int().min(32).max(512).default(256),
   rank: z.coerce.number().int().min(1).max(64).default(8),
   rehearsal: z.coerce.number().min(0).max(4).default(0),
-  method: z.enum(['lora', 'qlora']).default('lora'),
+  method: methodSchema.default('lora'),
   objective: z.enum(['likelihood', 'preference']).default('likelihood'),
 })
 
