@@ -35,7 +35,8 @@ const places = new Map<string, bigint>()
 
 /** Makes a block of everything that waits. */
 async function mine(): Promise<string> {
-  const taken = waiting
+  // two batches that come at once may overtake each other, and a sender's transactions go by their nonces
+  const taken = waiting.sort((a, b) => (a.nonce < b.nonce ? -1 : a.nonce > b.nonce ? 1 : 0))
   waiting = []
   const builder = await buildBlock(vm, {
     parentBlock,
