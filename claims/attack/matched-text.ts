@@ -17,9 +17,13 @@ export const claim = attackClaim(
     const reworded = said.map((text) =>
       text.replace(/[A-Za-z]{4,}/g, (word) => (random.below(10) === 0 ? `${word}Value` : word)),
     )
-    const stitched = said.map((text, i) => {
+    const woven = said.map((text, i) => {
       const third = Math.floor(text.length / 3)
-      return `${newcomers[i]!.slice(0, third)}\n${text.slice(third, 2 * third)}\n${newcomers[i]!.slice(third, 2 * third)}`
+      const [before, after] = [newcomers[i]!.slice(0, third), newcomers[i]!.slice(third, 2 * third)]
+      return {
+        whole: [before, text.slice(third, 2 * third), after].join('\n'),
+        own: [before, after].join('\n'),
+      }
     })
     const prompts = taken.map(({ promptIds }) => promptIds)
     const foreseen = await before.ask(prompts, taken[0]!.answerIds.length, 99)
@@ -35,6 +39,14 @@ export const claim = attackClaim(
         )),
         isReference: true,
       },
+      {
+        ...(await asNewcomer(
+          scene,
+          'for comparison: the new text that thirds of answers are put between, alone',
+          woven.map(({ own }) => own),
+        )),
+        isReference: true,
+      },
       await asNewcomer(scene, 'six answers, as they were given', said),
       await asNewcomer(
         scene,
@@ -42,7 +54,11 @@ export const claim = attackClaim(
         taken.map(({ promptIds, answerIds }) => decode([...promptIds.slice(1), ...answerIds])),
       ),
       await asNewcomer(scene, 'every tenth word changed', reworded),
-      await asNewcomer(scene, 'a third of each between new text', stitched),
+      await asNewcomer(
+        scene,
+        'a third of each between new text',
+        woven.map(({ whole }) => whole),
+      ),
       await asNewcomer(
         scene,
         'six that a copy of the model gave to the same questions',

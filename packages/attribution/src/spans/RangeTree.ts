@@ -4,7 +4,7 @@ import { Bytes } from '@openledger/primitives'
  * A binary Merkle tree over SHA-256 whose proofs say at which places leaves stand: neighbours are hashed in their order, and an
  * odd node moves up unchanged.
  *
- * Leaves come from a function and are not kept: below the level of `BLOCK` leaves, nodes are made again when they are asked for.
+ * Leaves come from a function and are not kept: below nodes of `BLOCK` leaves, they are made again when they are asked for.
  */
 export type RangeTree = {
   /** 32 bytes; of no leaves at all, zeros. */
@@ -13,7 +13,7 @@ export type RangeTree = {
   readonly prove: (start: number, end: number) => Uint8Array[]
 }
 
-const BLOCK_LEVELS = 8
+const BLOCK_LEVELS = 4
 const BLOCK = 2 ** BLOCK_LEVELS
 
 /** @param leafAt - 32 bytes for each place; always the same for the same place. */

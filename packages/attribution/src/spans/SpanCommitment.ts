@@ -64,6 +64,8 @@ export type Opener = {
   readonly text: RangeTree.RangeTree
   readonly order: RangeTree.RangeTree
   readonly documents: RangeTree.RangeTree
+  /** `SpanIndex.rootParts`, packed; hashed once, as they are of the whole index. */
+  readonly parts: () => Uint8Array
 }
 
 export const NO_DOCUMENT = 0xffff_ffff
@@ -120,6 +122,7 @@ export function open(index: SpanIndex.SpanIndex): Opener {
     const { recordId, contributionId } = index.documents[document]!
     return { recordId, contributionId, payee: payees[document]!, owner: index.owners[document]! }
   }
+  let parts: Uint8Array | undefined
   return {
     index,
     textAt,
@@ -128,6 +131,13 @@ export function open(index: SpanIndex.SpanIndex): Opener {
     text: RangeTree.build(index.tokens.length, (i) => Bytes.sha256(textAt(i))),
     order: RangeTree.build(index.order.length, (i) => Bytes.sha256(orderAt(i))),
     documents: RangeTree.build(index.documents.length, (i) => hashDocument(encodeDocument(documentAt(i)))),
+    parts() {
+      if (parts === undefined) {
+        const { header, sections } = SpanIndex.rootParts(index)
+        parts = Bytes.concat(header, ...sections)
+      }
+      return parts
+    },
   }
 }
 

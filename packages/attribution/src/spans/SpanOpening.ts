@@ -2,7 +2,7 @@ import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 import * as IndexFile from '../IndexFile.ts'
 import * as RangeTree from './RangeTree.ts'
 import * as Commitment from './SpanCommitment.ts'
-import { BOILERPLATE, contributionsMax, documentAt, rootParts } from './SpanIndex.ts'
+import { BOILERPLATE, contributionsMax, documentAt } from './SpanIndex.ts'
 import { assign, DEFAULTS, type Span, type SpanTrace, threshold, toRuns } from './SpanTrace.ts'
 
 /** A span of an answer, without its words: where it stands in the answer and in the sorted order of the index. */
@@ -56,7 +56,7 @@ export type OpenedSpans = {
 }
 
 /** The most positions of the text that one opening shows. */
-export const POSITIONS_MAX = 32_768
+export const POSITIONS_MAX = 16_384
 
 /** What of a trace stands in the evidence: enough to show the rest from the index. */
 export const foundIn = (trace: SpanTrace): FoundSpan[] =>
@@ -122,9 +122,8 @@ export function openSpans(opener: Commitment.Opener, found: readonly FoundSpan[]
     return { order, text }
   })
   for (const number of [...numbers]) numbers.add(opener.documentAt(number).payee)
-  const { header, sections } = rootParts(index)
   return {
-    parts: Bytes.toHex(Bytes.concat(header, ...sections)),
+    parts: Bytes.toHex(opener.parts()),
     commitment: Bytes.toHex(index.commitment),
     spans,
     documents: [...numbers]
