@@ -25,6 +25,7 @@ import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { type BaseError, Bytes, CanonicalJson, type Hex, Share } from '@openledger/primitives'
 import { RecordTable } from '@openledger/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { createAuditor } from '../commitment/Auditor.ts'
 import { createActivations } from '../commitment/Commitment.ts'
 import { hashText, verify, verifyWithoutAnswer } from '../commitment/Verification.ts'
 import { type AttributionReference, loadAttributionIndex } from './AttributionIndex.ts'
@@ -593,6 +594,32 @@ describe('createAttributor', () => {
         'attribution.liftMilliNats',
         'attribution.commons',
       ])
+    })
+
+    test('an auditor on another machine makes the index again, and asks for none where licences keep it', async () => {
+      const { receipt, evidence, shown } = await audited()
+      const asked: string[] = []
+      const audit = async (isOpen: boolean, claimed: Receipt) => {
+        const auditor = createAuditor({
+          baseDirectory: 'none',
+          fetchShown: async () => shown,
+          fetchBlob: async (cid) => {
+            asked.push(cid)
+            return cid === receipt.attribution.evidenceCid ? evidence : blobs.get(cid)!
+          },
+        })
+        const request = { receipt: claimed, model, baseHash: checkpoint.baseHash, isOpen }
+        const verdict = await auditor.audit({ ...request, excludedContributions: [] })
+        return verdict.status === 'same' ? 'same' : verdict.line
+      }
+      const [first, ...others] = receipt.attribution.shares
+      const forged = resigned(receipt, { shares: [{ ...first!, reasons: [] }, ...others] })
+      expect(await audit(false, receipt)).toBe('same')
+      expect(await audit(false, forged)).toBe('attribution.shares[0]')
+      expect(new Set(asked)).toEqual(new Set([receipt.attribution.evidenceCid]))
+      expect(await audit(true, receipt)).toBe('same')
+      expect(await audit(true, forged)).toBe('attribution.shares[0]')
+      expect(asked).toContain('spans')
     })
 
     test('every span line follows from openings alone, for whoever may not have the index', async () => {
