@@ -11,8 +11,8 @@ import { Licences } from "./Licences.sol";
 /// @title Datanets
 /// @notice See {IDatanets}.
 ///
-///         Licences are {Licences}' part. Invariants: a contribution's contributor, root and count never change; a published version never changes;
-///         nobody but the beneficiary (or their signature) redirects a contribution's rewards.
+///         Licences are {Licences}' part. Invariants: a contribution's contributor, root and count never change; a published
+///         version never changes; nobody but the beneficiary (or their signature) redirects a contribution's rewards.
 contract Datanets is IDatanets, Licences, EIP712 {
     bytes32 private constant CONTRIBUTION_TYPEHASH = keccak256(
         "Contribution(uint256 datanetId,bytes32 recordsRoot,uint32 recordCount,bytes32 contentHash,string licence,address contributor,uint256 deadline)"
