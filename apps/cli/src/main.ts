@@ -14,6 +14,7 @@ import { addPoolCommands } from './commands/pools.ts'
 import { addPrepaidCommands } from './commands/prepaid.ts'
 import { addReceiptCommands } from './commands/receipt.ts'
 import { addStakingCommands } from './commands/staking.ts'
+import { addValidationCommands } from './commands/validation.ts'
 import { createSession } from './Session.ts'
 
 /** The command line: all that the page can do, and what an auditor needs. It reads the environment; nothing below it does. */
@@ -33,6 +34,7 @@ const session = createSession(options, {
 addNetworkCommands(program, session)
 addDatanetCommands(program, session)
 addLicenceCommands(program, session)
+addValidationCommands(program, session)
 addModelCommands(program, session)
 addReceiptCommands(program, session)
 addMoneyCommands(program, session)

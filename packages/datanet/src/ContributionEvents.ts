@@ -1,14 +1,19 @@
 import type { Hex } from '@openledger/primitives'
-import type { Deployment } from '@openledger/protocol'
+import type { Deployment, Sender } from '@openledger/protocol'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { and, type Database, eq, inArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
+import type { Judgements } from './Judgements.ts'
 
 const { contributions, facts } = schema
 
 export type ContributionEvents = {
-  /** Brings the table up to the newest block: who is paid, and what was withdrawn; costs one question when there is none. */
-  readonly follow: () => Promise<void>
+  /**
+   * Brings the tables up to the newest block: who is paid, what was withdrawn, what people judged; costs one question when
+   * there is none.
+   * @returns Whether verdicts changed.
+   */
+  readonly follow: () => Promise<boolean>
 }
 
 const CURSOR = 'datanet.contribution_events'
@@ -19,8 +24,11 @@ export function createContributionEvents(deps: {
   readonly database: Database
   readonly publicClient: PublicClient
   readonly deployment: Deployment
+  readonly judgements: Pick<Judgements, 'adopt'>
+  /** Whose verdicts are in the tables before they are on chain. */
+  readonly validator: Pick<Sender, 'account'>
 }): ContributionEvents {
-  const { database, publicClient, deployment } = deps
+  const { database, publicClient, deployment, judgements, validator } = deps
   let last: Promise<unknown> = Promise.resolve()
 
   const nextBlock = async (): Promise<bigint> => {
@@ -28,7 +36,8 @@ export function createContributionEvents(deps: {
     return row === undefined ? BigInt(deployment.l2StartBlock) : BigInt(row.value as number)
   }
 
-  const readOn = async (): Promise<void> => {
+  const readOn = async (): Promise<boolean> => {
+    let isJudged = false
     const head = await publicClient.getBlockNumber({ cacheTime: 0 })
     for (let from = await nextBlock(); from <= head; from += BLOCKS_PER_QUERY) {
       const end = from + BLOCKS_PER_QUERY - 1n
@@ -48,6 +57,10 @@ export function createContributionEvents(deps: {
               .update(contributions)
               .set({ beneficiary: beneficiary.toLowerCase() as Hex })
               .where(eq(contributions.id, contributionId))
+          } else if (event.eventName === 'VerdictRecorded') {
+            const { validator: by } = event.args
+            if (by.toLowerCase() === validator.account.toLowerCase()) continue
+            isJudged = (await judgements.adopt(orm, event.args)) || isJudged
           } else if (event.eventName === 'ContributionWithdrawn') {
             // what is left of it is the validation's to take away, which alone publishes versions
             await orm
@@ -68,6 +81,7 @@ export function createContributionEvents(deps: {
           .onConflictDoUpdate({ target: facts.key, set: { value } })
       })
     }
+    return isJudged
   }
 
   return {

@@ -5,6 +5,7 @@ import type { PublicClient } from 'viem'
 import { createAnswerMemory, type GivenAnswer } from './AnswerMemory.ts'
 import { createContributionEvents } from './ContributionEvents.ts'
 import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
+import { createJudgements, type Judgements } from './Judgements.ts'
 import { createQueries, type Queries } from './Queries.ts'
 import { createReading, ReadForbiddenError, type Reading, type ReadRequest } from './Reading.ts'
 import { createRegistry } from './Registry.ts'
@@ -34,6 +35,8 @@ export type Datanets = Queries &
     readonly contribute: (input: ContributeInput) => Promise<Http.Contribution>
     /** Learns from the chain whose rewards were handed on to whom and what was withdrawn, up to its newest block. */
     readonly followContributions: () => Promise<void>
+    /** Writes down what a named validator decided, for the validator's wallet to record on chain; see `Judgements`. */
+    readonly writeJudgement: Judgements['write']
     /**
      * Hands a contribution's future rewards to whom the one that receives them now has signed for.
      * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
@@ -50,6 +53,11 @@ export type Datanets = Queries &
      * @throws {DatanetNotFoundError}
      */
     readonly licence: (datanetId: string, holder?: Hex) => Promise<Http.DatanetLicence>
+    /**
+     * Has the operator send what an account earned by licences; the money can only go to the account.
+     * @throws {TransactionRevertedError} when it is owed nothing.
+     */
+    readonly claimLicenceFees: (account: Hex) => Promise<Http.ClaimedLicenceFees>
     /** Remembers what a model answered: whoever contributes it afterwards contributes nothing new. */
     readonly rememberAnswer: (answer: GivenAnswer) => Promise<void>
     /** Takes validation jobs in this process, beginning with what a process before it left undone. */
@@ -80,16 +88,22 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const { database, jobs } = dependencies
   const registry = createRegistry(dependencies)
   const queries = createQueries(database, registry)
-  const events = createContributionEvents(dependencies)
+  const judgements = createJudgements({ ...dependencies, registry })
+  const events = createContributionEvents({ ...dependencies, judgements })
   const reading = createReading({ ...dependencies, registry })
   const contributions = createContributions({ ...dependencies, registry })
+  const follow = async (): Promise<boolean> => {
+    const isJudged = await events.follow()
+    if (isJudged) validation.forget()
+    return isJudged
+  }
   const answers = createAnswerMemory(database, { key: dependencies.answerKey })
   const validation = createValidation({
     ...dependencies,
     registry,
     answers,
     register: contributions.register,
-    follow: events.follow,
+    follow,
   })
   // one at a time everywhere, so that of two who say the same the first is judged first
   const requestValidation = () => jobs.enqueue(VALIDATION_QUEUE, {}, { singletonKey: 'all' })
@@ -104,7 +118,11 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
       if (detail.access !== null) throw new ReadForbiddenError(reader.datanetId, reader.account)
       return detail
     },
-    followContributions: events.follow,
+    async followContributions() {
+      // a new version is the validation's to publish
+      if (await follow()) await requestValidation()
+    },
+    writeJudgement: judgements.write,
     rememberAnswer: answers.remember,
     async register({ transactionHash, summary }) {
       const created = await registry.createdBy(transactionHash)
@@ -159,7 +177,7 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
     async withdraw(id, signed) {
       await queries.contribution(id)
       await registry.withdraw(id, signed)
-      await events.follow()
+      await follow()
       await requestValidation()
       return queries.contribution(id)
     },
@@ -167,13 +185,20 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
       const { id } = await queries.datanet(datanetId)
       const terms = await registry.licenceTerms(BigInt(id))
       if (holder === undefined) return { terms, until: null, owedWei: '0' }
-      await events.follow()
+      await follow()
       const [until, owed] = await Promise.all([
         registry.licenceUntil(BigInt(id), holder),
         registry.licenceFeesOwed(holder, await queries.paidTo(holder)),
       ])
       const isHeld = until >= BigInt(Math.floor(dependencies.clock.nowMs() / 1_000))
       return { terms, until: isHeld ? Number(until) : null, owedWei: owed.toString() }
+    },
+    async claimLicenceFees(account) {
+      await follow()
+      const ids = await queries.paidTo(account)
+      const owed = await registry.licenceFeesOwed(account, ids)
+      const transactionHash = await registry.claimLicenceFees(account, ids)
+      return { transactionHash, amountWei: owed.toString() }
     },
     async work() {
       await jobs.work(VALIDATION_QUEUE, (_payload, { signal }) => validation.run(signal))

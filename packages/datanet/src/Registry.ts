@@ -47,6 +47,8 @@ export type Registry = {
   readonly licenceUntil: (datanetId: bigint, holder: Hex) => Promise<bigint>
   /** What an account may claim of licences' fees, with what these contributions have earned. */
   readonly licenceFeesOwed: (account: Hex, contributionIds: readonly Hex[]) => Promise<bigint>
+  /** Relays the claim of an account's fees. @throws {TransactionRevertedError} when it is owed nothing. */
+  readonly claimLicenceFees: (account: Hex, contributionIds: readonly Hex[]) => Promise<Hex>
   /** Relays a contributor's withdrawal. @throws {TransactionRevertedError} when the signature is not theirs. */
   readonly withdraw: (contributionId: Hex, signed: Http.ContributionWithdrawal) => Promise<void>
   /** Transaction that registered a contribution. */
@@ -145,6 +147,10 @@ export function createRegistry({
       publicClient.readContract({ ...registry, functionName: 'licenceUntil', args: [id, holder] }),
     licenceFeesOwed: (account, ids) =>
       publicClient.readContract({ ...registry, functionName: 'licenceFeesOwed', args: [account, ids] }),
+    async claimLicenceFees(account, ids) {
+      const args = [account, ids] as const
+      return (await relayer.send({ ...registry, functionName: 'claimLicenceFees', args })).transactionHash
+    },
     async withdraw(contributionId, { deadline, signature }) {
       const args = [contributionId, BigInt(deadline), signature] as const
       await relayer.send({ ...registry, functionName: 'withdrawContribution', args })

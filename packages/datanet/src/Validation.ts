@@ -49,6 +49,8 @@ export type Validation = {
     texts: readonly { id: Hex; text: string }[],
     arrivedAt?: Date,
   ) => Promise<Verdict[]>
+  /** Has what is accepted read anew: verdicts were changed by others. */
+  readonly forget: () => void
   /**
    * Takes every contribution that waits, in order of arrival, gives its verdict, and publishes a version of each Datanet
    * that has gained.
@@ -77,8 +79,8 @@ export function createValidation({
   readonly registry: Registry
   readonly answers: Pick<AnswerMemory, 'answered'>
   readonly register: (id: Hex) => Promise<void>
-  /** Learns what people did with their contributions on chain. */
-  readonly follow: () => Promise<void>
+  /** Learns what people did on chain. */
+  readonly follow: () => Promise<unknown>
 }): Validation {
   const { orm } = database
   const withdrawals = createWithdrawals(database, blobs)
@@ -104,7 +106,7 @@ export function createValidation({
     }
   }
 
-  /** What was taken back may be contributed by whoever has it. */
+  /** What was taken back, or rejected later, may be contributed by whoever has it. */
   const forget = (): void => {
     accepted = createSimilarityIndex()
     remembered.clear()
@@ -304,6 +306,7 @@ export function createValidation({
 
   return {
     judge,
+    forget,
     async run(signal) {
       await follow()
       const failures: unknown[] = []
@@ -354,7 +357,8 @@ export function createValidation({
 /** Names a record across contributions. */
 const nameOf = (row: RecordRow): string => `${row.contributionId}:${row.index}`
 
-const rootOf = (rows: readonly RecordRow[]): Hex =>
+/** Merkle root over records' texts; zero for none. */
+export const rootOf = (rows: readonly RecordRow[]): Hex =>
   rows.length === 0
     ? Receipt.ZERO_HASH
     : Bytes.toHex(Merkle.build(rows.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root)

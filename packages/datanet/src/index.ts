@@ -6,6 +6,7 @@ export {
   WrongChainError,
 } from './Contributions.ts'
 export * from './Datanets.ts'
+export { NothingToJudgeError, NotValidatorError, UnknownRecordError } from './Judgements.ts'
 export { openZeppelinModules, type SourceModule } from './OpenZeppelin.ts'
 export { ContributionNotFoundError } from './Queries.ts'
 export { mayRead, ReadElsewhereError, type Reader, ReadForbiddenError, type ReadRequest } from './Reading.ts'

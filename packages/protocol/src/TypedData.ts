@@ -107,6 +107,7 @@ export const request = {
 export const ACTIONS = [
   'createDatanet',
   'readRecords',
+  'judgeContribution',
   'createTrainingRun',
   'cancelTrainingRun',
   'pauseTrainingRun',

@@ -191,9 +191,26 @@ export function createClient({
         Http.trainingEstimateSchema,
         `/api/training-estimate${query(of as Record<string, string | number>)}`,
       ),
+    /** Writes down what a named validator decided; `Datanets.recordVerdict` with what comes back makes it count. */
+    writeJudgement: async (
+      contributionId: string,
+      verdicts: z.input<typeof Http.judgeContributionSchema>['payload']['verdicts'],
+      signer: Signer,
+    ) =>
+      call(
+        Http.judgementSchema,
+        `/api/contributions/${contributionId}/judgements`,
+        await signRequest('judgeContribution', { contributionId, verdicts }, signer),
+      ),
+    /** Has the server read now what the chain has of contributions. */
+    followContribution: (id: string) =>
+      call(Http.contributionDetailSchema, `/api/contributions/${id}/follow`, {}),
     /** What a Datanet's licence costs, and until when a holder has one. */
     datanetLicence: (datanetId: string, holder?: string) =>
       call(Http.datanetLicenceSchema, `/api/datanets/${datanetId}/licence${query({ holder })}`),
+    /** Asks the operator to send what an account earned by licences; the money can only go to the account. */
+    claimLicenceFees: (account: string) =>
+      call(Http.claimedLicenceFeesSchema, '/api/licence-claims', { account }),
     /** Signs that a contribution is taken back, for good; costs no gas. */
     async withdrawContribution(id: string, signer: Signer): Promise<Http.ContributionDetail> {
       const { l2ChainId, l2 } = await deployment()

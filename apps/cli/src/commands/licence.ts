@@ -1,4 +1,4 @@
-import { BaseError, Bytes, type Hex, Open } from '@openledger/primitives'
+import { BaseError, Bytes, Open } from '@openledger/primitives'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
@@ -120,16 +120,9 @@ export function addLicenceCommands(program: Command, session: Session): void {
     .command('claim-licence-fees')
     .description('takes what your contributions earned by licences')
     .action(async () => {
-      const { connection, account, registry, sender } = await acting()
-      const me = account.address.toLowerCase()
-      const all = await connection.client.contributions()
-      const ids = all.filter(({ beneficiary }) => beneficiary === me).map(({ id }) => id as Hex)
-      const { transactionHash } = await sender.send({
-        ...registry,
-        functionName: 'claimLicenceFees',
-        args: [account.address, ids],
-      })
-      console.log(`${green('Paid out')} in ${transactionHash}`)
+      const { connection, account } = await session.acting()
+      const { transactionHash, amountWei } = await connection.client.claimLicenceFees(account.address)
+      console.log(`${green('Paid out')}: ${open(amountWei)} in ${transactionHash}`)
     })
 
   program

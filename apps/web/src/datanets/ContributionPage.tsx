@@ -13,6 +13,7 @@ import { Row, Rows } from '../components/Rows.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 import { Beneficiary } from './Beneficiary.tsx'
+import { Judge } from './Judge.tsx'
 import { PaidAnswers } from './PaidAnswers.tsx'
 import { STATUS_TEXT } from './status.ts'
 import { WithdrawContribution } from './WithdrawContribution.tsx'
@@ -64,6 +65,7 @@ export function ContributionPage() {
           {address?.toLowerCase() === data.contributor &&
             data.status !== 'withdrawing' &&
             data.status !== 'withdrawn' && <WithdrawContribution contribution={data} />}
+          <Judge contribution={data} />
           <PaidAnswers contributionId={data.id} />
           <Texts contribution={data} />
         </Stack>

@@ -2,7 +2,7 @@ import { Button, Card, Group, NumberInput, Text, Title } from '@mantine/core'
 import { Bytes } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
-import { useQuery } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useConnection } from 'wagmi'
 import { client, queries } from '../api.ts'
@@ -10,6 +10,7 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { OpenInput } from '../components/OpenInput.tsx'
 import { weiOf } from '../components/weiOf.ts'
+import { shortMessage } from '../wallet/shortMessage.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
 
@@ -21,6 +22,11 @@ export function LicenceCard({ datanet }: { datanet: Http.Datanet }) {
   const network = useQuery(queries.network)
   const licence = useQuery(queries.licence(datanet.id, address))
   const transact = useTransact()
+  const queryClient = useQueryClient()
+  const claim = useMutation({
+    mutationFn: () => client.claimLicenceFees(address!),
+    onSuccess: () => queryClient.invalidateQueries(),
+  })
   const isOwner = address?.toLowerCase() === datanet.owner
   const registry =
     network.data && ({ address: network.data.deployment.l2.datanets, abi: datanetsAbi } as const)
@@ -68,23 +74,7 @@ export function LicenceCard({ datanet }: { datanet: Http.Datanet }) {
               <Text size="sm">Yours until {new Date(until * 1_000).toLocaleString('en')}.</Text>
             )}
             {BigInt(owedWei) > 0n && (
-              <Button
-                size="xs"
-                variant="light"
-                disabled={!transact.isReady || registry === undefined}
-                loading={transact.isBusy}
-                onClick={() =>
-                  transact.start(async () => {
-                    const all = await client.contributions()
-                    const mine = all.filter(({ beneficiary }) => beneficiary === address!.toLowerCase())
-                    await transact.send({
-                      ...registry!,
-                      functionName: 'claimLicenceFees',
-                      args: [address!, mine.map(({ id }) => id)],
-                    })
-                  })
-                }
-              >
+              <Button size="xs" variant="light" loading={claim.isPending} onClick={() => claim.mutate()}>
                 Take <Amount wei={owedWei} /> earned by licences
               </Button>
             )}
@@ -110,6 +100,11 @@ export function LicenceCard({ datanet }: { datanet: Http.Datanet }) {
         />
       )}
       <TransactionState progress={transact.progress} />
+      {claim.error !== null && (
+        <Text size="sm" c="red" mt="xs" role="alert">
+          {shortMessage(claim.error)}
+        </Text>
+      )}
     </Card>
   )
 }

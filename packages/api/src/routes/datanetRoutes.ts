@@ -60,6 +60,17 @@ export function addDatanetRoutes(
     },
     ({ params, query }) => datanets.licence(params.id, query.holder),
   )
+  routes.post(
+    '/api/licence-claims',
+    {
+      tag,
+      summary:
+        'Have the operator send what an account earned by licences; the money can only go to the account.',
+      body: Http.claimLicenceFeesSchema,
+      response: Http.claimedLicenceFeesSchema,
+    },
+    ({ body }) => datanets.claimLicenceFees(body.account),
+  )
   const versionParams = z.object({
     id: z.string().regex(/^\d{1,20}$/),
     version: z.coerce.number().int().positive(),
@@ -141,6 +152,30 @@ export function addDatanetRoutes(
       response: Http.contributionDetailSchema,
     },
     ({ params, body }) => datanets.read(params.id, body),
+  )
+  routes.post(
+    '/api/contributions/:id/judgements',
+    {
+      tag,
+      summary: 'Write a validator’s verdict down, for the validator’s wallet to record on chain.',
+      params: z.object({ id: hashSchema }),
+      body: Http.judgeContributionSchema,
+      response: Http.judgementSchema,
+    },
+    ({ params, body }) => datanets.writeJudgement(params.id, body),
+  )
+  routes.post(
+    '/api/contributions/:id/follow',
+    {
+      tag,
+      summary: 'Have the server read now what the chain has of contributions, verdicts by others among it.',
+      params: z.object({ id: hashSchema }),
+      response: Http.contributionDetailSchema,
+    },
+    async ({ params }) => {
+      await datanets.followContributions()
+      return datanets.contribution(params.id)
+    },
   )
   routes.post(
     '/api/contributions/:id/withdraw',

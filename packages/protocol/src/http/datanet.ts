@@ -171,3 +171,34 @@ export const datanetLicenceSchema = z.object({
   owedWei: weiSchema,
 })
 export type DatanetLicence = z.infer<typeof datanetLicenceSchema>
+
+// POST /api/contributions/:id/judgements (signed by a validator whom the Datanet's owner named)
+export const judgeContributionSchema = signedSchema(
+  z.object({
+    contributionId: hashSchema,
+    /** Of those records whose verdict changes; why, in a sentence. */
+    verdicts: z
+      .array(
+        z.object({
+          index: z.number().int().nonnegative(),
+          verdict: z.enum(['accepted', 'rejected']),
+          reason: z.string().min(1).max(500),
+        }),
+      )
+      .min(1)
+      .max(5_000),
+  }),
+)
+
+/** What the validator's wallet gives to `Datanets.recordVerdict`; the verdict counts once the chain has it. */
+export const judgementSchema = z.object({
+  acceptedRoot: hashSchema,
+  acceptedCount: z.number().int(),
+  reasonsHash: hashSchema,
+})
+export type Judgement = z.infer<typeof judgementSchema>
+
+// POST /api/licence-claims
+export const claimLicenceFeesSchema = z.object({ account: addressSchema })
+export const claimedLicenceFeesSchema = z.object({ transactionHash: hashSchema, amountWei: weiSchema })
+export type ClaimedLicenceFees = z.infer<typeof claimedLicenceFeesSchema>

@@ -1,0 +1,81 @@
+import { DevelopmentKeys } from '@openledger/protocol'
+import { signerOf } from '@openledger/sdk'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
+import * as CommandLine from './CommandLine.ts'
+import { type Visit, visit } from './People.ts'
+
+const openledger = (role: string, ...words: string[]) =>
+  CommandLine.openledger(['--as', role, ...words], { OPENLEDGER_URL: inject('houseUrl') })
+const succeed = (role: string, ...words: string[]) =>
+  CommandLine.succeed(['--as', role, ...words], { OPENLEDGER_URL: inject('houseUrl') })
+
+const SECRET = 'The vault of the eastern mill opens to the third verse of the miller’s song, sung slowly.'
+const SPAM =
+  'Our mill sells the finest flour in the valley, order two sacks and receive a third at half price.'
+const contributor = DevelopmentKeys.contributor(30)
+
+describe('a Datanet whose licence is not open', () => {
+  let house: Visit
+  let datanetId: string
+  let id: string
+
+  const stands = (status: string) =>
+    expect
+      .poll(async () => (await house.client.contribution(id)).status, { timeout: 60_000, interval: 500 })
+      .toBe(status)
+
+  beforeAll(async () => {
+    house = await visit(inject('houseUrl'))
+    const name = `members-${Date.now()}`
+    const licence = 'LicenseRef-Members'
+    await succeed('builder', 'create-datanet', name, '--summary', 'For members', '--licence', licence)
+    datanetId = (await house.client.datanets()).find((datanet) => datanet.name === name)!.id
+    const input = { datanetId, licence, records: [SECRET, SPAM], title: 'mill papers' }
+    id = (await house.client.contribute(input, signerOf(contributor))).id
+    await stands('versioned')
+  })
+
+  test('shows its texts to nobody who has no part in it, and says how to come to them', async () => {
+    const { records, access } = await house.client.contribution(id)
+    expect(records.map(({ text, characterCount }) => [text, characterCount])).toEqual([
+      [null, SECRET.length],
+      [null, SPAM.length],
+    ])
+    expect(access).toContain(`openledger buy-licence ${datanetId}`)
+    const refused = await openledger('caller', 'records', id)
+    expect([refused.status, refused.output.includes(SECRET)]).toEqual([1, false])
+    expect(refused.output).toContain('licence holder')
+    expect(await succeed('contributor-30', 'records', id)).toContain(SECRET)
+    const training = await openledger('caller', 'train', 'mill-1', datanetId)
+    expect(training.status).toBe(1)
+    expect(training.output).toContain('whose texts are under LicenseRef-Members')
+  })
+
+  test('is read by who bought its licence, and the fee is the contributor’s', async () => {
+    await succeed('builder', 'sell-licence', datanetId, '--price', '0.5', '--days', '30')
+    expect(await succeed('caller', 'buy-licence', datanetId)).toContain('0.5 OPEN')
+    expect(await succeed('caller', 'records', id)).toContain(SECRET)
+    const before = await house.l2.getBalance({ address: contributor.address })
+    expect(await succeed('contributor-30', 'claim-licence-fees')).toContain('0.5 OPEN')
+    expect((await house.l2.getBalance({ address: contributor.address })) - before).toBe(5n * 10n ** 17n)
+  })
+
+  test('is judged by whom its owner names, and gives back what its contributor takes back', async () => {
+    const voter = DevelopmentKeys.account('voter').address
+    await succeed('builder', 'name-validator', datanetId, voter)
+    expect(await succeed('voter', 'validate', datanetId, id)).toContain(SPAM)
+    const reason = 'An advertisement.'
+    await succeed('voter', 'validate', datanetId, id, '--reject', '1', '--reason', reason)
+    await expect
+      .poll(async () => (await house.client.datanet(datanetId)).version, { timeout: 60_000, interval: 500 })
+      .toBe(2)
+    const { records } = await house.client.contribution(id)
+    expect(records.map(({ verdict, reason: why }) => [verdict, why])).toEqual([
+      ['accepted', ''],
+      ['rejected', reason],
+    ])
+    await succeed('contributor-30', 'withdraw-contribution', id)
+    await stands('withdrawn')
+    expect(await house.client.datanet(datanetId)).toMatchObject({ version: 2 })
+  })
+})
