@@ -258,7 +258,7 @@ export class ContributionWithdrawnError extends BaseError {
     super({
       code: 'contribution.withdrawn',
       message:
-        'Expected records that were not taken back, but exactly these were contributed to this Datanet and withdrawn for good. Contribute them with others, or to another Datanet.',
+        'Expected a contribution that stands, but its contributor took it back for good: nobody is shown its texts, and exactly these records are not taken by this Datanet again.',
       context: { contributionId },
     })
   }

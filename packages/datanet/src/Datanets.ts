@@ -4,7 +4,12 @@ import { type Blobs, type Database, type Jobs, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import { createAnswerMemory, type GivenAnswer } from './AnswerMemory.ts'
 import { createContributionEvents } from './ContributionEvents.ts'
-import { type ContributeInput, createContributions, type PrepareInput } from './Contributions.ts'
+import {
+  type ContributeInput,
+  ContributionWithdrawnError,
+  createContributions,
+  type PrepareInput,
+} from './Contributions.ts'
 import { createJudgements, type Judgements } from './Judgements.ts'
 import { createQueries, type Queries } from './Queries.ts'
 import { createReading, ReadForbiddenError, type Reading, type ReadRequest } from './Reading.ts'
@@ -16,7 +21,7 @@ export type Datanets = Queries &
   Reading & {
     /**
      * A contribution with its texts, for who signed for it.
-     * @throws {ContributionNotFoundError} {ReadForbiddenError} and the errors of `readerOf`.
+     * @throws {ContributionNotFoundError} {ContributionWithdrawnError} {ReadForbiddenError} and the errors of `readerOf`.
      */
     readonly read: (id: Hex, request: ReadRequest) => Promise<Http.ContributionDetail>
     /**
@@ -112,7 +117,8 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
     ...queries,
     ...reading,
     async read(id, request) {
-      const { datanetId } = await queries.contribution(id)
+      const { datanetId, status } = await queries.contribution(id)
+      if (status === 'withdrawing' || status === 'withdrawn') throw new ContributionWithdrawnError(id)
       const reader = await reading.readerOf(request, BigInt(datanetId))
       const detail = await queries.contribution(id, reader)
       if (detail.access !== null) throw new ReadForbiddenError(reader.datanetId, reader.account)

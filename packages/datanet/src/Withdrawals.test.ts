@@ -62,6 +62,8 @@ test('what a version holds stays in it and leaves the next; nobody but its contr
   const detail = await house.datanets.contribution(id)
   expect(detail).toMatchObject({ isOpen: false, access: 'Its contributor took this contribution back.' })
   expect(detail.records).toMatchObject([{ verdict: 'withdrawn', text: null }])
+  const reading = { payload: { datanetId: '1' }, account: ada.address, deadline: 0, signature: '0x' } as const
+  await expect(house.datanets.read(id, reading)).rejects.toMatchObject({ code: 'contribution.withdrawn' })
   await expect(house.datanets.withdraw(id, request)).rejects.toMatchObject({ code: 'transaction.reverted' })
 })
 
