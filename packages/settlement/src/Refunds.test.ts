@@ -1,5 +1,5 @@
 import { type Hex, Open } from '@openledger/primitives'
-import { Abi, DevelopmentKeys, TypedData } from '@openledger/protocol'
+import { Abi, DevelopmentKeys, TransactionUnconfirmedError, TypedData } from '@openledger/protocol'
 import { keccak256, type LocalAccount, toHex } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { serve, TINY } from '../test/answering.ts'
@@ -85,4 +85,25 @@ test('a refund that another signed, or whose time is over, ties nothing up', asy
     code: 'request.expired',
   })
   expect((await settlement.accounts.balance(payer)).heldWei).toBe(0n)
+})
+
+test('a refund that may still be paid keeps its money from answers', async () => {
+  await house.senderOf('backer').send({
+    address: house.deployment.l2.settlement,
+    abi: Abi.settlementAbi,
+    functionName: 'deposit',
+    args: [payer],
+    valueWei: 10n,
+  })
+  const unconfirmed = createSettlement({
+    ...house,
+    sender: {
+      ...house.sender,
+      send: () => Promise.reject(new TransactionUnconfirmedError(keccak256('0x01'), undefined)),
+    },
+  })
+  await expect(unconfirmed.refunds.pay(await signed(7n))).rejects.toMatchObject({
+    code: 'transaction.unconfirmed',
+  })
+  expect(await unconfirmed.accounts.balance(payer)).toMatchObject({ heldWei: 7n, availableWei: 3n })
 })

@@ -1,5 +1,12 @@
 import type { Clock, Hex } from '@openledger/primitives'
-import { Abi, type Deployment, type Sender, SignedRequest, TypedData } from '@openledger/protocol'
+import {
+  Abi,
+  type Deployment,
+  type Sender,
+  SignedRequest,
+  TransactionUnconfirmedError,
+  TypedData,
+} from '@openledger/protocol'
 import { hashTypedData, type PublicClient } from 'viem'
 import type { Accounts } from './Accounts.ts'
 
@@ -22,6 +29,7 @@ export type Refunds = {
    * @throws {RequestExpiredError} | {SignatureInvalidError}
    * @throws {InsufficientBalanceError} when that much cannot be spent now.
    * @throws {TransactionRevertedError} when the chain refuses it, as for a nonce that was used.
+   * @throws {TransactionUnconfirmedError} when it may still be paid; the money stays set aside meanwhile.
    */
   readonly pay: (request: RefundRequest) => Promise<Hex>
 }
@@ -58,9 +66,12 @@ export function createRefunds(deps: {
           functionName: 'refund',
           args: [account, amountWei, nonce, BigInt(deadline), signature],
         })
-        return transactionHash
-      } finally {
         await accounts.release(hold.id)
+        return transactionHash
+      } catch (error) {
+        // what may still leave must not pay for an answer
+        if (!(error instanceof TransactionUnconfirmedError)) await accounts.release(hold.id)
+        throw error
       }
     },
   }
