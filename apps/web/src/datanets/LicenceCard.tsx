@@ -44,7 +44,7 @@ export function LicenceCard({ datanet }: { datanet: Http.Datanet }) {
         {({ terms, until, owedWei }) => (
           <Group gap="md" align="center">
             {terms === null ? (
-              <Text size="sm">No licence is sold.</Text>
+              !datanet.isOpen && <Text size="sm">No licence is sold.</Text>
             ) : (
               <>
                 <Text size="sm" component="div">
@@ -81,7 +81,7 @@ export function LicenceCard({ datanet }: { datanet: Http.Datanet }) {
           </Group>
         )}
       </AsyncView>
-      {isOwner && registry !== undefined && (
+      {isOwner && !datanet.isOpen && registry !== undefined && (
         <Terms
           transact={transact}
           send={(priceWei, days) =>
