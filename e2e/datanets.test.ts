@@ -2,6 +2,7 @@ import { DevelopmentKeys } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import * as CommandLine from './CommandLine.ts'
+import { waitFor } from './House.ts'
 import { type Visit, visit } from './People.ts'
 
 const openledger = (role: string, ...words: string[]) =>
@@ -20,9 +21,9 @@ describe('a Datanet whose licence is not open', () => {
   let id: string
 
   const stands = (status: string) =>
-    expect
-      .poll(async () => (await house.client.contribution(id)).status, { timeout: 60_000, interval: 500 })
-      .toBe(status)
+    waitFor(`the contribution to be ${status}`, 60_000, async () =>
+      (await house.client.contribution(id)).status === status ? true : undefined,
+    )
 
   beforeAll(async () => {
     house = await visit(inject('houseUrl'))
