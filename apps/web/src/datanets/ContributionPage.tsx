@@ -82,21 +82,24 @@ function Texts({ contribution }: { contribution: Http.ContributionDetail }) {
   })
   // what was read stays while verdicts and earnings move on
   const textOf = new Map(read.data?.records.map(({ index, text }) => [index, text]))
+  const isWithdrawn = contribution.status === 'withdrawing' || contribution.status === 'withdrawn'
   return (
     <>
       {contribution.access !== null && read.data === undefined && (
-        <Alert title="The texts are private" color="gray">
+        <Alert title={isWithdrawn ? 'Taken back' : 'The texts are private'} color="gray">
           <Text size="sm" mb="xs">
             {contribution.access}
           </Text>
-          <Button
-            size="xs"
-            loading={read.isPending}
-            disabled={signer === undefined}
-            onClick={() => read.mutate()}
-          >
-            {signer === undefined ? 'Connect a wallet to read them' : 'Sign and read the texts'}
-          </Button>
+          {!isWithdrawn && (
+            <Button
+              size="xs"
+              loading={read.isPending}
+              disabled={signer === undefined}
+              onClick={() => read.mutate()}
+            >
+              {signer === undefined ? 'Connect a wallet to read them' : 'Sign and read the texts'}
+            </Button>
+          )}
           {read.error !== null && (
             <Text size="sm" c="red" mt="xs" role="alert">
               {shortMessage(read.error)}

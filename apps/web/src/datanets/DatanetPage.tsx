@@ -8,6 +8,7 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { count } from '../components/words.ts'
 import { PoolPanel } from '../staking/PoolPanel.tsx'
 import { ContributeForm } from './ContributeForm.tsx'
 import { Contributions } from './Contributions.tsx'
@@ -95,7 +96,7 @@ function Versions({ datanetId }: { datanetId: string }) {
               .map((version) => (
                 <Group key={version.version} gap="md" style={{ rowGap: 2 }}>
                   <Badge>version {version.version}</Badge>
-                  <Text size="sm">{version.recordCount.toLocaleString('en')} records</Text>
+                  <Text size="sm">{count(version.recordCount, 'record')}</Text>
                   <Text size="sm" component="div">
                     root <Address value={version.recordsRoot} />
                   </Text>
