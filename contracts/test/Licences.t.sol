@@ -292,8 +292,7 @@ contract LicencesHandler is Base {
     }
 
     function buy(uint256 who) external {
-        (uint128 priceWei, uint32 version) =
-            (DATANETS.licenceTermsOf(1).priceWei, DATANETS.licenceTermsOf(1).version);
+        (uint128 priceWei, uint32 version) = (DATANETS.licenceTermsOf(1).priceWei, DATANETS.licenceTermsOf(1).version);
         if (version == 0 || DATANETS.licenceUntil(1, accounts[who % accounts.length]) > block.timestamp + 3600 days) {
             return;
         }

@@ -337,12 +337,7 @@ contract Datanets is IDatanets, Licences, EIP712 {
     }
 
     /// @inheritdoc Licences
-    function _payeeOf(bytes32 contributionId)
-        internal
-        view
-        override
-        returns (uint256 datanetId, address beneficiary)
-    {
+    function _payeeOf(bytes32 contributionId) internal view override returns (uint256 datanetId, address beneficiary) {
         Contribution storage contribution = _existing(contributionId);
         return (contribution.datanetId, contribution.beneficiary);
     }

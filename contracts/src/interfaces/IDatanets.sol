@@ -98,9 +98,7 @@ interface IDatanets is ILicences {
         string licence
     );
     event BeneficiaryChanged(bytes32 indexed contributionId, address indexed from, address indexed to);
-    event ContributionWithdrawn(
-        bytes32 indexed contributionId, uint256 indexed datanetId, address indexed contributor
-    );
+    event ContributionWithdrawn(bytes32 indexed contributionId, uint256 indexed datanetId, address indexed contributor);
     event VerdictRecorded(
         bytes32 indexed contributionId,
         address indexed validator,
