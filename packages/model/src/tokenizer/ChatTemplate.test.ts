@@ -41,6 +41,12 @@ describe('templates of an attacker', () => {
       'lists that double',
       `{% set ns = namespace(l=[1]) %}{% for a in range(64) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l }}`,
     ],
+    ['lists in lists', `{% set s = "a" %}${'{% set s = [s, s] %}'.repeat(40)}{{ s }}`],
+    ['objects in objects', `{% set s = "a" %}${'{% set s = {"a": s, "b": s} %}'.repeat(40)}{{ s | tojson }}`],
+    [
+      'a value that holds itself',
+      '{% set ns = namespace(l=[]) %}{% set l = [ns, ns] %}{% set ns.l = l %}{{ l }}',
+    ],
     ['a loop that prints', `{% for a in range(99999) %}{{ "${'x'.repeat(1_000)}" }}{% endfor %}`],
     ['a macro that calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'],
     [

@@ -10,9 +10,11 @@ export type ChatTemplate = {
 const STEPS_MAX = 1_000_000
 /** Characters that count as much as one step: a text is copied faster than a statement is carried out. */
 const TEXT_PER_STEP = 64
+/** Elements anywhere in a value that count as much as one step: most are never looked at. */
+const ELEMENTS_PER_STEP = 8
 /** Characters of a text, more than a context of half a million tokens. */
 const TEXT_MAX = 2 ** 21
-/** Elements of a list. */
+/** Elements of a list, and of all lists in it. */
 const LIST_MAX = 100_000
 
 /**
@@ -44,15 +46,25 @@ export function createChatTemplate(text: string): ChatTemplate {
   }
 }
 
-/** Steps that going through a value may take. */
+/**
+ * Steps that going through a value may take. What lies in lists and objects counts as often as it can be reached: ten lists
+ * of two, each in both places of the next, are a thousand elements to whoever writes them out.
+ */
 function workOf(value: unknown): number {
-  if (typeof value === 'string') {
-    if (value.length > TEXT_MAX) throw new Error(`it makes a text of more than ${TEXT_MAX} characters`)
-    return value.length / TEXT_PER_STEP
+  const waiting = [value]
+  let [elements, characters] = [0, 0]
+  while (waiting.length > 0) {
+    const next = waiting.pop()
+    if (typeof next === 'string') characters += next.length
+    else if (Array.isArray(next) || next instanceof Map) {
+      for (const element of next.values()) waiting.push(element.value)
+      elements += Array.isArray(next) ? next.length : next.size
+    }
+    if (characters > TEXT_MAX) throw new Error(`it makes texts of more than ${TEXT_MAX} characters`)
+    if (elements > LIST_MAX) throw new Error(`it makes lists of more than ${LIST_MAX} elements`)
   }
-  if (!Array.isArray(value)) return 0
-  if (value.length > LIST_MAX) throw new Error(`it makes a list of more than ${LIST_MAX} elements`)
-  return value.length
+  const length = Array.isArray(value) ? value.length : 0
+  return length + elements / ELEMENTS_PER_STEP + characters / TEXT_PER_STEP
 }
 
 /** Numbers from a start to an end, as Python's `range`. */
