@@ -298,7 +298,7 @@ async function deploy({ l1Url, l1Deployment, directory }: Begun, rpcUrl: string)
     deployer: account('deployer'),
     operator: address('operator'),
     treasury: address('treasury'),
-    fundings: roles.map((role) => ({ account: address(role), amountWei: parseEther('1000') })),
+    fundings: roles.map((role) => ({ account: address(role), amountWei: parseEther('50000') })),
     parameters: developmentParameters,
     directory,
     nextL2Block: () => delay(1_000 * BLOCK_TIME_SECONDS),
