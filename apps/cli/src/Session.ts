@@ -1,4 +1,5 @@
 import { createSender, type Sender } from '@openledger/protocol'
+import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import type { LocalAccount } from 'viem/accounts'
 import { accountOf, type Connection, connect } from './Connection.ts'
 
@@ -19,6 +20,17 @@ export type Session = {
 /** What sends an account's transactions on L2; a contract's refusal comes back in words. */
 export const senderOf = ({ l2, l2Wallet }: Connection, account: LocalAccount): Sender =>
   createSender({ walletClient: l2Wallet(account), publicClient: l2 })
+
+/** The acting account, with the contract of the Datanets and what sends to it. */
+export async function actingOnDatanets(session: Session) {
+  const { connection, account } = await session.acting()
+  return {
+    connection,
+    account,
+    registry: { address: connection.network.deployment.l2.datanets, abi: datanetsAbi } as const,
+    sender: senderOf(connection, account),
+  }
+}
 
 /** @param options - Read at each call: the command line is parsed after the commands are declared. */
 export function createSession(

@@ -1,10 +1,9 @@
 import { BaseError, Bytes, Open } from '@openledger/primitives'
-import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { addressOf } from '../Arguments.ts'
 import { green, open } from '../Output.ts'
-import { type Session, senderOf } from '../Session.ts'
+import { actingOnDatanets, type Session } from '../Session.ts'
 
 const DAY_SECONDS = 86_400
 
@@ -17,16 +16,7 @@ type TermsOptions = {
 
 /** Licences of Datanets whose texts are not open: what they cost, who has one, and what contributors earn by them. */
 export function addLicenceCommands(program: Command, session: Session): void {
-  const acting = async () => {
-    const { connection, account } = await session.acting()
-    const address = connection.network.deployment.l2.datanets
-    return {
-      connection,
-      account,
-      registry: { address, abi: datanetsAbi } as const,
-      sender: senderOf(connection, account),
-    }
-  }
+  const acting = () => actingOnDatanets(session)
 
   program
     .command('licence')

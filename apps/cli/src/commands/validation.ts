@@ -1,26 +1,16 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
-import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { addressOf } from '../Arguments.ts'
 import { dim, green, table } from '../Output.ts'
-import { type Session, senderOf } from '../Session.ts'
+import { actingOnDatanets, type Session } from '../Session.ts'
 
 type Choices = { readonly reject?: string; readonly accept?: string; readonly reason?: string }
 
 /** Validation by people: owners name validators, and the latest verdict of any of them counts. */
 export function addValidationCommands(program: Command, session: Session): void {
-  const acting = async () => {
-    const { connection, account } = await session.acting()
-    const address = connection.network.deployment.l2.datanets
-    return {
-      connection,
-      account,
-      registry: { address, abi: datanetsAbi } as const,
-      sender: senderOf(connection, account),
-    }
-  }
+  const acting = () => actingOnDatanets(session)
 
   const change = async (
     functionName: 'addValidator' | 'removeValidator',
