@@ -82,6 +82,7 @@ export function createUptoPayments(deps: {
 }): UptoPayments {
   const { database, publicClient, sender, deployment, clock } = deps
   const { wopen, uptoPayments } = deployment.l2
+  const token = { address: wopen, abi: Abi.wopenAbi } as const
   const startedAtMs = clock.nowMs()
   const nowSeconds = (): bigint => BigInt(Math.floor(clock.nowMs() / 1000))
 
@@ -102,6 +103,16 @@ export function createUptoPayments(deps: {
     return BigInt(waiting?.wei ?? 0)
   }
 
+  /** The last payment of each payer that is being written down. */
+  const turns = new Map<Hex, Promise<unknown>>()
+  const inTurn = <T>(payer: Hex, work: () => Promise<T>): Promise<T> => {
+    const turn = (turns.get(payer) ?? Promise.resolve()).then(work, work)
+    turns.set(payer, turn)
+    const leave = () => turns.get(payer) === turn && turns.delete(payer)
+    turn.then(leave, leave)
+    return turn
+  }
+
   const assertPayable = async (payment: UptoAuthorization, requiredWei: bigint): Promise<void> => {
     const { payer, maxWei, validAfter, deadline, permit } = payment
     const now = nowSeconds()
@@ -111,19 +122,28 @@ export function createUptoPayments(deps: {
       const range = `between ${now + VALID_SECONDS_MIN} and ${now + VALID_SECONDS_MAX}`
       throw new PaymentInvalidError('deadline', range, deadline)
     }
-    const token = { address: wopen, abi: Abi.wopenAbi } as const
-    const [balanceWei, allowanceWei, promised] = await Promise.all([
-      publicClient.readContract({ ...token, functionName: 'balanceOf', args: [payer] }),
-      publicClient.readContract({ ...token, functionName: 'allowance', args: [payer, PERMIT2] }),
-      promisedWei(payer),
-    ])
+    const allowanceWei = await publicClient.readContract({
+      ...token,
+      functionName: 'allowance',
+      args: [payer, PERMIT2],
+    })
     if (allowanceWei < maxWei && permit === undefined) {
       throw new Permit2AllowanceError(payer, allowanceWei, maxWei)
     }
-    if (balanceWei < maxWei + promised) {
-      const needed = `at least ${Open.format(maxWei + promised)} WOPEN with other payments on their way`
-      throw new PaymentInvalidError("payer's balance", needed, `${Open.format(balanceWei)} WOPEN`)
-    }
+    await assertCovered(payment)
+  }
+
+  const assertCovered = async ({ payer, maxWei }: UptoAuthorization): Promise<void> => {
+    // in this order: a payment that is taken in between counts twice rather than not at all
+    const neededWei = maxWei + (await promisedWei(payer))
+    const balanceWei = await publicClient.readContract({
+      ...token,
+      functionName: 'balanceOf',
+      args: [payer],
+    })
+    if (balanceWei >= neededWei) return
+    const needed = `at least ${Open.format(neededWei)} WOPEN with other payments on their way`
+    throw new PaymentInvalidError("payer's balance", needed, `${Open.format(balanceWei)} WOPEN`)
   }
 
   const callOf = (payment: UptoAuthorization, amountWei: bigint) => {
@@ -181,16 +201,20 @@ export function createUptoPayments(deps: {
         status: 'verified',
         createdAt: new Date(clock.nowMs()),
       } as const
-      const taken = await database.orm
-        .insert(payments)
-        .values({ payer, nonce, ...verified })
-        .onConflictDoUpdate({
-          target: [payments.payer, payments.nonce],
-          set: verified,
-          // what was given up moved no money and may be tried again
-          setWhere: eq(payments.status, 'failed'),
-        })
-        .returning({ nonce: payments.nonce })
+      // one after the other: two at once would both find the same WOPEN free
+      const taken = await inTurn(payer, async () => {
+        await assertCovered(payment)
+        return database.orm
+          .insert(payments)
+          .values({ payer, nonce, ...verified })
+          .onConflictDoUpdate({
+            target: [payments.payer, payments.nonce],
+            set: verified,
+            // what was given up moved no money and may be tried again
+            setWhere: eq(payments.status, 'failed'),
+          })
+          .returning({ nonce: payments.nonce })
+      })
       if (taken.length === 0) throw new PaymentReplayedError(payer, nonce)
       const mark = (values: Partial<typeof payments.$inferInsert>) =>
         database.orm
