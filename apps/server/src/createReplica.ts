@@ -1,9 +1,9 @@
-import { serve } from '@hono/node-server'
 import { createOpenLora, createReplicaServer } from '@openledger/openlora'
 import { BaseError } from '@openledger/primitives'
 import type { Logger } from 'pino'
 import { BASE_NAME, type Config } from './Config.ts'
 import { createBlobs } from './createBlobs.ts'
+import { listen } from './listen.ts'
 
 /** An engine that listens. */
 export type RunningReplica = {
@@ -36,14 +36,7 @@ export async function createReplica(config: Config, logger: Logger): Promise<Run
     },
   )
   const replica = createReplicaServer(openLora, { secret })
-  const { listening, port } = await new Promise<{ listening: ReturnType<typeof serve>; port: number }>(
-    (resolve, reject) => {
-      const listening = serve({ fetch: replica.fetch, hostname: host, port: replicaPort }, (info) =>
-        resolve({ listening, port: info.port }),
-      )
-      listening.once('error', reject)
-    },
-  )
+  const { listening, port } = await listen(replica.fetch, { host, port: replicaPort })
   return {
     url: `http://${host}:${port}`,
     async close() {

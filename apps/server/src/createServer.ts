@@ -1,13 +1,12 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { serve } from '@hono/node-server'
 import { createApi, createSupply } from '@openledger/api'
 import { createDatanets, openZeppelinModules } from '@openledger/datanet'
 import { CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
 import { createOpenLora } from '@openledger/openlora'
-import { BaseError, Bytes, type Hex, systemClock } from '@openledger/primitives'
+import { Bytes, type Hex, systemClock } from '@openledger/primitives'
 import { createSender, type Http } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createJobs } from '@openledger/store'
@@ -16,6 +15,7 @@ import { createPublicClient, createWalletClient, http, type LocalAccount } from 
 import { BASE_NAME, type Config } from './Config.ts'
 import { chosenNetwork } from './chosenNetwork.ts'
 import { createBlobs } from './createBlobs.ts'
+import { listen } from './listen.ts'
 import { createSeed } from './Seed.ts'
 import { servePage } from './servePage.ts'
 import { serverChain } from './serverChain.ts'
@@ -228,17 +228,6 @@ function progressLog(logger: Logger): (step: Http.Seed['steps'][number]) => void
   }
 }
 
-function listen(fetch: (request: Request) => Response | Promise<Response>, { host, port }: Config) {
-  return new Promise<{ listening: ReturnType<typeof serve>; port: number }>((resolve, reject) => {
-    const listening = serve({ fetch, hostname: host, port }, (info) =>
-      resolve({ listening, port: info.port }),
-    )
-    listening.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new PortTakenError(host, port) : error),
-    )
-  })
-}
-
 /** Leaves a note of where the server is for whoever starts it as a program; whole or not at all. */
 function announce(path: string, facts: Record<string, string | number>): void {
   writeFileSync(`${path}.new`, `${JSON.stringify(facts, null, 2)}\n`)
@@ -255,13 +244,3 @@ const lower = (address: string): Hex => address.toLowerCase() as Hex
 
 const countParameters = (weights: ReadonlyMap<string, Float32Array>): number =>
   [...weights.values()].reduce((sum, { length }) => sum + length, 0)
-
-export class PortTakenError extends BaseError {
-  constructor(host: string, port: number) {
-    super({
-      code: 'server.port_taken',
-      message: `Expected port ${port} of ${host} to be free, but something listens there. Stop it, or set OPENLEDGER_PORT.`,
-      context: { host, port },
-    })
-  }
-}

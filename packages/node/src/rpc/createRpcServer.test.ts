@@ -432,6 +432,11 @@ describe('bad input', () => {
     expect(response.headers.get('access-control-allow-origin')).toBe('*')
   })
 
+  test('an idle connection is kept longer than clients and proxies keep theirs', async () => {
+    const response = await fetch(server.url)
+    expect(Number(/timeout=(\d+)/.exec(response.headers.get('keep-alive') ?? '')?.[1])).toBeGreaterThan(60)
+  })
+
   test('a port in use is named', async () => {
     await expect(
       createRpcServer({ port: server.port, logger: silentLogger, methods: {} }),

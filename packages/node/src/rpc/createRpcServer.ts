@@ -18,6 +18,8 @@ const CONNECTIONS_MAX = 1_000
 /** A subscriber that lags behind by so many bytes is dropped rather than kept in memory. */
 const BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 const PING_INTERVAL_MS = 30_000
+/** Longer than most clients and proxies keep an idle connection: Node's five seconds end under their next request. */
+const KEEP_ALIVE_MS = 75_000
 
 export type RpcServer = AsyncDisposable & {
   /** As seen from this machine. */
@@ -97,10 +99,18 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
   )
 
   const server = await new Promise<Server>((resolve, reject) => {
-    const starting = serve({ fetch: app.fetch, port: wantedPort, hostname: host }, () => {
-      starting.off('error', reject)
-      resolve(starting as Server)
-    })
+    const starting = serve(
+      {
+        fetch: app.fetch,
+        port: wantedPort,
+        hostname: host,
+        serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS },
+      },
+      () => {
+        starting.off('error', reject)
+        resolve(starting as Server)
+      },
+    )
     starting.once('error', (cause: Error) => reject(new RpcPortError(wantedPort, cause)))
   })
   const { port } = server.address() as { port: number }
