@@ -47,6 +47,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           include: ['e2e/**/*.test.ts'],
           globalSetup: ['e2e/globalSetup.ts'],
+          setupFiles: ['e2e/untilSeeded.setup.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 900_000,

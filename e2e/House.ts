@@ -54,14 +54,14 @@ export async function startHouse(
   child.stdout.pipe(log)
   child.stderr.pipe(log)
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const tail = () => readFileSync(join(directory, 'server.log'), 'utf8').slice(-3_000)
   const url = await waitFor(`the server to come up`, 180_000, () => {
-    if (child.exitCode !== null) throw new Error(`Expected the server to run, but it ended:\n${tail()}`)
+    if (child.exitCode !== null)
+      throw new Error(`Expected the server to run, but it ended:\n${tailOf(directory)}`)
     return existsSync(announcement)
       ? (JSON.parse(readFileSync(announcement, 'utf8')).url as string)
       : undefined
   }).catch((error) => {
-    throw new Error(`${(error as Error).message}\n${tail()}`)
+    throw new Error(`${(error as Error).message}\n${tailOf(directory)}`)
   })
   const client = createClient({ url })
   return {
@@ -69,18 +69,24 @@ export async function startHouse(
     directory,
     pid: child.pid!,
     client,
-    seeded: async () => {
-      await waitFor('the first start to complete', 900_000, async () => {
-        const seed = await client.seed()
-        const failed = seed.steps.find((step) => step.state === 'failed')
-        if (failed !== undefined) throw new Error(`${failed.title}: ${failed.detail}\n${tail()}`)
-        return seed.done || undefined
-      })
-    },
+    seeded: () => untilSeeded(client, directory),
     kill: () => end(child, 'SIGKILL', ended),
     stop: () => end(child, 'SIGTERM', ended),
   }
 }
+
+/** Waits until the first start of the house in a folder has put everything in place. @throws {Error} where a step fails. */
+export async function untilSeeded(client: Client, directory: string): Promise<void> {
+  await waitFor('the first start to complete', 900_000, async () => {
+    const seed = await client.seed()
+    const failed = seed.steps.find((step) => step.state === 'failed')
+    if (failed !== undefined) throw new Error(`${failed.title}: ${failed.detail}\n${tailOf(directory)}`)
+    return seed.done || undefined
+  })
+}
+
+const tailOf = (directory: string): string =>
+  readFileSync(join(directory, 'server.log'), 'utf8').slice(-3_000)
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, ended: Promise<void>): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) child.kill(signal)

@@ -12,12 +12,14 @@ declare module 'vitest' {
 
 let house: House | undefined
 
-/** One house for every test that does not need its own: the first start is the slow part. */
+/**
+ * One house for every test that does not need its own. Its first start is the slow part and goes on beside the suites that
+ * run before this one; `untilSeeded.setup.ts` waits for it.
+ */
 export async function setup({ provide }: TestProject): Promise<void> {
   buildPage()
   const directory = newDirectory()
   house = await startHouse(directory)
-  await house.seeded()
   provide('houseUrl', house.url)
   provide('houseDirectory', directory)
 }
