@@ -1,122 +1,45 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { BaseError, type Clock, systemClock } from '@openledger/primitives'
-import { type Deployment, DevelopmentKeys } from '@openledger/protocol'
+import { BaseError, systemClock } from '@openledger/primitives'
+import type { Deployment } from '@openledger/protocol'
 import { type Genesis, loadCrypto } from '@openledger/rollup'
-import { type Address, createPublicClient, http, type LocalAccount, parseEther } from 'viem'
-import { type BatchData, createBatcher } from '../batcher/createBatcher.ts'
+import { type Address, createPublicClient, http } from 'viem'
+import { createBatcher } from '../batcher/createBatcher.ts'
 import { createChallenger } from '../challenger/createChallenger.ts'
 import { createGenesis } from '../deployment/createGenesis.ts'
-import { type Beneficiaries, deployL1, GUARDIAN_TIMES, type L1Deployment } from '../deployment/deployL1.ts'
-import { deployL2, developmentParameters, type Funding, type L2Parameters } from '../deployment/deployL2.ts'
+import { deployL1, GUARDIAN_TIMES, type L1Deployment } from '../deployment/deployL1.ts'
+import { deployL2, developmentParameters } from '../deployment/deployL2.ts'
 import { genesisHash } from '../deployment/exportChain.ts'
 import { withForkTimes } from '../deployment/ForkTimes.ts'
 import { createRollupConfig, type LaterForks, type RollupConfig } from '../deployment/RollupConfig.ts'
-import { createEmbeddedEngine, type EmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import type { ChainEngine, Engine } from '../engine/Engine.ts'
-import type { HistoryBlocks } from '../engine/WorldHistory.ts'
-import { createRemoteEngine, type RemoteEngine } from '../engineApi/createRemoteEngine.ts'
 import { createKzgService } from '../l1/Blobs.ts'
 import { createDevelopmentL1 } from '../l1/DevelopmentL1.ts'
 import { connectL1, type L1 } from '../l1/L1.ts'
 import { createL1View } from '../l1/L1View.ts'
 import { createProposer } from '../proposer/createProposer.ts'
-import type { RateLimit } from '../rpc/RateLimit.ts'
 import { createSequencer, type Sequencer } from '../sequencer/Sequencer.ts'
 import { derivationConfigOf } from '../verifier/derivationConfig.ts'
 import { caughtUp } from './caughtUp.ts'
 import { lockDirectory } from './DirectoryLock.ts'
 import * as DurableFile from './DurableFile.ts'
+import { DEVELOPMENT_L1_CHAIN_ID, developmentKeys } from './developmentKeys.ts'
 import { createExclusive } from './Exclusive.ts'
-import { type Logger, silentLogger } from './Logger.ts'
+import { silentLogger } from './Logger.ts'
 import { type Loop, problemsOf } from './Loop.ts'
-import { type AdminOptions, serveAdmin } from './serveAdmin.ts'
+import { L2_BLOCK_TIME_SECONDS, type NodeOptions, RATE_LIMIT } from './NodeOptions.ts'
+import { openExecution } from './openExecution.ts'
+import { serveAdmin } from './serveAdmin.ts'
 import { serveForwardedRpc, serveRpc } from './serveRpc.ts'
+import { slotsFilled } from './slotsFilled.ts'
 import { startVerifier } from './startVerifier.ts'
 
-const DEVELOPMENT_L1_CHAIN_ID = 31_337
-const L2_BLOCK_TIME_SECONDS = 2
 const L2_GAS_LIMIT = 30_000_000n
 /** On a public L1 this is the price of a delay: choose it by what a delay is worth to somebody. */
 const CHALLENGE_BOND_WEI = 10n ** 17n
 /** Six rounds of bidding. */
 const CHALLENGE_BONDS_MAX = 64n
-
-/** The accounts that a node signs with, and those it names in contracts. */
-export type NodeKeys = {
-  /** Owns the L1 configuration and pays for both deployments. */
-  readonly deployer: LocalAccount
-  readonly batcher: LocalAccount
-  readonly proposer: LocalAccount
-  /** Pays bonds and gas against wrong outputs. */
-  readonly challenger: LocalAccount
-  readonly operator: Address
-  readonly treasury: Address
-  readonly beneficiaries: Beneficiaries
-  /** First deposits of OPEN to L2, out of what the deployer holds on L1. */
-  readonly fundings: readonly Funding[]
-}
-
-/** Where an execution client's authenticated endpoint is, and the secret that both sides have. */
-export type RemoteExecution = { readonly url: string; readonly secret: Uint8Array }
-
-export type NodeOptions = {
-  /** Everything that must survive lies here. */
-  readonly directory: string
-  /** An endpoint that somebody runs, or a development chain that the node runs itself. */
-  readonly l1?:
-    | {
-        readonly rpcUrl: string
-        /** For batches in blobs; by default the same address. */
-        readonly beaconUrl?: string
-        readonly chainId?: number
-        readonly confirmationDepth?: bigint
-      }
-    | { readonly port?: number; readonly blockTimeSeconds?: number }
-  readonly l2?: {
-    readonly chainId?: number
-    /** 0 takes a free one. */
-    readonly rpcPort?: number
-    readonly rpcHost?: string
-    readonly blockTimeSeconds?: number
-    /** Threads that answer what takes long, each with what it uses of the state in its own memory; 1 by default, 0 for none. */
-    readonly readThreads?: number
-    /**
-     * Another process that executes and keeps the blocks, by the Engine API, in place of the embedded engine: op-geth, op-reth
-     * or another of ours, made from the `genesis.json` that the first start writes.
-     */
-    readonly engine?: RemoteExecution
-    /** How many blocks back states can be asked for; by default a week of blocks of two seconds. */
-    readonly historyBlocks?: HistoryBlocks
-    /** How much one address may ask of JSON-RPC; by default callers elsewhere get {@link RATE_LIMIT}. */
-    readonly rateLimit?: RateLimit
-    /** Serves op-node's `admin_` methods on loopback to who has the token's secret. */
-    readonly admin?: AdminOptions
-    /** An output root every so many blocks. */
-    readonly submissionInterval?: number
-    readonly finalizationPeriodSeconds?: number
-    /** What the first challenge of an output takes, in wei of L1's currency. */
-    readonly challengeBondWei?: bigint
-    /** Services that run elsewhere, or not at all. */
-    readonly without?: readonly ('batcher' | 'proposer' | 'challenger')[]
-    /** Time between two batches. */
-    readonly batchIntervalSeconds?: number
-    /** How blocks are put into batches; `span` by default. */
-    readonly batches?: 'span' | 'singular'
-    /** When Jovian and Karst begin: 0 for genesis, or a time that lies ahead at any start. Karst comes after Jovian. */
-    readonly forks?: LaterForks
-    /** Where the files lie that forks after genesis deploy; needed from the start on that names such a time. */
-    readonly upgradesDirectory?: string
-    /** Where batches go on L1; `calldata` by default. The development L1 forgets blobs when it is started again. */
-    readonly batchData?: BatchData
-  }
-  /** Required on every L1 but the development chain. */
-  readonly keys?: NodeKeys
-  readonly parameters?: L2Parameters
-  readonly clock?: Clock
-  readonly logger?: Logger
-}
 
 export type Node = AsyncDisposable & {
   readonly deployment: Deployment
@@ -342,7 +265,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     logger,
   })
 
-  await catchUp({
+  await slotsFilled({
     engine,
     clock,
     blockTimeSeconds: l2BlockTimeSeconds,
@@ -403,77 +326,6 @@ function readOrMakeGenesis(
   return genesis
 }
 
-type Execution =
-  | { readonly kind: 'embedded'; readonly engine: EmbeddedEngine }
-  | { readonly kind: 'remote'; readonly engine: RemoteEngine }
-
-/** Opens the engine of this process, or the one that the options name. */
-async function openExecution(options: NodeOptions, genesis: Genesis): Promise<Execution> {
-  const { directory, clock = systemClock, logger = silentLogger, l2 = {} } = options
-  if (l2.engine === undefined) {
-    const engine = await createEmbeddedEngine({
-      directory: join(directory, 'l2'),
-      genesis,
-      clock,
-      buildTimeMaxMs: 750 * (l2.blockTimeSeconds ?? L2_BLOCK_TIME_SECONDS),
-      ...(l2.historyBlocks === undefined ? {} : { historyBlocks: l2.historyBlocks }),
-      warn: logger.warn,
-    })
-    return { kind: 'embedded', engine }
-  }
-  try {
-    const engine = await createRemoteEngine({
-      ...l2.engine,
-      chainId: genesis.config.chainId,
-      genesisHash: await genesisHash(genesis),
-      clock,
-      logger,
-    })
-    return { kind: 'remote', engine }
-  } catch (cause) {
-    if (cause instanceof BaseError) throw new ExecutionClientError(join(directory, 'genesis.json'), cause)
-    throw cause
-  }
-}
-
-/** For one address elsewhere: a wallet's page loads in one burst, and a busy indexer keeps within the rate. */
-export const RATE_LIMIT: RateLimit = { unitsPerSecond: 500, burstUnits: 5_000 }
-/** A head so many blocks behind the clock counts as up to date. */
-const BEHIND_BLOCKS_MAX = 5
-const CATCH_UP_STALL_MS = 60_000
-const CATCH_UP_POLL_MS = 100
-
-/**
- * Waits until the slots that were missed while no node ran are filled: before that the chain's time is in the past, and
- * what is signed now may not be valid there yet.
- */
-async function catchUp({
-  engine,
-  clock,
-  blockTimeSeconds,
-  lastError,
-  logger,
-}: {
-  readonly engine: ChainEngine
-  readonly clock: Clock
-  readonly blockTimeSeconds: number
-  readonly lastError: () => unknown
-  readonly logger: Logger
-}): Promise<void> {
-  const behind = (): number =>
-    Math.floor((clock.nowMs() / 1_000 - Number(engine.head().timestamp)) / blockTimeSeconds)
-  if (behind() > BEHIND_BLOCKS_MAX) logger.info({ blocks: behind() }, 'filling the slots that were missed')
-  let last = engine.head().number
-  let movedAt = performance.now()
-  while (behind() > BEHIND_BLOCKS_MAX) {
-    await delay(CATCH_UP_POLL_MS)
-    const { number } = engine.head()
-    if (number !== last) movedAt = performance.now()
-    last = number
-    if (performance.now() - movedAt > CATCH_UP_STALL_MS) throw new NodeStalledError(number, lastError())
-  }
-}
-
 async function nextBlockOf(engine: ChainEngine, timeoutMs: number): Promise<void> {
   let stop: () => void = () => {}
   const built = new Promise<void>((resolve) => {
@@ -481,85 +333,6 @@ async function nextBlockOf(engine: ChainEngine, timeoutMs: number): Promise<void
   })
   await Promise.race([built, delay(timeoutMs)])
   stop()
-}
-
-/**
- * The keys of the development phrase, and what each account gets on L2.
- * @throws {KeysMissingError} on any other chain: everybody knows these keys.
- */
-function developmentKeys(l1ChainId: number): NodeKeys {
-  if (l1ChainId !== DEVELOPMENT_L1_CHAIN_ID) throw new KeysMissingError(l1ChainId)
-  const { account } = DevelopmentKeys
-  const addressOf = (role: DevelopmentKeys.Role): Address => account(role).address.toLowerCase() as Address
-  const amounts: Readonly<Record<DevelopmentKeys.Role, string>> = {
-    deployer: '100000',
-    batcher: '10',
-    proposer: '10',
-    operator: '10000',
-    validator: '10000',
-    treasury: '1000',
-    builder: '100000',
-    caller: '100000',
-    agentOwner: '100000',
-    agentSession: '10',
-    backer: '200000',
-    // the quorum is a share of all free OPEN, and the development network has one voter
-    voter: '30000000',
-    challenger: '10',
-  }
-  return {
-    deployer: account('deployer'),
-    batcher: account('batcher'),
-    proposer: account('proposer'),
-    challenger: account('challenger'),
-    operator: addressOf('operator'),
-    treasury: addressOf('treasury'),
-    beneficiaries: {
-      community: addressOf('treasury'),
-      ecosystem: addressOf('treasury'),
-      investors: addressOf('backer'),
-      team: addressOf('builder'),
-      liquidity: addressOf('deployer'),
-    },
-    fundings: Object.entries(amounts).map(([role, amount]) => ({
-      account: addressOf(role as DevelopmentKeys.Role),
-      amountWei: parseEther(amount),
-    })),
-  }
-}
-
-export class KeysMissingError extends BaseError {
-  constructor(l1ChainId: number) {
-    super({
-      code: 'node.keys_missing',
-      message: `Expected keys for L1 chain ${l1ChainId}, got none: the development keys are known to everybody and serve chain ${DEVELOPMENT_L1_CHAIN_ID} only. Make a network of your own with \`openledger create-network\`.`,
-      context: { l1ChainId },
-    })
-  }
-}
-
-export class NodeStalledError extends BaseError {
-  constructor(number: bigint, cause: unknown) {
-    super({
-      code: 'node.stalled',
-      message: `Expected a block after ${number} within ${CATCH_UP_STALL_MS / 1_000} s, none came: ${cause instanceof Error ? cause.message : 'the L1 makes no blocks'}`,
-      context: { number: number.toString() },
-      severity: 'retry',
-      cause,
-    })
-  }
-}
-
-export class ExecutionClientError extends BaseError {
-  constructor(genesisPath: string, cause: BaseError) {
-    super({
-      code: 'node.execution_client',
-      message: `Expected an execution client of this chain, made from ${genesisPath}: ${cause.message}`,
-      context: { genesisPath, cause: cause.code },
-      severity: cause.severity,
-      cause,
-    })
-  }
 }
 
 export class AdminOverRemoteError extends BaseError {

@@ -11,7 +11,9 @@ import { createExecutionNode } from '../engineApi/createExecutionNode.ts'
 import * as Jwt from '../engineApi/Jwt.ts'
 import { freePort } from '../l1/Anvil.ts'
 import { stopDevelopmentL1 } from '../l1/DevelopmentL1.ts'
-import { createNode, ExecutionClientError, type Node, type RemoteExecution } from './createNode.ts'
+import { createNode, type Node } from './createNode.ts'
+import type { RemoteExecution } from './NodeOptions.ts'
+import { ExecutionClientError } from './openExecution.ts'
 
 const stack: (() => Promise<void>)[] = []
 afterEach(async () => {
