@@ -18,6 +18,7 @@ import { addAdapterRoutes } from './routes/adapterRoutes.ts'
 import { type ApiRouteDependencies, addApiRoutes } from './routes/apiRoutes.ts'
 import { addCompletionRoutes } from './routes/completionRoutes.ts'
 import { addEmbeddingRoutes } from './routes/embeddingRoutes.ts'
+import { addQuoteRoutes } from './routes/quoteRoutes.ts'
 import { createRoutes } from './routes/Routes.ts'
 import { addTextAttributionRoutes } from './routes/textAttributionRoutes.ts'
 import { createTracing } from './Tracing.ts'
@@ -125,6 +126,7 @@ export function createApi(deps: ApiDependencies): Api {
     },
     signal: draining.signal,
   })
+  addQuoteRoutes(routes, { answering })
   addEmbeddingRoutes(routes, { answering, paywall })
   addTextAttributionRoutes(routes, { answering, paywall })
   addModelRoutes(routes, deps)

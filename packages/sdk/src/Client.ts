@@ -323,6 +323,13 @@ export function createClient({
       call(Http.modelAttributionSchema, `/api/models/${encodeURIComponent(name)}/attribution`),
     /** A model's adapter, record table or index; check it against its CID. */
     modelFile: (name: string, cid: string) => bytes(`/api/models/${encodeURIComponent(name)}/files/${cid}`),
+    /** The most that a request to `/v1/completions` or `/v1/chat/completions` would cost; its body, in OpenAI's form. */
+    quote: (request: { readonly model: string; readonly [field: string]: unknown }) =>
+      call(
+        Http.quoteSchema,
+        `/v1/${'messages' in request ? 'chat/completions' : 'completions'}/quote`,
+        request,
+      ),
     /**
      * Has a text that was made elsewhere attributed, for the price of an answer of that length.
      * @param secret - Of the API key that pays.

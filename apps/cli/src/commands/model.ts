@@ -137,6 +137,30 @@ export function addModelCommands(program: Command, session: Session): void {
     })
 
   program
+    .command('quote')
+    .description('says what an answer would cost at most, and what must be prepaid for it; costs nothing')
+    .argument('<model>')
+    .argument('<prompt>')
+    .option('--tokens <count>', 'tokens at most', '96')
+    .action(async (model: string, prompt: string, { tokens }: { tokens: string }) => {
+      const { client } = await session.connect()
+      const quote = await client.quote({ model, prompt, max_tokens: Number(tokens) })
+      const { inputTokens, inputPriceWei, outputTokensMax, outputPriceWei, maxWei } = quote
+      const row = (name: string, count: number, priceWei: string): string[] => [
+        name,
+        String(count),
+        open(priceWei),
+        open(BigInt(count) * BigInt(priceWei)),
+      ]
+      table([
+        ['', 'tokens', 'price per token', 'cost'],
+        row('question', inputTokens, inputPriceWei),
+        row('answer, at most', outputTokensMax, outputPriceWei),
+        ['together, at most', '', '', open(maxWei)],
+      ])
+    })
+
+  program
     .command('ask')
     .description('asks a model, pays for the answer, and shows whom it pays')
     .argument('<model>')

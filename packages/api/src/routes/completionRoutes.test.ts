@@ -91,6 +91,40 @@ describe('the official OpenAI client', () => {
     expect(BigInt(after.spent) - BigInt(before.spent)).toBe(feeWei)
   })
 
+  test('is told the most before, for nothing, and is charged no more', async () => {
+    const quoteOf = async (path: string, request: object): Promise<Http.Quote> => {
+      const response = await house.fetch(`${URL_BASE}/v1/${path}/quote`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model, ...request }),
+      })
+      return Http.quoteSchema.parse(await response.json())
+    }
+    const before = await money()
+    const request = { prompt: 'write a token', max_tokens: 3, n: 2 }
+    const quote = await quoteOf('completions', request)
+    const mostWei =
+      FeeSplit.feeWei(3, 3, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI) +
+      FeeSplit.feeWei(0, 3, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI)
+    expect(quote).toEqual({
+      model,
+      choices: 2,
+      inputTokens: 3,
+      outputTokensMax: 3,
+      inputPriceWei: INPUT_PRICE_WEI.toString(),
+      outputPriceWei: OUTPUT_PRICE_WEI.toString(),
+      maxWei: mostWei.toString(),
+    })
+    expect(await money()).toEqual(before)
+    await openai.completions.create({ model, ...request })
+    // both answers were as long as they may be
+    expect(before.leftWei - (await money()).leftWei).toBe(mostWei)
+    const chat = await quoteOf('chat/completions', { messages: [{ role: 'user', content: 'write a token' }] })
+    expect(BigInt(chat.maxWei)).toBe(
+      FeeSplit.feeWei(chat.inputTokens, chat.outputTokensMax, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI),
+    )
+  })
+
   test('gets the same chat whole and in pieces', async () => {
     const request = { model, messages: [{ role: 'user' as const, content: 'write a token' }], seed: 1 }
     const whole = await openai.chat.completions.create(request)

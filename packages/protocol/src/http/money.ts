@@ -36,6 +36,21 @@ export const accountSchema = z.object({
 })
 export type Account = z.infer<typeof accountSchema>
 
+// POST /v1/chat/completions/quote, POST /v1/completions/quote (the bodies of what they quote)
+export const quoteSchema = z.object({
+  model: z.string(),
+  /** Answers to the one prompt, which is charged once. */
+  choices: z.number().int().min(1),
+  inputTokens: z.number().int(),
+  /** Of each answer. */
+  outputTokensMax: z.number().int(),
+  inputPriceWei: weiSchema,
+  outputPriceWei: weiSchema,
+  /** What must be prepaid; the bill is for what comes. */
+  maxWei: weiSchema,
+})
+export type Quote = z.infer<typeof quoteSchema>
+
 // POST /api/refunds (typed data `Refund`)
 export const refundSchema = z.object({
   account: addressSchema,
