@@ -111,17 +111,9 @@ export const claim: Claim = {
           [args[0], args[1], [{ ...group, stakersWei: 1n }], []],
         ],
         [
-          'credit more than contributors’ parts',
+          'say that the ledger has more lines than its credits make',
           'settle',
-          [
-            ...args.slice(0, 3),
-            [
-              {
-                credits: `0x0c${PREPAID_WEI.toString(16).padStart(24, '0')}`,
-                ledgerRoot: first.segments[0]!.ledgerRoot,
-              },
-            ],
-          ],
+          [{ ...second.header, accountCount: 99 }, ...args.slice(1)],
         ],
         ['claim another’s line', 'claim', claimArguments((FEE_WEI * 7n) / 10n, THIEF), THIEF],
         ['claim more than a line says', 'claim', claimArguments(FEE_WEI, VICTIM), THIEF],

@@ -1,6 +1,6 @@
-import { type Hex, Open } from '@openledger/primitives'
+import { Bytes, type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
-import { auditBatches, Batch, type CourtCall, emptyBook, type Shown } from '@openledger/settlement'
+import { auditBatches, Batch, type CourtCall, Credits, emptyBook, type Shown } from '@openledger/settlement'
 import { keccak256 } from 'viem'
 import { type SettlementChain, STEP_SECONDS, startSettlementChain } from '../bench/SettlementChain.ts'
 import { type Claim, table } from '../Claim.ts'
@@ -104,7 +104,9 @@ const attacks: readonly Attack[] = [
     name: 'credit a thief instead of the contributors',
     make: (chain, { posted, shown }) => {
       const stolen = linesOf(shown).map((line) => ({ ...line, account: THIEF }))
-      return { posted: { ...posted, segments: pack(chain, shown, stolen).segments }, shown }
+      const { segments, header } = pack(chain, shown, stolen)
+      const { accountCount } = header
+      return { posted: { ...posted, header: { ...posted.header, accountCount }, segments }, shown }
     },
   },
   {
@@ -114,6 +116,16 @@ const attacks: readonly Attack[] = [
       const { ledgerRoot } = pack(chain, shown, stolen).segments[0]!
       const { credits } = posted.segments[0]!
       return { posted: { ...posted, segments: [{ credits, ledgerRoot }] }, shown }
+    },
+  },
+  {
+    name: 'credit a thief with more than is owed',
+    make: (_, { posted, shown }) => {
+      const book = emptyBook()
+      const placed = [{ account: THIEF, amountWei: 4n * FEE_WEI, index: 0, isNew: true }]
+      Credits.apply(book, placed)
+      const segments = [{ credits: Credits.pack(placed), ledgerRoot: Bytes.toHex(book.tree.root().hash) }]
+      return { posted: { ...posted, header: { ...posted.header, accountCount: 1 }, segments }, shown }
     },
   },
   { name: 'keep a receipt back', make: (_, made) => made, hidden: 2n },

@@ -61,7 +61,8 @@ contract Audit_proveReceipt_Test is CourtTest {
             receiptsRoot: rootOf(receiptNodes()),
             lastReceiptHash: book.hash(kept),
             debitLinesRoot: rootOf(nodesOf(debitEntries)),
-            creditLinesRoot: rootOf(nodesOf(creditEntries))
+            creditLinesRoot: rootOf(nodesOf(creditEntries)),
+            accountCount: uint32(book.accountCount())
         });
         vm.assertTrue(sequence != 2);
         ISettlement.Segment[] memory segments = new ISettlement.Segment[](1);

@@ -115,6 +115,76 @@ contract Audit_proveRoot_Test is CourtTest {
         this.prove(_prove(second, first, segment));
     }
 
+    /// @dev The root follows from the credits, but they are not what is owed.
+    function test_proveRoot_sumNotWhatIsOwed_voids() public {
+        (credits, ledgerRoot) =
+        (abi.encodePacked(uint8(0xf2), low.addr, uint16(14_001)), MerkleSum.leafHash(low.addr, 14_001));
+        accountsAfter = 1;
+        ICourt.Posted memory posted = post();
+        this.prove(_prove(posted, none, _segment()));
+        requireConvicted(1, false);
+        (uint256 sum,, uint256 uncredited) = settlement.ledger();
+        vm.assertEq(sum, 0);
+        vm.assertEq(uncredited, 14_000);
+    }
+
+    /// @dev The root follows and the sum is right, but the ledger is said to have another number of lines.
+    function test_proveRoot_numberOfLinesWrong_voids() public {
+        accountsAfter = 1;
+        ICourt.Posted memory posted = post();
+        this.prove(_prove(posted, none, _segment()));
+        requireConvicted(1, false);
+    }
+
+    function test_proveRoot_malformedCredits_void() public {
+        bytes memory fresh = abi.encodePacked(uint8(0xf2), ann.addr, uint16(3000));
+        bytes[10] memory bad = [
+            // no amount, an empty amount, an amount of zero, an amount cut short, a place cut short
+            bytes(hex"01"),
+            hex"00",
+            hex"0100",
+            hex"f3",
+            hex"e10000",
+            // an amount that no line has room for
+            bytes.concat(hex"fd", bytes20(ann.addr), new bytes(12), hex"01"),
+            // a line that is not there, near and far
+            hex"1101",
+            hex"e10000000501",
+            // a new account without an address
+            abi.encodePacked(uint8(0xf1), address(0), uint8(1)),
+            // an old line after a new account
+            bytes.concat(fresh, hex"0101")
+        ];
+        for (uint256 i; i < bad.length; ++i) {
+            // so long that a line may be new
+            bytes memory packed = bad[i].length < 22 ? bytes.concat(bad[i], new bytes(22)) : bad[i];
+            vm.expectRevert(bytes("convicted"));
+            this.convict(i == 3 || i == 4 ? bytes.concat(fresh, bad[i]) : packed);
+        }
+    }
+
+    /// @dev A root of zero in the middle, which what is no credit might be taken to lead to, hides nothing.
+    function test_proveRoot_malformedUnderARootOfZero_voids() public {
+        ISettlement.Segment[] memory segments = new ISettlement.Segment[](2);
+        segments[0] = ISettlement.Segment(bytes.concat(hex"1101", new bytes(22)), 0);
+        segments[1] = ISettlement.Segment(credits, ledgerRoot);
+        ICourt.Posted memory posted = post(segments);
+        IAudit.Recomputed memory segment;
+        (segment.digests, segment.credits) = (digestsOf(segments), segments[0].credits);
+        this.prove(_prove(posted, none, segment));
+        requireConvicted(1, false);
+    }
+
+    /// @dev Undoes itself, for the next ones.
+    function convict(bytes calldata malformed) external {
+        credits = malformed;
+        accountsAfter = 1;
+        ICourt.Posted memory posted = post();
+        this.prove(_prove(posted, none, _segment()));
+        requireConvicted(1, false);
+        revert("convicted");
+    }
+
     function test_proveDoubled_accountWithTwoLines_voids() public {
         // both credits of the draft go to `low`, as if it were two accounts
         credits = abi.encodePacked(uint8(0xf2), low.addr, uint16(10_000), uint8(0xf2), low.addr, uint16(4000));
@@ -140,7 +210,8 @@ contract LedgerSegment_Test is CourtTest {
         bytes calldata lines,
         bytes calldata siblings
     ) external pure returns (bytes32) {
-        return LedgerSegment.rootAfter(rootBefore, width, packed, lines, siblings);
+        (MerkleSum.Node memory root,) = LedgerSegment.rootAfter(rootBefore, width, packed, lines, siblings);
+        return root.hash;
     }
 
     /// @dev Any ledger, any credits: an honest root is always found, so that nobody is convicted for one.

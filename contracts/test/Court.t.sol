@@ -11,22 +11,15 @@ import { CourtTest } from "./CourtTest.t.sol";
 contract Court_bond_Test is CourtTest {
     function test_settle_moreThanTheBondCovers_reverts() public {
         vm.prank(operator.addr);
-        court.requestUnbond(uint96(BOND - 60_000));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNotCovered.selector, 20_000, 15_000));
+        court.requestUnbond(uint96(BOND - 0.003 ether));
+        // a quarter of what stays, in thousandths of an OPEN rounded down; fees in millionths rounded up
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNotCovered.selector, 1e12, 0));
         this.postNow();
-        court.bondFor{ value: 20_000 }(operator.addr);
+        court.bondFor{ value: 0.001 ether }(operator.addr);
         this.postNow();
-        // the window is used up until it is over
         (uint256 covered, uint256 exposed,) = settlement.coverage();
-        vm.assertEq(covered, 20_000);
-        vm.assertEq(exposed, 20_000);
-        draft(7000, 3000);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNotCovered.selector, 40_000, 20_000));
-        this.postNow();
-        vm.warp(block.timestamp + CHALLENGE);
-        groups[0].lastTimestamp = uint64(block.timestamp);
-        receipts[1].timestamp = uint64(block.timestamp);
-        this.postNow();
+        vm.assertEq(covered, 0.001 ether);
+        vm.assertEq(exposed, 1e12);
     }
 
     function postNow() external {

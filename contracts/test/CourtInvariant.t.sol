@@ -74,7 +74,7 @@ contract CourtHandler is Base {
     /// @dev One answer in a batch, credited at once or left for a later one.
     function post(uint256 fee, uint256 seed) external {
         (uint256 covered, uint256 exposed, uint64 since) = SETTLEMENT.coverage();
-        if (block.timestamp < since + SETTLEMENT.CHALLENGE_SECONDS()) covered -= exposed < covered ? exposed : covered;
+        if (block.timestamp < SETTLEMENT.finalAt(since)) covered -= exposed < covered ? exposed : covered;
         if (covered == 0) return;
         fee = bound(fee, 1, covered < 100 ether ? covered : 100 ether);
         vm.prank(_payer.addr);
@@ -101,6 +101,7 @@ contract CourtHandler is Base {
         posted.debitsHash = keccak256(debits);
         uint256 previous = SETTLEMENT.ledgerBatch();
         ISettlement.Segment[] memory segments = _segments(credit);
+        posted.batch.accountCount = 1;
         if (credit != 0) {
             posted.segmentsHash = keccak256(abi.encodePacked(keccak256(segments[0].credits), segments[0].ledgerRoot));
         }
@@ -355,7 +356,7 @@ contract CourtHandler is Base {
         uint256 count = _posted.length - 1;
         if (count == 0) return (posted, filed, false);
         (posted, filed) = _at(count - seed % (count < 4 ? count : 4));
-        isFound = block.timestamp <= posted.ledger.settledAt + SETTLEMENT.CHALLENGE_SECONDS();
+        isFound = block.timestamp <= SETTLEMENT.finalAt(posted.ledger.settledAt);
     }
 
     function selectors() external pure returns (bytes4[] memory list) {

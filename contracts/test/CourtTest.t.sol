@@ -28,6 +28,8 @@ abstract contract CourtTest is SettlementTest {
     ISettlement.Group[] internal groups;
     bytes internal credits;
     bytes32 internal ledgerRoot;
+    /// @dev What the batch says of the ledger's lines; zero for what is so.
+    uint32 internal accountsAfter;
 
     IAudit internal audit;
     IPanel internal panel;
@@ -136,7 +138,8 @@ abstract contract CourtTest is SettlementTest {
             receiptsRoot: rootOf(receiptNodes()),
             lastReceiptHash: book.hash(last),
             debitLinesRoot: rootOf(nodesOf(debitEntries)),
-            creditLinesRoot: segments.length == 0 ? bytes32(0) : rootOf(nodesOf(creditEntries))
+            creditLinesRoot: segments.length == 0 ? bytes32(0) : rootOf(nodesOf(creditEntries)),
+            accountCount: accountsAfter == 0 ? uint32(book.accountCount()) : accountsAfter
         });
         (posted.debitsHash, posted.groups) = (keccak256(debits), groups);
         uint256 previous = settlement.ledgerBatch();

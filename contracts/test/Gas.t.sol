@@ -116,6 +116,7 @@ contract Gas_Test is SettlementTest {
     function _post(ISettlement.Receipt[] memory receipts) private {
         (ISettlement.Batch memory batch, bytes memory debits, ISettlement.Group[] memory groups) = pack(receipts);
         ISettlement.Segment[] memory segments = book.take();
+        batch.accountCount = uint32(book.accountCount());
         vm.prank(operator.addr);
         settlement.settle(batch, debits, groups, segments);
     }

@@ -123,6 +123,7 @@ contract SettlementHandler is Base {
         ISettlement.Batch memory batch;
         batch.lastSequence = uint64(answers);
         batch.lastTimestamp = uint64(block.timestamp);
+        batch.accountCount = uint32(BOOK.accountCount());
         uint256 previous = SETTLEMENT.ledgerBatch();
         vm.prank(OPERATOR);
         SETTLEMENT.settle(batch, _debits(spent), groups, segments);
@@ -152,7 +153,7 @@ contract SettlementHandler is Base {
         if (_ledgers.length == 0) return;
         uint64 number = _ledgers[_ledgers.length - 1];
         ISettlement.Ledger memory posted = _posted[number];
-        uint256 finalAt = posted.settledAt + SETTLEMENT.CHALLENGE_SECONDS();
+        uint256 finalAt = SETTLEMENT.finalAt(posted.settledAt);
         if (block.timestamp < finalAt) vm.warp(finalAt);
         uint256 count = BOOK.accountCount();
         uint256[] memory lines = new uint256[](count);

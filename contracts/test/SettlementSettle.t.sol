@@ -5,7 +5,6 @@ import { IFeePolicy } from "../src/interfaces/IFeePolicy.sol";
 import { IModels } from "../src/interfaces/IModels.sol";
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
 import { IStaking } from "../src/interfaces/IStaking.sol";
-import { Credits } from "../src/libraries/Credits.sol";
 import { SettlementTest } from "./SettlementTest.t.sol";
 
 contract Settlement_settle_Test is SettlementTest {
@@ -18,6 +17,7 @@ contract Settlement_settle_Test is SettlementTest {
         book.credit(ann.addr, 5003);
         (ISettlement.Batch memory batch, bytes memory debits, ISettlement.Group[] memory groups) = pack(one(receipt));
         ISettlement.Segment[] memory segments = book.take();
+        batch.accountCount = 1;
         vm.expectEmit(address(settlement));
         emit ISettlement.BatchSettled(
             1, 1, 1, leafOf(receipt), book.root(), 5003, 1, bodyHash(batch, debits, groups, segments)
@@ -306,46 +306,47 @@ contract Settlement_settle_Test is SettlementTest {
         settlement.settle(batch, debits, groups, new ISettlement.Segment[](0));
     }
 
-    function test_settle_creditsNotTheParts_reverts() public {
+    /// @dev What the credits say is decided by {IAudit.proveRoot}; what the ledger grants in all is what is owed, whatever they say.
+    function test_settle_creditsNotTheParts_grantsWhatIsOwedAndProvesNothing() public {
         ISettlement.Receipt memory receipt = nextReceipt();
         (ISettlement.Batch memory batch, bytes memory debits, ISettlement.Group[] memory groups) = pack(one(receipt));
         book.credit(ann.addr, 7001);
+        settle(batch, debits, groups, book.take());
+        (uint256 sum,, uint256 uncreditedWei) = settlement.ledger();
+        vm.assertEq(sum, 7000);
+        vm.assertEq(uncreditedWei, 0);
+        vm.warp(block.timestamp + CHALLENGE);
+        vm.expectRevert(ISettlement.SettlementInvalidProof.selector);
+        settlement.claim(1, lastLedger, abi.encodePacked(uint32(0), ann.addr, uint96(7001)), "");
+    }
+
+    function test_settle_moreOrFewerLinesThanCreditsCanMake_reverts() public {
+        settleOne(ann.addr);
+        (ISettlement.Batch memory batch, bytes memory debits, ISettlement.Group[] memory groups) =
+            pack(one(nextReceipt()));
+        book.credit(bob.addr, 7000);
         ISettlement.Segment[] memory segments = book.take();
-        _expect(abi.encodeWithSelector(ISettlement.SettlementCreditsMismatch.selector, 7000, 7001));
+        uint32[2] memory bad = [uint32(0), 3];
+        for (uint256 i; i < bad.length; ++i) {
+            batch.accountCount = bad[i];
+            _expect(abi.encodeWithSelector(ISettlement.SettlementAccountCountMismatch.selector, bad[i], 1, 2));
+            settlement.settle(batch, debits, groups, segments);
+        }
+        batch.accountCount = 2;
+        segments[0].credits = new bytes(256 * 33 + 1);
+        _expect(abi.encodeWithSelector(ISettlement.SettlementSegmentTooLong.selector, 0, 8449));
         settlement.settle(batch, debits, groups, segments);
     }
 
-    function test_settle_malformedCredits_revert() public {
+    function test_settle_nothingToCredit_reverts() public {
+        ISettlement.Receipt memory free = blank();
+        (free.feeWei, free.sharesRoot) = (0, 0);
         (ISettlement.Batch memory batch, bytes memory debits, ISettlement.Group[] memory groups) =
-            pack(one(nextReceipt()));
-        ISettlement.Segment[] memory segments = new ISettlement.Segment[](1);
-        bytes memory fresh = abi.encodePacked(uint8(0xf2), ann.addr, uint16(3000));
-        bytes[8] memory bad = [
-            // no amount, an empty amount, an amount of zero, an amount cut short
-            bytes(hex"01"),
-            hex"00",
-            hex"0100",
-            hex"f3",
-            // a line that is not there, near and far
-            hex"1101",
-            hex"e10000000501",
-            // a new account without an address
-            abi.encodePacked(uint8(0xf1), address(0), uint8(1)),
-            // an old line after a new account
-            bytes.concat(fresh, hex"0101")
-        ];
-        for (uint256 i; i < bad.length; ++i) {
-            segments[0].credits = bad[i];
-            vm.expectPartialRevert(Credits.CreditsInvalid.selector);
-            vm.prank(operator.addr);
-            settlement.settle(batch, debits, groups, segments);
-        }
-        // the same line in two segments
-        segments = new ISettlement.Segment[](2);
-        segments[0].credits = fresh;
-        segments[1].credits = hex"020fa0";
-        vm.expectPartialRevert(Credits.CreditsInvalid.selector);
-        vm.prank(operator.addr);
+            pack(one(book.append(free)));
+        book.credit(ann.addr, 1);
+        ISettlement.Segment[] memory segments = book.take();
+        batch.accountCount = 1;
+        _expect(abi.encodeWithSelector(ISettlement.SettlementEmptyCredits.selector));
         settlement.settle(batch, debits, groups, segments);
     }
 
@@ -360,14 +361,8 @@ contract Settlement_settle_Test is SettlementTest {
         vm.warp(NOON + 1 days + 1);
         _expect(abi.encodeWithSelector(ISettlement.SettlementLedgerLate.selector, 14_000, NOON + 1 days));
         settlement.settle(batch, debits, groups, new ISettlement.Segment[](0));
-        book.credit(bob.addr, 7000);
-        ISettlement.Segment[] memory segments = book.take();
-        _expect(abi.encodeWithSelector(ISettlement.SettlementCreditsMismatch.selector, 14_000, 7000));
-        settlement.settle(batch, debits, groups, segments);
-        book.credit(bob.addr, 7000);
-        segments = book.take();
-        segments[0].credits = abi.encodePacked(uint8(0xf2), bob.addr, uint16(14_000));
-        settle(batch, debits, groups, segments);
+        book.credit(bob.addr, 14_000);
+        settle(batch, debits, groups, book.take());
         (sum,, uncreditedWei) = settlement.ledger();
         vm.assertEq(sum, 14_000);
         vm.assertEq(uncreditedWei, 0);

@@ -76,7 +76,8 @@ abstract contract SettlementTest is World {
             receiptsRoot: book.receiptsRoot(leaves, fees),
             lastReceiptHash: book.hash(receipts[receipts.length - 1]),
             debitLinesRoot: keccak256("debit lines"),
-            creditLinesRoot: keccak256("credit lines")
+            creditLinesRoot: keccak256("credit lines"),
+            accountCount: 0
         });
         if (group.feeWei != 0) debits = abi.encodePacked(receipts[0].payer, uint8(12), group.feeWei);
     }
@@ -121,6 +122,7 @@ abstract contract SettlementTest is World {
         ISettlement.Segment[] memory segments
     ) internal {
         uint256 previous = settlement.ledgerBatch();
+        if (segments.length != 0) batch.accountCount = uint32(book.accountCount());
         postAs(operator, batch, debits, groups, segments);
         (,, uint64 number,) = settlement.head();
         (uint256 sum,,) = settlement.ledger();

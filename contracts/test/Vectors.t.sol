@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import { Datanets } from "../src/datanet/Datanets.sol";
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
-import { Credits } from "../src/libraries/Credits.sol";
+import { LedgerSegment } from "../src/libraries/LedgerSegment.sol";
 import { MerkleSum } from "../src/libraries/MerkleSum.sol";
 import { World } from "./World.t.sol";
 
@@ -38,12 +38,17 @@ contract Vectors_Test is World {
         }
     }
 
-    function test_read_creditsOfTypeScript_areAddedUp() public view {
-        (uint256 sum, uint256 next, uint256 count) =
-            this.read(vm.parseJsonBytes(json, ".credits.packed"), vm.parseJsonUint(json, ".credits.accountCount"));
-        vm.assertEq(sum, vm.parseJsonUint(json, ".credits.sum"));
-        vm.assertEq(next, vm.parseJsonUint(json, ".credits.next"));
-        vm.assertEq(count, vm.parseJsonUint(json, ".credits.next"));
+    function test_rootAfter_creditsOfTypeScript_leadToItsLedger() public view {
+        (MerkleSum.Node memory root, uint256 count) = this.rootAfter(
+            vm.parseJsonBytes32(json, ".credits.rootBefore"),
+            vm.parseJsonUint(json, ".credits.accountCount"),
+            vm.parseJsonBytes(json, ".credits.packed"),
+            vm.parseJsonBytes(json, ".credits.lines"),
+            vm.parseJsonBytes(json, ".credits.siblings")
+        );
+        vm.assertEq(root.hash, vm.parseJsonBytes32(json, ".credits.rootAfter"));
+        vm.assertEq(root.sum, vm.parseJsonUint(json, ".credits.sum"));
+        vm.assertEq(count, vm.parseJsonUint(json, ".credits.accountCountAfter"));
     }
 
     function test_hashReceipt_receiptsOfTypeScript_hashTheSame() public {
@@ -115,11 +120,14 @@ contract Vectors_Test is World {
         return root.hash == rootHash && root.sum == rootSum;
     }
 
-    function read(
+    function rootAfter(
+        bytes32 rootBefore,
+        uint256 width,
         bytes calldata credits,
-        uint256 accountCount
-    ) external pure returns (uint256 sum, uint256 next, uint256 count) {
-        return Credits.read(credits, 0, accountCount);
+        bytes calldata lines,
+        bytes calldata siblings
+    ) external pure returns (MerkleSum.Node memory root, uint256 count) {
+        return LedgerSegment.rootAfter(rootBefore, width, credits, lines, siblings);
     }
 
     function decodeReceipt(bytes calldata call) external pure returns (ISettlement.Receipt memory) {

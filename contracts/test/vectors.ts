@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Bytes, createGrowingMerkleSum, type Hex, MerkleSum, packSiblings } from '@openledger/primitives'
 import { Abi, Contribution, DevelopmentKeys, Receipt, TypedData } from '@openledger/protocol'
-import { Credits } from '@openledger/settlement'
+import { Credits, emptyBook, packClaims } from '@openledger/settlement'
 import { encodeAbiParameters, encodeFunctionData, keccak256 } from 'viem'
 
 /**
@@ -40,20 +40,40 @@ function ledger(size: number) {
   }
 }
 
-/** Credits of every form: near, far, new. */
+/** Credits of every form: near, far, new; and the ledger before and after them. */
 function credits() {
   const accountCount = 70_000
+  const account = (index: number): Hex => hash(`credit ${index}`).slice(0, 42) as Hex
+  const book = emptyBook()
+  Credits.apply(
+    book,
+    Array.from({ length: accountCount }, (_, index) => ({
+      account: account(index),
+      amountWei: BigInt(index + 1),
+      index,
+      isNew: true,
+    })),
+  )
   const placed = [0, 13, 27, 28, 43, 69_999, 70_000, 70_001].map((index, i) => ({
-    account: hash(`credit ${i}`).slice(0, 42) as Hex,
+    account: account(index),
     amountWei: 10n ** BigInt(3 * i),
     index,
     isNew: index >= accountCount,
   }))
+  const shown = placed.filter(({ isNew }) => !isNew).map(({ index }) => index)
+  const before = {
+    rootBefore: Bytes.toHex(book.tree.root().hash),
+    lines: packClaims(shown.map((index) => ({ index, ...book.lines[index]! }))),
+    siblings: Bytes.toHex(packSiblings(book.tree.prove(shown))),
+  }
+  Credits.apply(book, placed)
   return {
     packed: Credits.pack(placed),
     accountCount,
-    sum: placed.reduce((sum, { amountWei }) => sum + amountWei, 0n).toString(),
-    next: 70_002,
+    ...before,
+    rootAfter: Bytes.toHex(book.tree.root().hash),
+    sum: book.tree.root().sum.toString(),
+    accountCountAfter: book.lines.length,
   }
 }
 

@@ -2,6 +2,7 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { type Call, createSender } from '@openledger/protocol'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import {
+  ChallengeWindow,
   claimCall,
   proveRebuilt,
   type RebuiltLedger,
@@ -57,12 +58,12 @@ export async function claimFrom(
   account: string,
   privateKey: string | undefined,
 ): Promise<Hex | undefined> {
-  const [contests, challengeSeconds, { timestamp }] = await Promise.all([
+  const [contests, window, { timestamp }] = await Promise.all([
     readContests(l2, settlement),
-    l2.readContract({ address: settlement, abi: settlementAbi, functionName: 'CHALLENGE_SECONDS' }),
+    ChallengeWindow.read(l2, settlement),
     l2.getBlock({ blockTag: 'latest' }),
   ])
-  const proven = await proveRebuilt(rebuilt, contests, Number(timestamp - challengeSeconds), [
+  const proven = await proveRebuilt(rebuilt, contests, ChallengeWindow.finalUpTo(window, Number(timestamp)), [
     account.toLowerCase() as Hex,
   ])
   if (proven === undefined || proven.granted.length === 0) return undefined

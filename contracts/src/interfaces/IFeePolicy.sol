@@ -37,7 +37,7 @@ interface IFeePolicy {
     /// @notice Sets what later splits must keep within; the split in force must already. Owner only.
     function setBounds(Bounds calldata bounds) external;
 
-    /// @notice Sends the platform's part of later fees to another account. Owner only.
+    /// @notice Sends the platform's part of fees under the split in force, and later ones, to another account. Owner only.
     function setTreasury(address treasury) external;
 
     /// @notice Version in force; the first is 1.
@@ -49,8 +49,9 @@ interface IFeePolicy {
     /// @notice When the next version took its place; 0 while it is in force. Reverts when there is no such version.
     function supersededAt(uint32 version) external view returns (uint64);
 
-    /// @notice Both at once: a version's split, and when the next took its place (0 while it is in force).
-    function termsOf(uint32 version) external view returns (Split memory split, uint64 until);
+    /// @notice All at once: a version's split, when the next took its place (0 while it is in force), and who gets the
+    ///         platform's part of answers under it.
+    function termsOf(uint32 version) external view returns (Split memory split, uint64 until, address platform);
 
     /// @notice What a split must keep within now.
     function bounds() external view returns (Bounds memory);

@@ -42,12 +42,12 @@ interface IModels {
         /// Wei per answer token.
         uint128 outputPriceWei;
         address owner;
+        /// Zero while the model is served. Beside the owner, because settlement reads both with every group of receipts.
+        uint64 retiredAt;
+        uint32 agreementPpm;
         uint16 influenceBps;
         uint16 spansBps;
-        uint32 agreementPpm;
         uint64 publishedAt;
-        /// Zero while the model is served.
-        uint64 retiredAt;
     }
 
     error ModelsUnknownModel(uint256 modelId);

@@ -8,9 +8,10 @@ pragma solidity 0.8.37;
 ///         rebuild from the call data and that pays against proofs. docs/settlement.md has every byte.
 ///
 ///         What the contract decides at once: nobody pays beyond what they prepaid; the parts of a fee follow the split
-///         in force, to one wei a receipt; credits sum to the contributors' parts exactly; sequences have no gap and no
-///         repetition; no more passes in a challenge window than the operator's bond covers. What it leaves to be challenged
-///         before the {ICourt}: that roots and sums follow from receipts, and that receipts tell the truth.
+///         in force, to one wei a receipt; the ledger grants the contributors' parts and not a wei beyond; sequences have no gap
+///         and no repetition; no more passes in a challenge window than the operator's bond covers. What it leaves to be
+///         challenged before the {ICourt}: that ledgers follow from credits, that totals and lines follow from receipts, and
+///         that receipts tell the truth.
 interface ISettlement {
     /// @notice One answer, as its caller received it. Its hash is the EIP-712 struct hash; the node signs the digest under
     ///         the domain "OpenLedger Settlement", "1".
@@ -50,6 +51,8 @@ interface ISettlement {
         /// {MerkleSum} root over the lines `(account, sequence, amount)` behind the credits, by account, then sequence;
         /// of all receipts since the last batch that credited. Zero without credits.
         bytes32 creditLinesRoot;
+        /// Lines of the ledger after it. Not looked at without credits.
+        uint32 accountCount;
     }
 
     /// @notice The receipts of a batch that share model, split and stake, added up.
@@ -66,7 +69,8 @@ interface ISettlement {
         uint96 stakersWei;
     }
 
-    /// @notice Credits, and the ledger's root after them. Small enough to be recomputed in one transaction.
+    /// @notice Packed credits (see {LedgerSegment}), and the ledger's root after them. Small enough to be recomputed in one
+    ///         transaction.
     struct Segment {
         bytes credits;
         bytes32 ledgerRoot;
@@ -112,7 +116,10 @@ interface ISettlement {
     error SettlementInsufficientBalance(address payer, uint256 needed, uint256 available);
     error SettlementInvalidDebit(uint256 offset);
     error SettlementDebitsMismatch(uint256 feesWei, uint256 debitsWei);
-    error SettlementCreditsMismatch(uint256 owedWei, uint256 creditsWei);
+    error SettlementSegmentTooLong(uint256 segment, uint256 byteCount);
+    error SettlementAccountCountMismatch(uint256 accountCount, uint256 least, uint256 most);
+    error SettlementWindowOpen(uint256 until);
+    error SettlementWindowOutOfRange(uint64 challengeSeconds, uint64 withdrawalDelaySeconds);
     error SettlementLedgerLate(uint256 uncreditedWei, uint256 dueAt);
     error SettlementNotCourt(address caller);
     error SettlementNotCovered(uint256 exposedWei, uint256 coveredWei);
@@ -162,6 +169,7 @@ interface ISettlement {
     /// @notice The ledger stands as after `batch` again; what was credited since waits to be credited anew.
     event LedgerRewound(uint64 batch, uint256 ledgerSum, uint256 accountCount);
     event OperatorChanged(address indexed operator);
+    event WindowsChanged(uint64 challengeSeconds, uint64 withdrawalDelaySeconds);
 
     /// @notice Prepays for `account` with the value sent along.
     function deposit(address account) external payable;
@@ -201,7 +209,8 @@ interface ISettlement {
     /// @notice Settles the next receipts, or none when it only credits what waits. Operator only. All or nothing.
     /// @param debits What each payer pays: `(address 20 ‖ length 1 ‖ amount)*`, addresses ascending, amounts big-endian.
     /// @param groups Sum to the debits.
-    /// @param segments None, or credits that sum to all contributors' parts not credited yet.
+    /// @param segments None, or credits that sum to all contributors' parts not credited yet: a ledger whose root has another
+    ///        sum is void.
     function settle(
         Batch calldata batch,
         bytes calldata debits,
@@ -247,6 +256,11 @@ interface ISettlement {
     /// @notice Names the serving node. Owner (governance) only.
     function setOperator(address operator) external;
 
+    /// @notice Sets how long later batches can be challenged and how long later withdrawals wait. What is settled or requested
+    ///         keeps its time. Owner (governance) only; not below half of what it was in the beginning, not above 30 days; the
+    ///         challenge window not again before the longer of the last two has passed.
+    function setWindows(uint64 challengeSeconds, uint64 withdrawalDelaySeconds) external;
+
     /// @notice Account that settles.
     function operator() external view returns (address);
 
@@ -277,7 +291,8 @@ interface ISettlement {
     /// @notice The batch whose ledger the next credits build on; zero for none.
     function ledgerBatch() external view returns (uint64);
 
-    /// @notice Fees that may pass in a challenge window, that have, and when the window began.
+    /// @notice Fees that may pass in a challenge window, in thousandths of an OPEN; that have, in millionths, each batch's
+    ///         rounded up; and when the window began.
     function coverage() external view returns (uint256 coveredWei, uint256 exposedWei, uint64 since);
 
     /// @notice Batches that are contested or were struck, and the last ledger that each is in: 2^64 - 1 while contested.
@@ -289,8 +304,19 @@ interface ISettlement {
     /// @notice Decides challenges.
     function COURT() external view returns (address);
 
-    /// @notice Seconds after a batch before its ledger pays.
-    function CHALLENGE_SECONDS() external view returns (uint64);
+    /// @notice Seconds after a batch before its ledger pays, and between a request to withdraw prepaid money and its payment,
+    ///         from now on; and the challenge window of batches that were settled up to `changedAt`.
+    function windows()
+        external
+        view
+        returns (uint64 challengeSeconds, uint64 withdrawalDelaySeconds, uint64 formerSeconds, uint64 changedAt);
+
+    /// @notice When the challenge window of a batch that was settled then is over: the window of its time, whatever was voted
+    ///         since.
+    function finalAt(uint256 settledAt) external view returns (uint256);
+
+    /// @notice Seconds of the longest window in which a batch may be open now.
+    function openSeconds() external view returns (uint64);
 
     /// @notice Hash of a receipt (EIP-712 struct hash, without the domain).
     function hashReceipt(Receipt calldata receipt) external pure returns (bytes32);

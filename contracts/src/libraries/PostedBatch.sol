@@ -7,13 +7,38 @@ import { ISettlement } from "../interfaces/ISettlement.sol";
 /// @title PostedBatch
 /// @notice Checks and reads what a batch posted, brought along by whoever challenges it.
 library PostedBatch {
+    uint256 private constant BATCH_BYTES = 7 * 32;
+    uint256 private constant GROUP_BYTES = 10 * 32;
+
+    /// @notice Hash of all that a batch posts besides its ledger: `keccak256(abi.encode(batch, debitsHash,
+    ///         keccak256(abi.encode(groups)), segmentsHash))`.
+    /// @dev Structs of words are encoded as they stand in call data; whoever calls reads their fields, which checks them.
+    function bodyHash(
+        ISettlement.Batch calldata batch,
+        bytes32 debitsHash,
+        ISettlement.Group[] calldata groups,
+        bytes32 segmentsHash
+    ) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, 0x20)
+            mstore(add(free, 0x20), groups.length)
+            let size := mul(groups.length, GROUP_BYTES)
+            calldatacopy(add(free, 0x40), groups.offset, size)
+            let groupsHash := keccak256(free, add(size, 0x40))
+            calldatacopy(free, batch, BATCH_BYTES)
+            let end := add(free, BATCH_BYTES)
+            mstore(end, debitsHash)
+            mstore(add(end, 0x20), groupsHash)
+            mstore(add(end, 0x40), segmentsHash)
+            hash := keccak256(free, add(BATCH_BYTES, 0x60))
+        }
+    }
+
     /// @notice Reverts unless the batch posted this.
     function requirePosted(ICourt.Posted calldata posted, ISettlement settlement) internal view {
-        bytes32 body = keccak256(
-            abi.encode(posted.batch, posted.debitsHash, keccak256(abi.encode(posted.groups)), posted.segmentsHash)
-        );
         if (
-            body != posted.ledger.bodyHash
+            bodyHash(posted.batch, posted.debitsHash, posted.groups, posted.segmentsHash) != posted.ledger.bodyHash
                 || keccak256(abi.encode(posted.ledger)) != settlement.ledgerHash(posted.number)
         ) revert ICourt.CourtNotPosted(posted.number);
     }
@@ -21,7 +46,7 @@ library PostedBatch {
     /// @notice The same, while it can be challenged.
     function requireOpen(ICourt.Posted calldata posted, ISettlement settlement) internal view {
         requirePosted(posted, settlement);
-        uint256 until = posted.ledger.settledAt + settlement.CHALLENGE_SECONDS();
+        uint256 until = settlement.finalAt(posted.ledger.settledAt);
         if (block.timestamp > until) revert ICourt.CourtWindowOver(posted.number, until);
     }
 

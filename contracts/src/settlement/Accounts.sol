@@ -30,16 +30,13 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
     uint256 private constant PAYMENT_GAS = 50_000;
 
     IWOPEN public immutable WOPEN;
-    /// @notice Seconds between a request to withdraw prepaid money and its payment.
-    uint64 public immutable WITHDRAWAL_DELAY_SECONDS;
 
     mapping(address account => Prepaid) private _prepaid;
     mapping(address account => uint256) private _balances;
     mapping(address account => mapping(bytes32 nonce => bool)) private _usedNonces;
 
-    constructor(IWOPEN wopen, uint64 withdrawalDelaySeconds) {
+    constructor(IWOPEN wopen) {
         WOPEN = wopen;
-        WITHDRAWAL_DELAY_SECONDS = withdrawalDelaySeconds;
     }
 
     /// @notice Takes native OPEN from WOPEN only: money sent plainly would belong to nobody.
@@ -135,6 +132,9 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
         return _balances[account];
     }
 
+    /// @dev Seconds between a request to withdraw prepaid money and its payment.
+    function _withdrawalDelay() internal view virtual returns (uint64);
+
     /// @dev Takes the free balance first, then what was set aside for withdrawal.
     function _debit(address payer, uint256 amount) internal {
         Prepaid storage prepaid = _prepaid[payer];
@@ -163,7 +163,7 @@ abstract contract Accounts is ISettlement, ReentrancyGuardTransient {
         }
         _takeBack(account, amount);
         prepaid.setAside = uint128(amount);
-        prepaid.readyAt = uint64(block.timestamp) + WITHDRAWAL_DELAY_SECONDS;
+        prepaid.readyAt = uint64(block.timestamp) + _withdrawalDelay();
         emit WithdrawalRequested(account, amount, prepaid.readyAt);
     }
 

@@ -213,7 +213,7 @@ abstract contract Bonds is ICourt, Ownable, ReentrancyGuardTransient {
 
     /// @dev Two windows of fees, and every step of a case that was opened at the end of them.
     function _liableSeconds() internal view returns (uint64) {
-        return 2 * SETTLEMENT.CHALLENGE_SECONDS() + 4 * STEP_SECONDS;
+        return 2 * SETTLEMENT.openSeconds() + 4 * STEP_SECONDS;
     }
 
     function _setTerms(uint96 penaltyWei, uint96 challengeBondWei) private {

@@ -5,7 +5,6 @@ import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import { ISettlement } from "../interfaces/ISettlement.sol";
 import { ClaimProof } from "../libraries/ClaimProof.sol";
-import { Credits } from "../libraries/Credits.sol";
 import { Accounts } from "./Accounts.sol";
 import { Coverage } from "./Coverage.sol";
 
@@ -13,9 +12,8 @@ import { Coverage } from "./Coverage.sol";
 /// @notice The part of {ISettlement} that keeps what contributors earned: hashes of ledgers, claims against them, and which
 ///         batches the court contests or struck.
 ///
-///         Storage: what was claimed in all in the rest of {Coverage}'s word; the head of settlement in one word and the
-///         ledger's sums in another, both of which a batch writes; then contests, a word for each batch and a word for each
-///         account that ever claimed.
+///         Storage: the ledger's sums in one word, which every batch writes; what was claimed in all in another; then contests,
+///         a word for each batch and a word for each account that ever claimed.
 abstract contract CumulativeLedger is Accounts, Coverage {
     using SafeCast for uint256;
 
@@ -32,15 +30,15 @@ abstract contract CumulativeLedger is Accounts, Coverage {
     /// @notice How long contributors' parts may wait for their credits before nothing more is settled.
     uint64 public constant LEDGER_LAG_SECONDS = 1 days;
 
-    uint96 private _claimedTotal;
-    uint64 internal _lastSequence;
-    uint64 internal _lastTimestamp;
-    uint48 private _batchCount;
-    uint48 private _ledgerBatch;
-    uint32 private _accountCount;
+    /// @dev Most bytes of credits in a segment: what one transaction can recompute before the court.
+    uint256 private constant SEGMENT_BYTES_MAX = 256 * 33;
+    /// @dev Bytes of a new account's credit at least.
+    uint256 private constant NEW_CREDIT_BYTES = 22;
+
     uint96 private _ledgerSum;
     uint96 private _uncreditedWei;
     uint64 private _uncreditedSince;
+    uint96 private _claimedTotal;
     Contest[] private _contests;
     mapping(uint64 batch => bytes32) private _ledgerHashes;
     mapping(address account => uint256) private _claimed;
@@ -114,7 +112,7 @@ abstract contract CumulativeLedger is Accounts, Coverage {
         bool isVoid
     ) external onlyCourt {
         // what the standing ledger has not credited needs not be taken back
-        bool isCredited = _ledgerBatch >= batch;
+        bool isCredited = _head.ledgerBatch >= batch;
         bool isKnown;
         for (uint256 i; i < _contests.length; ++i) {
             Contest storage known = _contests[i];
@@ -124,10 +122,10 @@ abstract contract CumulativeLedger is Accounts, Coverage {
                     revert SettlementNotCredited(batch, credited);
                 }
             } else if (known.batch == batch && !isKnown) {
-                (known.until, known.isVoid, isKnown) = (_batchCount, isVoid, true);
+                (known.until, known.isVoid, isKnown) = (_head.batchCount, isVoid, true);
             }
         }
-        if (!isKnown) _contests.push(Contest({ batch: batch, until: _batchCount, isVoid: isVoid }));
+        if (!isKnown) _contests.push(Contest({ batch: batch, until: _head.batchCount, isVoid: isVoid }));
         emit BatchStruck(batch, isCredited ? credited : 0, isVoid);
         if (!isCredited) return;
 
@@ -139,13 +137,13 @@ abstract contract CumulativeLedger is Accounts, Coverage {
         if (!isFirst && keccak256(abi.encode(before)) != _ledgerHashes[uint64(posted.previous)]) {
             revert SettlementUnknownLedger(uint64(posted.previous));
         }
-        uint96 sum = isFirst ? 0 : before.sum.toUint96();
+        uint96 sum = isFirst ? 0 : uint96(before.sum);
         _uncreditedWei += _ledgerSum - sum;
         _uncreditedSince = uint64(block.timestamp);
         _ledgerSum = sum;
-        _accountCount = isFirst ? 0 : before.accountCount.toUint32();
-        _ledgerBatch = uint48(posted.previous);
-        emit LedgerRewound(uint64(posted.previous), sum, _accountCount);
+        _head.accountCount = isFirst ? 0 : uint32(before.accountCount);
+        _head.ledgerBatch = uint32(posted.previous);
+        emit LedgerRewound(uint64(posted.previous), sum, _head.accountCount);
     }
 
     /// @inheritdoc ISettlement
@@ -165,7 +163,7 @@ abstract contract CumulativeLedger is Accounts, Coverage {
 
     /// @inheritdoc ISettlement
     function ledgerBatch() external view returns (uint64) {
-        return _ledgerBatch;
+        return _head.ledgerBatch;
     }
 
     /// @inheritdoc ISettlement
@@ -192,25 +190,30 @@ abstract contract CumulativeLedger is Accounts, Coverage {
         view
         returns (uint64 lastSequence, uint64 lastTimestamp, uint64 batchCount, uint64 accountCount)
     {
-        return (_lastSequence, _lastTimestamp, _batchCount, _accountCount);
+        return (_head.lastSequence, _head.lastTimestamp, _head.batchCount, _head.accountCount);
+    }
+
+    function _withdrawalDelay() internal view override(Accounts, Coverage) returns (uint64) {
+        return Coverage._withdrawalDelay();
     }
 
     /// @dev Moves the head to the batch's last receipt and keeps the hash of the ledger after it.
-    function _record(Batch calldata batch, bytes32 ledgerRoot, bytes32 bodyHash) internal {
-        uint64 firstSequence = _lastSequence + 1;
-        _lastSequence = batch.lastSequence;
-        _lastTimestamp = batch.lastTimestamp;
-        uint64 number = ++_batchCount;
+    function _record(Head memory head_, Batch calldata batch, bytes32 ledgerRoot, bytes32 bodyHash) internal {
+        uint64 firstSequence = head_.lastSequence + 1;
+        head_.lastSequence = uint256(batch.lastSequence).toUint48();
+        head_.lastTimestamp = uint32(batch.lastTimestamp);
+        uint32 number = ++head_.batchCount;
         Ledger memory posted = Ledger({
             root: ledgerRoot,
             sum: _ledgerSum,
-            accountCount: _accountCount,
+            accountCount: head_.accountCount,
             settledAt: block.timestamp,
-            previous: _ledgerBatch,
+            previous: head_.ledgerBatch,
             operator: msg.sender,
             bodyHash: bodyHash
         });
-        if (ledgerRoot != 0) _ledgerBatch = uint48(number);
+        if (ledgerRoot != 0) head_.ledgerBatch = number;
+        _setHead(head_);
         _ledgerHashes[number] = keccak256(abi.encode(posted));
         emit BatchSettled(
             number,
@@ -224,40 +227,57 @@ abstract contract CumulativeLedger is Accounts, Coverage {
         );
     }
 
-    /// @dev Takes note of what contributors are owed, and of the credits that pay all of it, if there are any.
-    function _creditAll(uint256 contributorsWei, Segment[] calldata segments) internal returns (bytes32) {
-        uint256 owedWei = _uncreditedWei + contributorsWei;
+    /// @dev Takes note of what contributors are owed, and of the ledger that credits all of it, if there is one. Whether its
+    ///      roots follow from the credits, sums and number of lines included, is what {IAudit.proveRoot} decides.
+    function _creditAll(
+        Head memory head_,
+        uint32 accountCount,
+        uint256 contributorsWei,
+        Segment[] calldata segments
+    ) internal returns (bytes32 segmentsHash) {
+        uint256 ledgerSum = _ledgerSum;
+        contributorsWei += _uncreditedWei;
+        uint256 since;
         if (segments.length == 0) {
-            uint256 since = _uncreditedWei == 0 ? block.timestamp : _uncreditedSince;
-            if (owedWei != 0 && block.timestamp > since + LEDGER_LAG_SECONDS) {
-                revert SettlementLedgerLate(owedWei, since + LEDGER_LAG_SECONDS);
+            since = _uncreditedWei == 0 ? block.timestamp : _uncreditedSince;
+            if (contributorsWei != 0 && block.timestamp > since + LEDGER_LAG_SECONDS) {
+                revert SettlementLedgerLate(contributorsWei, since + LEDGER_LAG_SECONDS);
             }
-            _uncreditedSince = uint64(since);
-            _uncreditedWei = owedWei.toUint96();
-            return 0;
+        } else {
+            if (contributorsWei == 0) revert SettlementEmptyCredits();
+            segmentsHash = _readSegments(head_, accountCount, segments);
+            ledgerSum += contributorsWei;
+            contributorsWei = 0;
         }
-        (uint256 creditsWei, bytes32 segmentsHash) = _readSegments(segments);
-        if (creditsWei != owedWei) revert SettlementCreditsMismatch(owedWei, creditsWei);
-        _ledgerSum = (_ledgerSum + creditsWei).toUint96();
-        _uncreditedWei = 0;
-        _uncreditedSince = 0;
-        return segmentsHash;
+        (uint96 sum, uint96 owedWei) = (ledgerSum.toUint96(), contributorsWei.toUint96());
+        (_ledgerSum, _uncreditedWei, _uncreditedSince) = (sum, owedWei, uint64(since));
     }
 
-    function _readSegments(Segment[] calldata segments) private returns (uint256 creditsWei, bytes32) {
-        uint256 accountCount = _accountCount;
-        uint256 least;
+    function _readSegments(
+        Head memory head_,
+        uint32 accountCount,
+        Segment[] calldata segments
+    ) private pure returns (bytes32) {
+        uint256 size;
         bytes32[] memory hashes = new bytes32[](2 * segments.length);
         for (uint256 i; i < segments.length; ++i) {
-            uint256 sum;
-            (sum, least, accountCount) = Credits.read(segments[i].credits, least, accountCount);
-            creditsWei += sum;
-            hashes[2 * i] = keccak256(segments[i].credits);
+            bytes calldata credits = segments[i].credits;
+            if (credits.length > SEGMENT_BYTES_MAX) revert SettlementSegmentTooLong(i, credits.length);
+            size += credits.length;
+            hashes[2 * i] = keccak256(credits);
             hashes[2 * i + 1] = segments[i].ledgerRoot;
         }
-        if (creditsWei == 0 || hashes[hashes.length - 1] == 0) revert SettlementEmptyCredits();
-        _accountCount = accountCount.toUint32();
-        return (creditsWei, keccak256(abi.encodePacked(hashes)));
+        if (hashes[hashes.length - 1] == 0) revert SettlementEmptyCredits();
+        uint256 most = head_.accountCount + size / NEW_CREDIT_BYTES;
+        if (accountCount == 0 || accountCount < head_.accountCount || accountCount > most) {
+            revert SettlementAccountCountMismatch(accountCount, head_.accountCount, most);
+        }
+        head_.accountCount = accountCount;
+        bytes32 segmentsHash;
+        assembly ("memory-safe") {
+            segmentsHash := keccak256(add(hashes, 0x20), mul(mload(hashes), 0x20))
+        }
+        return segmentsHash;
     }
 
     /// @dev Pays what was not paid before.
@@ -290,8 +310,8 @@ abstract contract CumulativeLedger is Accounts, Coverage {
 
     function _requireFinal(uint64 batch, Ledger calldata posted) private view {
         if (keccak256(abi.encode(posted)) != _ledgerHashes[batch]) revert SettlementUnknownLedger(batch);
-        uint256 finalAt = posted.settledAt + CHALLENGE_SECONDS;
-        if (block.timestamp < finalAt) revert SettlementLedgerNotFinal(batch, finalAt);
+        uint256 until = _finalAt(posted.settledAt);
+        if (block.timestamp < until) revert SettlementLedgerNotFinal(batch, until);
     }
 
     /// @dev Each contested batch that a ledger builds on must be excluded: by the ledger that credited its receipts.

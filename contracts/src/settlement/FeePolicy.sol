@@ -11,6 +11,17 @@ import { IFeePolicy } from "../interfaces/IFeePolicy.sol";
 ///         Invariants: every version sums to 10,000 and kept within the bounds when it was set; no version ever changes;
 ///         contributors get three tenths of a fee at least, the platform a fifth at most, whatever is voted.
 contract FeePolicy is IFeePolicy, Ownable {
+    /// @dev A version in one word, because settlement reads it with every group of receipts.
+    struct Terms {
+        uint16 platformBps;
+        uint16 ownerBps;
+        uint16 stakersBps;
+        uint16 contributorsBps;
+        uint32 supersededAt;
+        /// Who gets the platform's part of answers under it.
+        address treasury;
+    }
+
     uint256 public constant BPS = 10_000;
     /// @notice No vote sets the platform's bound above it.
     uint256 public constant PLATFORM_BPS_CEILING = 2000;
@@ -18,26 +29,26 @@ contract FeePolicy is IFeePolicy, Ownable {
     uint256 public constant CONTRIBUTORS_BPS_FLOOR = 3000;
 
     uint32 private _currentVersion;
-    address private _treasury;
     Bounds private _bounds;
-    mapping(uint32 version => Split) private _splits;
-    mapping(uint32 version => uint64) private _supersededAt;
+    mapping(uint32 version => Terms) private _terms;
 
     constructor(address owner, address initialTreasury, Split memory initialSplit) Ownable(owner) {
-        _setTreasury(initialTreasury);
         _setBounds(Bounds({ platformBpsMax: 2000, ownerBpsMax: 4000, stakersBpsMax: 3000, contributorsBpsMin: 3000 }));
-        _setSplit(initialSplit);
+        _setSplit(initialSplit, initialTreasury);
+        _setTreasury(initialTreasury);
     }
 
     /// @inheritdoc IFeePolicy
     function setSplit(Split calldata split) external onlyOwner returns (uint32 version) {
-        return _setSplit(split);
+        return _setSplit(split, _terms[_currentVersion].treasury);
     }
 
     /// @inheritdoc IFeePolicy
     function setBounds(Bounds calldata bounds_) external onlyOwner {
         _setBounds(bounds_);
-        if (!_isWithin(_splits[_currentVersion])) revert FeePolicyInvalidSplit(_splits[_currentVersion]);
+        if (!_isWithin(_splitOf(_terms[_currentVersion]))) {
+            revert FeePolicyInvalidSplit(_splitOf(_terms[_currentVersion]));
+        }
     }
 
     /// @inheritdoc IFeePolicy
@@ -52,20 +63,18 @@ contract FeePolicy is IFeePolicy, Ownable {
 
     /// @inheritdoc IFeePolicy
     function splitOf(uint32 version) external view returns (Split memory) {
-        _requireVersion(version);
-        return _splits[version];
+        return _splitOf(_requireTerms(version));
     }
 
     /// @inheritdoc IFeePolicy
     function supersededAt(uint32 version) external view returns (uint64) {
-        _requireVersion(version);
-        return _supersededAt[version];
+        return _requireTerms(version).supersededAt;
     }
 
     /// @inheritdoc IFeePolicy
-    function termsOf(uint32 version) external view returns (Split memory split, uint64 until) {
-        _requireVersion(version);
-        return (_splits[version], _supersededAt[version]);
+    function termsOf(uint32 version) external view returns (Split memory split, uint64 until, address platform) {
+        Terms memory terms = _requireTerms(version);
+        return (_splitOf(terms), terms.supersededAt, terms.treasury);
     }
 
     /// @inheritdoc IFeePolicy
@@ -75,16 +84,23 @@ contract FeePolicy is IFeePolicy, Ownable {
 
     /// @inheritdoc IFeePolicy
     function treasury() external view returns (address) {
-        return _treasury;
+        return _terms[_currentVersion].treasury;
     }
 
-    function _setSplit(Split memory split) private returns (uint32 version) {
+    function _setSplit(Split memory split, address platform) private returns (uint32 version) {
         uint256 sum = uint256(split.platformBps) + split.ownerBps + split.stakersBps + split.contributorsBps;
         if (sum != BPS || !_isWithin(split)) revert FeePolicyInvalidSplit(split);
 
-        _supersededAt[_currentVersion] = uint64(block.timestamp);
+        _terms[_currentVersion].supersededAt = uint32(block.timestamp);
         version = ++_currentVersion;
-        _splits[version] = split;
+        _terms[version] = Terms({
+            platformBps: split.platformBps,
+            ownerBps: split.ownerBps,
+            stakersBps: split.stakersBps,
+            contributorsBps: split.contributorsBps,
+            supersededAt: 0,
+            treasury: platform
+        });
         emit SplitChanged(version, split);
     }
 
@@ -105,11 +121,22 @@ contract FeePolicy is IFeePolicy, Ownable {
 
     function _setTreasury(address newTreasury) private {
         if (newTreasury == address(0)) revert FeePolicyZeroTreasury();
-        _treasury = newTreasury;
+        _terms[_currentVersion].treasury = newTreasury;
         emit TreasuryChanged(newTreasury);
     }
 
-    function _requireVersion(uint32 version) private view {
-        if (version == 0 || version > _currentVersion) revert FeePolicyUnknownVersion(version);
+    /// @dev No version is without a treasury.
+    function _requireTerms(uint32 version) private view returns (Terms memory terms) {
+        terms = _terms[version];
+        if (terms.treasury == address(0)) revert FeePolicyUnknownVersion(version);
+    }
+
+    function _splitOf(Terms memory terms) private pure returns (Split memory) {
+        return Split({
+            platformBps: terms.platformBps,
+            ownerBps: terms.ownerBps,
+            stakersBps: terms.stakersBps,
+            contributorsBps: terms.contributorsBps
+        });
     }
 }

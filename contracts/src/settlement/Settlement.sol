@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-
 import { IFeePolicy } from "../interfaces/IFeePolicy.sol";
 import { IModels } from "../interfaces/IModels.sol";
 import { ISettlement } from "../interfaces/ISettlement.sol";
 import { IWOPEN } from "../interfaces/IWOPEN.sol";
+import { PostedBatch } from "../libraries/PostedBatch.sol";
 import { Accounts } from "./Accounts.sol";
 import { Coverage } from "./Coverage.sol";
 import { Refunds } from "./Refunds.sol";
@@ -35,8 +34,8 @@ contract Settlement is Refunds {
 
     /// @param owner Governance: names the operator.
     /// @param initialOperator The serving node's account.
-    /// @param withdrawalDelaySeconds Long enough for the node to settle what it served meanwhile.
-    /// @param challengeSeconds How long a batch can be challenged before its ledger pays.
+    /// @param initialWithdrawalDelaySeconds Long enough for the node to settle what it served meanwhile.
+    /// @param initialChallengeSeconds How long a batch can be challenged before its ledger pays.
     /// @param court Decides challenges; the only account that contests batches and says what the operator's bond covers.
     /// @param unbondingSeconds See {Staking}.
     constructor(
@@ -45,15 +44,11 @@ contract Settlement is Refunds {
         IFeePolicy feePolicy,
         IModels models,
         IWOPEN wopen,
-        uint64 withdrawalDelaySeconds,
-        uint64 challengeSeconds,
+        uint64 initialWithdrawalDelaySeconds,
+        uint64 initialChallengeSeconds,
         uint64 unbondingSeconds,
         address court
-    )
-        Accounts(wopen, withdrawalDelaySeconds)
-        Coverage(owner, initialOperator, challengeSeconds, court)
-        EIP712("OpenLedger Settlement", "1")
-    {
+    ) Accounts(wopen) Coverage(owner, initialOperator, initialWithdrawalDelaySeconds, initialChallengeSeconds, court) {
         FEE_POLICY = feePolicy;
         MODELS = models;
         STAKING = new Staking(address(this), models, unbondingSeconds);
@@ -66,24 +61,15 @@ contract Settlement is Refunds {
         Group[] calldata groups,
         Segment[] calldata segments
     ) external onlyOperator nonReentrant {
-        uint256 latest = block.timestamp + CLOCK_DRIFT_SECONDS;
-        if (batch.lastTimestamp < _lastTimestamp || batch.lastTimestamp > latest) {
-            revert SettlementTimestampOutOfRange(batch.lastTimestamp, _lastTimestamp, latest);
-        }
-        (uint256 receiptCount, uint256 feesWei, uint256 contributorsWei) = _divide(batch, groups);
+        Head memory head_ = _head;
         // without receipts, only to credit what waits
-        if (batch.lastSequence != _lastSequence + receiptCount || (receiptCount == 0 && segments.length == 0)) {
-            revert SettlementSequenceMismatch(_lastSequence, uint64(receiptCount), batch.lastSequence);
+        if (groups.length == 0 && segments.length == 0) {
+            revert SettlementSequenceMismatch(head_.lastSequence, 0, batch.lastSequence);
         }
-        uint256 debitsWei = _debitAll(debits);
-        if (debitsWei != feesWei) revert SettlementDebitsMismatch(feesWei, debitsWei);
-        _expose(feesWei);
-        bytes32 segmentsHash = _creditAll(contributorsWei, segments);
-        _record(
-            batch,
-            segments.length == 0 ? bytes32(0) : segments[segments.length - 1].ledgerRoot,
-            keccak256(abi.encode(batch, keccak256(debits), keccak256(abi.encode(groups)), segmentsHash))
-        );
+        uint256 contributorsWei = _take(head_, batch, debits, groups);
+        bytes32 body = _creditAll(head_, batch.accountCount, contributorsWei, segments);
+        body = PostedBatch.bodyHash(batch, keccak256(debits), groups, body);
+        _record(head_, batch, segments.length == 0 ? bytes32(0) : segments[segments.length - 1].ledgerRoot, body);
     }
 
     /// @inheritdoc ISettlement
@@ -93,28 +79,49 @@ contract Settlement is Refunds {
 
     /// @inheritdoc ISettlement
     function digestReceipt(Receipt calldata receipt) external view returns (bytes32) {
-        return _hashTypedDataV4(_hashReceipt(receipt));
+        return _digest(_hashReceipt(receipt));
     }
 
     /// @inheritdoc ISettlement
     // forge-lint: disable-next-line(mixed-case-function)
     function DOMAIN_SEPARATOR() external view returns (bytes32) {
-        return _domainSeparatorV4();
+        return _separator();
+    }
+
+    /// @dev Takes the fees of the next receipts from their payers; the contributors' parts are what is left to credit.
+    function _take(
+        Head memory head_,
+        Batch calldata batch,
+        bytes calldata debits,
+        Group[] calldata groups
+    ) private returns (uint256) {
+        uint256 latest = block.timestamp + CLOCK_DRIFT_SECONDS;
+        if (batch.lastTimestamp < head_.lastTimestamp || batch.lastTimestamp > latest) {
+            revert SettlementTimestampOutOfRange(batch.lastTimestamp, head_.lastTimestamp, latest);
+        }
+        (uint256 receiptCount, uint256 feesWei, uint256 contributorsWei) =
+            _divide(head_.lastTimestamp, batch.lastTimestamp, groups);
+        if (batch.lastSequence != head_.lastSequence + receiptCount) {
+            revert SettlementSequenceMismatch(head_.lastSequence, uint64(receiptCount), batch.lastSequence);
+        }
+        _debitAll(debits, feesWei);
+        _expose(head_, feesWei);
+        return contributorsWei;
     }
 
     /// @dev Checks the groups and pays platform, owners and stakers; the contributors' parts are the rest.
     function _divide(
-        Batch calldata batch,
+        uint64 earliest,
+        uint64 latest,
         Group[] calldata groups
     ) private returns (uint256 receiptCount, uint256 feesWei, uint256 contributorsWei) {
-        uint256 platformWei;
         for (uint256 i; i < groups.length; ++i) {
             Group calldata group = groups[i];
             if (
-                group.firstTimestamp < _lastTimestamp || group.lastTimestamp < group.firstTimestamp
-                    || group.lastTimestamp > batch.lastTimestamp
-            ) revert SettlementTimestampOutOfRange(group.firstTimestamp, _lastTimestamp, batch.lastTimestamp);
-            IFeePolicy.Split memory split = _splitOf(group);
+                group.firstTimestamp < earliest || group.lastTimestamp < group.firstTimestamp
+                    || group.lastTimestamp > latest
+            ) revert SettlementTimestampOutOfRange(group.firstTimestamp, earliest, latest);
+            (IFeePolicy.Split memory split, address platform) = _splitOf(group);
             address modelOwner = _ownerOf(group);
             uint256 staked = _stakeOf(group);
             _checkPart(i, group, split.platformBps, group.platformWei);
@@ -123,12 +130,11 @@ contract Settlement is Refunds {
 
             receiptCount += group.receiptCount;
             feesWei += group.feeWei;
-            platformWei += group.platformWei;
             contributorsWei += uint256(group.feeWei) - group.platformWei - group.ownerWei - group.stakersWei;
+            _earn(platform, group.platformWei);
             _earn(modelOwner, group.ownerWei);
             if (group.stakersWei != 0) STAKING.reward{ value: group.stakersWei }(group.modelId, group.stakeVersion);
         }
-        if (platformWei != 0) _earn(FEE_POLICY.treasury(), platformWei);
     }
 
     /// @dev Every receipt's part is rounded down, so a group's lies less than a wei a receipt below its exact share.
@@ -140,9 +146,9 @@ contract Settlement is Refunds {
     }
 
     /// @dev Judged by the time of the answers: what was right when a caller was served stays payable.
-    function _splitOf(Group calldata group) private view returns (IFeePolicy.Split memory split) {
+    function _splitOf(Group calldata group) private view returns (IFeePolicy.Split memory split, address platform) {
         uint64 supersededAt;
-        (split, supersededAt) = FEE_POLICY.termsOf(group.splitVersion);
+        (split, supersededAt, platform) = FEE_POLICY.termsOf(group.splitVersion);
         if (supersededAt != 0 && group.lastTimestamp > supersededAt + SPLIT_GRACE_SECONDS) {
             revert SettlementSplitSuperseded(group.splitVersion, group.lastTimestamp, supersededAt);
         }
@@ -167,7 +173,8 @@ contract Settlement is Refunds {
     }
 
     /// @dev Addresses ascend, so that no payer stands twice. Offsets end with the data.
-    function _debitAll(bytes calldata debits) private returns (uint256 debitsWei) {
+    function _debitAll(bytes calldata debits, uint256 feesWei) private {
+        uint256 debitsWei;
         address last;
         uint256 offset;
         while (offset < debits.length) {
@@ -189,6 +196,7 @@ contract Settlement is Refunds {
             last = payer;
             offset += 21 + size;
         }
+        if (debitsWei != feesWei) revert SettlementDebitsMismatch(feesWei, debitsWei);
     }
 
     /// @dev Every field is one word, so the words of the struct are those of `encodeData`.

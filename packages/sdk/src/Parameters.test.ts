@@ -35,6 +35,7 @@ const expected: readonly [string, readonly string[], Hex, string, readonly unkno
   ],
   ['treasury', [someone], l2.feePolicy, 'setTreasury(address)', [someone]],
   ['operator', [someone], l2.settlement, 'setOperator(address)', [someone]],
+  ['windows', ['60', '30'], l2.settlement, 'setWindows(uint64,uint64)', [60, 30]],
   ['unbonding', ['86400'], l2.staking, 'setUnbonding(uint64)', [86_400]],
   ['security-unbonding', ['86400'], l2.securityStake, 'setUnbonding(uint64)', [86_400]],
   ['slasher', [someone, '10'], l2.securityStake, 'setSlasher(address,uint256)', [someone, 1_000]],

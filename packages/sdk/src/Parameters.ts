@@ -103,7 +103,7 @@ const DEFINITIONS: readonly Definition[] = [
     getter: 'treasury',
     fields: [{ name: 'newTreasury', label: 'Treasury', unit: 'address' }],
     limits: 'Not nobody.',
-    since: 'Counts for fees settled from then on.',
+    since: 'Counts for fees under the split in force that are settled from then on.',
   },
   {
     key: 'operator',
@@ -115,6 +115,21 @@ const DEFINITIONS: readonly Definition[] = [
     fields: [{ name: 'newOperator', label: 'Operator', unit: 'address' }],
     limits: 'Not nobody. The new one settles once the court holds its bond.',
     since: 'Counts at once.',
+  },
+  {
+    key: 'windows',
+    title: 'How long batches can be challenged, and how long withdrawals of prepaid money wait',
+    contract: 'settlement',
+    abi: settlementAbi,
+    setter: 'setWindows',
+    getter: 'windows',
+    fields: [
+      { ...seconds('Challenge window, seconds'), name: 'newChallengeSeconds' },
+      { ...seconds('Withdrawal delay, seconds'), name: 'newWithdrawalDelaySeconds' },
+    ],
+    limits:
+      'Not below half of what they were in the beginning, at most 30 days; the challenge window not twice within the longer of the last two.',
+    since: 'Counts for later batches and requests; what is open keeps its time.',
   },
   {
     key: 'unbonding',

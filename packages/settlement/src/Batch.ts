@@ -22,6 +22,8 @@ export type Header = {
   readonly lastReceiptHash: Hex
   readonly debitLinesRoot: Hex
   readonly creditLinesRoot: Hex
+  /** Lines of the ledger after it. */
+  readonly accountCount: number
 }
 
 /** Where the receipts of a batch end. */
@@ -96,6 +98,7 @@ export function make(
       lastReceiptHash: head.lastReceiptHash,
       debitLinesRoot: rootOf(sortLines(debits).map(lineLeaf)),
       creditLinesRoot: rootOf(sortLines(credits).map(lineLeaf)),
+      accountCount: ledger.lines.length,
     },
     debits: packDebits(debits),
     groups: groupsOf(receipts),

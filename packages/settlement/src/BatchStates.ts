@@ -1,6 +1,7 @@
 import type { Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { and, asc, type Database, desc, eq, gte, lt, max, schema } from '@openledger/store'
+import * as ChallengeWindow from './ChallengeWindow.ts'
 import type { Contest, Contract } from './Contract.ts'
 
 const { batches } = schema
@@ -16,15 +17,15 @@ export type BatchStates = {
 /** Creates the view of batches over the database and what the chain says of disputes. */
 export function createBatchStates(deps: {
   readonly database: Database
-  readonly contract: Pick<Contract, 'challengeSeconds' | 'contests' | 'nowSeconds'>
+  readonly contract: Pick<Contract, 'challengeWindow' | 'contests' | 'nowSeconds'>
 }): BatchStates {
   const { database, contract } = deps
   return {
     async list({ limit, before }) {
-      const [contests, nowSeconds, challengeSeconds] = await Promise.all([
+      const [contests, nowSeconds, window] = await Promise.all([
         contract.contests(),
         contract.nowSeconds(),
-        contract.challengeSeconds(),
+        contract.challengeWindow(),
       ])
       const rows = await database.orm
         .select()
@@ -33,7 +34,7 @@ export function createBatchStates(deps: {
         .orderBy(desc(batches.number))
         .limit(limit)
       return rows.map((row) => {
-        const finalAt = row.settledAt === null ? null : row.settledAt + challengeSeconds
+        const finalAt = row.settledAt === null ? null : ChallengeWindow.finalAt(window, row.settledAt)
         return {
           number: row.number,
           firstSequence: row.firstSequence,
@@ -48,10 +49,10 @@ export function createBatchStates(deps: {
     },
     async ofPayouts(numbers) {
       if (numbers.length === 0) return new Map()
-      const [contests, nowSeconds, challengeSeconds] = await Promise.all([
+      const [contests, nowSeconds, window] = await Promise.all([
         contract.contests(),
         contract.nowSeconds(),
-        contract.challengeSeconds(),
+        contract.challengeWindow(),
       ])
       const disputed = contests.filter(isDisputed).map(({ batch }) => batch)
       const standing = await database.orm
@@ -78,7 +79,7 @@ export function createBatchStates(deps: {
         if (crediting === undefined) {
           return { state: (taken?.newest ?? 0) >= number ? 'struck' : 'uncredited', finalAt: null }
         }
-        const finalAt = crediting.settledAt! + challengeSeconds
+        const finalAt = ChallengeWindow.finalAt(window, crediting.settledAt!)
         if (excluded.has(crediting.number)) return { state: 'disputed', finalAt: null }
         return { state: nowSeconds < finalAt ? 'open' : 'final', finalAt }
       }

@@ -1,6 +1,7 @@
 import type { Hex } from '@openledger/primitives'
 import { Abi, type Deployment, type FeeSplit } from '@openledger/protocol'
 import type { PublicClient } from 'viem'
+import * as ChallengeWindow from './ChallengeWindow.ts'
 
 /** What the chain says about one account's prepaid money. */
 export type ChainPrepaid = {
@@ -67,8 +68,8 @@ export type Contract = {
   /** Fees that may pass in a challenge window; 0 while the operator is suspended or has no bond. */
   readonly coveredWei: () => Promise<bigint>
   readonly currentSplit: () => Promise<{ version: number; split: FeeSplit.FeeSplit }>
-  /** How long a batch can be challenged before its ledger pays. */
-  readonly challengeSeconds: () => Promise<number>
+  /** How long batches can be challenged before their ledgers pay. */
+  readonly challengeWindow: () => Promise<ChallengeWindow.ChallengeWindow>
   /** Time of the newest block. */
   readonly nowSeconds: () => Promise<number>
   readonly modelTerms: (modelId: bigint) => Promise<ModelTerms>
@@ -167,10 +168,6 @@ export function createContract(
       return { ...split, isRetired: retiredAt !== 0n, stakeVersion, hasStakers: stakedWei > 0n }
     })
 
-  const challengeSeconds = async (): Promise<number> =>
-    Number(await publicClient.readContract({ ...settlement, functionName: 'CHALLENGE_SECONDS' }))
-  let challenge: Promise<number> | undefined
-
   const beneficiariesOf = ({ number: blockNumber, reads }: Block, ids: readonly Hex[]): Promise<Hex[]> => {
     const unknown = [...new Set(ids.filter((id) => !reads.has(`beneficiary/${id}`)))]
     if (unknown.length > 0) {
@@ -236,11 +233,7 @@ export function createContract(
     async coveredWei() {
       return (await publicClient.readContract({ ...settlement, functionName: 'coverage' }))[0]
     },
-    challengeSeconds() {
-      // fixed when the contract was made
-      challenge ??= challengeSeconds()
-      return challenge
-    },
+    challengeWindow: () => ChallengeWindow.read(publicClient, l2.settlement),
     async nowSeconds() {
       return Number((await publicClient.getBlock({ blockTag: 'latest' })).timestamp)
     },

@@ -63,6 +63,7 @@ export const nothing: PostedArgument = {
     lastReceiptHash: ZERO,
     debitLinesRoot: ZERO,
     creditLinesRoot: ZERO,
+    accountCount: 0,
   },
   debitsHash: ZERO,
   groups: [],

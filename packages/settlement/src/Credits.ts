@@ -9,10 +9,12 @@ export type Line = { readonly account: Hex; readonly cumulativeWei: bigint }
 /** A credit with its place in the ledger. */
 export type Placed = Credit & { readonly index: number; readonly isNew: boolean }
 
-const AMOUNT_MAX = 2n ** 96n - 1n
+/** Most wei of a credit and of a line. */
+export const AMOUNT_MAX = 2n ** 96n - 1n
 const GAP_MAX = 13
 const LONG_GAP = 14
 const NEW_ACCOUNT = 15
+const NOBODY: Hex = `0x${'00'.repeat(20)}`
 
 /** Adds payments up by account; payments of zero leave no trace. */
 export function merge(payments: readonly Credit[]): Credit[] {
@@ -47,7 +49,7 @@ export function place(
 }
 
 /**
- * Packs placed credits as the contracts' `Credits.read` takes them: `tag 1 ‖ [gap 4 or account 20] ‖ amount 1..12`.
+ * Packs placed credits as the contracts' `LedgerSegment` takes them: `tag 1 ‖ [gap 4 or account 20] ‖ amount 1..12`.
  * @throws {CreditAmountError} when an amount does not fit 96 bits (79 billion OPEN).
  */
 export function pack(credits: readonly Placed[]): Hex {
@@ -77,6 +79,17 @@ export function unpack(
   accountOf: (index: number) => Hex | undefined,
   accountCount: number,
 ): Placed[] {
+  const { credits, malformedAt } = read(packed, accountOf, accountCount)
+  if (malformedAt !== undefined) throw new CreditBytesError(malformedAt)
+  return credits
+}
+
+/** Reads packed credits as far as they are some. @returns Them, and the byte at which what is none begins. */
+export function read(
+  packed: Hex,
+  accountOf: (index: number) => Hex | undefined,
+  accountCount: number,
+): { readonly credits: Placed[]; readonly malformedAt?: number } {
   const bytes = Bytes.fromHex(packed)
   const credits: Placed[] = []
   let next = 0
@@ -98,13 +111,20 @@ export function unpack(
     }
     const amountWei = Bytes.toUint(bytes.subarray(at, at + size))
     at += size
-    if (account === undefined || size === 0 || size > 12 || amountWei === 0n || at > bytes.length) {
-      throw new CreditBytesError(start)
+    if (
+      account === undefined ||
+      account === NOBODY ||
+      size === 0 ||
+      size > 12 ||
+      amountWei === 0n ||
+      at > bytes.length
+    ) {
+      return { credits, malformedAt: start }
     }
     credits.push({ account, amountWei, index: next, isNew: kind === NEW_ACCOUNT })
     next++
   }
-  return credits
+  return { credits }
 }
 
 /** Bytes of an amount without leading zeros. */

@@ -16,6 +16,7 @@ import {
   schema,
 } from '@openledger/store'
 import { decodeFunctionData, parseEventLogs } from 'viem'
+import * as ChallengeWindow from './ChallengeWindow.ts'
 import { type CreditedBatch, claimCall, type ProvenClaims, proveClaims } from './ClaimProofs.ts'
 import type { Contest, Contract } from './Contract.ts'
 import * as Credits from './Credits.ts'
@@ -55,7 +56,7 @@ export const CLAIM_COUNT_MAX = 200
 /** Creates the cumulative ledger: who has ever earned how much, in the order of the Merkle-sum tree. */
 export function createLedger(deps: {
   readonly database: Database
-  readonly contract: Pick<Contract, 'claimedWei' | 'challengeSeconds' | 'contests' | 'nowSeconds'>
+  readonly contract: Pick<Contract, 'claimedWei' | 'challengeWindow' | 'contests' | 'nowSeconds'>
   readonly sender: Sender
   readonly deployment: Deployment
 }): Ledger {
@@ -153,7 +154,7 @@ export function createLedger(deps: {
       claims,
       siblings,
       exclusions,
-      finalAt: batch.settledAt + (await contract.challengeSeconds()),
+      finalAt: ChallengeWindow.finalAt(await contract.challengeWindow(), batch.settledAt),
     }
   }
 
@@ -175,21 +176,22 @@ export function createLedger(deps: {
   }
 
   const finalUpTo = async (): Promise<number> =>
-    (await contract.nowSeconds()) - (await contract.challengeSeconds())
+    ChallengeWindow.finalUpTo(await contract.challengeWindow(), await contract.nowSeconds())
 
   const cumulativeAt = async (account: Hex, settledUpTo: number): Promise<bigint> =>
     (await prove([account], settledUpTo))?.granted[0]?.cumulativeWei ?? 0n
 
   /** Gives the time up to which batches are final, once the newest line of an account is, if that is soon. */
   const awaitFinal = async (account: Hex, claimedWei: bigint): Promise<number> => {
-    const challengeSeconds = await contract.challengeSeconds()
+    const window = await contract.challengeWindow()
     const last = await newest(Number.MAX_SAFE_INTEGER, await contract.contests())
-    const finalAt = (last?.settledAt ?? 0) + challengeSeconds
+    const finalAt = ChallengeWindow.finalAt(window, last?.settledAt ?? 0)
     for (let waitedMs = 0; ; waitedMs += POLL_MS) {
       const now = await contract.nowSeconds()
-      if (now >= finalAt) return now - challengeSeconds
+      const upTo = ChallengeWindow.finalUpTo(window, now)
+      if (now >= finalAt) return upTo
       if (finalAt - now > WAIT_SECONDS_MAX || waitedMs > WAIT_SECONDS_MAX * 1_000) {
-        if ((await cumulativeAt(account, now - challengeSeconds)) > claimedWei) return now - challengeSeconds
+        if ((await cumulativeAt(account, upTo)) > claimedWei) return upTo
         throw new LedgerNotFinalError(account, finalAt)
       }
       await setTimeout(POLL_MS)

@@ -152,6 +152,33 @@ test('a root that does not follow is proven, and the ledger stands as before it'
   expect(rebuilt.claimable?.number).toBe(1)
 })
 
+test('credits that do not sum to what is owed are proven, and the ledger stands as before them', async () => {
+  const posted = await makeBatch()
+  const lines = emptyBook()
+  const placed = [{ account: people[0]!, amountWei: 14_001n, index: 0, isNew: true }]
+  Credits.apply(lines, placed)
+  await settle({
+    ...posted,
+    header: { ...posted.header, accountCount: 1 },
+    segments: [{ credits: Credits.pack(placed), ledgerRoot: Bytes.toHex(lines.tree.root().hash) }],
+  })
+  await expect(rebuildLedger(place())).rejects.toMatchObject({ code: 'ledger.audit' })
+  const [{ finding } = {}] = await audit()
+  expect(finding?.fault).toBe('Root')
+  expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: false })
+  expect((await rebuildLedger(place())).totals.uncreditedWei).toBe(14_000n)
+})
+
+test('what is no credit is proven', async () => {
+  const posted = await makeBatch()
+  const [segment] = posted.segments
+  // a credit for a line that the ledger does not have
+  await settle({ ...posted, segments: [{ ...segment!, credits: `${segment!.credits}d101` }] })
+  const [{ finding } = {}] = await audit()
+  expect(finding?.fault).toBe('Root')
+  expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: false })
+})
+
 test('an account that is given a second line is proven', async () => {
   await settle(await makeBatch())
   const lines = bookOf(book.lines)
@@ -160,6 +187,7 @@ test('an account that is given a second line is proven', async () => {
   Credits.apply(lines, doubled)
   await settle({
     ...second,
+    header: { ...second.header, accountCount: lines.lines.length },
     segments: [{ credits: Credits.pack(doubled), ledgerRoot: Bytes.toHex(lines.tree.root().hash) }],
   })
   const [, { finding } = {}] = await audit()
@@ -194,7 +222,8 @@ test('an account that was credited beside its shares is proven', async () => {
     ],
     emptyBook(),
   ).posted
-  await settle({ ...posted, segments: wrong.segments })
+  const { accountCount } = wrong.header
+  await settle({ ...posted, header: { ...posted.header, accountCount }, segments: wrong.segments })
   const [{ finding } = {}] = await audit()
   expect(finding?.fault).toBe('Total')
   expect(await convict(finding, 1n)).toEqual({ isConvicted: true, isFree: false })

@@ -3,6 +3,7 @@ import { Abi, FeeSplit, Receipt, TypedData } from '@openledger/protocol'
 import { recoverAddress, size } from 'viem'
 import { auditLines } from './auditLines.ts'
 import * as Batch from './Batch.ts'
+import * as ChallengeWindow from './ChallengeWindow.ts'
 import { packClaims } from './ClaimProofs.ts'
 import * as CourtCall from './CourtCall.ts'
 import * as Credits from './Credits.ts'
@@ -40,13 +41,7 @@ type Standing = { readonly read: ReadBatch; readonly posted: CourtCall.PostedArg
  */
 export async function* auditBatches(options: AuditOptions): AsyncGenerator<BatchAudit> {
   const { publicClient, settlement } = options
-  const challengeSeconds = Number(
-    await publicClient.readContract({
-      address: settlement,
-      abi: Abi.settlementAbi,
-      functionName: 'CHALLENGE_SECONDS',
-    }),
-  )
+  const window = await ChallengeWindow.read(publicClient, settlement)
   const { timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
   const shown = new Map<bigint, Promise<Shown | undefined>>()
   const show = (sequence: bigint): Promise<Shown | undefined> => {
@@ -67,7 +62,7 @@ export async function* auditBatches(options: AuditOptions): AsyncGenerator<Batch
     const previous = standing.at(-1)
     const posted = CourtCall.postedArgument(read, Number(previous?.posted.number ?? 0n))
     batches.push({ read, posted })
-    const finalAt = read.settledAt + challengeSeconds
+    const finalAt = ChallengeWindow.finalAt(window, read.settledAt)
     const isOpen = Number(timestamp) <= finalAt
     const place = { posted, previous: previous?.posted ?? CourtCall.nothing }
     const { wrong, placed } = followRoots(read, place, book)
@@ -89,9 +84,12 @@ type Place = {
   readonly previous: CourtCall.PostedArgument
 }
 
-/** Applies a batch's credits, and finds the first segment whose root does not follow, or an account that gets a second line. */
+/**
+ * Applies a batch's credits, and finds the first segment whose ledger does not follow (root, or at the end sum and number of
+ * lines), or an account that gets a second line.
+ */
 function followRoots(
-  { posted: { segments } }: ReadBatch,
+  { posted: { segments }, event }: ReadBatch,
   { posted, previous }: Place,
   book: Credits.Lines,
 ): { wrong: CourtCall.Finding | undefined; placed: Credits.Placed[] } {
@@ -100,7 +98,11 @@ function followRoots(
   const all: Credits.Placed[] = []
   for (const [place, { credits, ledgerRoot }] of segments.entries()) {
     const width = book.lines.length
-    const placed = Credits.unpack(credits, (index) => book.lines[index]?.account, width)
+    const { credits: placed, malformedAt } = Credits.read(
+      credits,
+      (index) => book.lines[index]?.account,
+      width,
+    )
     const known = placed.filter(({ isNew }) => !isNew).map(({ index }) => index)
     const shownLines = width === 0 ? [] : [...new Set([...known, width - 1])]
     const lines = packClaims(shownLines.map((index) => ({ index, ...book.lines[index]! })))
@@ -111,11 +113,23 @@ function followRoots(
     }
     Credits.apply(book, placed)
     all.push(...placed)
-    const root = Bytes.toHex(book.tree.root().hash)
-    if (wrong !== undefined || root === ledgerRoot) continue
+    const { hash, sum } = book.tree.root()
+    const root = Bytes.toHex(hash)
+    const isTooMuch = placed.some(({ index }) => book.lines[index]!.cumulativeWei > Credits.AMOUNT_MAX)
+    const isLast = place === segments.length - 1
+    const accountCount = BigInt(book.lines.length)
+    const says =
+      malformedAt !== undefined || isTooMuch
+        ? `segment ${place} has what is no credit`
+        : root !== ledgerRoot
+          ? `segment ${place} leads to ${root}, the operator posted ${ledgerRoot}`
+          : isLast && (sum !== event.ledgerSum || accountCount !== event.accountCount)
+            ? `the credits lead to ${sum} wei on ${accountCount} lines, owed are ${event.ledgerSum} on ${event.accountCount}`
+            : undefined
+    if (wrong !== undefined || says === undefined) continue
     wrong = {
       fault: 'Root',
-      says: `segment ${place} leads to ${root}, the operator posted ${ledgerRoot}`,
+      says,
       call: {
         contract: 'audit',
         functionName: 'proveRoot',

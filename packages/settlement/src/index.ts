@@ -20,6 +20,7 @@ export {
 export { type AuditOptions, auditBatches, type BatchAudit, proofBytes } from './auditBatches.ts'
 export * as Batch from './Batch.ts'
 export { type BatchStates, createBatchStates } from './BatchStates.ts'
+export * as ChallengeWindow from './ChallengeWindow.ts'
 export { claimCall, packClaims } from './ClaimProofs.ts'
 export { type Contract, createContract, type ModelTerms, readContests } from './Contract.ts'
 export * as CourtCall from './CourtCall.ts'
