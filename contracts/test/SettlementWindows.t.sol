@@ -120,7 +120,7 @@ contract Settlement_windows_Test is SettlementTest {
         vm.assertEq(ready, readyAt);
         vm.warp(readyAt);
         vm.startPrank(caller.addr);
-        settlement.withdraw();
+        settlement.withdraw(caller.addr);
         settlement.requestWithdrawal(5);
         vm.stopPrank();
         (, ready) = settlement.withdrawalOf(caller.addr);
