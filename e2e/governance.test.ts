@@ -38,7 +38,9 @@ describe('a vote changes the fee split, and the next receipt shows it', () => {
     const before = await currentVersion()
     const openledger = (...words: string[]) =>
       CommandLine.succeed(['--as', 'voter', ...words], { OPENLEDGER_URL: inject('houseUrl') })
-    expect(await openledger('parameters')).toMatch(/bounds +20 %, 40 %, 30 %, 30 %/)
+    const parameters = await openledger('parameters')
+    expect(parameters).toMatch(/bounds +20 %, 40 %, 30 %, 30 %/)
+    expect(parameters).toMatch(/windows +\d+ s, \d+ s .*at most 30 days/)
     // what is tried first and would be refused is not proposed
     const refused = await CommandLine.openledger(
       ['--as', 'voter', 'propose', 'bounds', '20', '40', '30', '95'],

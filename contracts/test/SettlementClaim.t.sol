@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { AgentWallet } from "../src/agent/AgentWallet.sol";
+import { AgentWalletFactory } from "../src/agent/AgentWalletFactory.sol";
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
 import { MerkleSum } from "../src/libraries/MerkleSum.sol";
 import { Refuser } from "./Base.t.sol";
@@ -196,6 +198,47 @@ contract Settlement_claim_Test is SettlementTest {
         claimLines(lines);
         vm.assertEq(ann.addr.balance, 7000);
         vm.assertEq(bob.addr.balance, 7000);
+    }
+
+    /// @dev A session key of an agent that earned claims with others in one call; the money goes to the wallet alone, and pays
+    ///      from there what the session may.
+    function test_claim_bySessionKey_paysItsWallet() public {
+        AgentWalletFactory factory = new AgentWalletFactory(wopen);
+        AgentWallet wallet = AgentWallet(payable(factory.createWallet(bob.addr, "one")));
+        Actor memory session = actor("session");
+        vm.prank(bob.addr);
+        wallet.grantSession(session.addr, address(settlement), 7000, 7000, uint64(NOON + 1 days));
+        settleOne(address(wallet));
+        settleOne(ann.addr);
+        vm.warp(NOON + CHALLENGE);
+        uint256[] memory lines = new uint256[](2);
+        lines[1] = 1;
+        (bytes memory claims, bytes memory siblings) = book.prove(lines);
+        vm.prank(session.addr);
+        settlement.claim(lastLedgerBatch, lastLedger, claims, siblings);
+        vm.assertEq(address(wallet).balance, 7000);
+        vm.assertEq(ann.addr.balance, 7000);
+        vm.assertEq(session.addr.balance, 0);
+
+        bytes memory signature = signTyped(
+            session,
+            wopen.DOMAIN_SEPARATOR(),
+            keccak256(
+                abi.encode(
+                    keccak256(
+                        "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+                    ),
+                    address(wallet),
+                    address(settlement),
+                    7000,
+                    0,
+                    NOON + 1 days,
+                    bytes32("one")
+                )
+            )
+        );
+        settlement.depositWithAuthorization(address(wallet), 7000, 0, NOON + 1 days, "one", signature);
+        vm.assertEq(settlement.prepaidOf(address(wallet)), 7000);
     }
 
     /// @dev Any accounts of a ledger of any size can claim together, each exactly its amount.

@@ -47,15 +47,15 @@ export const rebuild = ({ l2, settlement, fromBlock }: Place): Promise<RebuiltLe
   rebuildLedger({ publicClient: l2, settlement, fromBlock })
 
 /**
- * Claims for an account with a proof made from the chain alone; whoever holds the key pays the gas, the money can only
- * go to the account. What is disputed is left out, and can be claimed when that is over.
- * @returns The transaction, or nothing when the account has no line that pays yet.
+ * Claims for accounts in one call, with a proof made from the chain alone; whoever holds the key pays the gas, the money
+ * can only go to the accounts. What is disputed is left out, and can be claimed when that is over.
+ * @returns The transaction, or nothing when none of the accounts has a line that pays yet.
  * @throws {RebuildingError} without a key.
  */
 export async function claimFrom(
   { l2, settlement }: Place,
   rebuilt: RebuiltLedger,
-  account: string,
+  accounts: readonly string[],
   privateKey: string | undefined,
 ): Promise<Hex | undefined> {
   const [contests, window, { timestamp }] = await Promise.all([
@@ -64,7 +64,7 @@ export async function claimFrom(
     l2.getBlock({ blockTag: 'latest' }),
   ])
   const proven = await proveRebuilt(rebuilt, contests, ChallengeWindow.finalUpTo(window, Number(timestamp)), [
-    account.toLowerCase() as Hex,
+    ...new Set(accounts.map((account) => account.toLowerCase() as Hex)),
   ])
   if (proven === undefined || proven.granted.length === 0) return undefined
   if (privateKey === undefined) throw new RebuildingError('OPENLEDGER_PRIVATE_KEY, a key that pays the gas')

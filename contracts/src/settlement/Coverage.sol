@@ -129,20 +129,20 @@ abstract contract Coverage is ISettlement, Ownable {
     }
 
     /// @dev What passes in a challenge window is bounded by the operator's bond, so that whoever was charged wrongly is repaid.
-    function _expose(Head memory head, uint256 feesWei) internal view {
+    function _expose(Head memory head_, uint256 feesWei) internal view {
         uint256 exposed = (feesWei + EXPOSED_UNIT - 1) / EXPOSED_UNIT;
-        if (block.timestamp < uint256(head.exposedSince) + _challengeSeconds) exposed += head.exposed;
-        else head.exposedSince = uint32(block.timestamp);
+        if (block.timestamp < uint256(head_.exposedSince) + _challengeSeconds) exposed += head_.exposed;
+        else head_.exposedSince = uint32(block.timestamp);
         uint256 coveredWei = _covered * COVERED_UNIT;
         if (exposed * EXPOSED_UNIT > coveredWei) revert SettlementNotCovered(exposed * EXPOSED_UNIT, coveredWei);
-        head.exposed = uint48(exposed);
+        head_.exposed = uint48(exposed);
     }
 
     /// @dev The whole word at once, as {Head} lies in it: Solidity would write it field by field.
-    function _setHead(Head memory head) internal {
-        uint256 word = uint256(head.exposed) << 208 | uint256(head.exposedSince) << 176 | uint256(head.accountCount)
-            << 144 | uint256(head.ledgerBatch) << 112 | uint256(head.batchCount) << 80 | uint256(head.lastTimestamp)
-            << 48 | head.lastSequence;
+    function _setHead(Head memory head_) internal {
+        uint256 word = uint256(head_.exposed) << 208 | uint256(head_.exposedSince) << 176 | uint256(head_.accountCount)
+            << 144 | uint256(head_.ledgerBatch) << 112 | uint256(head_.batchCount) << 80 | uint256(head_.lastTimestamp)
+            << 48 | head_.lastSequence;
         assembly ("memory-safe") {
             sstore(_head.slot, word)
         }

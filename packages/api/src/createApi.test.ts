@@ -328,9 +328,13 @@ describe('bad input', () => {
     expect(asked).toMatchObject({ status: 401, body: { error: { code: 'api_key.unknown' } } })
   })
 
-  test('a claim without earnings is refused', async () => {
+  test('a claim without earnings is refused, and left out of many', async () => {
     const nobody = { account: `0x${'77'.repeat(20)}` }
     expect(await house.post('/api/claims', nobody)).toEqual(problem(404, 'ledger.no_line'))
+    expect(await house.post('/api/claims/many', { accounts: [nobody.account] })).toMatchObject({
+      status: 200,
+      body: [],
+    })
   })
 
   test('tells nothing of the inside when the server itself fails', async () => {

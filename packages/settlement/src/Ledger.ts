@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { BaseError, createGrowingMerkleSum, type Hex } from '@openledger/primitives'
-import { Abi, type Call, type Deployment, type Http, type Sender } from '@openledger/protocol'
+import { Abi, type Call, type Deployment, Http, type Sender } from '@openledger/protocol'
 import {
   and,
   asc,
@@ -49,9 +49,6 @@ export type Ledger = {
 /** A claim waits this long for its batch's challenge window to end. */
 const WAIT_SECONDS_MAX = 15
 const POLL_MS = 250
-
-/** Claims of one transaction, about 30,000 gas each. */
-export const CLAIM_COUNT_MAX = 200
 
 /** Creates the cumulative ledger: who has ever earned how much, in the order of the Merkle-sum tree. */
 export function createLedger(deps: {
@@ -221,8 +218,8 @@ export function createLedger(deps: {
         if ((await cumulativeAt(account, upTo)) > (await contract.claimedWei(account))) worth.push(account)
       }
       const claimed: Http.Claimed[] = []
-      for (let at = 0; at < worth.length; at += CLAIM_COUNT_MAX) {
-        claimed.push(...(await send(worth.slice(at, at + CLAIM_COUNT_MAX), upTo)))
+      for (let at = 0; at < worth.length; at += Http.CLAIM_COUNT_MAX) {
+        claimed.push(...(await send(worth.slice(at, at + Http.CLAIM_COUNT_MAX), upTo)))
       }
       return claimed
     },

@@ -29,7 +29,6 @@ export { createDefence, type Defence, postedOf } from './Defence.ts'
 export { createEarnings, type Earnings } from './Earnings.ts'
 export {
   bookOf,
-  CLAIM_COUNT_MAX,
   createLedger,
   emptyBook,
   type Ledger,

@@ -45,11 +45,11 @@ export function addGovernanceCommands(program: Command, session: Session): void 
 
   program
     .command('parameters')
-    .description('lists what a vote can set, and what stands now')
+    .description('lists what a vote can set, what stands now, and within which bounds')
     .action(async () => {
       const { l2, network } = await session.connect()
       const rows = await Promise.all(
-        Parameters.ALL.map(async ({ key, title, fields }) => {
+        Parameters.ALL.map(async ({ key, title, fields, limits }) => {
           const values = await Parameters.read(l2, network.deployment, key)
           return [
             key,
@@ -57,10 +57,11 @@ export function addGovernanceCommands(program: Command, session: Session): void 
               .map((field, i) => (values ? Parameters.format(field, values[i]!) : `(${field.unit})`))
               .join(', '),
             title,
+            limits,
           ]
         }),
       )
-      table([['parameter', 'now', 'what it is'], ...rows])
+      table([['parameter', 'now', 'what it is', 'within'], ...rows])
     })
 
   program

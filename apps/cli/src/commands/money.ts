@@ -32,12 +32,17 @@ export function addMoneyCommands(program: Command, session: Session): void {
 
   program
     .command('claim')
-    .description('claims everything earned so far onto L2')
-    .argument('[address]')
-    .action(async (address?: string) => {
-      const connection = await session.connect()
-      const claimed = await connection.client.claim(address ?? (await session.acting()).account.address)
-      console.log(`${green('Claimed')} ${open(claimed.amountWei)} in ${claimed.transactionHash}`)
+    .description('claims everything earned so far onto L2, for any accounts; the money goes to them alone')
+    .argument('[addresses...]')
+    .action(async (addresses: readonly string[]) => {
+      const { client } = await session.connect()
+      const [first = (await session.acting()).account.address, ...others] = addresses
+      const claimed =
+        others.length === 0 ? [await client.claim(first)] : await client.claimMany([first, ...others])
+      if (claimed.length === 0) console.log('There is nothing to claim.')
+      for (const { account, amountWei, transactionHash } of claimed) {
+        console.log(`${green('Claimed')} ${open(amountWei)} for ${account} in ${transactionHash}`)
+      }
     })
 
   program
@@ -46,8 +51,11 @@ export function addMoneyCommands(program: Command, session: Session): void {
     .option('--rpc <url>', 'an RPC endpoint of the L2: then no server is asked for anything')
     .option('--settlement <address>', 'the settlement contract, with --rpc')
     .option('--from <block>', 'the first block that may hold its events, with --rpc', '0')
-    .option('--claim <address>', 'claim for this account, with a proof made from the chain alone')
-    .action(async (words: { rpc?: string; settlement?: string; from: string; claim?: string }) => {
+    .option(
+      '--claim <address...>',
+      'claim for these accounts in one call, with a proof made from the chain alone',
+    )
+    .action(async (words: { rpc?: string; settlement?: string; from: string; claim?: string[] }) => {
       const { claimFrom, placeOf, reach, rebuild } = await import('../rebuilding.ts')
       const place =
         words.rpc === undefined

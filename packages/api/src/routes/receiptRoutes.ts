@@ -131,4 +131,15 @@ export function addReceiptRoutes(routes: Routes, { settlement }: { readonly sett
     },
     ({ body }) => settlement.ledger.claim(body.account),
   )
+  routes.post(
+    '/api/claims/many',
+    {
+      tag,
+      summary:
+        'Have the operator claim for many accounts in one transaction; those with nothing to claim are left out.',
+      body: Http.claimManySchema,
+      response: Http.claimedSchema.array(),
+    },
+    ({ body }) => settlement.ledger.claimMany(body.accounts),
+  )
 }

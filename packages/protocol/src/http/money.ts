@@ -231,6 +231,12 @@ export type Inclusion = z.infer<typeof inclusionSchema>
 
 export const claimSchema = z.object({ account: addressSchema })
 
+/** Claims of one transaction at most, about 30,000 gas each. */
+export const CLAIM_COUNT_MAX = 200
+
+// POST /api/claims/many
+export const claimManySchema = z.object({ accounts: z.array(addressSchema).min(1).max(CLAIM_COUNT_MAX) })
+
 export const claimedSchema = z.object({
   account: addressSchema,
   amountWei: weiSchema,
