@@ -68,7 +68,7 @@ function readExplained(): Map<string, Explained> {
   const page = readFileSync(join(ROOT, PAGE), 'utf8')
   const section = page.slice(page.indexOf(HEADING))
   const explained = new Map<string, Explained>()
-  for (const [, checks, where, why] of section.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \|$/gm)) {
+  for (const [, checks, where, why] of section.matchAll(/^\| \w+ \| (.+?) \| (.+?) \| (.+?) \|$/gm)) {
     const quoted = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word]) => word!)
     const places = where === 'everywhere' ? where : new Set(quoted(where!))
     for (const check of quoted(checks!)) explained.set(check, { places, why: why! })
