@@ -41,7 +41,8 @@ export function openParts(name: string, sources: readonly string[]): Parts {
   }
 }
 
-function digestOf(sources: readonly string[]): string {
+/** Hashes the files that globs name, from the repository's root. */
+export function digestOf(sources: readonly string[]): string {
   const digest = createHash('sha256')
   const root = join(import.meta.dirname, '..')
   for (const file of sources.flatMap((source) => globSync(source, { cwd: root })).sort()) {

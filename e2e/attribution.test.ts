@@ -7,58 +7,13 @@ import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { auditReceipt, keep } from '../apps/cli/src/auditing.ts'
 import { connect } from '../apps/cli/src/Connection.ts'
 import { judge } from '../apps/cli/src/judging.ts'
+import { begunContracts } from '../claims/attribution/BegunContracts.ts'
 import { access, ask, caller, type Visit, visit } from './People.ts'
 
 /**
- * Prompts that begin a contract the way a person would, none of them a training record, each with the module that the
- * answer ought to complete and whose contributor it ought to pay more than any other.
- *
- * The first five are asserted one by one. The others are asked as well and the count is printed: with a base model this
- * small, an answer itself sometimes wanders off into another module, and then it is that module it pays.
+ * The first of the begun contracts are asserted one by one. The others are asked as well and the count is printed: with a base
+ * model this small, an answer itself sometimes wanders off into another module, and then it is that module it pays.
  */
-const PAIRS = [
-  [
-    'ERC20',
-    'contract MyToken is ERC20 {\n    function transfer(address to, uint256 value) public override returns (bool) {\n        address owner = _msgSender();\n',
-  ],
-  [
-    'AccessControl',
-    'contract Registry is AccessControl {\n    bytes32 public constant CLERK_ROLE = keccak256("CLERK_ROLE");\n\n    function grantRole(bytes32 role, address account) public virtual override onlyRole(getRoleAdmin(role)) {\n        _grantRole(role, account);\n    }\n\n    function revokeRole(bytes32 role, address account)',
-  ],
-  [
-    'ERC721',
-    'contract Deeds is ERC721 {\n    function safeTransferFrom(address from, address to, uint256 tokenId, bytes memory data) public override {\n',
-  ],
-  [
-    'ERC4626',
-    'contract Vault is ERC4626 {\n    function previewDeposit(uint256 assets) public view virtual override returns (uint256) {\n        return _convertToShares(assets, Math.Rounding.Floor);\n    }\n\n    function previewMint(uint256 shares)',
-  ],
-  [
-    'Governor',
-    'contract Council is Governor {\n    function castVoteWithReason(\n        uint256 proposalId,\n        uint8 support,\n        string calldata reason\n    ) public virtual override returns (uint256) {\n',
-  ],
-  [
-    'Ownable',
-    'contract Shop is Ownable {\n    function transferOwnership(address newOwner) public virtual override onlyOwner {\n        if (newOwner == address(0)) {\n            revert OwnableInvalidOwner(',
-  ],
-  [
-    'ERC1155',
-    'contract Items is ERC1155 {\n    function safeBatchTransferFrom(\n        address from,\n        address to,\n        uint256[] memory ids,\n        uint256[] memory values,\n        bytes memory data\n    ) public virtual override {\n',
-  ],
-  [
-    'MerkleProof',
-    'library Airdrop {\n    function processProof(bytes32[] memory proof, bytes32 leaf) internal pure returns (bytes32) {\n        bytes32 computedHash = leaf;\n',
-  ],
-  [
-    'TimelockController',
-    'contract Delay is TimelockController {\n    function schedule(\n        address target,\n        uint256 value,\n        bytes calldata data,\n        bytes32 predecessor,\n        bytes32 salt,\n        uint256 delay\n    ) public virtual override onlyRole(PROPOSER_ROLE) {\n',
-  ],
-  [
-    'ECDSA',
-    'library Signatures {\n    function tryRecover(\n        bytes32 hash,\n        bytes memory signature\n    ) internal pure returns (address recovered, RecoverError err, bytes32 errArg) {\n        if (signature.length == 65) {\n',
-  ],
-] as const
-
 const ASSERTED = 5
 const BASE = join(import.meta.dirname, '..', 'assets', 'base')
 
@@ -80,20 +35,23 @@ describe('who an answer pays', () => {
     return ranked.map(({ contributionId }) => titles.get(contributionId))
   }
 
-  test.each(PAIRS.slice(0, ASSERTED))('%s: its contributor more than any other', async (module, prompt) => {
-    expect((await paidBy(prompt))[0]).toBe(module)
-  })
+  test.each(begunContracts.slice(0, ASSERTED))(
+    '%s: its contributor more than any other',
+    async (module, prompt) => {
+      expect((await paidBy(prompt))[0]).toBe(module)
+    },
+  )
 
   test('the expected contributor most for more than half of all the pairs', async () => {
     const ranks: number[] = []
-    for (const [module, prompt] of PAIRS) ranks.push((await paidBy(prompt)).indexOf(module))
+    for (const [module, prompt] of begunContracts) ranks.push((await paidBy(prompt)).indexOf(module))
     const first = ranks.filter((rank) => rank === 0).length
     const among = ranks.filter((rank) => rank >= 0 && rank < 5).length
     console.log(
-      `attribution: ${first} of ${PAIRS.length} answers pay the expected module most, ${among} among the first five`,
+      `attribution: ${first} of ${begunContracts.length} answers pay the expected module most, ${among} among the first five`,
     )
-    expect(first).toBeGreaterThan(PAIRS.length / 2)
-    expect(among).toBeGreaterThan(PAIRS.length / 2)
+    expect(first).toBeGreaterThan(begunContracts.length / 2)
+    expect(among).toBeGreaterThan(begunContracts.length / 2)
   })
 
   test('says why in numbers that add up', async () => {
@@ -106,7 +64,7 @@ describe('who an answer pays', () => {
   })
 
   test('is recomputed by an auditor from published files, and whatever was altered is named', async () => {
-    const [, prompt] = PAIRS[1]
+    const [, prompt] = begunContracts[1]
     const extension = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 48 })
     const connection = await connect(house.url)
     const { receipt } = extension
@@ -168,7 +126,7 @@ describe('who an answer pays', () => {
       .filter(({ verdict, characterCount }) => verdict === 'accepted' && characterCount < 500)
       .slice(0, 2)
       .map(({ id }) => id)
-    const [, prompt] = PAIRS[5]
+    const [, prompt] = begunContracts[5]
     const started = performance.now()
     const extension = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 48, passages })
     const { receipt } = extension
@@ -196,7 +154,7 @@ describe('who an answer pays', () => {
   })
 
   test('of a text that was made elsewhere is the answer’s own, and is found again from the records', async () => {
-    const [, prompt] = PAIRS[0]
+    const [, prompt] = begunContracts[0]
     const asked = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 32 })
     const { receipt } = await house.client.attribute(
       { model: 'solidity-1', prompt, text: asked.answer },
@@ -215,7 +173,7 @@ describe('who an answer pays', () => {
   })
 
   test('is the same when asked again', async () => {
-    const [, prompt] = PAIRS[0]
+    const [, prompt] = begunContracts[0]
     const question = { model: 'solidity-1', prompt, max_tokens: 32 }
     const [first, second] = [await ask(house, secret, question), await ask(house, secret, question)]
     expect(second.answer).toBe(first.answer)

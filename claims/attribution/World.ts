@@ -62,6 +62,7 @@ const CONFIG = Http.trainingConfigSchema.parse({
   batchSize: 16,
   sequenceTokens: 128,
   learningRate: 6e-3,
+  rehearsal: 0,
   seed: 1,
   agreementRetrainings: 0,
   patience: 0,

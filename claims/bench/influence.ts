@@ -52,6 +52,7 @@ const setupOf = (
     batchSize: 32,
     sequenceTokens: 64,
     learningRate: 6e-3,
+    rehearsal: 0,
     seed: 1,
     patience: 0,
   }),

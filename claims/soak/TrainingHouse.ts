@@ -21,6 +21,7 @@ export const configOf = (seed: number): Http.TrainingConfig =>
     epochs: 12,
     batchSize: 4,
     sequenceTokens: 64,
+    rehearsal: 0,
     patience: 0,
     seed,
   })

@@ -120,7 +120,7 @@ async function prepare(seeds: readonly number[]) {
     .flatMap((text) => fromText(tokenizer, text, { tokensMax: 64 }))
   const heldOut = sequences.flatMap((_, i) => (i % 12 === 0 ? [i] : [])).slice(0, 16)
   const learned = sequences.flatMap((_, i) => (i % 12 === 0 ? [] : [i])).slice(0, 160)
-  const config = Http.trainingConfigSchema.parse({ epochs: 2 })
+  const config = Http.trainingConfigSchema.parse({ epochs: 2, learningRate: 6e-3, rehearsal: 0 })
   const plans = new Map(
     seeds.map((seed) => {
       const plan = planBatches(

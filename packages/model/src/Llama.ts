@@ -347,19 +347,23 @@ function gated(gate: Tensor, up: Tensor): Tensor {
  * @param hidden - `[N, C]`.
  * @param table - `[V, C]`.
  * @param labels - `[N]` int64, or a function that makes them from the probabilities.
+ * @param softLabels - `[N, C]`, added to the labels' rows of the table: the labels then are distributions (`Sequence.softLabels`).
+ *   The gradient for the table leaves them out.
  * @returns `[N, 1]` in nats, and the probabilities and logits `[N, V]`.
  */
 export function crossEntropy(
   hidden: Tensor,
   table: Tensor,
   labels: Tensor | ((probabilities: Tensor) => Tensor),
+  softLabels?: Tensor,
 ): { loss: Tensor; probabilities: Tensor; logits: Tensor } {
   const logits = Op.matmul(hidden, table, { transposeB: true })
   const probabilities = Op.softmax(logits)
   // log-sum-exp from the largest entry: its probability is at least 1/V, so its logarithm is safe
   const normaliser = Op.subtract(Op.max(logits, [-1], true), Op.log(Op.max(probabilities, [-1], true)))
   const chosen = typeof labels === 'function' ? labels(probabilities) : labels
-  const rows = Op.gather(table, chosen)
+  const own = Op.gather(table, chosen)
+  const rows = softLabels ? Op.add(own, softLabels) : own
   const loss = Op.subtract(normaliser, Op.sum(Op.multiply(hidden, rows), [-1], true))
   const wrapped = Op.custom([hidden, table], loss, (g) => {
     const weighted = Op.multiply(hidden, g)

@@ -5,7 +5,15 @@ import * as Llama from './Llama.ts'
 import type { Tokenizer } from './tokenizer/Tokenizer.ts'
 
 /** Token sequences with the tokens that count: `lossMask[t]` weighs the prediction of token `t`; entry 0 is not used. */
-export type Sequence = { readonly ids: Int32Array; readonly lossMask: Float32Array }
+export type Sequence = {
+  readonly ids: Int32Array
+  readonly lossMask: Float32Array
+  /**
+   * `[T, C]`: for each token the mean row of the output head under a teacher's probabilities, less the row of the token itself;
+   * entry 0 is not used. With it the loss is the cross-entropy against all that the teacher found likely, not the token alone.
+   */
+  readonly softLabels?: Float32Array
+}
 
 /** Sequences brought to one length, as a graph is fed. */
 export type Collated = {
@@ -28,6 +36,8 @@ export type Packed = Collated & {
   readonly segments: Float32Array
   /** `[B*T]`: which of the sequences each label belongs to; -1 is padding. */
   readonly owners: Int32Array
+  /** `[B*T, C]`: the soft labels of each label, 0 where a sequence has none; undefined where none has. */
+  readonly softLabels?: Float32Array
 }
 
 /** Lengths of single sequences are rounded up to a multiple of this, so that few graphs serve all. */
@@ -107,17 +117,21 @@ export function pack(
     const positions = new BigInt64Array(batch.ids.length)
     const segments = new Float32Array(batch.ids.length)
     const owners = new Int32Array(batch.ids.length).fill(-1)
+    const { hiddenSize } = config
+    const isSoft = own.some(({ sequences: members }) => members.some((i) => sequences[i]!.softLabels))
+    const soft = isSoft ? { softLabels: new Float32Array(batch.ids.length * hiddenSize) } : {}
     own.forEach(({ sequences: members }, row) => {
       let at = row * tokens
       members.forEach((i, member) => {
         place(config, batch, at, sequences[i]!)
+        soft.softLabels?.set(sequences[i]!.softLabels?.subarray(hiddenSize) ?? [], at * hiddenSize)
         segments.fill(member + 1, at, at + lengths[i]!)
         owners.fill(i, at, at + lengths[i]!)
         for (let t = 0; t < lengths[i]!; t++) positions[at + t] = BigInt(t)
         at += lengths[i]!
       })
     })
-    runs.push({ ...batch, positions, segments, owners })
+    runs.push({ ...batch, positions, segments, owners, ...soft })
   }
   return runs
 }

@@ -65,6 +65,7 @@ export {
 } from './training/Preferences.ts'
 export { writeOwnTexts } from './training/Rehearsal.ts'
 export { learningRateAt, type Schedule } from './training/Schedule.ts'
+export { softLabelBytes, withSoftLabels } from './training/SoftLabels.ts'
 export {
   type Batch,
   createTrainer,

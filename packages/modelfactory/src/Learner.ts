@@ -108,4 +108,5 @@ export async function createLearner(
 const toBatch = (sequences: readonly Sequence[]) => ({
   ids: sequences.map(({ ids }) => ids),
   lossMask: sequences.map(({ lossMask }) => lossMask),
+  softLabels: sequences.map(({ softLabels }) => softLabels),
 })

@@ -46,6 +46,7 @@ export function createRetrainer(
         {
           ids: indices.map((index) => sequences[index]!.ids),
           lossMask: indices.map((index) => (leftOut.has(index) ? blank[index]! : sequences[index]!.lossMask)),
+          softLabels: indices.map((index) => sequences[index]!.softLabels),
           divisor,
         },
         rateAt(config, step, plan.length),

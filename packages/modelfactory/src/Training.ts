@@ -203,6 +203,7 @@ export const trainerOptionsOf = (
   }),
   isQuantised: config.method === 'qlora',
   dropout: config.dropout,
+  learnsSoftLabels: config.rehearsal > 0 && config.objective === 'likelihood',
   seed: config.seed,
 })
 

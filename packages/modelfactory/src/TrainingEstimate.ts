@@ -39,7 +39,7 @@ export async function estimate(
     : training.map(({ text }) => sequencesOf(tokenizer, text, options))
   const all = sequences.flat()
   const recordTokens = isPreference ? 0 : recordTokensOf(sequences, training)
-  const rehearsal = planRehearsal(recordTokens, { ...config, sequenceTokens: options.tokensMax })
+  const rehearsal = planRehearsal(recordTokens, { ...config, sequenceTokens: options.tokensMax }, model)
   const weights = isPreference
     ? pairs.map(() => 1)
     : [
@@ -75,11 +75,13 @@ export async function estimate(
       speed === undefined
         ? null
         : Math.ceil(((tokens + rehearsedTokens) * config.epochs + tokens * INDEX_PASSES) / speed),
-    memoryBytes: trainingBytes(model.config, {
-      rank: config.rank,
-      workers: model.workers,
-      isQuantised: config.method === 'qlora',
-    }),
+    memoryBytes:
+      rehearsal.bytes +
+      trainingBytes(model.config, {
+        rank: config.rank,
+        workers: model.workers,
+        isQuantised: config.method === 'qlora',
+      }),
     forms,
     samples: shown.slice(0, SAMPLES_MAX).flatMap((record) => {
       const [first] = sequencesOf(tokenizer, record.text, options)

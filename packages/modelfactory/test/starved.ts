@@ -15,7 +15,12 @@ try {
     return { recordId: id, contributionId: id, clusterId: id, text: `The tower ${i} has ${i * 7} steps.` }
   })
   await runTraining(
-    { baseDirectory: directory, records, config: Http.trainingConfigSchema.parse({}), workers: 0 },
+    {
+      baseDirectory: directory,
+      records,
+      config: Http.trainingConfigSchema.parse({ rehearsal: 0 }),
+      workers: 0,
+    },
     {
       signal: new AbortController().signal,
       onStart: async () => {},

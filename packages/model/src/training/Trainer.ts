@@ -14,6 +14,8 @@ import { createTrainingPool } from './TrainingPool.ts'
 export type Batch = {
   readonly ids: readonly Int32Array[]
   readonly lossMask: readonly Float32Array[]
+  /** Of each sequence that has any; see `Sequence`. */
+  readonly softLabels?: readonly (Float32Array | undefined)[]
   /**
    * What the summed loss is divided by; default the sum of the masks. Kept while masks become zero, it takes sequences
    * out and leaves every other its weight.
@@ -30,6 +32,8 @@ export type TrainerOptions = {
   readonly isQuantised?: boolean
   /** Part of the input channels that an adapter's layers do not see of a token in training; 0 to 0.9. For `lora`. */
   readonly dropout?: number
+  /** Whether sequences may bring soft labels. For `lora`. */
+  readonly learnsSoftLabels?: boolean
   /** What the dropped channels are drawn from, with the number of the step. */
   readonly seed?: number
   /** Rows of packed sequences in one run of the graph; larger batches accumulate. Default 16. */
@@ -98,7 +102,13 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     ...(start
       ? {
           ...frozenBase(checkpoint, { isShared: workers > 0, isQuantised: options.isQuantised ?? false }),
-          lora: { rank: start.rank, alpha: start.alpha, targets: start.targets, dropout },
+          lora: {
+            rank: start.rank,
+            alpha: start.alpha,
+            targets: start.targets,
+            dropout,
+            learnsSoftLabels: options.learnsSoftLabels ?? false,
+          },
         }
       : {}),
   }
@@ -107,7 +117,10 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
   let steps = 0
 
   const partsOf = (batch: Batch): { parts: Packed[]; tokens: number; divisor: number } => {
-    const sequences = batch.ids.map((ids, i): Sequence => ({ ids, lossMask: batch.lossMask[i]! }))
+    const sequences = batch.ids.map((ids, i): Sequence => {
+      const softLabels = batch.softLabels?.[i]
+      return { ids, lossMask: batch.lossMask[i]!, ...(softLabels ? { softLabels } : {}) }
+    })
     const parts = sequences.length === 0 ? [] : pack(config, sequences, { tokensPerRun, rowsMax })
     let tokens = 0
     for (const { mask } of parts) for (const value of mask) tokens += value

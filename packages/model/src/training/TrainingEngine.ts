@@ -1,3 +1,4 @@
+import { BaseError } from '@openledger/primitives'
 import {
   BLOCK,
   type Graph,
@@ -35,6 +36,8 @@ export type TrainingTask = {
     readonly targets: readonly LoraTarget[]
     /** Part of the channels that each adapter does not see of a token in training. */
     readonly dropout: number
+    /** Whether sequences may bring soft labels. */
+    readonly learnsSoftLabels?: boolean
   }
 }
 
@@ -70,7 +73,9 @@ export function createTrainingEngine(task: TrainingTask, options: SessionOptions
   const sessions = createSessionCache(sessionsMax, sessionOptions(options))
   return {
     run: async ({ batch, divisor, isTraining, seed }) => {
-      const { rows, tokens, ids, labels, mask, positions, segments } = batch
+      const { rows, tokens, ids, labels, mask, positions, segments, softLabels } = batch
+      const learnsSoftLabels = task.lora?.learnsSoftLabels ?? false
+      if (softLabels !== undefined && !learnsSoftLabels) throw new SoftLabelsError()
       const session = await sessions.get(`${rows}x${tokens}${isTraining ? '' : ' evaluate'}`, () =>
         build(task, rows, tokens, isTraining),
       )
@@ -80,6 +85,9 @@ export function createTrainingEngine(task: TrainingTask, options: SessionOptions
         positions,
         segments,
         weight: mask.map((value) => value / divisor),
+        ...(learnsSoftLabels
+          ? { softLabels: softLabels ?? new Float32Array(rows * tokens * task.config.hiddenSize) }
+          : {}),
       }
       for (const { name, values } of task.parameters) feeds[name] = values
       for (const [name, values] of task.frozen ?? []) feeds[name] = values
@@ -153,7 +161,10 @@ function build(
   )
   const labels = graph.input('labels', 'int64', [rows * tokens])
   const weight = graph.input('weight', 'float32', [rows * tokens, 1])
-  const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), labels)
+  const softLabels = task.lora?.learnsSoftLabels
+    ? graph.input('softLabels', 'float32', [rows * tokens, config.hiddenSize])
+    : undefined
+  const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), labels, softLabels)
   const losses = Op.multiply(loss, weight)
   const total = Op.sum(losses, [0, 1])
   if (!isTraining) return { loss: total, losses }
@@ -190,4 +201,14 @@ function dropped(task: TrainingTask): { name: string; width: number }[] {
     }
   }
   return [...places].map(([name, width]) => ({ name, width }))
+}
+
+export class SoftLabelsError extends BaseError {
+  constructor() {
+    super({
+      code: 'trainer.soft_labels',
+      message:
+        'Expected sequences without soft labels, got some with them. Create the trainer in mode lora with learnsSoftLabels.',
+    })
+  }
 }

@@ -6,29 +6,38 @@ import { loadAttributionIndex } from '@openledger/openlora/attribution/Attributi
 import { createAttributor } from '@openledger/openlora/attribution/Attributor'
 import type { Hex } from '@openledger/primitives'
 
-/** Records of a contribution that are asked for. */
+/** Records of a contribution that are begun. */
 const RECORDS_EACH = 3
 /** Their tokens: room for a prompt and an answer that say something. */
 const TOKENS = { min: 60, max: 400 }
-const ANSWER_TOKENS = 48
+const ANSWER_TOKENS = { halfRecord: 48, begun: 64 }
 const COMMONS: Hex = `0x${'c0'.repeat(20)}`
 
-/** Who is paid for answers to the first halves of training records. */
-export type HalfRecords = {
+/** Who is paid for answers to prompts that begin what one contribution says. */
+export type Paid = {
   readonly asked: number
-  /** Answers that pay the contribution of the record that was begun more than any other. */
+  /** Answers that pay that contribution more than any other. */
   readonly ownFirst: number
-  /** What that contribution is paid, as a part of an answer's shares and commons, on average. */
+  /** What it is paid, as a part of an answer's shares and commons, on average. */
   readonly ownShare: number
 }
 
-/**
- * Has an adapter go on with the first halves of records that it learned, always with the likeliest token, and asks the product's
- * own indexes and payout rule whom each answer pays.
- *
- * An adapter that learned its records says what they say, and an honest attribution then pays who wrote them.
- */
-export async function askHalfRecords({
+type Question = { readonly contributionId: Hex; readonly promptIds: readonly number[] }
+
+/** An adapter with the product's own indexes and payout rule, to be asked whom its answers pay. */
+export type WhoIsPaid = {
+  /**
+   * Goes on with the first halves of records that it learned: an adapter that learned them says what they say, and an honest
+   * attribution then pays who wrote them.
+   */
+  readonly halfRecords: () => Promise<Paid>
+  /** Answers prompts, each with the contribution that it ought to pay. */
+  readonly begun: (prompts: readonly (readonly [contributionId: Hex, prompt: string])[]) => Promise<Paid>
+  readonly release: () => Promise<void>
+}
+
+/** Indexes what an adapter was trained on. Every answer takes the likeliest token, as a caller with temperature 0 has it. */
+export async function createWhoIsPaid({
   checkpoint,
   tokenizer,
   adapter,
@@ -40,7 +49,7 @@ export async function askHalfRecords({
   readonly adapter: Adapter.Adapter
   readonly training: readonly TrainingRecord[]
   readonly seed: number
-}): Promise<HalfRecords> {
+}): Promise<WhoIsPaid> {
   const built = await buildIndexes(
     { checkpoint, tokenizer, adapter, records: training, seed },
     { onProgress: () => {}, signal: new AbortController().signal },
@@ -51,20 +60,18 @@ export async function askHalfRecords({
   const context = checkpoint.config.contextMax
   const decoder = await createDecoder(checkpoint, { rows: 1, context, rankMax: adapter.rank })
   const gradients = createGradients(checkpoint, adapter, { batchSize: 1 })
-  try {
-    const { attribute } = createAttributor({
-      checkpoint,
-      tokenizer,
-      decoder,
-      gradients,
-      adapters: { acquire: async () => adapter, release: () => {} },
-      indexes: { acquire: async () => index, release: () => {} },
-    })
+  const { attribute } = createAttributor({
+    checkpoint,
+    tokenizer,
+    decoder,
+    gradients,
+    adapters: { acquire: async () => adapter, release: () => {} },
+    indexes: { acquire: async () => index, release: () => {} },
+  })
+  const ask = async (questions: readonly Question[], tokensMax: number): Promise<Paid> => {
     const found = { asked: 0, ownFirst: 0, ownShare: 0 }
-    for (const { contributionId, text } of chosen(tokenizer, training)) {
-      const ids = tokenizer.encode(text)
-      const promptIds = [tokenizer.bosId, ...ids.slice(0, ids.length >> 1)]
-      const answerIds = await answer(decoder, adapter, promptIds, tokenizer.eosId)
+    for (const { contributionId, promptIds } of questions) {
+      const answerIds = await answer(decoder, adapter, promptIds, { tokensMax, endId: tokenizer.eosId })
       if (answerIds.length === 0) continue
       const { attribution } = await attribute({
         model: {
@@ -85,9 +92,28 @@ export async function askHalfRecords({
       found.ownShare += (own?.sharePpm ?? 0) / 1e6
     }
     return { ...found, ownShare: found.ownShare / Math.max(1, found.asked) }
-  } finally {
-    await decoder.release()
-    await gradients.release()
+  }
+  return {
+    halfRecords: () =>
+      ask(
+        chosen(tokenizer, training).map(({ contributionId, text }) => {
+          const ids = tokenizer.encode(text)
+          return { contributionId, promptIds: [tokenizer.bosId, ...ids.slice(0, ids.length >> 1)] }
+        }),
+        ANSWER_TOKENS.halfRecord,
+      ),
+    begun: (prompts) =>
+      ask(
+        prompts.map(([contributionId, prompt]) => ({
+          contributionId,
+          promptIds: [tokenizer.bosId, ...tokenizer.encode(prompt)],
+        })),
+        ANSWER_TOKENS.begun,
+      ),
+    async release() {
+      await decoder.release()
+      await gradients.release()
+    },
   }
 }
 
@@ -109,7 +135,7 @@ async function answer(
   decoder: Decoder,
   adapter: Adapter.Adapter,
   promptIds: readonly number[],
-  endId: number,
+  { tokensMax, endId }: { readonly tokensMax: number; readonly endId: number },
 ): Promise<number[]> {
   decoder.setAdapter(0, adapter)
   const ids: number[] = []
@@ -119,7 +145,7 @@ async function answer(
     for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
     if (best === endId) break
     ids.push(best)
-    if (ids.length === ANSWER_TOKENS) break
+    if (ids.length === tokensMax) break
     logits = (await decoder.step([best]))[0]!
   }
   decoder.free(0)
