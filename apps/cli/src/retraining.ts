@@ -1,10 +1,10 @@
 import { CheckpointFolder } from '@openledger/model'
 import { configHashOf, joinRecords, type TrainingRecord, trainAdapter } from '@openledger/modelfactory'
-import { BaseError, Bytes, type Hex, Merkle } from '@openledger/primitives'
-import { Abi, type Http } from '@openledger/protocol'
+import { Abi } from '@openledger/protocol'
 import type { Signer } from '@openledger/sdk'
 import type { Connection } from './Connection.ts'
 import type { Line } from './verifying.ts'
+import { recordsOfVersion } from './versionRecords.ts'
 
 export type RetrainOptions = {
   /** Folder of the base model, here on this machine. */
@@ -24,11 +24,11 @@ export type RetrainOptions = {
  * @returns One line for each thing compared; training starts only when all that goes into it agrees.
  */
 export async function retrain(
-  { client, l2, network }: Connection,
+  connection: Connection,
   name: string,
   { baseDirectory, workers, onProgress, readAs }: RetrainOptions,
 ): Promise<Line[]> {
-  const { deployment } = network
+  const { client, l2, network } = connection
   const lines: Line[] = []
   const check = (claim: string, expected: unknown, got: unknown): void => {
     const holds = String(expected).toLowerCase() === String(got).toLowerCase()
@@ -36,7 +36,7 @@ export async function retrain(
   }
   const model = await client.model(name)
   const onChain = await l2.readContract({
-    address: deployment.l2.models,
+    address: network.deployment.l2.models,
     abi: Abi.modelsAbi,
     functionName: 'get',
     args: [BigInt(model.id)],
@@ -47,21 +47,16 @@ export async function retrain(
   const checkpoint = await CheckpointFolder.read(baseDirectory)
   check('the base model is the one on record', onChain.baseHash, checkpoint.baseHash)
 
-  const versions: TrainingRecord[][] = []
+  const versions: (readonly TrainingRecord[])[] = []
   for (const [i, datanetId] of onChain.datanetIds.entries()) {
     const version = onChain.datanetVersions[i]!
-    const { recordsRoot } = await l2.readContract({
-      address: deployment.l2.datanets,
-      abi: Abi.datanetsAbi,
-      functionName: 'versionOf',
-      args: [datanetId, version],
+    const { records, root, rootOnChain } = await recordsOfVersion(connection, {
+      datanetId: datanetId.toString(),
+      version,
+      readAs,
     })
-    const shown = await client.versionRecords(datanetId.toString(), version)
-    const records = shown.every(hasText)
-      ? shown
-      : (await client.versionRecords(datanetId.toString(), version, await readAs())).map(withText)
-    check(`the records are those of Datanet ${datanetId}, version ${version}`, recordsRoot, rootOf(records))
-    versions.push(records.map(hashed))
+    check(`the records are those of Datanet ${datanetId}, version ${version}`, rootOnChain, root)
+    versions.push(records)
   }
   if (lines.some(({ holds }) => !holds)) return lines
 
@@ -79,34 +74,4 @@ export async function retrain(
   )
   check('training again gives the same adapter', onChain.adapterHash, adapter.hash)
   return lines
-}
-
-type ReadRecord = Http.VersionRecord & { readonly text: string }
-
-const hasText = (record: Http.VersionRecord): record is ReadRecord => record.text !== null
-
-function withText(record: Http.VersionRecord): ReadRecord {
-  if (!hasText(record)) throw new TextWithheldError(record.recordId)
-  return record
-}
-
-const rootOf = (records: readonly ReadRecord[]): Hex =>
-  Bytes.toHex(Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root)
-
-/** A record under the hash of its own text, whatever the server called it. */
-const hashed = ({ text, contributionId, clusterId }: ReadRecord): TrainingRecord => ({
-  recordId: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
-  contributionId,
-  clusterId,
-  text,
-})
-
-export class TextWithheldError extends BaseError {
-  constructor(recordId: Hex) {
-    super({
-      code: 'cli.text_withheld',
-      message: `Expected every text of the Datanet's version, but record ${recordId} is under a licence that is not open. Act as its Datanet's owner, validator or licence holder with --as or OPENLEDGER_PRIVATE_KEY.`,
-      context: { recordId },
-    })
-  }
 }

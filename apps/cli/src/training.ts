@@ -42,11 +42,24 @@ export async function trainAndPublish(
   )
   onProgress(`run ${run.id} on ${datanet.name}, version ${datanet.version} (${datanet.recordCount} records)`)
   const trained = await follow(client, url, run, onProgress)
+  for (const line of judgedLines(trained.evaluation?.judged ?? null)) onProgress(line)
   if (!publish || trained.status !== 'trained') return undefined
   const model = await client.publish(run.id, signer)
   onProgress(`published as ${model.name} in ${model.transactionHash}`)
   return model
 }
+
+/** What a judge chose between the model's answers and others', a line for each of them. */
+export function judgedLines(judged: Http.Evaluation['judged']): string[] {
+  if (judged === null) return []
+  if (judged.failure !== null) return [`no judge compared its answers: ${judged.failure}`]
+  return judged.rounds.map(
+    ({ against, prompts, wins, ties, losses, scorePpm, lowPpm, highPpm }) =>
+      `${judged.judge} on ${prompts} prompts against ${against}: ${wins} won, ${ties} tied, ${losses} lost; score ${part(scorePpm)} % (95 %: ${part(lowPpm)} to ${part(highPpm)})`,
+  )
+}
+
+const part = (ppm: number): string => (ppm / 1e4).toFixed(1)
 
 /** Pauses, resumes or cancels a run of the account. @throws {RunVerbError} */
 export async function changeRun(

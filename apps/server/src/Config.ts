@@ -103,6 +103,15 @@ export const configSchema = z.object({
     .max(1_000)
     .default(2)
     .describe('Training runs of one account that may run at once, over all workers'),
+  judgeModel: z
+    .string()
+    .optional()
+    .describe('Model that compares answers for training runs that ask for it; without it there is no judge'),
+  judgeUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Where that model is asked, what stands before `/chat/completions`; by default this server'),
+  judgeKey: z.string().optional().describe('API key for it; never printed'),
   engineThreads: z.coerce.number().int().min(1).max(64).default(2).describe('Threads of the model engine'),
   gatherSeconds: z.coerce
     .number()
@@ -166,6 +175,7 @@ export type Config = z.infer<typeof configSchema>
 
 const SECRETS: readonly (keyof Config)[] = [
   's3SecretAccessKey',
+  'judgeKey',
   'replicaSecret',
   'databaseUrl',
   'l1RpcUrl',
@@ -192,6 +202,23 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const [issue] = result.error.issues
   throw new ConfigError(variableOf(String(issue!.path[0])), issue!.message)
 }
+
+/** The judge that a configuration names, this server's own interface unless it says otherwise. */
+export const judgeOf = ({
+  judgeModel,
+  judgeUrl,
+  judgeKey,
+  publicUrl,
+  host,
+  port,
+}: Config): { url: string; model: string; key: string | undefined } | undefined =>
+  judgeModel === undefined
+    ? undefined
+    : {
+        url: judgeUrl ?? `${publicUrl ?? `http://${host}:${port}`}/v1`,
+        model: judgeModel,
+        key: judgeKey,
+      }
 
 /** Lists every setting with its variable, value and meaning, secrets left out. */
 export function describeConfig(config: Config): string {

@@ -12,7 +12,7 @@ import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createJobs } from '@openledger/store'
 import type { Logger } from 'pino'
 import { createPublicClient, createWalletClient, http, type LocalAccount } from 'viem'
-import { BASE_NAME, type Config } from './Config.ts'
+import { BASE_NAME, type Config, judgeOf } from './Config.ts'
 import { chosenNetwork } from './chosenNetwork.ts'
 import { createBlobs } from './createBlobs.ts'
 import { listen } from './listen.ts'
@@ -90,6 +90,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     workers: config.engineThreads,
     clock: systemClock,
     mayTrain: datanets.mayReadAll,
+    judge: judgeOf(config),
     limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },
     onIndexEvent: (event) => {
       if (event.kind === 'building') logger.debug(event, 'building attribution indexes again')
@@ -149,6 +150,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
         parameters: countParameters(checkpoint.weights),
         contextTokens: checkpoint.config.contextMax,
       },
+      judge: config.judgeModel ?? null,
     },
     database,
     l1Client,

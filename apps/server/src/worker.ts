@@ -1,7 +1,7 @@
 import { createTrainingWorker } from '@openledger/modelfactory'
 import { BaseError } from '@openledger/primitives'
 import { createDatabase, createJobs } from '@openledger/store'
-import { readConfig } from './Config.ts'
+import { judgeOf, readConfig } from './Config.ts'
 import { createBlobs } from './createBlobs.ts'
 import { createLogger } from './createLogger.ts'
 import { runUntilStopped } from './runUntilStopped.ts'
@@ -36,6 +36,7 @@ await runUntilStopped(async () => {
       blobs: createBlobs(config),
       baseDirectory: config.baseModel,
       workers: config.engineThreads,
+      judge: judgeOf(config),
     },
     {
       limits: { openRunsMax: config.trainingRunsMax, runningMax: config.trainingRunningMax },

@@ -50,6 +50,8 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'server.draining': 503,
   'settlement.not_covered': 503,
   'signature.invalid': 401,
+  'training.check': 400,
+  'training.judge_missing': 400,
   'training_run.not_owner': 403,
   'transaction.reverted': 409,
   'transaction.unconfirmed': 504,

@@ -134,6 +134,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
       operator: lower(operator.address),
       validator: lower(DevelopmentKeys.account('validator').address),
       base: { name: 'base', hash: keccak256('0x00'), parameters: 1, contextTokens: CONTEXT_TOKENS },
+      judge: null,
     },
     database,
     l1Client: publicClient,

@@ -2,10 +2,11 @@ import { type Adapter, type Checkpoint, createTrainer, type Tokenizer } from '@o
 import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { type Http, RecordForm } from '@openledger/protocol'
 import { createForgetting } from './Forgetting.ts'
+import { type Answers, headToHead, type Judge } from './HeadToHead.ts'
 import { createLearner } from './Learner.ts'
 import { createCheck, isExactMatch, rouge } from './Measures.ts'
 import type { Losses } from './Training.ts'
-import type { Parted } from './TrainingPlan.ts'
+import type { Parted, TrainingRecord } from './TrainingPlan.ts'
 
 /** Prompts that are answered at most. */
 const PROMPTS_MAX = 24
@@ -13,7 +14,13 @@ const ANSWER_TOKENS_MAX = 64
 /** What the base's own texts are drawn from: none of them is rehearsed, nor is the adapter scaled by them. */
 const BASE_TEXTS_SEED = 0x0b5e
 
-type Prompt = { readonly ids: readonly number[]; readonly expected: string; readonly tokensMax: number }
+type Prompt = {
+  readonly ids: readonly number[]
+  readonly expected: string
+  readonly tokensMax: number
+  /** Whether a judge may see it. */
+  readonly isOpen: boolean
+}
 
 /**
  * Has the adapter and the base answer prompts of the test records, always with the likeliest token, and compares the
@@ -22,6 +29,7 @@ type Prompt = { readonly ids: readonly number[]; readonly expected: string; read
  * What the adapter forgot shows in texts that the base writes: one that changed nothing has the base's own loss there.
  *
  * @param previous - The model's predecessor, which is held against the same records.
+ * @param judge - Chooses between the model's answers and the base's and predecessor's, where the configuration asks for it.
  * @throws {CheckError} {DOMException} `AbortError` when the signal aborts.
  */
 export async function evaluate(
@@ -33,22 +41,31 @@ export async function evaluate(
     /** What the adapter was scaled by. */
     readonly scale: number
     readonly previous?: { readonly name: string; readonly adapter: Adapter.Adapter }
+    readonly judge?: Judge
   } & Parted,
   signal: AbortSignal,
 ): Promise<Http.Evaluation> {
   const { checkpoint, tokenizer, adapter, test, config, previous } = input
   const contextMax = checkpoint.config.contextMax
   const prompts = test
-    .flatMap(({ text }) => promptOf(tokenizer, text, contextMax) ?? [])
+    .flatMap((record) => promptOf(tokenizer, record, contextMax) ?? [])
     .slice(0, PROMPTS_MAX)
   const checks = config.checks.map(createCheck)
-  const decoder = await createDecoder(checkpoint, { rows: 1, context: contextMax, rankMax: adapter.rank })
+  const rankMax = Math.max(adapter.rank, previous?.adapter.rank ?? 0)
+  const decoder = await createDecoder(checkpoint, { rows: 1, context: contextMax, rankMax })
   try {
-    const scoresOf = async (own: Adapter.Adapter | undefined): Promise<Http.Scores> => {
-      const totals = { exact: 0, one: 0, two: 0, longest: 0, passed: 0 }
+    const answersOf = async (own: Adapter.Adapter | undefined): Promise<string[]> => {
+      const answers: string[] = []
       for (const prompt of prompts) {
         signal.throwIfAborted()
-        const answer = await answerOf(decoder, tokenizer, own, prompt)
+        answers.push(await answerOf(decoder, tokenizer, own, prompt))
+      }
+      return answers
+    }
+    const scoresOf = (answers: readonly string[]): Http.Scores => {
+      const totals = { exact: 0, one: 0, two: 0, longest: 0, passed: 0 }
+      for (const [i, prompt] of prompts.entries()) {
+        const answer = answers[i]!
         const { one, two, longest } = rouge(answer, prompt.expected)
         if (isExactMatch(answer, prompt.expected)) totals.exact++
         totals.one += one
@@ -65,19 +82,67 @@ export async function evaluate(
         checksPassedPpm: checks.length === 0 ? null : ppm(totals.passed, prompts.length * checks.length),
       }
     }
+    const [ours, base] = [await answersOf(adapter), await answersOf(undefined)]
+    const rivals = [{ name: 'the base', answers: base }]
+    if (config.isJudged && previous !== undefined)
+      rivals.push({ name: previous.name, answers: await answersOf(previous.adapter) })
     return {
       prompts: prompts.length,
-      ours: await scoresOf(adapter),
-      base: await scoresOf(undefined),
+      ours: scoresOf(ours),
+      base: scoresOf(base),
       previous:
         previous === undefined || config.objective === 'preference'
           ? null
           : { name: previous.name, testLoss: (await lossesOf(input, previous.adapter)).testLoss },
       baseTexts: await baseTextsOf(input, signal),
+      judged: config.isJudged
+        ? await judge(
+            input.judge,
+            rivals.map(({ name, answers }) => ({
+              name,
+              answers: prompts.flatMap(({ ids, expected, isOpen }, i) =>
+                isOpen
+                  ? {
+                      prompt: tokenizer.decode(ids.filter((id) => id !== tokenizer.bosId)),
+                      reference: expected,
+                      ours: ours[i]!,
+                      theirs: answers[i]!,
+                    }
+                  : [],
+              ),
+            })),
+            signal,
+          )
+        : null,
       scale: input.scale,
     }
   } finally {
     await decoder.release()
+  }
+}
+
+/** Has a judge compare with each rival; a judge that fails leaves the rest of the evaluation as it is. */
+async function judge(
+  chosen: Judge | undefined,
+  rivals: readonly { readonly name: string; readonly answers: readonly Answers[] }[],
+  signal: AbortSignal,
+): Promise<Http.Evaluation['judged']> {
+  if (chosen === undefined)
+    return { judge: 'none', rounds: [], failure: 'The worker that carried out the run has no judge.' }
+  const name = chosen.name
+  if (rivals[0]!.answers.length === 0)
+    return {
+      judge: name,
+      rounds: [],
+      failure: 'No test record has an open licence; others are not shown to a judge.',
+    }
+  try {
+    const rounds: Http.HeadToHead[] = []
+    for (const rival of rivals) rounds.push(await headToHead(rival.name, rival.answers, chosen, signal))
+    return { judge: name, rounds, failure: null }
+  } catch (error) {
+    signal.throwIfAborted()
+    return { judge: name, rounds: [], failure: (error as Error).message }
   }
 }
 
@@ -114,14 +179,18 @@ export async function lossesOf(
   }
 }
 
-function promptOf(tokenizer: Tokenizer, record: string, contextMax: number): Prompt | undefined {
-  const form = RecordForm.read(record)
+function promptOf(
+  tokenizer: Tokenizer,
+  { text, isOpen = false }: TrainingRecord,
+  contextMax: number,
+): Prompt | undefined {
+  const form = RecordForm.read(text)
   const ofParts = (prompt: readonly number[], answer: readonly number[]): Prompt | undefined => {
     const tokensMax = Math.min(ANSWER_TOKENS_MAX, answer.length)
     const ids = [tokenizer.bosId, ...prompt].slice(-(contextMax - tokensMax))
     return tokensMax === 0 || prompt.length === 0
       ? undefined
-      : { ids, expected: tokenizer.decode(answer.slice(0, tokensMax)), tokensMax }
+      : { ids, expected: tokenizer.decode(answer.slice(0, tokensMax)), tokensMax, isOpen }
   }
   switch (form.kind) {
     case 'text': {

@@ -7,6 +7,7 @@ import type { PublicClient } from 'viem'
 import type { z } from 'zod'
 import { createExports } from './export/Exports.ts'
 import { createIndexFiles, type IndexEvent } from './IndexFiles.ts'
+import { JudgeMissingError, type JudgeOptions } from './JudgeEndpoint.ts'
 import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
@@ -26,7 +27,7 @@ type RunRequest = SignedRequest.SignedRequest<{ id: string }>
 export type ModelFactory = {
   /**
    * Queues a run that a wallet asked for.
-   * @throws {CheckError} {LicenceRequiredError} {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
+   * @throws {CheckError} {JudgeMissingError} {LicenceRequiredError} {NameTakenError} {VersionNotFoundError} and the errors of `SignedRequest.verifyRequest`; nothing has changed.
    */
   readonly request: (
     request: CreateRequest,
@@ -117,6 +118,8 @@ export type ModelFactoryDeps = {
   readonly baseName: string
   /** Threads that share a training step; 0 trains on one. */
   readonly workers: number
+  /** The model that compares answers for runs that ask for it; undefined means none. */
+  readonly judge?: JudgeOptions | undefined
   readonly clock: Clock
   /** Whether an account may train on all texts of a Datanet, whatever their licence. */
   readonly mayTrain: (account: Hex, datanetId: bigint) => Promise<boolean>
@@ -227,6 +230,7 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
     async request(request, rawPayload) {
       const { payload, account, deadline } = request
       payload.config.checks.forEach(createCheck)
+      if (payload.config.isJudged && deps.judge === undefined) throw new JudgeMissingError()
       const digest = await verify('createTrainingRun', { ...request, payload: rawPayload })
       await requireLicences(deps, payload.datanets, account)
       const id = randomUUID()

@@ -36,6 +36,7 @@ const runOf = (gate: Http.TrainingConfig['gate'], loss: number, previous?: numbe
       base: scores,
       previous: previous === undefined ? null : { name: 'before', testLoss: previous },
       baseTexts: { loss: 2, baseLoss: 2 },
+      judged: null,
       scale: 1,
     },
   }) as unknown as RunRow

@@ -15,6 +15,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
 import { evaluate } from './Evaluation.ts'
+import type { Judge } from './HeadToHead.ts'
+import { rouge } from './Measures.ts'
 import { createRetrainer } from './Retraining.ts'
 import { type TrainingCheckpoint, type TrainingProgress, trainAdapter } from './Training.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
@@ -207,6 +209,29 @@ describe('training an adapter', () => {
       testLoss: expect.closeTo(result.testLoss, 6),
     })
     expect(await evaluate(input, signal)).toEqual({ ...found, previous: null })
+    const likeRecord: Judge = {
+      name: 'closest to the record',
+      judge: async ({ reference, first, second }) => {
+        const [one, two] = [first, second].map((answer) => rouge(answer, reference).longest)
+        return one === two ? 'tie' : one! > two! ? 'first' : 'second'
+      },
+    }
+    const judgedInput = {
+      ...input,
+      config: { ...input.config, isJudged: true },
+      previous: { name: 'before', adapter },
+      judge: likeRecord,
+    }
+    const open = kept.map((record) => ({ ...record, isOpen: true }))
+    const { judged } = await evaluate({ ...judgedInput, test: open }, signal)
+    expect(judged).toMatchObject({ judge: 'closest to the record', failure: null })
+    const [againstBase, againstItself] = judged!.rounds
+    expect(againstBase).toMatchObject({ against: 'the base', prompts: kept.length, unread: 0 })
+    expect(againstBase!.wins).toBeGreaterThan(againstBase!.losses)
+    expect(againstItself).toMatchObject({ against: 'before', ties: kept.length, scorePpm: 500_000 })
+    // whose licence is not open is shown to nobody
+    const closed = await evaluate(judgedInput, signal)
+    expect(closed.judged).toMatchObject({ rounds: [], failure: expect.stringContaining('open licence') })
   })
 
   test('forgets less when it rehearses, and no more than is allowed', async () => {

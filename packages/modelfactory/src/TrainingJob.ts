@@ -1,6 +1,7 @@
 import { BaseError, Bytes } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { and, type Blobs, type Database, desc, eq, inArray, schema } from '@openledger/store'
+import type { JudgeOptions } from './JudgeEndpoint.ts'
 import type { RunRow, Runs } from './Runs.ts'
 import type { BestAdapter, TrainingCheckpoint } from './Training.ts'
 import { joinRecords } from './TrainingPlan.ts'
@@ -16,6 +17,7 @@ export type TrainingJobDeps = {
   readonly runs: Runs
   readonly baseDirectory: string
   readonly workers: number
+  readonly judge?: JudgeOptions | undefined
   readonly onChange: (runId: string) => void
 }
 
@@ -27,7 +29,7 @@ export type TrainingJobDeps = {
  * @throws {ClaimLostError} when the run was stopped, or another worker has taken it: nothing is written then.
  */
 export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: AbortSignal): Promise<boolean> {
-  const { database, blobs, runs, baseDirectory, workers, onChange } = deps
+  const { database, blobs, runs, baseDirectory, workers, judge, onChange } = deps
   const { orm } = database
   const { runId } = claim
   const run = await runs.row(runId)
@@ -55,6 +57,7 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
         records: list,
         config,
         workers,
+        judge,
         ...(resume === undefined ? {} : { resume }),
         ...(previous === undefined ? {} : { previous }),
       },

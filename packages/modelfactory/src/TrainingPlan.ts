@@ -11,6 +11,8 @@ export type TrainingRecord = {
   readonly text: string
   /** How often an epoch sees it; 1 where nothing is said. */
   readonly weight?: number
+  /** Whether anyone may have the text; a judge is shown no other. */
+  readonly isOpen?: boolean
 }
 
 /**

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import type { AttributionIndexes } from './AttributionIndexes.ts'
+import type { JudgeOptions } from './JudgeEndpoint.ts'
 import type { Losses, TrainingCheckpoint, TrainingProgress } from './Training.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
 
@@ -14,6 +15,8 @@ export type TrainingTask = {
   readonly resume?: TrainingCheckpoint
   /** The owner's newest model on the same Datanets, to be held against. */
   readonly previous?: { readonly name: string; readonly adapter: Uint8Array }
+  /** Who compares answers, where the configuration asks for it. */
+  readonly judge?: JudgeOptions | undefined
 }
 
 export type TrainingOutcome = Losses & {

@@ -1,4 +1,5 @@
 import type { Blobs, Database, Jobs } from '@openledger/store'
+import type { JudgeOptions } from './JudgeEndpoint.ts'
 import { createRuns } from './Runs.ts'
 import { ClaimLostError, carryOut } from './TrainingJob.ts'
 import * as TrainingQueue from './TrainingQueue.ts'
@@ -10,6 +11,8 @@ export type TrainingWorkerDeps = {
   readonly baseDirectory: string
   /** Threads that share a training step; 0 trains on one. */
   readonly workers: number
+  /** The model that compares answers for runs that ask for it; undefined means none. */
+  readonly judge?: JudgeOptions | undefined
 }
 
 export type TrainingWorkerOptions = {

@@ -1,5 +1,7 @@
-export { AdapterHashError, modelFiles } from './export/ModelFiles.ts'
+export { AdapterHashError, modelFiles, wholeModelFiles } from './export/ModelFiles.ts'
+export { type FullTrainingState, trainFull } from './FullTraining.ts'
 export { type IndexEvent, IndexLostError, IndexRebuildingError } from './IndexFiles.ts'
+export { JudgeFailedError, JudgeMissingError, type JudgeOptions } from './JudgeEndpoint.ts'
 export {
   createModelFactory,
   type ModelFactory,

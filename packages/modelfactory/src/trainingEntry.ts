@@ -3,6 +3,7 @@ import { Adapter, CheckpointFolder } from '@openledger/model'
 import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
 import { evaluate } from './Evaluation.ts'
+import { createJudge } from './JudgeEndpoint.ts'
 import { trainAdapter } from './Training.ts'
 import type { FromThread, ToThread, TrainingTask } from './TrainingThread.ts'
 
@@ -94,6 +95,7 @@ try {
       config: task.config,
       scale,
       ...(previous === undefined ? {} : { previous }),
+      ...(task.judge === undefined ? {} : { judge: createJudge(task.judge) }),
     },
     signal,
   )

@@ -35,6 +35,23 @@ const run = Http.trainingRunSchema.parse({
     base: { ...scores, rougeLPpm: 100_000, checksPassedPpm: null },
     previous: { name: 'towers-0', testLoss: 1.5 },
     baseTexts: { loss: 2, baseLoss: 1.9 },
+    judged: {
+      judge: 'judge-7',
+      rounds: [
+        {
+          against: 'base',
+          prompts: 12,
+          wins: 8,
+          ties: 3,
+          losses: 1,
+          unread: 1,
+          scorePpm: 791_667,
+          lowPpm: 500_000,
+          highPpm: 930_000,
+        },
+      ],
+      failure: null,
+    },
     scale: 0.75,
   },
 })
@@ -74,6 +91,7 @@ test('a card says what is on chain and what was measured', () => {
     "| The owner's checks passed | not asked for | not asked for |",
     'Answers are to 12 prompts',
     'On texts that the base wrote, perplexity is 7.39 where the base has 6.69: what it forgot, scaled to 0.75 of what was learned so that it is not more.',
+    'judge-7 chose between its answers and those of base to 12 prompts, each pair in both orders: 8 won, 3 tied, 1 lost; score 79.2 % (95 %: 50.0 to 93.0).',
     'was not measured.',
   ])
     expect(card).toContain(fact)

@@ -57,6 +57,7 @@ export function write(model: Http.Model, run: Http.TrainingRun): string {
       `Answers are to ${evaluation.prompts} prompts, always with the likeliest token.`,
       '',
       `On texts that the base wrote, perplexity is ${Math.exp(evaluation.baseTexts.loss).toFixed(2)} where the base has ${Math.exp(evaluation.baseTexts.baseLoss).toFixed(2)}: what it forgot${evaluation.scale < 1 ? `, scaled to ${evaluation.scale.toFixed(2)} of what was learned so that it is not more` : ''}.`,
+      ...judgedLines(evaluation.judged),
     )
   }
   const { agreement } = model
@@ -70,4 +71,15 @@ export function write(model: Http.Model, run: Http.TrainingRun): string {
     '',
   )
   return lines.join('\n')
+}
+
+/** What a judge chose between this model's answers and others'. */
+function judgedLines(judged: Http.Evaluation['judged']): string[] {
+  if (judged === null) return []
+  if (judged.failure !== null) return ['', `No judge compared its answers: ${judged.failure}`]
+  const part = (ppm: number): string => (ppm / 1e4).toFixed(1)
+  return judged.rounds.flatMap(({ against, prompts, wins, ties, losses, scorePpm, lowPpm, highPpm }) => [
+    '',
+    `${judged.judge} chose between its answers and those of ${against} to ${prompts} prompts, each pair in both orders: ${wins} won, ${ties} tied, ${losses} lost; score ${part(scorePpm)} % (95 %: ${part(lowPpm)} to ${part(highPpm)}).`,
+  ])
 }

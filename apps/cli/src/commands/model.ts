@@ -9,10 +9,17 @@ import { printShares } from '../Shares.ts'
 
 type TrainOptions = {
   readonly price: string
-  readonly epochs: string
+  readonly epochs?: string
   readonly measure: string
   readonly publish: boolean
   readonly priority: string
+  readonly judge?: boolean
+}
+type FullOptions = {
+  readonly format: string
+  readonly base: string
+  readonly epochs?: string
+  readonly workers: string
 }
 type AskOptions = {
   readonly tokens: string
@@ -31,23 +38,58 @@ export function addModelCommands(program: Command, session: Session): void {
     .argument('<name>', 'name of the model')
     .argument('<datanet>', 'id of the Datanet')
     .option('--price <open>', 'OPEN per token', '0.001')
-    .option('--epochs <count>', 'times each record is seen', '4')
+    .option('--epochs <count>', 'times each record is seen; by default as on the page')
     .option('--measure <count>', 'retrainings to measure the agreement of the attribution by', '0')
+    .option(
+      '--judge',
+      "has the server's judge compare its answers with the base's and those of your model before",
+    )
     .option('--no-publish', 'stop when trained')
     .option('--priority <number>', 'among your own waiting runs: -1, 0 or 1', '0')
     .action(async (modelName: string, datanetId: string, options: TrainOptions) => {
-      const { price, epochs, measure, publish, priority } = options
+      const { price, epochs, measure, publish, priority, judge = false } = options
       const { connection, account } = await session.acting()
       const { trainAndPublish } = await import('../training.ts')
       await trainAndPublish(connection, account, {
         modelName,
         datanetId,
         priceWei: Open.parse(price),
-        config: { epochs: Number(epochs), agreementRetrainings: Number(measure) },
+        config: {
+          ...(epochs === undefined ? {} : { epochs: Number(epochs) }),
+          agreementRetrainings: Number(measure),
+          isJudged: judge,
+        },
         priority: Number(priority),
         publish,
         onProgress: (line) => console.log(line),
       })
+    })
+
+  program
+    .command('train-full')
+    .description(
+      'trains all weights of a small base on the newest version of a Datanet, here on this machine, and writes the model; run again, it goes on',
+    )
+    .argument('<datanet>', 'id of the Datanet')
+    .argument('<folder>', 'where the model is written')
+    .option('--format <format>', 'merged (transformers), gguf (llama.cpp) or onnx', 'merged')
+    .option('--base <folder>', 'base model on this machine', BASE_FOLDER)
+    .option('--epochs <count>', 'times each record is seen; by default as on the page')
+    .option('--workers <count>', 'threads that share a step; the model is the same whatever it is', '2')
+    .action(async (datanetId: string, directory: string, options: FullOptions) => {
+      const { format, base, epochs, workers } = options
+      const { trainFullModel } = await import('../fullTraining.ts')
+      const files = await trainFullModel(await session.connect(), {
+        datanetId,
+        directory,
+        format,
+        baseDirectory: base,
+        config: epochs === undefined ? {} : { epochs: Number(epochs) },
+        workers: Number(workers),
+        onProgress: (line) => console.log(dim(line)),
+        readAs: async () => signerOf((await session.acting()).account),
+      })
+      console.log(`${directory}: ${files.join(', ')}`)
     })
 
   program

@@ -14,7 +14,7 @@ const percent = (ppm: number): string => `${(ppm / 1e4).toFixed(1)}\u00a0%`
 
 /** How a model and its base answer test records. */
 export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation }) {
-  const { prompts, ours, base, previous, baseTexts, scale } = evaluation
+  const { prompts, ours, base, previous, baseTexts, scale, judged } = evaluation
   return (
     <>
       <Table>
@@ -48,6 +48,47 @@ export function EvaluationTable({ evaluation }: { evaluation: Http.Evaluation })
         base has {perplexity(baseTexts.baseLoss)}: what it forgot.
         {scale < 1 && ` It was scaled to ${scale.toFixed(2)} of what it learned so that this is not more.`}
       </Text>
+      {judged !== null && <Judged judged={judged} />}
     </>
+  )
+}
+
+/** What a judge chose between the model's answers and others'. */
+function Judged({ judged: { judge, rounds, failure } }: { judged: NonNullable<Http.Evaluation['judged']> }) {
+  if (failure !== null)
+    return (
+      <Text size="sm" mt="md">
+        No judge compared its answers: {failure}
+      </Text>
+    )
+  return (
+    <Table mt="md">
+      <Table.Caption>
+        {judge} chose between two answers to each prompt, in both orders; what it chose in one order alone is
+        a tie. The score counts a tie as half, with the bounds that hold it in 95 of 100 samples.
+      </Table.Caption>
+      <Table.Thead>
+        <Table.Tr>
+          <Table.Th>Against</Table.Th>
+          <Table.Th ta="right">Won</Table.Th>
+          <Table.Th ta="right">Tied</Table.Th>
+          <Table.Th ta="right">Lost</Table.Th>
+          <Table.Th ta="right">Score</Table.Th>
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {rounds.map(({ against, wins, ties, losses, scorePpm, lowPpm, highPpm }) => (
+          <Table.Tr key={against}>
+            <Table.Td>{against}</Table.Td>
+            <Table.Td ta="right">{wins}</Table.Td>
+            <Table.Td ta="right">{ties}</Table.Td>
+            <Table.Td ta="right">{losses}</Table.Td>
+            <Table.Td ta="right">
+              {percent(scorePpm)} ({percent(lowPpm)} to {percent(highPpm)})
+            </Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </Table>
   )
 }

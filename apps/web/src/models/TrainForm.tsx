@@ -3,6 +3,7 @@ import {
   Alert,
   Button,
   Card,
+  Checkbox,
   Group,
   MultiSelect,
   NumberInput,
@@ -29,6 +30,7 @@ const defaults = Http.trainingConfigSchema.parse({})
 /** Fine-tuning without code: a name, a Datanet, a price; everything else has a default with its reason. */
 export function TrainForm() {
   const datanets = useQuery(queries.datanets)
+  const network = useQuery(queries.network)
   const signer = useSigner()
   const navigate = useNavigate()
   const ready = datanets.data?.filter((datanet) => datanet.version > 0) ?? []
@@ -157,6 +159,14 @@ export function TrainForm() {
               <Accordion.Control>Settings (the defaults suit a small Datanet)</Accordion.Control>
               <Accordion.Panel>
                 <TrainSettings getInputProps={(name) => form.getInputProps(name)} />
+                {network.data?.judge && (
+                  <Checkbox
+                    mt="sm"
+                    label={`Have ${network.data.judge} compare its answers`}
+                    description="With the base's and those of your model before, on test records with an open licence"
+                    {...form.getInputProps('isJudged', { type: 'checkbox' })}
+                  />
+                )}
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>

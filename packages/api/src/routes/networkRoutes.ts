@@ -8,7 +8,15 @@ import type { Routes } from './Routes.ts'
 /** What the network is made of, as `GET /api/network` tells it. */
 export type NetworkFacts = Pick<
   Http.Network,
-  'name' | 'development' | 'deployment' | 'l1RpcUrl' | 'l2RpcUrl' | 'operator' | 'validator' | 'base'
+  | 'name'
+  | 'development'
+  | 'deployment'
+  | 'l1RpcUrl'
+  | 'l2RpcUrl'
+  | 'operator'
+  | 'validator'
+  | 'base'
+  | 'judge'
 >
 
 export type NetworkRouteDependencies = {

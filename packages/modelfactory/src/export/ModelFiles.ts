@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Adapter, AdapterFolder, CheckpointFolder, Gguf, OnnxModel } from '@openledger/model'
+import { Adapter, AdapterFolder, type Checkpoint, CheckpointFolder, Gguf, OnnxModel } from '@openledger/model'
 import { BaseError } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 
@@ -36,33 +36,47 @@ export async function modelFiles(
   const { config } = checkpoint
   const adapter = Adapter.decode(config, bytes)
   if (adapter.hash !== adapterHash) throw new AdapterHashError(adapterHash, adapter.hash)
-  const files = new Map<string, Uint8Array>([['README.md', new TextEncoder().encode(card)]])
-  const add = (more: Iterable<readonly [string, Uint8Array]>) => {
-    for (const [file, content] of more) files.set(file, content)
-  }
-  const weights = () => Adapter.merge(checkpoint.weights, adapter)
+  if (format === 'peft') return new Map([cardFile(card), ...AdapterFolder.files(adapter, baseName)])
+  const weights = Adapter.merge(checkpoint.weights, adapter)
+  return wholeModelFiles({ name, baseDirectory, config, weights, card }, format)
+}
+
+const cardFile = (card: string) => ['README.md', new TextEncoder().encode(card)] as const
+
+/**
+ * Makes the files of a model with all its weights: `merged`, `gguf` and `onnx` of `modelFiles`.
+ * @param model - `baseDirectory` is where its tokenizer is.
+ * @returns Bytes by file name.
+ * @throws {GgufError} {OnnxSizeError}
+ */
+export async function wholeModelFiles(
+  {
+    name,
+    baseDirectory,
+    config,
+    weights,
+    card,
+  }: Pick<ExportedModel, 'name' | 'baseDirectory' | 'card'> & Pick<Checkpoint, 'config' | 'weights'>,
+  format: Exclude<Http.ExportFormat, 'peft'>,
+): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>([cardFile(card)])
   const addTokenizer = async () => {
     for (const file of TOKENIZER_FILES) files.set(file, await readFile(join(baseDirectory, file)))
   }
   switch (format) {
-    case 'peft':
-      add(AdapterFolder.files(adapter, baseName))
-      break
     case 'merged':
-      add(CheckpointFolder.encode(config, weights()))
+      for (const [file, content] of CheckpointFolder.encode(config, weights)) files.set(file, content)
       await addTokenizer()
       break
     case 'gguf': {
       const tokenizer: unknown = JSON.parse(await readFile(join(baseDirectory, 'tokenizer.json'), 'utf8'))
       const vocabulary = Gguf.vocabularyOf(tokenizer, config.vocabularySize)
-      const model = { config, weights: weights() }
-      files.set(`${name}.gguf`, Gguf.encodeModel(model, { type: 'F16', name, vocabulary }))
+      files.set(`${name}.gguf`, Gguf.encodeModel({ config, weights }, { type: 'F16', name, vocabulary }))
       break
     }
     case 'onnx': {
-      const own = weights()
-      files.set('config.json', CheckpointFolder.encode(config, own).get('config.json')!)
-      files.set('onnx/model.onnx', OnnxModel.encode({ config, weights: own }))
+      files.set('config.json', CheckpointFolder.encode(config, weights).get('config.json')!)
+      files.set('onnx/model.onnx', OnnxModel.encode({ config, weights }))
       await addTokenizer()
       break
     }

@@ -26,6 +26,8 @@ export const networkSchema = z.object({
     parameters: z.number().int(),
     contextTokens: z.number().int(),
   }),
+  /** The model that compares answers for training runs; null where there is none. */
+  judge: z.string().nullable(),
   /** OPEN locked in the portal on L1 and existing on L2: always equal. */
   supply: z.object({ lockedOnL1Wei: weiSchema, onL2Wei: weiSchema.nullable() }),
   heads: z.object({

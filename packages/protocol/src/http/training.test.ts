@@ -11,6 +11,6 @@ test('nothing said is the defaults, and the estimate goes by the same', () => {
 test('training a whole model is refused with the reason and what to use instead', () => {
   const { error } = trainingConfigSchema.safeParse({ method: 'full' })
   expect(error?.issues[0]?.message).toMatch(
-    /^Expected the method lora or qlora, got "full"\. A run makes an adapter: .*train-base\.ts and serve it as the base/,
+    /^Expected the method lora or qlora, got "full"\. A run makes an adapter: .*train-full and serve it as the base/,
   )
 })

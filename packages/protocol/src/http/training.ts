@@ -14,7 +14,7 @@ export type Check = z.infer<typeof checkSchema>
 /** How a run trains; what has no adapter is refused with the reason and what to use instead. */
 const methodSchema = z.enum(['lora', 'qlora'], {
   error: ({ input }) =>
-    `Expected the method lora or qlora, got ${JSON.stringify(input)}. A run makes an adapter: many are served over one base, and answers are attributed by its gradients, which a whole model of its own has not. Raise rank towards 64 for more room; train a whole model with scripts/train-base.ts and serve it as the base (OPENLEDGER_BASE_MODEL).`,
+    `Expected the method lora or qlora, got ${JSON.stringify(input)}. A run makes an adapter: many are served over one base, and answers are attributed by its gradients, which a whole model of its own has not. Raise rank towards 64 for more room; train a whole small model with openledger train-full and serve it as the base (OPENLEDGER_BASE_MODEL).`,
 })
 
 export const trainingConfigSchema = z.object({
@@ -47,6 +47,8 @@ export const trainingConfigSchema = z.object({
   mixture: z.array(z.number().min(0.01).max(100)).max(8).default([]),
   /** Asked of every answer to what was kept out. */
   checks: z.array(checkSchema).max(16).default([]),
+  /** Whether the server's judge chooses between the model's answers and those of the base and the model before. */
+  isJudged: z.boolean().default(false),
   /** What the model must be better than on the test records, or it cannot be published. */
   gate: z.enum(['none', 'base', 'previous']).default('none'),
 })
@@ -63,6 +65,24 @@ export const scoresSchema = z.object({
 })
 export type Scores = z.infer<typeof scoresSchema>
 
+/** Which of two models' answers a judge chose, each pair in both orders; what it chose in one order alone is a tie. */
+export const headToHeadSchema = z.object({
+  /** The other model. */
+  against: z.string(),
+  prompts: z.number().int(),
+  wins: z.number().int(),
+  ties: z.number().int(),
+  losses: z.number().int(),
+  /** Ties where the judge's words were no verdict. */
+  unread: z.number().int(),
+  /** Wins and half the ties as a part of the prompts, in millionths. */
+  scorePpm: z.number().int(),
+  /** Bounds of the score, at 95 % (Wilson). */
+  lowPpm: z.number().int(),
+  highPpm: z.number().int(),
+})
+export type HeadToHead = z.infer<typeof headToHeadSchema>
+
 /** How the model and the base answer prompts of the test records, always with the likeliest token. */
 export const evaluationSchema = z.object({
   prompts: z.number().int(),
@@ -72,6 +92,16 @@ export const evaluationSchema = z.object({
   previous: z.object({ name: z.string(), testLoss: z.number() }).nullable(),
   /** Mean loss of both on texts that the base wrote and the model did not learn: what the model forgot, in nats a token. */
   baseTexts: z.object({ loss: z.number(), baseLoss: z.number() }),
+  /** What a judge chose; null where none was asked. */
+  judged: z
+    .object({
+      /** The judge's model. */
+      judge: z.string(),
+      rounds: z.array(headToHeadSchema),
+      /** Why there are no rounds; null where the judge answered. */
+      failure: z.string().nullable(),
+    })
+    .nullable(),
   /** What the adapter was multiplied by so that it forgets no more than was allowed. */
   scale: z.number().min(0).max(1),
 })
