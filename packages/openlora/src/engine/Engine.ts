@@ -14,7 +14,7 @@ import type { Choice } from './Sampler.ts'
 import { createScheduler, type SchedulerLimits } from './Scheduler.ts'
 import { toPlainError } from './WorkerLink.ts'
 
-export type EngineLimits = Omit<SchedulerLimits, 'rows'> & {
+export type EngineLimits = Omit<SchedulerLimits, 'rows' | 'passesMax'> & {
   /** Prompt tokens read between two steps at most, so that those who decode are not kept waiting. */
   readonly prefillTokensPerStepMax: number
   /** Memory for starts of prompts that several requests share; 0 keeps none. */
@@ -47,6 +47,8 @@ export type EngineDependencies = {
 
 /** Tokens that an answer may make before it gives way, so that taking turns costs little. */
 const TURN_TOKENS_MIN = 4
+/** Later requests that may get a row before a waiting one, for each row: urgent ones take some turns, and no more. */
+const PASSES_PER_ROW = 8
 /** Text that a form leaves no choice about, looked at ahead of the model. */
 const FORCED_BYTES_MAX = 64
 const forcedText = new TextDecoder()
@@ -65,7 +67,11 @@ export function createEngine(
     ...waitingLimits
   }: EngineLimits,
 ): Engine {
-  const scheduler = createScheduler<Entry>({ ...waitingLimits, rows: decoder.rows })
+  const scheduler = createScheduler<Entry>({
+    ...waitingLimits,
+    rows: decoder.rows,
+    passesMax: PASSES_PER_ROW * decoder.rows,
+  })
   /** Requests that decode. */
   const running = new Map<number, Running>()
   /** Requests that have a row and read their prompt, in order of admission. */

@@ -1,8 +1,9 @@
 import { createRandom } from '@openledger/model'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createScheduler } from './Scheduler.ts'
 
-const limits = { rows: 2, waitingMax: 6, waitingPerCallerMax: 4 }
+const limits = { rows: 2, waitingMax: 6, waitingPerCallerMax: 4, passesMax: 100 }
 const always = () => true
 
 describe('createScheduler', () => {
@@ -62,7 +63,7 @@ describe('createScheduler', () => {
 
   test('loses and repeats nobody under random joins and leaves', () => {
     const random = createRandom(2).next
-    const scheduler = createScheduler({ rows: 3, waitingMax: 50, waitingPerCallerMax: 50 })
+    const scheduler = createScheduler({ ...limits, rows: 3, waitingMax: 50, waitingPerCallerMax: 50 })
     const live = new Set<number>()
     const served = new Set<number>()
     for (let id = 0; id < 2_000; id++) {
@@ -139,7 +140,7 @@ describe('createScheduler', () => {
   test('never gives way for ever: every request comes to its end', () => {
     const random = createRandom(7)
     for (let round = 0; round < 50; round++) {
-      const scheduler = createScheduler({ rows: 3, waitingMax: 100, waitingPerCallerMax: 100 })
+      const scheduler = createScheduler({ ...limits, rows: 3, waitingMax: 100, waitingPerCallerMax: 100 })
       const left = new Map<number, number>()
       for (let id = 0; id < 20; id++) {
         const priority = Math.floor(random.next() * 2)
@@ -163,5 +164,99 @@ describe('createScheduler', () => {
         }
       }
     }
+  })
+
+  test('lets an overdue request go before later urgent ones, take a row of one, and keep it', () => {
+    const scheduler = createScheduler({ ...limits, rows: 1, passesMax: 2 })
+    scheduler.enqueue({ id: 1, caller: 'patient', priority: 9 })
+    for (const id of [2, 3, 4]) scheduler.enqueue({ id, caller: `urgent ${id}` })
+    for (const id of [2, 3]) {
+      expect(scheduler.admit(always)!.request.id).toBe(id)
+      if (id === 2) scheduler.remove(id)
+    }
+    // passed twice: 3 has the row and came later, 4 waits and is more urgent
+    expect(scheduler.giveWay(always, always)!.id).toBe(3)
+    scheduler.park(3)
+    expect(scheduler.admit(always)!.request.id).toBe(1)
+    expect(scheduler.giveWay(always, always)).toBeUndefined()
+    scheduler.remove(1)
+    expect(scheduler.admit(always)!.request.id).toBe(4)
+  })
+
+  test('counts for the oldest of a caller alone, so that many do not wait themselves ahead', () => {
+    const scheduler = createScheduler({
+      ...limits,
+      rows: 1,
+      waitingMax: 99,
+      waitingPerCallerMax: 50,
+      passesMax: 4,
+    })
+    let id = 0
+    for (; id < 40; id++) scheduler.enqueue({ id, caller: 'flood', priority: 1 })
+    const order: string[] = []
+    for (let turn = 0; turn < 40; turn++) {
+      scheduler.enqueue({ id: id++, caller: 'modest' })
+      const { request } = scheduler.admit(always)!
+      order.push(request.caller)
+      scheduler.remove(request.id)
+    }
+    expect(order.filter((caller) => caller === 'flood')).toHaveLength(8)
+  })
+
+  // passes are counted here from what was admitted alone, and held against the bound that `admit` states
+  test('lets nobody be passed more often than stated, under random priorities, parking and leaves', () => {
+    const run = (seed: number, rows: number, passesMax: number): number => {
+      const random = createRandom(seed)
+      const scheduler = createScheduler<{ id: number; caller: string; priority: number }>({
+        rows,
+        passesMax,
+        waitingMax: 40,
+        waitingPerCallerMax: 6,
+      })
+      const live = new Map<number, { caller: string; isReady: boolean; isWaiting: boolean; passes: number }>()
+      const isReady = ({ id }: { id: number }): boolean => live.get(id)!.isReady
+      const boundOf = new Map<number, number>()
+      let worst = Number.NEGATIVE_INFINITY
+      for (let id = 0; id < 500; id++) {
+        // two of the callers ask urgently without end
+        const caller = `c${random.below(4)}`
+        const own = [...live.values()].filter((other) => other.caller === caller)
+        if (own.filter((other) => other.isWaiting).length < 6) {
+          scheduler.enqueue({ id, caller, priority: caller < 'c2' ? 0 : random.below(3) })
+          live.set(id, { caller, isReady: false, isWaiting: true, passes: 0 })
+          boundOf.set(id, (own.length + 1) * passesMax)
+        }
+        for (const one of live.values()) one.isReady ||= random.next() < 0.5
+        const victim = random.next() < 0.5 ? scheduler.giveWay(isReady, () => random.next() < 0.8) : undefined
+        if (victim !== undefined) {
+          scheduler.park(victim.id)
+          live.get(victim.id)!.isWaiting = true
+        }
+        const admitted = scheduler.admit(isReady)?.request.id
+        if (admitted !== undefined) {
+          live.get(admitted)!.isWaiting = false
+          for (const [other, state] of live) {
+            if (other < admitted && state.isWaiting && state.isReady) state.passes++
+            worst = Math.max(worst, state.passes - boundOf.get(other)!)
+          }
+        }
+        for (const [one, { isWaiting }] of live) {
+          if (random.next() > (isWaiting ? 0.01 : 0.3)) continue
+          scheduler.remove(one)
+          live.delete(one)
+        }
+      }
+      return worst
+    }
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 12 }),
+        (seed, ...sizes) => {
+          expect(run(seed, ...sizes)).toBeLessThanOrEqual(0)
+        },
+      ),
+    )
   })
 })

@@ -20,6 +20,8 @@ export type SchedulerLimits = {
   readonly waitingMax: number
   /** Requests that one caller may have waiting. */
   readonly waitingPerCallerMax: number
+  /** Rows that are given to later requests, at most, while the oldest ready one of a caller waits. */
+  readonly passesMax: number
 }
 
 export type Scheduler<T extends Schedulable> = {
@@ -31,12 +33,17 @@ export type Scheduler<T extends Schedulable> = {
    *
    * The most urgent go first; among them those of the caller with the fewest rows, then of the adapter with the fewest,
    * then of the caller served longest ago. A caller's own requests go by deadline and arrival.
+   *
+   * Waiting ends all that: the oldest ready request of a caller that later ones have passed `passesMax` times is overdue,
+   * goes before whatever came later, and never gives way again. So a request before which `n` of its caller's are ready is
+   * passed by at most `(n + 1) * passesMax` later ones, however urgent they are; only the oldest counts, because a caller
+   * who sends many would otherwise wait himself ahead of everybody.
    */
   readonly admit: (isReady: (request: T) => boolean) => { request: T; row: number } | undefined
   /**
    * When all rows are taken, gives the request that should make room for one which waits: a less urgent one, or one of a
-   * caller who has at least two rows more than the caller who waits. Nobody gives way to whom he would take the row from
-   * again.
+   * caller who has at least two rows more than the caller who waits, or, where that one is overdue, one that came later.
+   * Nobody gives way to whom he would take the row from again.
    */
   readonly giveWay: (isReady: (request: T) => boolean, canGiveWay: (request: T) => boolean) => T | undefined
   /** Puts a running request back among those who wait, at its old place. @returns The row it frees. */
@@ -55,8 +62,8 @@ const FIRST_GUESS_MS = 1_000
 
 /** Creates a scheduler of row slots; pure: it neither waits nor reads a clock. */
 export function createScheduler<T extends Schedulable>(limits: SchedulerLimits): Scheduler<T> {
-  /** With the order of arrival, which parking keeps. */
-  type Place = { readonly request: T; readonly arrival: number }
+  /** With the order of arrival and the later ones that went before it, which parking keeps. */
+  type Place = { readonly request: T; readonly arrival: number; passes: number }
   const waitingByCaller = new Map<string, Place[]>()
   const rows: (Place | undefined)[] = new Array(limits.rows).fill(undefined)
   /** When a caller was last served, counted in admissions; dropped with the caller's last request. */
@@ -94,8 +101,21 @@ export function createScheduler<T extends Schedulable>(limits: SchedulerLimits):
     waitingCount++
   }
 
+  const isOverdue = ({ passes }: Place): boolean => passes >= limits.passesMax
+
+  /** Of each caller, who came first of those that are ready. */
+  const oldest = (isReady: (request: T) => boolean): Place[] =>
+    [...waitingByCaller.values()].flatMap((queue) => {
+      const ready = queue.filter(({ request }) => isReady(request))
+      return ready.length === 0
+        ? []
+        : [ready.reduce((first, one) => (one.arrival < first.arrival ? one : first))]
+    })
+
   /** The next of those who are ready, whether or not a row is free. */
   function next(isReady: (request: T) => boolean): Place | undefined {
+    const overdue = oldest(isReady).filter(isOverdue)
+    if (overdue.length > 0) return overdue.reduce((first, one) => (one.arrival < first.arrival ? one : first))
     const rowsOfAdapter = new Map<string, number>()
     for (const place of rows) {
       const key = place?.request.adapterKey ?? ''
@@ -130,30 +150,33 @@ export function createScheduler<T extends Schedulable>(limits: SchedulerLimits):
       if (isCallerFull || waitingCount >= limits.waitingMax) {
         throw new QueueFullError({ waitingCount, isCallerFull, retryAfterSeconds: retryAfterSeconds() })
       }
-      addWaiting({ request, arrival: arrivals++ })
+      addWaiting({ request, arrival: arrivals++, passes: 0 })
     },
     admit(isReady) {
       const row = rows.indexOf(undefined)
       if (row < 0) return undefined
       const found = next(isReady)
       if (found === undefined) return undefined
-      const { request } = found
+      const { request, arrival } = found
+      for (const place of oldest(isReady)) if (place.arrival < arrival) place.passes++
       rows[row] = takeWaiting(request.caller, request.id)
       servedAt.set(request.caller, admissions++)
       return { request, row }
     },
     giveWay(isReady, canGiveWay) {
       if (rows.includes(undefined)) return undefined
-      const waiting = next(isReady)?.request
-      if (waiting === undefined) return undefined
+      const first = next(isReady)
+      if (first === undefined) return undefined
+      const waiting = first.request
       const own = rowCount(waiting.caller)
       const able = rows.flatMap((place) => {
-        if (place === undefined || !canGiveWay(place.request)) return []
+        if (place === undefined || isOverdue(place) || !canGiveWay(place.request)) return []
         const { request, arrival } = place
         const isLessUrgent = urgency(request) > urgency(waiting)
         const others = rowCount(request.caller)
         const isRich = urgency(request) === urgency(waiting) && others >= own + 2
-        return isLessUrgent || isRich ? [{ request, arrival, others }] : []
+        const mustGiveWay = isOverdue(first) ? arrival > first.arrival : isLessUrgent || isRich
+        return mustGiveWay ? [{ request, arrival, others }] : []
       })
       // the least urgent, then of the richest caller, then the latest, who loses least
       const [found] = able.sort(
