@@ -62,8 +62,8 @@ export function addCompletionRoutes(
       tokenBytes: serving.tokenizer.bytes,
     }
     const left = new AbortController()
-    context.req.raw.signal.addEventListener('abort', () => left.abort(), { once: true })
-    const signal = AbortSignal.any([left.signal, ending, AbortSignal.timeout(ANSWER_MS_MAX)])
+    const { signal: gone } = context.req.raw
+    const signal = AbortSignal.any([gone, left.signal, ending, AbortSignal.timeout(ANSWER_MS_MAX)])
     const isStreamed = request.stream === true
     const answers = quotes.map((quote) => {
       const { prepared } = quote
@@ -179,7 +179,7 @@ async function whole(
   const finished: CompletionAnswers.Finished[] = []
   for await (const { index, event } of events) {
     if (event.kind === 'delta') deltas[index]!.push(event.delta)
-    else finished[index] = { result: event.result, deltas: deltas[index]!, receipt: event.receipt }
+    else finished[index] = { ...event, deltas: deltas[index]! }
   }
   // it was ended before it was whole, and costs nothing
   if (Object.keys(finished).length < count) return undefined
@@ -208,8 +208,7 @@ async function* write(
       const { index, event } = next.value
       const writer = writers[index]!
       if (event.kind === 'done') receipts.push(event.receipt)
-      const chunks =
-        event.kind === 'delta' ? writer.delta(event.delta) : writer.end(event.result, event.receipt)
+      const chunks = event.kind === 'delta' ? writer.delta(event.delta) : writer.end(event.result, event)
       for (const chunk of chunks) yield line(chunk)
     }
     if (format.includesUsage) yield line(CompletionAnswers.usageChunk(format, receipts))
