@@ -68,7 +68,13 @@ export async function post(url: string, path: string, body: unknown, headers: Re
 export async function ask(
   { url }: Visit,
   secret: string,
-  question: { model: string; prompt: string; max_tokens: number; passages?: readonly string[] },
+  question: {
+    model: string
+    prompt: string
+    max_tokens: number
+    passages?: readonly string[]
+    adapters?: readonly { name: string; weight: number }[]
+  },
 ): Promise<Http.AnswerExtension> {
   const { status, text, json } = await post(
     url,

@@ -7,8 +7,9 @@ import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { auditReceipt, keep } from '../apps/cli/src/auditing.ts'
 import { connect } from '../apps/cli/src/Connection.ts'
 import { judge } from '../apps/cli/src/judging.ts'
+import { verifyReceipt } from '../apps/cli/src/verifying.ts'
 import { begunContracts } from '../claims/attribution/BegunContracts.ts'
-import { access, ask, caller, type Visit, visit } from './People.ts'
+import { access, ask, caller, settled, type Visit, visit } from './People.ts'
 
 /**
  * The first of the begun contracts are asserted one by one. The others are asked as well and the count is printed: with a base
@@ -150,6 +151,33 @@ describe('who an answer pays', () => {
         holds: true,
       })
     }
+    await rm(folder, { recursive: true })
+  })
+
+  test('of a model at half its strength costs half, and an auditor measures the same', async () => {
+    const [, prompt] = begunContracts[0]
+    const question = { model: 'solidity-1', prompt, max_tokens: 32 }
+    const whole = await ask(house, secret, question)
+    const extension = await ask(house, secret, {
+      ...question,
+      adapters: [{ name: 'solidity-1', weight: 0.5 }],
+    })
+    const { receipt } = extension
+    expect(receipt.inferenceCommitment).not.toBe(whole.receipt.inferenceCommitment)
+    expect(receipt.attribution.merge).toMatchObject({
+      models: [{ modelId: receipt.modelId, weightPpm: 500_000 }],
+      inputTokens: whole.receipt.inputTokens,
+    })
+    expect(receipt.inputTokens).toBe(Math.ceil(whole.receipt.inputTokens / 2))
+    const folder = await mkdtemp(join(tmpdir(), 'openledger-audit-'))
+    const answerPath = join(folder, 'answer.json')
+    await keep(answerPath, prompt, extension)
+    const connection = await connect(house.url)
+    const from = { baseDirectory: BASE, answerPath }
+    expect(await auditReceipt(connection, receipt, from)).toMatchObject({ holds: true })
+    const lines = await verifyReceipt(connection, await settled(house, receipt.sequence))
+    expect(lines.filter(({ holds }) => !holds)).toEqual([])
+    expect(lines.map(({ claim }) => claim).join('; ')).toContain('its weight’s part')
     await rm(folder, { recursive: true })
   })
 

@@ -147,11 +147,11 @@ export async function createWorld(
     const { promptIds, answerIds } = answer
     const known = readings.get(answer)?.get(adapter.hash)
     if (known !== undefined) return known
-    const seen = await replay({ decoder, gradients }, adapter, promptIds, answerIds)
+    const seen = await replay({ decoder, gradients }, { adapter, rest: undefined }, promptIds, answerIds)
     const reading = {
       gradient: seen.gradient,
       liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
-        Math.round(1e3 * (nats - seen.baseLogProbabilities[i]!)),
+        Math.round(1e3 * (nats - seen.restLogProbabilities[i]!)),
       ),
       logMilliNats: Array.from(seen.logProbabilities, (nats) => Math.round(1e3 * nats)),
     }

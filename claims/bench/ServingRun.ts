@@ -12,6 +12,7 @@ import {
 import { formatConfig } from '@openledger/model/checkpoint/Config'
 import type { Decoder } from '@openledger/model/decoder/Decoder'
 import { createAdapterCache } from '@openledger/openlora/adapters/AdapterCache'
+import { createMergingSource } from '@openledger/openlora/adapters/AdapterLease'
 import type { AdapterMethods, AdapterWorkerData } from '@openledger/openlora/adapters/AdapterWorker'
 import { view } from '@openledger/openlora/adapters/SharedAdapter'
 import { createEngine } from '@openledger/openlora/engine/Engine'
@@ -157,10 +158,10 @@ export async function createRunner({
         bytes: (id) => new TextEncoder().encode(String.fromCharCode(0x4e00 + id)),
         eosId: -1,
       },
-      adapters: {
+      adapters: createMergingSource({
         acquire: async (reference) => view(await cache.acquire(reference)),
         release: cache.release,
-      },
+      }),
       clock: systemClock,
       emit: (events) => {
         const nowMs = performance.now()

@@ -131,7 +131,7 @@ async function answerParts(say: (line: string) => void): Promise<[string, number
     return [
       [
         'reading it under adapter and base, and its gradient',
-        await best(() => replay({ decoder, gradients }, adapter, promptIds, answerIds)),
+        await best(() => replay({ decoder, gradients }, { adapter, rest: undefined }, promptIds, answerIds)),
       ],
       ['the gradient’s code', await best(() => kernels.project(steps, groupScales))],
       ['scan', await best(() => kernels.scan(query))],

@@ -13,6 +13,7 @@ import {
   families,
   fromWeights,
   type LlamaConfig,
+  Merge,
   targetsOf,
 } from '@openledger/model'
 import { type Claim, type Finding, table } from '../Claim.ts'
@@ -24,6 +25,8 @@ import { type Claim, type Finding, table } from '../Claim.ts'
  * claim is short: nothing was compared.
  */
 const GOAL = 1e-4
+/** Of two adapters that work together. */
+const WEIGHTS = [0.7, -0.4]
 const python = process.env.OPENLEDGER_PYTHON ?? 'python3'
 const ids = Int32Array.from({ length: 40 }, (_, i) => (i * i + 7 * i + 1) % 90)
 
@@ -51,7 +54,13 @@ export const claim: Claim = {
   async run({ say }): Promise<Finding> {
     const folder = await mkdtemp(join(tmpdir(), 'openledger-peft-'))
     const rows: (string | number)[][] = [
-      ['family', 'checkpoint', 'our adapter in PEFT', "PEFT's adapter (rsLoRA) here"],
+      [
+        'family',
+        'checkpoint',
+        'our adapter in PEFT',
+        "PEFT's adapter (rsLoRA) here",
+        'two with weights (cat)',
+      ],
     ]
     const failures: string[] = []
     let worst = 0
@@ -59,6 +68,7 @@ export const claim: Claim = {
     try {
       const names = Object.keys(families) as FamilyName[]
       await writeFile(join(folder, 'ids.json'), JSON.stringify([...ids]))
+      await writeFile(join(folder, 'weights.json'), JSON.stringify(WEIGHTS))
       const ours = new Map(
         await Promise.all(names.map(async (name) => [name, await writeModel(folder, name)] as const)),
       )
@@ -70,15 +80,17 @@ export const claim: Claim = {
           string,
           number[]
         >
-        const { checkpoint, adapter } = ours.get(name)!
+        const { checkpoint, adapter, second } = ours.get(name)!
         const apart = [await distance(checkpoint, undefined, theirs.base!)]
-        if (adapter) {
+        if (adapter && second) {
           apart.push(await distance(checkpoint, adapter, theirs.adapter!))
           const read = await AdapterFolder.read(checkpoint.config, join(folder, name, 'theirs'))
           apart.push(await distance(checkpoint, read, theirs.theirs!))
+          const parts = [adapter, second].map((one, i) => ({ adapter: one, weight: WEIGHTS[i]! }))
+          apart.push(await distance(checkpoint, Merge.concatenate(parts, '0x'), theirs.merged!))
         }
         worst = Math.max(worst, ...apart)
-        rows.push([name, ...[0, 1, 2].map((i) => apart[i]?.toExponential(1) ?? 'no counterpart')])
+        rows.push([name, ...[0, 1, 2, 3].map((i) => apart[i]?.toExponential(1) ?? 'no counterpart')])
         say(rows.at(-1)!.join('  '))
       }
       const report = `${table(rows)}\n\nLargest difference of the log probability of a token, in nats, over ${ids.length} tokens; ${versions}.`
@@ -101,14 +113,20 @@ async function writeModel(folder: string, name: FamilyName) {
   )
   const checkpoint = fromWeights(config, weights)
   await CheckpointFolder.write(join(folder, name), config, weights)
-  if (name === 'gpt2') return { checkpoint, adapter: undefined }
-  const fresh = Adapter.create(config, { rank: 4, alpha: 6, targets: targetsOf(config), seed: 2 })
-  const tensors = new Map(
-    [...fresh.tensors].map(([key, { a, b }]) => [key, { a, b: b.map(() => random.normal() * 0.2) }]),
-  )
-  const adapter = Adapter.from({ ...fresh, tensors })
-  await AdapterFolder.write(join(folder, name, 'adapter'), adapter, name)
-  return { checkpoint, adapter }
+  if (name === 'gpt2') return { checkpoint, adapter: undefined, second: undefined }
+  const make = async (path: string, options: Omit<Adapter.AdapterOptions, 'seed'>) => {
+    const fresh = Adapter.create(config, { ...options, seed: options.rank })
+    const tensors = new Map(
+      [...fresh.tensors].map(([key, { a, b }]) => [key, { a, b: b.map(() => random.normal() * 0.2) }]),
+    )
+    const adapter = Adapter.from({ ...fresh, tensors })
+    await AdapterFolder.write(join(folder, name, path), adapter, name)
+    return adapter
+  }
+  const targets = targetsOf(config)
+  const adapter = await make('adapter', { rank: 4, alpha: 6, targets })
+  const second = await make('second', { rank: 3, alpha: 9, targets: targets.slice(0, 2) })
+  return { checkpoint, adapter, second }
 }
 
 async function distance(

@@ -10,7 +10,13 @@ export async function printShares(connection: Connection, receipt: Http.SignedRe
   console.log(
     `${bold(`Receipt ${receipt.sequence}`)}: fee ${open(receipt.feeWei)} = contributors ${open(receipt.contributorsWei)} + owner ${open(receipt.ownerWei)} + stakers ${open(receipt.stakersWei)} + platform ${open(receipt.platformWei)}`,
   )
-  const { shares, commons } = receipt.attribution
+  const { shares, commons, merge } = receipt.attribution
+  if (merge !== undefined) {
+    const { weightPpm } = merge.models[merge.index]!
+    console.log(
+      `${receipt.modelName} answered with weight ${weightPpm / 1e6}, one of ${merge.models.length}: paid for ${receipt.inputTokens} of ${merge.inputTokens} tokens of prompt and ${receipt.outputTokens} of ${merge.outputTokens} of answer`,
+    )
+  }
   table([
     ['paid to', 'share', 'amount', 'because'],
     ...[...shares]

@@ -39,6 +39,8 @@ export type Question = {
   readonly maxTokens: number
   /** Ids of records to answer from. */
   readonly passages?: readonly string[]
+  /** Models that answer together, `model` among them. */
+  readonly adapters?: readonly { readonly name: string; readonly weight: number }[]
   readonly secret: string
 }
 
@@ -48,12 +50,12 @@ export type Question = {
  */
 export async function ask(
   { url }: Connection,
-  { model, prompt, maxTokens, passages = [], secret }: Question,
+  { model, prompt, maxTokens, passages = [], adapters, secret }: Question,
 ): Promise<Http.AnswerExtension> {
   const response = await fetch(`${url}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
-    body: JSON.stringify({ model, prompt, max_tokens: maxTokens, temperature: 0, passages }),
+    body: JSON.stringify({ model, prompt, max_tokens: maxTokens, temperature: 0, passages, adapters }),
   })
   const body = (await response.json()) as { error?: { message: string; code: string }; openledger?: unknown }
   if (!response.ok || body.error !== undefined) {

@@ -9,9 +9,9 @@ import type { Line } from './verifying.ts'
 
 /** Keeps what only the payer has: with it, anyone whom the payer shows it can recompute the answer's attribution. */
 export async function keep(path: string, promptText: string, extension: Http.AnswerExtension): Promise<void> {
-  const { receipt, answer, promptTokenIds, answerTokenIds, passages } = extension
+  const { receipt, mergedReceipts = [], answer, promptTokenIds, answerTokenIds, passages } = extension
   const kept = {
-    sequence: receipt.sequence,
+    sequences: [receipt, ...mergedReceipts].map(({ sequence }) => sequence),
     promptText: extension.promptText ?? promptText,
     passages,
     promptIds: promptTokenIds,
@@ -54,16 +54,27 @@ export async function computeReceipt(
   { baseDirectory, answerPath }: AuditedFrom,
 ) {
   const answer = answerPath === undefined ? undefined : await readAnswer(answerPath, receipt.sequence)
-  const [files, onChain, own] = await Promise.all([
-    client.modelAttribution(receipt.modelName),
+  const { merge } = receipt.attribution
+  const modelOf = (modelId: string) =>
     l2.readContract({
       address: network.deployment.l2.models,
       abi: modelsAbi,
       functionName: 'get',
-      args: [BigInt(receipt.modelId)],
-    }),
+      args: [BigInt(modelId)],
+    })
+  const [files, onChain, own, merged] = await Promise.all([
+    client.modelAttribution(receipt.modelName),
+    modelOf(receipt.modelId),
     contributionsOf(client, receipt.payer),
+    Promise.all(
+      merge?.models.map(async ({ modelId }) => {
+        const { name, adapterHash } = await modelOf(modelId)
+        return { name, hash: adapterHash, cid: (await client.modelAttribution(name)).adapterCid }
+      }) ?? [],
+    ),
   ])
+  // which model's file an adapter is
+  const ownerOf = new Map(merged.map(({ name, cid }) => [cid, name]))
   const { adapterCid, recordsCid, influenceCid, spansCid, commons } = files
   const auditor = createAuditor({
     baseDirectory,
@@ -72,7 +83,7 @@ export async function computeReceipt(
       const isEvidence = cid === receipt.attribution.evidenceCid
       const bytes = await (isEvidence
         ? client.evidence(receipt.sequence)
-        : client.modelFile(receipt.modelName, cid))
+        : client.modelFile(ownerOf.get(cid) ?? receipt.modelName, cid))
       if (cidOf(bytes) !== cid) throw new FileChangedError(cid, cidOf(bytes))
       return bytes
     },
@@ -89,6 +100,17 @@ export async function computeReceipt(
       },
       commons: commons as Hex,
     },
+    ...(merge === undefined
+      ? {}
+      : {
+          merge: {
+            parts: merge.models.map(({ weightPpm }, i) => {
+              const { cid, hash } = merged[i]!
+              return { cid, hash, weightPpm }
+            }),
+            index: merge.index,
+          },
+        }),
     baseHash: onChain.baseHash,
     ...(answer === undefined ? {} : { answer }),
     isOpen: files.isOpen,
@@ -141,10 +163,12 @@ async function contributionsOf(client: Connection['client'], payer: string): Pro
 }
 
 async function readAnswer(path: string, sequence: number): Promise<AnswerInputs> {
-  const kept = JSON.parse(await readFile(path, 'utf8')) as Partial<AnswerInputs> & { sequence?: number }
+  const kept = JSON.parse(await readFile(path, 'utf8')) as Partial<AnswerInputs> & {
+    sequences?: readonly number[]
+  }
   const { promptText, promptIds, text, answerIds, passages = [] } = kept
   if (
-    kept.sequence !== sequence ||
+    kept.sequences?.includes(sequence) !== true ||
     promptText === undefined ||
     text === undefined ||
     !promptIds ||

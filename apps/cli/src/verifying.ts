@@ -1,5 +1,5 @@
 import { Bytes, CanonicalJson, type Hex, MerkleSum, Share } from '@openledger/primitives'
-import { FeeSplit, type Http, Receipt, TypedData } from '@openledger/protocol'
+import { Attribution, FeeSplit, type Http, Receipt, TypedData } from '@openledger/protocol'
 import { feePolicyAbi } from '@openledger/protocol/abi/feePolicy'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import { stakingAbi } from '@openledger/protocol/abi/staking'
@@ -49,6 +49,7 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
     CanonicalJson.hash(claimed.attribution),
     claimed.attributionHash,
   )
+  checkMerge(claimed, check)
   checkShares(claimed, await checkSplit(connection, claimed, check), check)
 
   return lines
@@ -85,6 +86,27 @@ async function checkInclusion(
 }
 
 type Check = (claim: string, expected: unknown, got: unknown) => void
+
+/** Checks the part of the tokens that a model is paid for where several answered together. */
+function checkMerge(
+  { attribution: { merge }, modelId, inputTokens, outputTokens }: Http.SignedReceipt,
+  check: Check,
+) {
+  if (merge === undefined) return
+  const { models, index } = merge
+  check(
+    'it is of the model that it names among those that answered together',
+    models[index]?.modelId,
+    modelId,
+  )
+  const { weightPpm = 0 } = models[index] ?? {}
+  const partOf = (tokens: number): number => Attribution.mergedTokens(tokens, weightPpm)
+  check(
+    'the model is paid for its weight’s part of the answer’s tokens',
+    `${partOf(merge.inputTokens)} and ${partOf(merge.outputTokens)}`,
+    `${inputTokens} and ${outputTokens}`,
+  )
+}
 
 /** Checks the four parts of the fee. @returns What of the stakers' part joined the commons, because nobody stakes. */
 async function checkSplit(

@@ -16,6 +16,7 @@ import transformers
 
 root = pathlib.Path(sys.argv[1])
 torch.manual_seed(3)
+weights = json.loads((root / "weights.json").read_text())
 ids = torch.tensor([json.loads((root / "ids.json").read_text())])
 
 
@@ -30,6 +31,11 @@ for folder in sorted(path for path in root.iterdir() if path.is_dir()):
     found = {"base": scores(load())}
     if (folder / "adapter").exists():
         found["adapter"] = scores(peft.PeftModel.from_pretrained(load(), folder / "adapter").eval())
+        both = peft.PeftModel.from_pretrained(load(), folder / "adapter", adapter_name="first")
+        both.load_adapter(folder / "second", adapter_name="second")
+        both.add_weighted_adapter(["first", "second"], weights, "merged", combination_type="cat")
+        both.set_adapter("merged")
+        found["merged"] = scores(both.eval())
         settings = json.loads((folder / "adapter/adapter_config.json").read_text())
         theirs = peft.get_peft_model(
             load(),

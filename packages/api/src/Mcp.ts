@@ -50,6 +50,9 @@ const chatInput = z.object({
   passages: Completions.chatRequestSchema.shape.passages.describe(
     'Ids of records to answer from; each is paid for what it does to the answer',
   ),
+  adapters: Completions.chatRequestSchema.shape.adapters.describe(
+    'Published models that answer together, each with a weight, "model" among them; each is paid',
+  ),
 })
 
 /**
@@ -128,11 +131,11 @@ function createServer(deps: McpDependencies): McpServer {
 
 async function chat(
   { answering, paywall }: McpDependencies,
-  { model, messages, maxTokens, temperature, passages }: z.output<typeof chatInput>,
+  { model, messages, maxTokens, temperature, passages, adapters }: z.output<typeof chatInput>,
   { mcpReq, http }: ServerContext,
 ): Promise<CallToolResult> {
   try {
-    const request = { model, messages, max_tokens: maxTokens, temperature }
+    const request = { model, messages, max_tokens: maxTokens, temperature, adapters }
     const quote = await answering.quote(Completions.fromChat(request, 'mcp'), passages ?? [])
     const payment = mcpReq._meta?.[PAYMENT_META]
     const { payer, headers } = await paywall.admit({
@@ -145,11 +148,15 @@ async function chat(
     })
     for await (const event of answering.answer(quote, payer, { signal: mcpReq.signal, isStreamed: false })) {
       if (event.kind !== 'done') continue
-      const { result, receipt } = event
+      const { result, receipt, mergedReceipts } = event
       const paid = headers['PAYMENT-RESPONSE']
       return {
         content: [{ type: 'text', text: result.text }],
-        structuredContent: { answer: result.text, receipt },
+        structuredContent: {
+          answer: result.text,
+          receipt,
+          ...(mergedReceipts === undefined ? {} : { mergedReceipts }),
+        },
         ...(paid === undefined
           ? {}
           : { _meta: { [PAYMENT_RESPONSE_META]: JSON.parse(Buffer.from(paid, 'base64').toString('utf8')) } }),

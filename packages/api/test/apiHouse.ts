@@ -21,7 +21,7 @@ import { type House, startHouse } from '../../settlement/test/house.ts'
 import type { Serving } from '../src/completions/Answering.ts'
 import { type Api, createApi } from '../src/createApi.ts'
 
-export { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from '../../settlement/test/house.ts'
+export { INPUT_PRICE_WEI, OUTPUT_PRICE_WEI, publishModel } from '../../settlement/test/house.ts'
 export { installPermit2, PERMIT2 } from '../../settlement/test/permit2.ts'
 
 /** A settlement house with everything the interface needs; only the model is a script. */

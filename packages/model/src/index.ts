@@ -23,6 +23,7 @@ export {
 } from './checkpoint/Config.ts'
 export { type Family, type FamilyName, families } from './checkpoint/Family.ts'
 export * as Gguf from './checkpoint/Gguf.ts'
+export * as Merge from './checkpoint/Merge.ts'
 export * as OnnxModel from './checkpoint/OnnxModel.ts'
 export * as Safetensors from './checkpoint/Safetensors.ts'
 export * as Llama from './Llama.ts'

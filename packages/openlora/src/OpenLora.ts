@@ -1,11 +1,12 @@
 import { CheckpointFolder, type Message, type Tokenizer, type Tool } from '@openledger/model'
 import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
-import { BaseError, type Hex } from '@openledger/primitives'
+import { BaseError, type Hex, Share } from '@openledger/primitives'
 import { cidFromDigest } from '@openledger/store'
 import { type AdapterReference, createAdapterCache } from './adapters/AdapterCache.ts'
 import { createAdapterLease } from './adapters/AdapterLease.ts'
 import type { AdapterMethods, AdapterWorkerData } from './adapters/AdapterWorker.ts'
 import type { ByteCacheState } from './adapters/ByteCache.ts'
+import { referenceOf } from './adapters/MergedAdapter.ts'
 import type { AttributionReference } from './attribution/AttributionIndex.ts'
 import type {
   AttributionHostMethods,
@@ -43,9 +44,18 @@ export type ServedModel = Partial<AttributionReference> & {
   readonly baseHash?: Hex
 }
 
+/** One of the models whose adapters make an answer together. */
+export type WeightedModel = {
+  readonly name: string
+  /** What its adapter adds is multiplied by it, in millionths; negative takes away. */
+  readonly weightPpm: number
+}
+
 export type GenerateRequest = {
   /** Name of a published model, or of the base. */
   readonly model: string
+  /** Models that make the answer together, `model` among them; default that one alone. */
+  readonly adapters?: readonly WeightedModel[]
   /** Who asks; callers share the engine fairly. */
   readonly caller: string
   /** Text to continue, a conversation, or tokens. */
@@ -79,6 +89,8 @@ export type Prepared = {
   readonly request: GenerateRequest
   /** Undefined for the base model. */
   readonly model: ServedModel | undefined
+  /** Where several make the answer together: all of them, in the order of the request. */
+  readonly merged?: readonly { readonly model: ServedModel; readonly weightPpm: number }[]
   readonly promptIds: readonly number[]
   readonly promptText: string
   readonly outputTokensMax: number
@@ -182,6 +194,9 @@ const DEFAULT_LIMITS: OpenLoraLimits = {
 }
 const OUTPUT_TOKENS_DEFAULT = 256
 const STOP_COUNT_MAX = 4
+/** Models of one answer, and how much of each at most: an adapter a few times its strength only breaks the base. */
+export const MERGED_MAX = 4
+export const MERGE_WEIGHT_MAX = 4
 /** Share of the adapters' memory that owners may keep theirs in; the rest is for whoever is asked. */
 const PINNED_SHARE_MAX = 0.5
 const STOP_LENGTH_MAX = 256
@@ -296,6 +311,33 @@ export async function createOpenLora(
     return { promptText, promptIds: [tokenizer.bosId, ...tokenizer.encode(promptText)] }
   }
 
+  async function find(name: string): Promise<ServedModel> {
+    const model = await lookup(name)
+    if (model === undefined) throw new ModelNotFoundError(name)
+    if (model.baseHash !== undefined && model.baseHash !== ready.baseHash) {
+      throw new BaseMismatchError(name, model.baseHash, ready.baseHash)
+    }
+    return model
+  }
+
+  /** Finds the models that a request merges. */
+  async function findMerged({ model, adapters = [] }: GenerateRequest): Promise<Prepared['merged']> {
+    if (adapters.length === 0) return undefined
+    const names = new Set(adapters.map(({ name }) => name))
+    const isWeight = (ppm: number): boolean =>
+      Number.isInteger(ppm) && ppm !== 0 && Math.abs(ppm) <= MERGE_WEIGHT_MAX * Number(Share.SCALE)
+    const isSound =
+      adapters.length <= MERGED_MAX &&
+      names.size === adapters.length &&
+      names.has(model) &&
+      !names.has(baseName)
+    if (!isSound || !adapters.every(({ weightPpm }) => isWeight(weightPpm))) {
+      const expected = `at most ${MERGED_MAX} different published models, "model" among them, each with a weight other than 0 from -${MERGE_WEIGHT_MAX} to ${MERGE_WEIGHT_MAX} in whole millionths`
+      throw new GenerationOptionError('adapters', expected, JSON.stringify(adapters).slice(0, 200))
+    }
+    return Promise.all(adapters.map(async ({ name, weightPpm }) => ({ model: await find(name), weightPpm })))
+  }
+
   const attribute = async (request: AttributionRequest): Promise<AttributedAnswer> =>
     (await attributing.live()).link.call('attribute', request)
 
@@ -313,11 +355,8 @@ export async function createOpenLora(
     baseName,
     baseHash: ready.baseHash,
     async prepare(request) {
-      const model = request.model === baseName ? undefined : await lookup(request.model)
-      if (model === undefined && request.model !== baseName) throw new ModelNotFoundError(request.model)
-      if (model?.baseHash !== undefined && model.baseHash !== ready.baseHash) {
-        throw new BaseMismatchError(request.model, model.baseHash, ready.baseHash)
-      }
+      const model = request.model === baseName ? undefined : await find(request.model)
+      const merged = await findMerged(request)
       const { promptText, promptIds } = readPrompt(request)
       const room = ready.context - promptIds.length
       if (promptIds.length === 0 || promptText === '') throw new PromptError('at least one token', 'none')
@@ -340,6 +379,7 @@ export async function createOpenLora(
       return {
         request,
         model,
+        ...(merged === undefined ? {} : { merged }),
         promptIds,
         promptText,
         outputTokensMax: Math.min(outputTokensMax, room),
@@ -348,14 +388,15 @@ export async function createOpenLora(
     },
     generate(prepared, { signal } = {}) {
       const id = nextId++
-      const { request, model, promptIds, outputTokensMax, sampling } = prepared
+      const { request, promptIds, outputTokensMax, sampling } = prepared
+      const parts = partsOf(prepared)
       const cancel = (): void => {
         void host.live().then(
           ({ link }) => link.send('cancel', id),
           () => {},
         )
       }
-      if (model !== undefined) prefetch(model)
+      for (const { model } of parts) prefetch(model)
       const feed = createGeneration(cancel)
       signal?.addEventListener('abort', cancel, { once: true })
       pending.set(id, { feed, prepared, end: () => signal?.removeEventListener('abort', cancel) })
@@ -367,7 +408,7 @@ export async function createOpenLora(
             promptIds,
             outputTokensMax,
             sampling,
-            adapter: model && { cid: model.adapterCid, hash: model.adapterHash },
+            adapter: referenceOfParts(parts),
             stop: request.stop ?? [],
             topLogprobs: request.topLogprobs ?? 0,
             ...(request.form === undefined ? {} : { form: request.form }),
@@ -429,6 +470,17 @@ export async function createOpenLora(
     },
   }
 }
+
+/** The models whose adapters a prepared request runs with, and their weights; none for the base alone. */
+const partsOf = ({ model, merged }: Prepared): NonNullable<Prepared['merged']> =>
+  merged ?? (model === undefined ? [] : [{ model, weightPpm: Number(Share.SCALE) }])
+
+const referenceOfParts = (parts: NonNullable<Prepared['merged']>) =>
+  parts.length === 0
+    ? undefined
+    : referenceOf(
+        parts.map(({ model, weightPpm }) => ({ cid: model.adapterCid, hash: model.adapterHash, weightPpm })),
+      )
 
 export type { Generation, GenerationResult }
 

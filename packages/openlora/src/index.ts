@@ -1,5 +1,6 @@
 export type { AdapterReference } from './adapters/AdapterCache.ts'
 export { AdapterHashMismatchError } from './adapters/AdapterCache.ts'
+export type { WeightedReference } from './adapters/MergedAdapter.ts'
 export { AttributionIndexError, type AttributionReference } from './attribution/AttributionIndex.ts'
 export {
   type AttributedAnswer,
@@ -35,6 +36,8 @@ export {
   createOpenLora,
   type GenerateRequest,
   GenerationOptionError,
+  MERGE_WEIGHT_MAX,
+  MERGED_MAX,
   ModelNotFoundError,
   type OpenLora,
   type OpenLoraDependencies,
@@ -45,6 +48,7 @@ export {
   type Prepared,
   PromptError,
   type ServedModel,
+  type WeightedModel,
 } from './OpenLora.ts'
 export { createReplicaBackend, ReplicaGoneError, type ReplicaOptions } from './router/ReplicaBackend.ts'
 export { createReplicaServer, type ReplicaServer } from './router/ReplicaServer.ts'

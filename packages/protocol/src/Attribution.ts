@@ -1,3 +1,4 @@
+import { SCALE } from '@openledger/primitives/Share'
 import { z } from 'zod'
 import { addressSchema, hashSchema, weiSchema } from './Scalars.ts'
 
@@ -44,6 +45,29 @@ export const shareSchema = z.object({
   reasons: z.array(reasonSchema),
 })
 
+/** Models whose adapters made one answer together, each with a receipt for its part of the tokens. */
+export const mergeSchema = z.object({
+  /** In the order of the request; weights in millionths. */
+  models: z.array(z.object({ modelId: z.string(), weightPpm: z.number().int() })),
+  /** Place of the receipt's model among them. */
+  index: z.number().int(),
+  /** Tokens of the whole answer. */
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+})
+export type Merge = z.infer<typeof mergeSchema>
+
+/**
+ * Tokens that a merged model is paid for: its weight's part of all of them, rounded up, and no more than all.
+ *
+ * What else is merged makes no model cheaper: otherwise a worthless one beside it would.
+ */
+export function mergedTokens(tokens: number, weightPpm: number): number {
+  const size = BigInt(Math.abs(weightPpm))
+  const part = size < SCALE ? size : SCALE
+  return Number((BigInt(tokens) * part + SCALE - 1n) / SCALE)
+}
+
 export const attributionSchema = z.object({
   engineVersion: z.string(),
   /** Names the bytes of what was computed in floating point; every share follows from it in whole numbers. */
@@ -56,8 +80,13 @@ export const attributionSchema = z.object({
     /** Of the model, where it was measured: influence pays in the measure of its square. */
     agreementPpm: z.number().int().optional(),
   }),
-  /** Log-likelihood of the answer under the adapter minus under the base, in thousandths of a nat. */
+  /**
+   * Log-likelihood of the answer under the adapter minus under the base, or under what else was merged, in thousandths of a
+   * nat.
+   */
   liftMilliNats: z.number().int(),
+  /** Where several models answered together: each has a receipt of its own. */
+  merge: mergeSchema.optional(),
   /** Where the prompt was given with passages. */
   context: z
     .object({

@@ -13,6 +13,7 @@ export type AttributionDraft = {
   readonly engineVersion: string
   readonly evidenceCid?: string | undefined
   readonly textFrom?: 'caller' | undefined
+  readonly merge?: Attribution.Merge | undefined
   readonly policy: Attribution.Attribution['policy']
   readonly liftMilliNats: number
   readonly context?: NonNullable<Attribution.Attribution['context']> | undefined
@@ -39,6 +40,9 @@ export type Answer = {
   readonly attribution: AttributionDraft
 }
 
+/** What one receipt of an answer is for. */
+export type AnswerPart = Omit<Answer, 'hold'>
+
 export type ReceiptFilter = {
   readonly payer?: Hex
   readonly modelName?: string
@@ -57,6 +61,8 @@ export type Receipts = {
    * @throws {HoldGoneError} | {HoldExceededError} | {SharesSumError}; nothing has changed in any of these cases.
    */
   readonly nextReceipt: (answer: Answer) => Promise<Http.SignedReceipt>
+  /** Does the same for an answer that several models made together, all or none: one hold pays a receipt for each. */
+  readonly nextReceipts: (hold: Hold, parts: readonly AnswerPart[]) => Promise<Http.SignedReceipt[]>
   readonly get: (sequence: number) => Promise<Http.SignedReceipt | undefined>
   /** @throws {ReceiptNotFoundError} */
   readonly require: (sequence: number) => Promise<Http.SignedReceipt>
@@ -118,81 +124,111 @@ export function createReceipts(deps: {
     }
   }
 
-  /** Stores the receipt; nothing when the chain moved on since `terms` were read, so that they must be read again. */
-  function issue(answer: Answer, terms: AnswerTerms, coverage: ChainPrepaid): Promise<number | undefined> {
-    const payer = answer.hold.account
-    const feeWei = FeeSplit.feeWei(
-      answer.inputTokens,
-      answer.outputTokens,
-      answer.inputPriceWei,
-      answer.outputPriceWei,
-    )
-    const parts = FeeSplit.split(feeWei, terms.split)
-    const joinedWei = terms.hasStakers ? 0n : parts.stakersWei
-    const paid = payOut(answer.attribution, parts.contributorsWei, joinedWei, terms.beneficiaries)
+  /** Stores the receipts; nothing when the chain moved on since terms were read, so that they must be read again. */
+  function issue(hold: Hold, owed: readonly Owed[], coverage: ChainPrepaid): Promise<number[] | undefined> {
+    const payer = hold.account
+    const feeWei = owed.reduce((sum, one) => sum + one.feeWei, 0n)
     return database.transaction(async (orm) => {
-      const previous = await lastReceipt(orm)
-      // receipts go forward in time, and each is judged by the state at its own
-      if (previous.timestamp > terms.timestamp) return undefined
+      let previous = await lastReceipt(orm)
       const owedWei = await unsettledWei(orm, payer, coverage.lastSequence)
       if (owedWei + feeWei > coverage.prepaidWei) {
         throw new InsufficientBalanceError(payer, coverage.prepaidWei - owedWei, feeWei)
       }
-      const sequence = previous.sequence + 1
-      const receipt: Receipt.Receipt = {
-        sequence: BigInt(sequence),
-        previousHash: previous.hash,
-        payer,
-        modelId: answer.modelId,
-        promptHash: answer.promptHash,
-        answerHash: answer.answerHash,
-        inputTokens: answer.inputTokens,
-        outputTokens: answer.outputTokens,
-        feeWei,
-        splitVersion: terms.splitVersion,
-        stakeVersion: terms.stakeVersion,
-        sharesRoot: paid.sharesRoot,
-        attributionHash: CanonicalJson.hash(paid.attribution),
-        inferenceCommitment: answer.inferenceCommitment,
-        timestamp: BigInt(terms.timestamp),
+      // receipts go forward in time, and each is judged by the state at its own
+      const inTime = [...owed].sort((a, b) => a.terms.timestamp - b.terms.timestamp)
+      if (previous.timestamp > inTime[0]!.terms.timestamp) return undefined
+      await charge(orm, hold, feeWei)
+      const sequences = new Map<Owed, number>()
+      for (const one of inTime) {
+        previous = await store(orm, hold, one, previous)
+        sequences.set(one, previous.sequence)
       }
-      await charge(orm, answer.hold, feeWei)
-      await orm.insert(receipts).values({
-        ...receipt,
-        sequence,
-        timestamp: terms.timestamp,
-        hash: Receipt.hash(receipt),
-        apiKeyId: answer.hold.apiKeyId,
-        ...parts,
-        stakersWei: parts.stakersWei - joinedWei,
-        contributorsWei: parts.contributorsWei + joinedWei,
-        signature: await operator.sign({ hash: Receipt.digest(receipt, domain) }),
-        attribution: paid.attribution,
-      })
-      if (paid.payouts.length > 0) {
-        await orm.insert(payouts).values(paid.payouts.map((row) => ({ ...row, receiptSequence: sequence })))
-      }
-      return sequence
+      return owed.map((one) => sequences.get(one)!)
     })
   }
 
-  return {
-    async nextReceipt(answer) {
-      const contributionIds = answer.attribution.shares.map((share) => share.contributionId)
-      for (let attempt = 1; ; attempt++) {
-        const [terms, coverage] = await Promise.all([
-          contract.answerTerms(answer.modelId, contributionIds),
-          contract.coverage(answer.hold.account),
-        ])
-        if (terms.isRetired) throw new ModelRetiredError(answer.modelId)
-        const sequence = await oneAtATime(() => issue(answer, terms, coverage))
-        if (sequence !== undefined) {
-          onReceipt()
-          return (await get(sequence))!
+  /** Stores one receipt after the one before it. */
+  async function store(
+    orm: Orm,
+    hold: Hold,
+    { part: answer, terms, feeWei }: Owed,
+    previous: Pick<Link, 'sequence' | 'hash'>,
+  ): Promise<Link> {
+    const parts = FeeSplit.split(feeWei, terms.split)
+    const joinedWei = terms.hasStakers ? 0n : parts.stakersWei
+    const paid = payOut(answer.attribution, parts.contributorsWei, joinedWei, terms.beneficiaries)
+    const sequence = previous.sequence + 1
+    const receipt: Receipt.Receipt = {
+      sequence: BigInt(sequence),
+      previousHash: previous.hash,
+      payer: hold.account,
+      modelId: answer.modelId,
+      promptHash: answer.promptHash,
+      answerHash: answer.answerHash,
+      inputTokens: answer.inputTokens,
+      outputTokens: answer.outputTokens,
+      feeWei,
+      splitVersion: terms.splitVersion,
+      stakeVersion: terms.stakeVersion,
+      sharesRoot: paid.sharesRoot,
+      attributionHash: CanonicalJson.hash(paid.attribution),
+      inferenceCommitment: answer.inferenceCommitment,
+      timestamp: BigInt(terms.timestamp),
+    }
+    const hash = Receipt.hash(receipt)
+    await orm.insert(receipts).values({
+      ...receipt,
+      sequence,
+      timestamp: terms.timestamp,
+      hash,
+      apiKeyId: hold.apiKeyId,
+      ...parts,
+      stakersWei: parts.stakersWei - joinedWei,
+      contributorsWei: parts.contributorsWei + joinedWei,
+      signature: await operator.sign({ hash: Receipt.digest(receipt, domain) }),
+      attribution: paid.attribution,
+    })
+    if (paid.payouts.length > 0) {
+      await orm.insert(payouts).values(paid.payouts.map((row) => ({ ...row, receiptSequence: sequence })))
+    }
+    return { sequence, hash, timestamp: terms.timestamp }
+  }
+
+  async function nextReceipts(hold: Hold, parts: readonly AnswerPart[]): Promise<Http.SignedReceipt[]> {
+    for (let attempt = 1; ; attempt++) {
+      const [coverage, ...all] = await Promise.all([
+        contract.coverage(hold.account),
+        ...parts.map(({ modelId, attribution }) =>
+          contract.answerTerms(
+            modelId,
+            attribution.shares.map((share) => share.contributionId),
+          ),
+        ),
+      ])
+      const owed = parts.map((part, i): Owed => {
+        const { inputTokens, outputTokens, inputPriceWei, outputPriceWei, modelId } = part
+        const terms = all[i]!
+        if (terms.isRetired) throw new ModelRetiredError(modelId)
+        return {
+          part,
+          terms,
+          feeWei: FeeSplit.feeWei(inputTokens, outputTokens, inputPriceWei, outputPriceWei),
         }
-        if (attempt === TERMS_ATTEMPT_COUNT) throw new ChainBehindError(terms.timestamp)
+      })
+      const sequences = await oneAtATime(() => issue(hold, owed, coverage))
+      if (sequences !== undefined) {
+        onReceipt()
+        return Promise.all(sequences.map(async (sequence) => (await get(sequence))!))
       }
-    },
+      if (attempt === TERMS_ATTEMPT_COUNT) {
+        throw new ChainBehindError(Math.min(...all.map(({ timestamp }) => timestamp)))
+      }
+    }
+  }
+
+  return {
+    nextReceipt: async ({ hold, ...part }) => (await nextReceipts(hold, [part]))[0]!,
+    nextReceipts,
     get,
     async require(sequence) {
       const receipt = await get(sequence)
@@ -245,6 +281,11 @@ export function createReceipts(deps: {
   }
 }
 
+/** A receipt to be stored: what it is for and the chain's terms. */
+type Owed = { readonly part: AnswerPart; readonly terms: AnswerTerms; readonly feeWei: bigint }
+/** The end of the chain of receipts. */
+type Link = { readonly sequence: number; readonly hash: Hex; readonly timestamp: number }
+
 type Payout = Omit<typeof payouts.$inferInsert, 'receiptSequence'>
 
 /**
@@ -286,6 +327,7 @@ export function payOut(
       ...(draft.textFrom === undefined ? {} : { textFrom: draft.textFrom }),
       policy: draft.policy,
       liftMilliNats: draft.liftMilliNats,
+      ...(draft.merge === undefined ? {} : { merge: draft.merge }),
       ...(draft.context === undefined ? {} : { context: draft.context }),
       shares: shares.map((share, i) => ({
         contributionId: share.contributionId,
@@ -314,7 +356,7 @@ const commonsPayout = (
   amountWei: bigint,
 ): Payout & { amountWei: bigint } => ({ position, beneficiary, contributionId: null, sharePpm, amountWei })
 
-async function lastReceipt(orm: Orm): Promise<{ sequence: number; hash: Hex; timestamp: number }> {
+async function lastReceipt(orm: Orm): Promise<Link> {
   const [row] = await orm
     .select({ sequence: receipts.sequence, hash: receipts.hash, timestamp: receipts.timestamp })
     .from(receipts)

@@ -479,6 +479,54 @@ describe('a payer who leaves', () => {
   })
 })
 
+describe('an answer that several models made', () => {
+  test('is charged once, by a receipt for each of them, all or none', async () => {
+    const others = [await publishModel(house, 'first-of-two'), await publishModel(house, 'second-of-two')]
+    const before = await settlement.accounts.balance(caller)
+    const parts = [11, 6].map((inputTokens, index) => ({
+      ...answerOf(house, draft([300_000]), { inputTokens, outputTokens: 7 }),
+      modelId: others[index]!,
+    }))
+    const amountWei = 100n * OUTPUT_PRICE_WEI
+    const hold = await settlement.accounts.hold({ account: caller, amountWei })
+    const receipts = await settlement.receipts.nextReceipts(hold, parts)
+    expect(receipts.map(({ modelName, inputTokens }) => [modelName, inputTokens])).toEqual([
+      ['first-of-two', 11],
+      ['second-of-two', 6],
+    ])
+    expect(receipts[1]).toMatchObject({
+      sequence: receipts[0]!.sequence + 1,
+      previousHash: receipts[0]!.hash,
+    })
+    const feesWei = receipts.reduce((sum, { feeWei }) => sum + BigInt(feeWei), 0n)
+    expect(feesWei).toBe(17n * INPUT_PRICE_WEI + 14n * OUTPUT_PRICE_WEI)
+    const after = await settlement.accounts.balance(caller)
+    expect(before.availableWei - after.availableWei).toBe(feesWei)
+
+    await house.senderOf('builder').send({
+      address: house.deployment.l2.models,
+      abi: Abi.modelsAbi,
+      functionName: 'retire',
+      args: [others[1]!],
+    })
+    const second = await settlement.accounts.hold({ account: caller, amountWei })
+    await expect(settlement.receipts.nextReceipts(second, parts)).rejects.toMatchObject({
+      code: 'model.retired',
+    })
+    await settlement.accounts.release(second.id)
+    expect(await settlement.accounts.balance(caller)).toEqual(after)
+    // the last one of an answer costs more than was held: none of them is stored
+    const poor = await settlement.accounts.hold({ account: caller, amountWei: feesWei / 2n })
+    const same = parts.map((part) => ({ ...part, modelId: others[0]! }))
+    await expect(settlement.receipts.nextReceipts(poor, same)).rejects.toMatchObject({
+      code: 'account.hold_exceeded',
+    })
+    await settlement.accounts.release(poor.id)
+    expect(await settlement.accounts.balance(caller)).toEqual(after)
+    await settlement.settler.settle()
+  })
+})
+
 describe('a model that its owner retires', () => {
   test('is answered for no more, and does not stop what was answered before from being settled', async () => {
     const modelId = await publishModel(house, 'short-lived')

@@ -26,6 +26,7 @@ type AskOptions = {
   readonly key?: string
   readonly save?: string
   readonly passage?: readonly string[]
+  readonly merge?: readonly string[]
 }
 type ExportOptions = { readonly format: string; readonly base: string; readonly own: boolean }
 const BASE_FOLDER = join(import.meta.dirname, '../../../../assets/base')
@@ -210,9 +211,10 @@ export function addModelCommands(program: Command, session: Session): void {
     .option('--tokens <count>', 'tokens at most', '96')
     .option('--key <secret>', 'API key', session.apiKey)
     .option('--passage <record...>', 'ids of records to answer from; each is paid for what it does')
+    .option('--merge <name=weight...>', 'models that answer together, the asked one among them')
     .option('--save <file>', 'keeps question and answer for verify')
     .action(async (model: string, prompt: string, options: AskOptions) => {
-      const { tokens, key, save, passage: passages = [] } = options
+      const { tokens, key, save, passage: passages = [], merge } = options
       const connection = await session.connect()
       const { ask, openAccess } = await import('../asking.ts')
       const secret =
@@ -222,12 +224,13 @@ export function addModelCommands(program: Command, session: Session): void {
         prompt,
         maxTokens: Number(tokens),
         passages,
+        ...(merge === undefined ? {} : { adapters: merge.map(weightedOf) }),
         secret,
       })
-      const { answer, receipt } = extension
+      const { answer, receipt, mergedReceipts = [] } = extension
       if (save !== undefined) await (await import('../auditing.ts')).keep(save, prompt, extension)
       console.log(`${dim(prompt)}${answer}\n`)
-      await printShares(connection, receipt)
+      for (const one of [receipt, ...mergedReceipts]) await printShares(connection, one)
     })
 
   program
@@ -249,4 +252,12 @@ export function addModelCommands(program: Command, session: Session): void {
         await printShares(connection, extension.receipt)
       },
     )
+}
+
+/** Reads `name=weight`; a name may hold more of those signs, a weight none. The server says what is wrong with it. */
+function weightedOf(text: string): { name: string; weight: number } {
+  const at = text.lastIndexOf('=')
+  return at === -1
+    ? { name: text, weight: 1 }
+    : { name: text.slice(0, at), weight: Number(text.slice(at + 1)) }
 }

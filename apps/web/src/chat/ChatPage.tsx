@@ -31,6 +31,7 @@ export function ChatPage() {
     prompt: EXAMPLES[0]!.prompt,
     tokens: 96,
     passages: search.passages?.split(',') ?? [],
+    adapters: [],
   })
   const question = { ...asked, model: asked.model || models.data?.[0]?.name || '' }
   const choosing = { payees, selected, onSelect }
@@ -80,7 +81,9 @@ export function ChatPage() {
                   </Empty>
                 </Card>
               ) : (
-                <Payment receipt={answer.receipt} answer={answer.text} {...choosing} />
+                [answer.receipt, ...answer.mergedReceipts].map((receipt) => (
+                  <Payment key={receipt.sequence} receipt={receipt} answer={answer.text} {...choosing} />
+                ))
               )}
             </Stack>
           </SimpleGrid>
@@ -90,16 +93,18 @@ export function ChatPage() {
   )
 }
 
-function obstacle(hasKey: boolean, { prompt, tokens }: Question): string | undefined {
+function obstacle(hasKey: boolean, { prompt, tokens, adapters }: Question): string | undefined {
   if (!hasKey) return 'You need a key first.'
   if (prompt.trim() === '') return 'Write a prompt first.'
   if (tokens < 1) return 'Ask for at least one token.'
+  if (adapters.some(({ weight }) => weight === 0)) return 'Give each model a weight other than 0.'
   return undefined
 }
 
-const request = ({ model, prompt, tokens, passages }: Question) => ({
+const request = ({ model, prompt, tokens, passages, adapters }: Question) => ({
   model,
   prompt,
   passages,
   max_tokens: tokens,
+  ...(adapters.length === 0 ? {} : { adapters }),
 })

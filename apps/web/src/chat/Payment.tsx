@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { Bill } from '../components/Bill.tsx'
+import { MergedPart } from '../components/MergedPart.tsx'
 import { Shares } from '../components/Shares.tsx'
 import type { Payees } from '../components/usePayees.ts'
 
@@ -18,11 +19,13 @@ type Props = {
 
 /** Who is paid for an answer and why, and its bill. */
 export function Payment({ receipt, answer, ...choosing }: Props) {
+  const isMerged = receipt.attribution.merge !== undefined
+  const [payees, bill] = ['payees', 'bill'].map((id) => (isMerged ? `${id}-${receipt.sequence}` : id))
   return (
     <>
-      <Card withBorder component="section" aria-labelledby="payees">
-        <Title order={2} size="h4" mb={4} id="payees">
-          Who this answer pays
+      <Card withBorder component="section" aria-labelledby={payees!}>
+        <Title order={2} size="h4" mb={4} id={payees!}>
+          Who this answer pays{isMerged && ` for ${receipt.modelName}`}
         </Title>
         <Text size="sm" c="dimmed" mb="sm" component="div">
           <Amount wei={receipt.contributorsWei} /> of a fee of <Amount wei={receipt.feeWei} /> goes to
@@ -30,10 +33,11 @@ export function Payment({ receipt, answer, ...choosing }: Props) {
         </Text>
         <Shares attribution={receipt.attribution} answer={answer} {...choosing} />
       </Card>
-      <Card withBorder component="section" aria-labelledby="bill">
-        <Title order={2} size="h4" mb={4} id="bill">
+      <Card withBorder component="section" aria-labelledby={bill!}>
+        <Title order={2} size="h4" mb={4} id={bill!}>
           The bill
         </Title>
+        <MergedPart receipt={receipt} />
         <Bill receipt={receipt} />
         <Settled sequence={receipt.sequence} />
       </Card>

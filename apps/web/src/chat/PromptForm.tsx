@@ -3,6 +3,7 @@ import type { Http } from '@openledger/protocol'
 import type { ReactNode } from 'react'
 import { Amount } from '../components/Amount.tsx'
 import { count } from '../components/words.ts'
+import { MergeInput, type Weighted } from './MergeInput.tsx'
 import { mostWei } from './price.ts'
 
 /** What a person asks for. */
@@ -12,6 +13,8 @@ export type Question = {
   readonly tokens: number
   /** Ids of records that stand before the prompt. */
   readonly passages: readonly string[]
+  /** Models that answer together, `model` first; none where it answers alone. */
+  readonly adapters: readonly Weighted[]
 }
 
 /** Beginnings as a person would write them, each of another kind of contract. */
@@ -62,6 +65,11 @@ type Props = {
 export function PromptForm({ models, question, onChange, obstacle, isBusy, onAsk, onStop, children }: Props) {
   const { model, prompt, tokens } = question
   const chosen = models.find(({ name }) => name === model)
+  const sold = question.adapters.length === 0 ? [{ name: model, weight: 1 }] : question.adapters
+  const maxWei = sold.reduce((sum, { name, weight }) => {
+    const prices = models.find((one) => one.name === name)
+    return prices === undefined ? sum : sum + mostWei(prompt, tokens, prices, weight)
+  }, 0n)
   const canAsk = obstacle === undefined && !isBusy
   return (
     <Stack>
@@ -70,7 +78,7 @@ export function PromptForm({ models, question, onChange, obstacle, isBusy, onAsk
           label="Model"
           data={models.map(({ name }) => name)}
           value={model}
-          onChange={(name) => name !== null && onChange({ ...question, model: name })}
+          onChange={(name) => name !== null && onChange({ ...question, model: name, adapters: [] })}
           allowDeselect={false}
           searchable={models.length > 8}
           flex={1}
@@ -86,6 +94,12 @@ export function PromptForm({ models, question, onChange, obstacle, isBusy, onAsk
           w={130}
         />
       </Group>
+      <MergeInput
+        model={model}
+        names={models.map(({ name }) => name)}
+        adapters={question.adapters}
+        onChange={(adapters) => onChange({ ...question, adapters })}
+      />
       <Textarea
         label="Prompt"
         description="The model goes on where you stop. Control + Enter sends it."
@@ -138,9 +152,10 @@ export function PromptForm({ models, question, onChange, obstacle, isBusy, onAsk
         {chosen !== undefined && (
           <Text size="xs" c="dimmed">
             <Amount wei={chosen.inputPriceWei} /> for each token of the prompt and{' '}
-            <Amount wei={chosen.outputPriceWei} /> for each of the answer: at most{' '}
+            <Amount wei={chosen.outputPriceWei} /> for each of the answer
+            {sold.length > 1 && ', and the others at their prices'}: at most{' '}
             <b>
-              <Amount wei={mostWei(prompt, tokens, chosen)} />
+              <Amount wei={maxWei} />
             </b>
             . {obstacle}
           </Text>

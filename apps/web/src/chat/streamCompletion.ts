@@ -2,7 +2,13 @@ import { Http } from '@openledger/protocol'
 
 export type CompletionPart =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'receipt'; readonly answer: string; readonly receipt: Http.SignedReceipt }
+  | {
+      readonly kind: 'receipt'
+      readonly answer: string
+      readonly receipt: Http.SignedReceipt
+      /** Of the other models, where several answered together. */
+      readonly mergedReceipts?: readonly Http.SignedReceipt[] | undefined
+    }
 
 export type CompletionRequest = {
   readonly model: string
@@ -10,6 +16,8 @@ export type CompletionRequest = {
   readonly max_tokens: number
   /** Ids of records to answer from. */
   readonly passages?: readonly string[]
+  /** Models that answer together, `model` among them. */
+  readonly adapters?: readonly { readonly name: string; readonly weight: number }[]
   readonly secret: string
   readonly signal: AbortSignal
 }

@@ -8,6 +8,8 @@ export type Answer = {
   readonly prompt: string
   readonly text: string
   readonly receipt: Http.SignedReceipt | undefined
+  /** Of the other models, where several answered together. */
+  readonly mergedReceipts: readonly Http.SignedReceipt[]
 }
 
 /** Asks a model and keeps what comes. */
@@ -23,13 +25,17 @@ export function useAnswer() {
     const controller = new AbortController()
     running.current = controller
     setFailure(undefined)
-    setAnswer({ prompt, text: '', receipt: undefined })
+    const begun = { prompt, receipt: undefined, mergedReceipts: [] }
+    setAnswer({ ...begun, text: '' })
     setBusy(true)
     try {
       for await (const part of streamCompletion({ ...request, signal: controller.signal })) {
         if (part.kind === 'text')
-          setAnswer((before) => ({ prompt, text: (before?.text ?? '') + part.text, receipt: undefined }))
-        else setAnswer({ prompt, text: part.answer, receipt: part.receipt })
+          setAnswer((before) => ({ ...begun, text: (before?.text ?? '') + part.text }))
+        else {
+          const { answer: text, receipt, mergedReceipts = [] } = part
+          setAnswer({ prompt, text, receipt, mergedReceipts })
+        }
       }
     } catch (error) {
       if (!controller.signal.aborted) setFailure((error as Error).message)

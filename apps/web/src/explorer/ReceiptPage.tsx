@@ -8,6 +8,7 @@ import { Address } from '../components/Address.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { Bill } from '../components/Bill.tsx'
 import { Command } from '../components/Command.tsx'
+import { MergedPart } from '../components/MergedPart.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { Shares } from '../components/Shares.tsx'
@@ -30,6 +31,7 @@ export function ReceiptPage() {
               <Title order={2} size="h4" mb={4} id="bill">
                 The bill
               </Title>
+              <MergedPart receipt={data} />
               <Bill receipt={data} />
               <Text size="sm" mt="sm" component="div">
                 Divided by version {data.splitVersion} of{' '}
@@ -59,6 +61,7 @@ function Payment({ receipt: { attribution } }: { receipt: Http.SignedReceipt }) 
   const payees = usePayees()
   const [selected, setSelected] = useState<string>()
   const nats = attribution.liftMilliNats / 1000
+  const without = (attribution.merge?.models.length ?? 1) > 1 ? 'what else answered' : 'the base model alone'
   return (
     <Card withBorder component="section" aria-labelledby="payment">
       <Title order={2} size="h4" mb={4} id="payment">
@@ -68,8 +71,8 @@ function Payment({ receipt: { attribution } }: { receipt: Http.SignedReceipt }) 
         The model’s policy pays {attribution.policy.influenceBps / 100} % by influence and{' '}
         {attribution.policy.spansBps / 100} % by exact words.{' '}
         {nats > 0
-          ? `Its training made this answer likelier than the base model alone does, by ${nats.toFixed(1)} nats in all: that is what influence is paid for.`
-          : 'The base model alone makes this answer as likely, so influence pays nobody.'}{' '}
+          ? `Its training made this answer likelier than ${without} does, by ${nats.toFixed(1)} nats in all: that is what influence is paid for.`
+          : `Without it, ${without} makes this answer as likely, so influence pays nobody.`}{' '}
         Choose a contribution to see its records.
       </Text>
       <Shares attribution={attribution} payees={payees} selected={selected} onSelect={setSelected} />

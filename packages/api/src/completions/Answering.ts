@@ -7,7 +7,7 @@ import type {
   TokenDelta,
 } from '@openledger/openlora'
 import { BaseError, Bytes, type Clock, type Hex } from '@openledger/primitives'
-import { FeeSplit, type Http } from '@openledger/protocol'
+import { Attribution, FeeSplit, type Http } from '@openledger/protocol'
 import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
 import { type Blobs, type Database, eq, or, schema } from '@openledger/store'
 
@@ -33,11 +33,19 @@ export type Serving = Pick<OpenLora, 'prepare' | 'generate' | 'attribute' | 'emb
   readonly tokenizer: Pick<OpenLora['tokenizer'], 'decode' | 'bytes' | 'encode'>
 }
 
+/** One model that is paid for an answer. */
+export type Sold = {
+  readonly model: AnsweringModel
+  readonly terms: ModelTerms
+  /** Where several answer together: how much of the answer is this one's, in millionths. */
+  readonly weightPpm?: number
+}
+
 /** A request with its price: nothing has been paid, nothing runs. */
 export type Quote = {
   readonly prepared: Prepared
-  readonly model: AnsweringModel
-  readonly terms: ModelTerms
+  /** In the order of the request; one but where several answer together. */
+  readonly sold: readonly Sold[]
   /** Prompt tokens that are charged: none where another answer to the same prompt is charged for them. */
   readonly inputTokens: number
   /** The most that the request can cost. */
@@ -59,7 +67,14 @@ export type Delivered = GenerationResult & {
 
 export type AnswerEvent =
   | { readonly kind: 'delta'; readonly delta: TokenDelta }
-  | { readonly kind: 'done'; readonly result: Delivered; readonly receipt: Http.SignedReceipt }
+  | ({ readonly kind: 'done'; readonly result: Delivered } & Charged)
+
+/** What an answer was charged by. */
+export type Charged = {
+  readonly receipt: Http.SignedReceipt
+  /** Of the other models, where several answered together. */
+  readonly mergedReceipts?: readonly Http.SignedReceipt[]
+}
 
 export type AnswerOptions = {
   readonly signal: AbortSignal
@@ -110,10 +125,16 @@ export type Answering = {
 /** A text to attribute, with its price. */
 export type TextQuote = Quote & { readonly text: string; readonly answerIds: readonly number[] }
 
-export type Attributed = { readonly result: Delivered; readonly receipt: Http.SignedReceipt }
+export type Attributed = { readonly result: Delivered } & Charged
+
+/** An answer as it is charged for. */
+type Chargeable = { readonly textFrom?: 'caller' } & Pick<
+  Delivered,
+  'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages' | 'decoding'
+>
 
 /** Texts to embed with their price. */
-export type EmbeddingQuote = Pick<Quote, 'model' | 'terms' | 'maxWei'> & {
+export type EmbeddingQuote = Pick<Quote, 'sold' | 'maxWei'> & {
   readonly prepared: readonly Prepared[]
 }
 
@@ -162,24 +183,21 @@ export function createAnswering(deps: {
     return rows.map((row) => row.id as Hex)
   }
 
-  async function charge(
-    quote: Pick<Quote, 'model' | 'terms' | 'inputTokens'>,
-    held: Hold,
-    {
-      textFrom,
-      ...result
-    }: { readonly textFrom?: 'caller' } & Pick<
-      Delivered,
-      'promptIds' | 'answerIds' | 'text' | 'promptText' | 'outputTokens' | 'passages' | 'decoding'
-    >,
-    pay?: Payer['pay'],
+  /** Says what of an answer one model's receipt is for, and keeps the evidence that it names. */
+  async function partOf(
+    { sold, inputTokens }: Pick<Quote, 'sold' | 'inputTokens'>,
+    { textFrom, ...result }: Chargeable,
+    index: number,
+    excludedContributions: readonly Hex[],
   ) {
-    const { model, terms } = quote
-    const { adapterCid, adapterHash, influenceCid, spansCid, recordsCid } = model
-    const { promptIds, answerIds, text, promptText, passages, decoding } = result
+    const { model, terms } = sold[index]!
+    const { influenceCid, spansCid, recordsCid } = model
+    const { promptIds, answerIds, text, promptText, outputTokens, passages, decoding } = result
+    const merge = mergeOf(sold, { inputTokens, outputTokens }, index)
+    const parts = sold.map((one) => ({ ...adapterOf(one), weightPpm: one.weightPpm! }))
     const { attribution, evidence, inferenceCommitment } = await serving.attribute({
       model: {
-        adapter: { cid: adapterCid, hash: adapterHash },
+        adapter: adapterOf(sold[index]!),
         index: { influenceCid, spansCid, recordsCid, attributionRoot: terms.attributionRoot },
         policy: policyOf(model),
         commons: terms.commons,
@@ -187,35 +205,50 @@ export function createAnswering(deps: {
       promptIds,
       answerIds,
       text,
-      excludedContributions: await ownContributions(held.account),
+      excludedContributions,
       ...(passages === undefined ? {} : { context: { promptText, passages } }),
       ...(decoding === undefined ? {} : { decoding }),
+      ...(merge === undefined ? {} : { merge: { parts, index } }),
     })
     // before the receipt that names it
     await blobs.put(evidence)
+    return {
+      modelId: model.modelId,
+      attribution: {
+        ...attribution,
+        ...(textFrom === undefined ? {} : { textFrom }),
+        ...(merge === undefined ? {} : { merge }),
+      },
+      inferenceCommitment,
+      promptHash: hashText(promptText),
+      answerHash: hashText(text),
+      ...tokensOf(sold[index]!, { inputTokens, outputTokens }),
+      inputPriceWei: terms.inputPriceWei,
+      outputPriceWei: terms.outputPriceWei,
+    }
+  }
+
+  async function charge(
+    quote: Pick<Quote, 'sold' | 'inputTokens'>,
+    held: Hold,
+    result: Chargeable,
+    pay?: Payer['pay'],
+  ): Promise<Charged> {
+    const excluded = await ownContributions(held.account)
+    const parts = await Promise.all(quote.sold.map((_, index) => partOf(quote, result, index, excluded)))
     let hold = held
     if (pay !== undefined) {
-      const { inputPriceWei, outputPriceWei } = terms
-      const feeWei = FeeSplit.feeWei(quote.inputTokens, result.outputTokens, inputPriceWei, outputPriceWei)
+      const { inputTokens } = quote
+      const feeWei = feeOf(quote.sold, { inputTokens, outputTokens: result.outputTokens })
       // held before it comes, so that nothing else of the payer's spends it
       hold = await settlement.accounts.change(held, feeWei)
       await pay(feeWei)
     }
-    return settlement.receipts.nextReceipt({
-      hold,
-      modelId: model.modelId,
-      attribution: textFrom === undefined ? attribution : { ...attribution, textFrom },
-      inferenceCommitment,
-      promptHash: hashText(result.promptText),
-      answerHash: hashText(result.text),
-      inputTokens: quote.inputTokens,
-      outputTokens: result.outputTokens,
-      inputPriceWei: terms.inputPriceWei,
-      outputPriceWei: terms.outputPriceWei,
-    })
+    const [receipt, ...mergedReceipts] = await settlement.receipts.nextReceipts(hold, parts)
+    return { receipt: receipt!, ...(mergedReceipts.length === 0 ? {} : { mergedReceipts }) }
   }
 
-  async function termsOf(name: string): Promise<Pick<Quote, 'model' | 'terms'>> {
+  async function termsOf(name: string): Promise<Sold> {
     const model = await findModel(name)
     if (model === undefined) throw new PublishedModelNotFoundError(name)
     const terms = await settlement.contract.modelTerms(model.modelId)
@@ -232,10 +265,16 @@ export function createAnswering(deps: {
     )
 
   const quote: Answering['quote'] = async (request, recordIds = []) => {
-    const { model, terms } = await termsOf(request.model)
+    const merged = request.adapters ?? []
+    const sold =
+      merged.length === 0
+        ? [await termsOf(request.model)]
+        : await Promise.all(
+            merged.map(async ({ name, weightPpm }) => ({ ...(await termsOf(name)), weightPpm })),
+          )
     const passages = await findPassages(database, recordIds)
     const prepared = await serving.prepare(passages.length === 0 ? request : { ...request, passages })
-    return priced({ prepared, model, terms, inputTokens: prepared.promptIds.length })
+    return priced({ prepared, sold, inputTokens: prepared.promptIds.length })
   }
 
   return {
@@ -263,19 +302,19 @@ export function createAnswering(deps: {
           outputTokens: answerIds.length,
           finishReason: 'stop',
         }
-        return { result, receipt: await charge(quoted, hold, { ...result, textFrom: 'caller' }) }
+        return { result, ...(await charge(quoted, hold, { ...result, textFrom: 'caller' })) }
       } finally {
         // does nothing once it is charged
         await settlement.accounts.release(hold.id)
       }
     },
     async quoteEmbeddings(name, inputs) {
-      const { model, terms } = await termsOf(name)
+      const sold = await termsOf(name)
       const prepared = await Promise.all(
         inputs.map((prompt) => serving.prepare({ model: name, caller: '', prompt, outputTokensMax: 1 })),
       )
       const inputTokens = prepared.reduce((sum, { promptIds }) => sum + promptIds.length, 0)
-      return { prepared, model, terms, maxWei: BigInt(inputTokens) * terms.inputPriceWei }
+      return { prepared, sold: [sold], maxWei: feeOf([sold], { inputTokens, outputTokens: 0 }) }
     },
     async embed(quote, payer) {
       const { prepared, maxWei } = quote
@@ -284,7 +323,7 @@ export function createAnswering(deps: {
         const vectors = await serving.embed(prepared)
         const answer = JSON.stringify(vectors.map(toBase64))
         const promptIds = prepared.flatMap((one) => one.promptIds)
-        const receipt = await charge({ ...quote, inputTokens: promptIds.length }, hold, {
+        const { receipt } = await charge({ ...quote, inputTokens: promptIds.length }, hold, {
           promptIds,
           promptText: JSON.stringify(prepared.map(({ promptText }) => promptText)),
           answerIds: [],
@@ -320,14 +359,14 @@ export function createAnswering(deps: {
         const isDelivered = result.finishReason !== 'cancelled' || (isStreamed && result.outputTokens > 0)
         if (!isDelivered) return
         await remembered
-        const receipt = await charge(quote, hold, result, pay)
+        const charged = await charge(quote, hold, result, pay)
         isOver = true
         const last = seen.at(-1)
         if (last !== undefined) yield { kind: 'delta', delta: last }
-        yield { kind: 'done', result, receipt }
+        yield { kind: 'done', result, ...charged }
       } catch (error) {
         // the last delta never left; what came before it was delivered and is charged for if that still works
-        const delivered = isStreamed && !isOver ? partOf(quote, seen.slice(0, -1)) : undefined
+        const delivered = isStreamed && !isOver ? deliveredOf(quote, seen.slice(0, -1)) : undefined
         if (delivered !== undefined) {
           await rememberAnswer({ ...delivered, startedAt }).catch(() => {})
           await charge(quote, hold, delivered).then(
@@ -350,13 +389,43 @@ export const toBase64 = ({ buffer, byteOffset, byteLength }: Float32Array): stri
   Buffer.from(buffer, byteOffset, byteLength).toString('base64')
 
 function priced(quote: Omit<Quote, 'maxWei'>): Quote {
-  const { prepared, terms, inputTokens } = quote
-  const { inputPriceWei, outputPriceWei } = terms
-  return {
-    ...quote,
-    maxWei: FeeSplit.feeWei(inputTokens, prepared.outputTokensMax, inputPriceWei, outputPriceWei),
-  }
+  const { prepared, sold, inputTokens } = quote
+  return { ...quote, maxWei: feeOf(sold, { inputTokens, outputTokens: prepared.outputTokensMax }) }
 }
+
+/** Tokens of an answer, of the prompt those that are charged. */
+type Tokens = { readonly inputTokens: number; readonly outputTokens: number }
+
+/** What of an answer's tokens one model is paid for. */
+const tokensOf = ({ weightPpm }: Sold, { inputTokens, outputTokens }: Tokens): Tokens =>
+  weightPpm === undefined
+    ? { inputTokens, outputTokens }
+    : {
+        inputTokens: Attribution.mergedTokens(inputTokens, weightPpm),
+        outputTokens: Attribution.mergedTokens(outputTokens, weightPpm),
+      }
+
+/** What an answer costs: each model's price for its part of the tokens. */
+const feeOf = (sold: readonly Sold[], tokens: Tokens): bigint =>
+  sold.reduce((sum, one) => {
+    const { inputTokens, outputTokens } = tokensOf(one, tokens)
+    return sum + FeeSplit.feeWei(inputTokens, outputTokens, one.terms.inputPriceWei, one.terms.outputPriceWei)
+  }, 0n)
+
+/** What a receipt says of the models that answered together. */
+const mergeOf = (sold: readonly Sold[], tokens: Tokens, index: number): Attribution.Merge | undefined =>
+  sold[index]!.weightPpm === undefined
+    ? undefined
+    : {
+        models: sold.map(({ model, weightPpm }) => ({
+          modelId: model.modelId.toString(),
+          weightPpm: weightPpm!,
+        })),
+        index,
+        ...tokens,
+      }
+
+const adapterOf = ({ model }: Sold) => ({ cid: model.adapterCid, hash: model.adapterHash })
 
 /**
  * Makes several answers of one request: the first is charged for the prompt, which is read once, and each draws with a seed
@@ -383,7 +452,7 @@ const passagesOf = ({ request: { passages } }: Prepared): Pick<Delivered, 'passa
   passages === undefined ? {} : { passages }
 
 /** Puts together what a caller had received when an answer broke off; nothing when that was nothing. */
-function partOf({ prepared }: Quote, deltas: readonly TokenDelta[]): Delivered | undefined {
+function deliveredOf({ prepared }: Quote, deltas: readonly TokenDelta[]): Delivered | undefined {
   const answerIds = deltas.flatMap(({ tokenId }) => (tokenId === null ? [] : [tokenId]))
   if (answerIds.length === 0) return undefined
   const { promptIds, promptText } = prepared

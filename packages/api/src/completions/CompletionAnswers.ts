@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createToolCallReader, type TokenDelta } from '@openledger/openlora'
 import type { Http } from '@openledger/protocol'
-import type { Delivered } from './Answering.ts'
+import type { Charged, Delivered } from './Answering.ts'
 
 /**
  * How answers of OpenAI's interface are written, whole and in pieces.
@@ -41,8 +41,10 @@ const chunkOf = (format: Format, index: number, choice: Json, more: Json = {}): 
 
 /** Adds up what several answers to one prompt were charged for. */
 export function usageOf(receipts: readonly Http.SignedReceipt[]): Json {
-  const promptTokens = receipts.reduce((sum, { inputTokens }) => sum + inputTokens, 0)
-  const completionTokens = receipts.reduce((sum, { outputTokens }) => sum + outputTokens, 0)
+  // models that answered together have parts of the same tokens
+  const tokens = receipts.map((receipt) => receipt.attribution.merge ?? receipt)
+  const promptTokens = tokens.reduce((sum, { inputTokens }) => sum + inputTokens, 0)
+  const completionTokens = tokens.reduce((sum, { outputTokens }) => sum + outputTokens, 0)
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
@@ -51,8 +53,12 @@ export function usageOf(receipts: readonly Http.SignedReceipt[]): Json {
 }
 
 /** What a payer keeps to have the answer recomputed elsewhere, beside the receipt. */
-export const extensionOf = (result: Delivered, receipt: Http.SignedReceipt): Http.AnswerExtension => ({
+export const extensionOf = (
+  result: Delivered,
+  { receipt, mergedReceipts }: Charged,
+): Http.AnswerExtension => ({
   receipt,
+  ...(mergedReceipts === undefined ? {} : { mergedReceipts: [...mergedReceipts] }),
   answer: result.text,
   promptTokenIds: [...result.promptIds],
   answerTokenIds: [...result.answerIds],
@@ -67,10 +73,9 @@ function reasonOf({ tools }: Format, { finishReason }: Delivered, hasCalls: bool
 }
 
 /** One answer that is finished and paid for. */
-export type Finished = {
+export type Finished = Charged & {
   readonly result: Delivered
   readonly deltas: readonly TokenDelta[]
-  readonly receipt: Http.SignedReceipt
 }
 
 /** Writes whole answers to one prompt, in order. */
@@ -80,10 +85,10 @@ export function toBody(format: Format, answers: readonly Finished[]): Json {
     ...envelope(format, false),
     choices: answers.map((answer, index) => ({
       ...wholeChoice(format, answer, index),
-      ...(answers.length > 1 ? { openledger: extensionOf(answer.result, answer.receipt) } : {}),
+      ...(answers.length > 1 ? { openledger: extensionOf(answer.result, answer) } : {}),
     })),
     usage: usageOf(answers.map(({ receipt }) => receipt)),
-    openledger: extensionOf(first!.result, first!.receipt),
+    openledger: extensionOf(first!.result, first!),
   }
 }
 
@@ -127,7 +132,7 @@ export type ChoiceWriter = {
   /** Gives the chunks of one token; none while nothing is certain. */
   readonly delta: (delta: TokenDelta) => Json[]
   /** Gives the chunks that end the answer; the last carries its receipt. */
-  readonly end: (result: Delivered, receipt: Http.SignedReceipt) => Json[]
+  readonly end: (result: Delivered, charged: Charged) => Json[]
 }
 
 export function createChoiceWriter(format: Format, index: number): ChoiceWriter {
@@ -159,13 +164,13 @@ export function createChoiceWriter(format: Format, index: number): ChoiceWriter 
       const logprobs = logprobsOf(format, [delta])
       return [{ ...first, logprobs }, ...rest].map((part) => chunkOf(format, index, part))
     },
-    end(result, receipt) {
+    end(result, charged) {
       const left = (reader?.flush() ?? []).map((event) => chunkOf(format, index, deltaOf(event)))
       const last = format.kind === 'chat' ? { delta: {} } : { text: '' }
       const reason = { finish_reason: reasonOf(format, result, hasCalls) }
       return [
         ...left,
-        chunkOf(format, index, { ...last, ...reason }, { openledger: extensionOf(result, receipt) }),
+        chunkOf(format, index, { ...last, ...reason }, { openledger: extensionOf(result, charged) }),
       ]
     },
   }

@@ -1,5 +1,12 @@
 import { randomInt } from 'node:crypto'
-import type { AnswerForm, GenerateRequest, SamplingOptions } from '@openledger/openlora'
+import {
+  type AnswerForm,
+  type GenerateRequest,
+  MERGE_WEIGHT_MAX,
+  MERGED_MAX,
+  type SamplingOptions,
+} from '@openledger/openlora'
+import { Share } from '@openledger/primitives'
 import { hashSchema } from '@openledger/protocol/Scalars'
 import { z } from 'zod'
 
@@ -15,7 +22,7 @@ const only = <T extends string | number | boolean>(value: T, what: string) =>
 
 const never = (what: string) => z.never(`expected no ${what}: it is not supported`).nullish()
 
-/** What would change the answer and nobody here carries out; fields of vLLM and LoRAX among them. */
+/** What would change the answer and nobody here carries out; fields of vLLM, LoRAX and llama.cpp among them. */
 const refused = {
   functions: never('functions'),
   function_call: never('function_call'),
@@ -31,7 +38,8 @@ const refused = {
   use_beam_search: only(false, 'use_beam_search to be false'),
   prompt_logprobs: never('prompt_logprobs'),
   adapter_id: never('adapter_id; name the published model in `model`'),
-  adapters: never('adapters; several cannot be merged in one request'),
+  merged_adapters: never('merged_adapters; name published models and weights in `adapters`'),
+  lora: never('lora; name published models and weights in `adapters`'),
   prompt_embeds: never('prompt_embeds'),
 }
 
@@ -42,6 +50,8 @@ const TOOLS_MAX = 128
 export const PASSAGES_MAX = 32
 /** Where `service_tier: "flex"` stands: behind all that is asked without. */
 const FLEX_PRIORITY = 10
+
+const toPpm = (weight: number): number => Math.round(weight * Number(Share.SCALE))
 
 const common = {
   ...refused,
@@ -73,6 +83,21 @@ const common = {
   repetition_penalty: z.number().gt(0).max(2).nullish(),
   /** Ours: ids of records that stand in front of the prompt, in this order; each is paid for what it does to the answer. */
   passages: z.array(hashSchema).max(PASSAGES_MAX).nullish(),
+  /** Ours: published models whose adapters answer together, `model` among them. */
+  adapters: z
+    .array(
+      z.object({
+        name: z.string().min(1).max(128),
+        weight: z
+          .number()
+          .min(-MERGE_WEIGHT_MAX)
+          .max(MERGE_WEIGHT_MAX)
+          .refine((weight) => toPpm(weight) !== 0, 'expected a weight other than 0'),
+      }),
+    )
+    .min(1)
+    .max(MERGED_MAX)
+    .nullish(),
 }
 
 const contentSchema = z.union([
@@ -265,7 +290,7 @@ export function fromCompletion(request: CompletionRequest, caller: string): Gene
 function optionsOf(
   request: ChatRequest | CompletionRequest,
   outputTokensMax: number | undefined,
-): Pick<GenerateRequest, 'outputTokensMax' | 'stop' | 'sampling' | 'priority' | 'withinMs'> {
+): Pick<GenerateRequest, 'adapters' | 'outputTokensMax' | 'stop' | 'sampling' | 'priority' | 'withinMs'> {
   const stop = typeof request.stop === 'string' ? [request.stop] : (request.stop ?? [])
   const sampling: Partial<SamplingOptions> = {
     temperature: request.temperature ?? 1,
@@ -282,6 +307,9 @@ function optionsOf(
   return {
     stop,
     sampling,
+    ...(request.adapters == null
+      ? {}
+      : { adapters: request.adapters.map(({ name, weight }) => ({ name, weightPpm: toPpm(weight) })) }),
     priority: request.priority ?? (request.service_tier === 'flex' ? FLEX_PRIORITY : 0),
     ...(request.within_ms == null ? {} : { withinMs: request.within_ms }),
     ...(outputTokensMax === undefined ? {} : { outputTokensMax }),

@@ -1,11 +1,13 @@
 import { type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, FeeSplit, Http } from '@openledger/protocol'
+import { schema } from '@openledger/store'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   type ApiHouse,
   INPUT_PRICE_WEI,
   OUTPUT_PRICE_WEI,
+  publishModel,
   startApiHouse,
   URL_BASE,
 } from '../../test/apiHouse.ts'
@@ -200,6 +202,66 @@ describe('the official OpenAI client', () => {
     expect(usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 10 })
   })
 
+  test('gets one answer of several models, and each is paid for its weight’s part of the tokens', async () => {
+    await publishModel(house, 'solidity-2')
+    const files = { recordsCid: 'bafkreir', influenceCid: 'bafkreii', spansCid: 'bafkreis' }
+    await house.database.orm.update(schema.trainingRuns).set(files)
+    const before = await money()
+    const adapters = [
+      { name: model, weight: 1 },
+      { name: 'solidity-2', weight: -0.3 },
+    ]
+    const request = { model, prompt: 'write a token', adapters } as OpenAI.CompletionCreateParamsNonStreaming
+    const completion = await openai.completions.create(request)
+    expect(completion.choices[0]?.text).toBe(WORDS.join(''))
+    expect(completion.usage).toEqual({ prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 })
+    const { receipt, mergedReceipts } = extensionOf(completion)
+    const all = [receipt, ...mergedReceipts!]
+    expect(
+      all.map(({ modelName, inputTokens, outputTokens }) => [modelName, inputTokens, outputTokens]),
+    ).toEqual([
+      [model, 3, 5],
+      ['solidity-2', 1, 2],
+    ])
+    for (const [index, { attribution, modelId, answerHash }] of all.entries()) {
+      expect(answerHash).toBe(receipt.answerHash)
+      expect(attribution.merge).toEqual({
+        models: [
+          { modelId: all[0]!.modelId, weightPpm: 1_000_000 },
+          { modelId: all[1]!.modelId, weightPpm: -300_000 },
+        ],
+        index,
+        inputTokens: 3,
+        outputTokens: 5,
+      })
+      expect(attribution.merge!.models[index]!.modelId).toBe(modelId)
+    }
+    const feeWei = FeeSplit.feeWei(4, 7, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI)
+    const quoted = await house.post('/v1/completions/quote', { ...request, max_tokens: 5 })
+    expect(quoted.body).toMatchObject({ inputTokens: 3, outputTokensMax: 5, maxWei: feeWei.toString() })
+    const after = await money()
+    expect(before.leftWei - after.leftWei).toBe(feeWei)
+    expect(BigInt(after.spent) - BigInt(before.spent)).toBe(feeWei)
+
+    const stream = await openai.completions.create({
+      ...request,
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+    const chunks: OpenAI.Completion[] = []
+    for await (const chunk of stream) chunks.push(chunk)
+    expect(extensionOf(chunks.at(-2)).mergedReceipts).toHaveLength(1)
+    expect(chunks.at(-1)).toMatchObject({ usage: { prompt_tokens: 3, completion_tokens: 5 } })
+
+    // nobody is paid where one of them breaks off the answer, or where one is not published
+    house.script.failsAt = 3
+    const paid = await money()
+    await expect(openai.completions.create(request)).rejects.toMatchObject({ status: 500 })
+    const unknown = { ...request, adapters: [...adapters, { name: 'nobody', weight: 1 }] }
+    await expect(openai.completions.create(unknown)).rejects.toMatchObject({ status: 404 })
+    expect(await money()).toEqual(paid)
+  })
+
   test('gets none of several answers, and pays for none, when one breaks', async () => {
     house.script.failsAt = 3
     const before = await money()
@@ -324,17 +386,19 @@ describe('a stream', () => {
 })
 
 describe('a whole answer', () => {
-  test('that nobody waits for any more costs nothing', async () => {
+  // also where the caller left while the price was still being found
+  test.for([50, 0])('that nobody waits for after %i ms costs nothing', async (ms) => {
     house.script.wordMs = 1_000
     const before = await money()
     const left = new AbortController()
+    if (ms === 0) left.abort()
     const asking = house.fetch(`${URL_BASE}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
       body: JSON.stringify({ model, prompt: 'write a token' }),
       signal: left.signal,
     })
-    setTimeout(() => left.abort(), 50)
+    setTimeout(() => left.abort(), ms)
     await asking
     expect(await money()).toEqual(before)
   })

@@ -10,7 +10,9 @@ export function addQuoteRoutes(routes: Routes, { answering }: { readonly answeri
     read: ReturnType<typeof Completions.fromChat>,
   ): Promise<Http.Quote> => {
     const choices = choicesOf(await answering.quote(read, request.passages ?? []), request.n ?? 1)
-    const [{ terms, inputTokens, prepared }] = choices as [(typeof choices)[number]]
+    const [{ sold, inputTokens, prepared }] = choices as [(typeof choices)[number]]
+    const asked = request.adapters?.findIndex(({ name }) => name === request.model) ?? 0
+    const { terms } = sold[asked]!
     return {
       model: request.model,
       choices: choices.length,

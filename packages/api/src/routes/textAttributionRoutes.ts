@@ -48,7 +48,7 @@ export function addTextAttributionRoutes(
             completion_tokens: receipt.outputTokens,
             total_tokens: receipt.inputTokens + receipt.outputTokens,
           },
-          openledger: extensionOf(result, receipt),
+          openledger: extensionOf(result, { receipt }),
         },
         200,
         headers,

@@ -48,7 +48,7 @@ export type Decoder = {
   readonly precision: DecoderPrecision
   /**
    * Gives an empty row its adapter; undefined means the base model alone.
-   * @throws {AdapterShapeError} @throws {RowError}
+   * @throws {AdapterShapeError} {AdapterRankError} {RowError}
    */
   readonly setAdapter: (row: number, adapter: Adapter | undefined) => void
   /**

@@ -12,7 +12,7 @@ export type SlotGroup = {
 
 /** The adapters of all rows, laid out so that neighbouring rows are one feed. */
 export type DecoderSlots = {
-  /** @throws {AdapterShapeError} */
+  /** @throws {AdapterShapeError} {AdapterRankError} */
   readonly set: (row: number, adapter: Adapter | undefined) => void
   /** Marks a row as unused; its numbers stay until they are overwritten, since rows do not mix. */
   readonly free: (row: number) => void
@@ -117,7 +117,7 @@ export function createDecoderSlots(
 
   function assertFits(adapter: Adapter): void {
     if (adapter.rank > rankMax) {
-      throw new AdapterShapeError(`rank at most ${rankMax}`, `rank ${adapter.rank}`)
+      throw new AdapterRankError(rankMax, adapter.rank)
     }
     for (const [name, { a, b }] of adapter.tensors) {
       const size = sizes.get(name)
@@ -172,6 +172,16 @@ export class AdapterShapeError extends BaseError {
       code: 'model.adapter_shape',
       message: `Expected an adapter of this base model with ${expected}, got ${got}. Train it on this base.`,
       context: { expected, got },
+    })
+  }
+}
+
+export class AdapterRankError extends BaseError {
+  constructor(rankMax: number, rank: number) {
+    super({
+      code: 'model.adapter_rank',
+      message: `Expected an adapter of rank at most ${rankMax}, or several whose ranks sum to at most that, got ${rank}. Merge fewer, or serve with a higher rankMax.`,
+      context: { rankMax, rank },
     })
   }
 }

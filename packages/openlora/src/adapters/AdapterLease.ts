@@ -1,11 +1,12 @@
 import type { Adapter } from '@openledger/model'
 import type { AdapterCache, AdapterReference } from './AdapterCache.ts'
+import { mergedOf, type RowReference } from './MergedAdapter.ts'
 import { type SharedAdapter, view } from './SharedAdapter.ts'
 
 /** Adapters as a thread uses them; each `acquire` that succeeds is followed by one `release`. */
-export type AdapterSource = {
-  readonly acquire: (reference: AdapterReference) => Promise<Adapter.Adapter>
-  readonly release: (reference: AdapterReference) => void
+export type AdapterSource<Reference = AdapterReference> = {
+  readonly acquire: (reference: Reference) => Promise<Adapter.Adapter>
+  readonly release: (reference: Reference) => void
 }
 
 /** What a thread asks of its host about adapters. */
@@ -24,6 +25,27 @@ export type AdapterLink = {
 export const createAdapterSource = (link: AdapterLink): AdapterSource => ({
   acquire: async (reference) => view(await link.call('acquireAdapter', reference)),
   release: (reference) => link.send('releaseAdapter', reference),
+})
+
+/** Lets a source give several adapters as one: they stay in memory as they are, and a row gets a copy side by side. */
+export const createMergingSource = (source: AdapterSource): AdapterSource<RowReference> => ({
+  async acquire(reference) {
+    if (!('parts' in reference)) return source.acquire(reference)
+    const { parts } = reference
+    const acquired = await Promise.allSettled(parts.map(source.acquire))
+    const failed = acquired.find(({ status }) => status === 'rejected')
+    if (failed === undefined) {
+      return mergedOf(
+        parts,
+        acquired.map((one) => (one as PromiseFulfilledResult<Adapter.Adapter>).value),
+      )!
+    }
+    for (const [i, { status }] of acquired.entries()) if (status === 'fulfilled') source.release(parts[i]!)
+    throw (failed as PromiseRejectedResult).reason
+  },
+  release(reference) {
+    for (const one of 'parts' in reference ? reference.parts : [reference]) source.release(one)
+  },
 })
 
 /**

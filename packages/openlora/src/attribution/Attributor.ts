@@ -12,13 +12,14 @@ import {
   traceSpans,
   weigh,
 } from '@openledger/attribution'
-import type { Adapter, Checkpoint, Gradients, Tokenizer } from '@openledger/model'
+import { type Adapter, type Checkpoint, type Gradients, Merge, type Tokenizer } from '@openledger/model'
 import type { Decoder } from '@openledger/model/decoder/Decoder'
 import { type Hex, Share } from '@openledger/primitives'
 import type { Attribution } from '@openledger/protocol'
 import { cidOf } from '@openledger/store'
 import type { AdapterReference } from '../adapters/AdapterCache.ts'
 import type { AdapterSource } from '../adapters/AdapterLease.ts'
+import { mergedOf, mergeParts, type WeightedReference } from '../adapters/MergedAdapter.ts'
 import { commitmentOf, type Decoding } from '../commitment/Commitment.ts'
 import type { AttributionIndex, AttributionReference } from './AttributionIndex.ts'
 import * as Evidence from './Evidence.ts'
@@ -50,6 +51,8 @@ export type AttributionRequest = {
   readonly context?: Context
   /** How the answer was decoded; undefined for texts that were not decoded here. */
   readonly decoding?: Decoding
+  /** Where several adapters made the answer together: all of them, and which is the model's. */
+  readonly merge?: { readonly parts: readonly WeightedReference[]; readonly index: number }
 }
 
 /** Why an answer pays whom, before it is known how much; shares and commons sum to `Share.SCALE`. */
@@ -91,10 +94,21 @@ export type AttributorDependencies = {
   }
 }
 
+/** What an answer is read with again. */
+type Reading = {
+  /** As it was made. */
+  readonly adapter: Adapter.Adapter
+  /** Without the model's own part; undefined for the base alone. */
+  readonly rest: Adapter.Adapter | undefined
+  /** Of the answer's log-likelihood with respect to the whole adapter, in the model's own matrices. */
+  readonly ownGradient: (gradient: Float32Array) => Float32Array
+}
+
 /**
  * Creates the attributor: one pass over the answer under the adapter, forwards and backwards, and one under the base, for the
  * lift and for the influence of the training records, one trace of the records that the answer repeats. Passages of the prompt
- * cost one more pass for each set of them that is left out.
+ * cost one more pass for each set of them that is left out. Where several adapters made the answer together, the lift of each is
+ * what leaving it out does, and the gradient is taken where they were, in its own matrices.
  */
 export function createAttributor({
   checkpoint,
@@ -104,8 +118,31 @@ export function createAttributor({
   adapters,
   indexes,
 }: AttributorDependencies): Attributor {
-  /** Reads the answer under every coalition of passages, and under the base with none. */
-  async function measureContext(context: Context, adapter: Adapter.Adapter, answerIds: readonly number[]) {
+  function readingOf(
+    all: readonly Adapter.Adapter[],
+    parts: readonly WeightedReference[],
+    index: number,
+  ): Reading {
+    const own = all[index]!
+    const others = <T>(list: readonly T[]): T[] => list.filter((_, i) => i !== index)
+    const adapter = mergedOf(parts, all)!
+    return {
+      adapter,
+      rest: mergedOf(others(parts), others(all)),
+      ownGradient: (gradient) =>
+        adapter === own
+          ? gradient
+          : Merge.partOfGradient(
+              { gradient, blocks: gradients.withAdapter(adapter).blocks },
+              gradients.withAdapter(own).blocks,
+              mergeParts(parts, all),
+              index,
+            ),
+    }
+  }
+
+  /** Reads the answer under every coalition of passages, and without the adapter with none. */
+  async function measureContext(context: Context, { adapter, rest }: Reading, answerIds: readonly number[]) {
     const prompts = coalitionPrompts(tokenizer, context)
     const milliNats: number[] = []
     let none: Float64Array | undefined
@@ -114,34 +151,42 @@ export function createAttributor({
       none ??= logProbabilities
       milliNats.push(toMilli(logProbabilities.reduce((sum, nats) => sum + nats, 0)))
     }
-    const baseLogProbabilities = await read(decoder, undefined, prompts[0]!, answerIds)
-    return { milliNats, bare: { logProbabilities: none!, baseLogProbabilities } }
+    const restLogProbabilities = await read(decoder, rest, prompts[0]!, answerIds)
+    return { milliNats, bare: { logProbabilities: none!, restLogProbabilities } }
   }
 
   return {
     async attribute(request) {
       const { model, promptIds, answerIds } = request
-      const adapter = await adapters.acquire(model.adapter)
+      const { parts, index: own } = request.merge ?? {
+        parts: [{ ...model.adapter, weightPpm: Number(Share.SCALE) }],
+        index: 0,
+      }
+      const held: Adapter.Adapter[] = []
       try {
+        for (const part of parts) held.push(await adapters.acquire(part))
         const index = await indexes.acquire(model.index)
         try {
+          const reading = readingOf(held, parts, own)
           // nothing was chosen, so nothing has to be read again; embeddings are sold this way
           const seen =
             answerIds.length === 0
               ? NOTHING
-              : await replay({ decoder, gradients }, adapter, promptIds, answerIds)
+              : await replay({ decoder, gradients }, reading, promptIds, answerIds)
           const measured =
             request.context === undefined || answerIds.length === 0
               ? undefined
-              : await measureContext(request.context, adapter, answerIds)
+              : await measureContext(request.context, reading, answerIds)
           const lifted = measured?.bare ?? seen
           const logMilliNats = Array.from(seen.logProbabilities, toMilli)
           const trace = traceSpans(index.spans, answerIds)
           const evidence: Evidence.Evidence = {
             queryCode:
-              answerIds.length === 0 ? [] : [...InfluenceIndex.queryCode(index.influence, seen.gradient)],
+              answerIds.length === 0
+                ? []
+                : [...InfluenceIndex.queryCode(index.influence, reading.ownGradient(seen.gradient))],
             liftMilliNats: Array.from(lifted.logProbabilities, (nats, i) =>
-              toMilli(nats - lifted.baseLogProbabilities[i]!),
+              toMilli(nats - lifted.restLogProbabilities[i]!),
             ),
             logMilliNats,
             spans: spansOf(trace, logMilliNats),
@@ -157,7 +202,7 @@ export function createAttributor({
             evidence: Evidence.encode(evidence),
             inferenceCommitment: commitmentOf({
               baseHash,
-              adapterHash: adapter.hash,
+              adapterHash: reading.adapter.hash,
               promptIds,
               answerIds,
               decoding: request.decoding,
@@ -167,7 +212,7 @@ export function createAttributor({
           indexes.release(model.index)
         }
       } finally {
-        adapters.release(model.adapter)
+        for (const part of parts.slice(0, held.length)) adapters.release(part)
       }
     },
   }
@@ -276,7 +321,7 @@ const passageRecords = ({ passages }: Evidence.ContextEvidence, arrival: number)
 
 const NOTHING: Replay = {
   logProbabilities: new Float64Array(),
-  baseLogProbabilities: new Float64Array(),
+  restLogProbabilities: new Float64Array(),
   gradient: new Float32Array(),
 }
 

@@ -2,27 +2,28 @@ import type { Adapter, Gradients } from '@openledger/model'
 import type { Decoder } from '@openledger/model/decoder/Decoder'
 import { logSumExp } from '../engine/Sampler.ts'
 
-/** An answer read again under its adapter and under the base alone. */
+/** An answer read again under its adapter and without it. */
 export type Replay = {
   /** `[answer]` `log p` of each token under the adapter, in nats. */
   readonly logProbabilities: Float64Array
-  /** The same under the base. */
-  readonly baseLogProbabilities: Float64Array
+  /** The same without it: under the base, or under what else was merged. */
+  readonly restLogProbabilities: Float64Array
   /** `[parameters]` of the answer's mean log-likelihood, with respect to the adapter. */
   readonly gradient: Float32Array
 }
 
 /**
- * Reads a prompt and its answer once under the adapter, backwards as well, and once under the base: each alone, so that the
+ * Reads a prompt and its answer once under the adapter, backwards as well, and once without it: each alone, so that the
  * numbers do not depend on what else was served.
  *
+ * @param rest - What is left without the adapter; undefined for the base.
  * @param answerIds - At least one.
  * @param decoder - Of one row or more, all empty; empty again afterwards.
  * @param gradients - Of any adapter over the same base.
  */
 export async function replay(
   { decoder, gradients }: { readonly decoder: Decoder; readonly gradients: Gradients },
-  adapter: Adapter.Adapter,
+  { adapter, rest }: { readonly adapter: Adapter.Adapter; readonly rest: Adapter.Adapter | undefined },
   promptIds: readonly number[],
   answerIds: readonly number[],
 ): Promise<Replay> {
@@ -34,7 +35,7 @@ export async function replay(
   const adapted = logits.slice(first * vocabularySize, (first + answerIds.length) * vocabularySize)
   return {
     logProbabilities: likelihoods(adapted, answerIds, vocabularySize),
-    baseLogProbabilities: await read(decoder, undefined, promptIds, answerIds),
+    restLogProbabilities: await read(decoder, rest, promptIds, answerIds),
     gradient,
   }
 }

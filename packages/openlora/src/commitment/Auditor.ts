@@ -2,8 +2,17 @@ import { buildSpanIndex, commitSpans, SpanIndex, traceSpans } from '@openledger/
 import { Adapter, CheckpointFolder, createGradients, loraTargets } from '@openledger/model'
 import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { BaseError, type Hex } from '@openledger/primitives'
+import type { AdapterReference } from '../adapters/AdapterCache.ts'
+import { createMergingSource } from '../adapters/AdapterLease.ts'
+import { referenceOf } from '../adapters/MergedAdapter.ts'
 import { loadAttributionIndex } from '../attribution/AttributionIndex.ts'
-import { type AttributionModel, createAttributor, draw, spansOf } from '../attribution/Attributor.ts'
+import {
+  type AttributionModel,
+  type AttributionRequest,
+  createAttributor,
+  draw,
+  spansOf,
+} from '../attribution/Attributor.ts'
 import * as Evidence from '../attribution/Evidence.ts'
 import { readHidden } from '../attribution/Inference.ts'
 import type { ShownSpans } from '../attribution/ShownSpans.ts'
@@ -30,6 +39,8 @@ export type Auditor = {
   readonly audit: (request: {
     readonly receipt: ComputedReceipt
     readonly model: AttributionModel
+    /** Where several models answered together: their adapters, as the chain tells them, with the receipt's weights. */
+    readonly merge?: AttributionRequest['merge']
     readonly baseHash: Hex
     readonly answer?: AnswerInputs
     readonly isOpen: boolean
@@ -52,7 +63,7 @@ export function createAuditor(deps: {
 }): Auditor {
   const { baseDirectory, fetchBlob, fetchShown } = deps
   return {
-    async audit({ receipt, model, baseHash, answer, isOpen, excludedContributions }) {
+    async audit({ receipt, model, merge, baseHash, answer, isOpen, excludedContributions }) {
       const { attribution } = receipt
       if (attribution.evidenceCid === undefined) {
         return { status: 'different', line: 'attribution.evidenceCid', expected: 'a CID', claimed: null }
@@ -81,8 +92,13 @@ export function createAuditor(deps: {
       if (checkpoint.baseHash !== baseHash) throw new AuditedBaseError(baseHash, checkpoint.baseHash)
       const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
       const { config } = checkpoint
-      const adapter = Adapter.decode(config, await fetchBlob(model.adapter.cid))
-      if (adapter.hash !== model.adapter.hash) throw new AuditedAdapterError(model.adapter.hash, adapter.hash)
+      const decode = async ({ cid, hash }: AdapterReference): Promise<Adapter.Adapter> => {
+        const adapter = Adapter.decode(config, await fetchBlob(cid))
+        if (adapter.hash !== hash) throw new AuditedAdapterError(hash, adapter.hash)
+        return adapter
+      }
+      const adapters = createMergingSource({ acquire: decode, release: () => {} })
+      const adapter = await adapters.acquire(merge === undefined ? model.adapter : referenceOf(merge.parts))
       const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
       const gradients = createGradients(checkpoint, shape, { batchSize: 1 })
       const decoderOf = (precision: Decoding['precision']) =>
@@ -107,7 +123,7 @@ export function createAuditor(deps: {
         tokenizer,
         gradients,
         decoder,
-        adapters: { acquire: async () => adapter, release: () => {} },
+        adapters,
         indexes: { acquire: async () => index, release: () => {} },
       })
       try {
@@ -120,6 +136,7 @@ export function createAuditor(deps: {
           excludedContributions: claimed.excludedContributions,
           ...(passages === undefined || passages.length === 0 ? {} : { context: { promptText, passages } }),
           ...(claimed.decoding === undefined ? {} : { decoding: claimed.decoding }),
+          ...(merge === undefined ? {} : { merge }),
         }
         const measured = await attributor.attribute(request)
         const drawn = draw(index, claimed, request, tokenizer)

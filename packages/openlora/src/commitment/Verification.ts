@@ -84,12 +84,14 @@ export function verify(
   { drawn, spans, measured, hidden }: Recomputed,
 ): Verdict {
   const { attribution } = receipt
+  // what several models answered together is charged in parts, which whoever checks the money does
+  const charged = attribution.merge ?? receipt
   const found = firstDifference([
     ['promptHash', hashText(promptText), receipt.promptHash],
     ['answerHash', hashText(text), receipt.answerHash],
     // of several answers to one prompt, the first is charged for reading it
-    ['inputTokens', receipt.inputTokens === 0 ? 0 : promptIds.length, receipt.inputTokens],
-    ['outputTokens', answerIds.length, receipt.outputTokens],
+    ['inputTokens', charged.inputTokens === 0 ? 0 : promptIds.length, charged.inputTokens],
+    ['outputTokens', answerIds.length, charged.outputTokens],
     ...commonLines(receipt, drawn, evidence),
     ...shareLines(drawn, attribution),
     ['evidence.spans', spans as never, Evidence.decode(evidence).spans as never],

@@ -6,6 +6,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { noise, noiseWeights, tinyConfig } from '../../test/tinyModel.ts'
 import { createAdapterCache } from '../adapters/AdapterCache.ts'
+import { createMergingSource } from '../adapters/AdapterLease.ts'
+import { mergedOf, referenceOf, type WeightedReference } from '../adapters/MergedAdapter.ts'
 import { share, view } from '../adapters/SharedAdapter.ts'
 import { readHidden } from '../attribution/Inference.ts'
 import { decodingDifference } from '../commitment/Commitment.ts'
@@ -30,7 +32,7 @@ const systemPrompts = [[], [...noise(1, 40, 23)].map((x) => Math.round(24 + x)),
 let whole: Decoder
 let single: Decoder
 beforeAll(async () => {
-  const options = { context: 128, rankMax: 8 }
+  const options = { context: 128, rankMax: 16 }
   whole = await createDecoder(fromWeights(config, weights), { ...options, rows: 3 })
   single = await createDecoder(fromWeights(config, weights), { ...options, rows: 1 })
 })
@@ -77,7 +79,10 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
       {
         decoder,
         tokenizer,
-        adapters: { acquire: async (one) => view(await cache.acquire(one)), release: cache.release },
+        adapters: createMergingSource({
+          acquire: async (one) => view(await cache.acquire(one)),
+          release: cache.release,
+        }),
         clock: { nowMs: () => 0 },
         emit: (events) => {
           for (const event of events) {
@@ -121,11 +126,26 @@ async function carryOut(decoder: Decoder, plans: readonly Plan[], limits: Partia
   return { finished, streamed, logprobs, evictions: cache.state().evictions, parkings }
 }
 
+const partOf = (at: number, weightPpm: number): WeightedReference => ({
+  cid: String(at),
+  hash: adapters[at]!.hash,
+  weightPpm,
+})
+const place = fc.integer({ min: 0, max: adapters.length - 1 })
+const weighted = fc
+  .record({ at: place, weightPpm: fc.constantFrom(500_000, 1_300_000, -400_000) })
+  .map(({ at, weightPpm }) => partOf(at, weightPpm))
+
 const plan = fc.record({
   system: fc.integer({ min: 0, max: systemPrompts.length - 1 }),
   own: fc.array(fc.integer({ min: 1, max: 47 }), { minLength: 1, maxLength: 30 }),
   repeats: fc.integer({ min: 1, max: 2 }),
-  adapter: fc.option(fc.integer({ min: 0, max: adapters.length - 1 })),
+  // none for the base, and now and then two in one row
+  merge: fc.oneof(
+    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 3, arbitrary: fc.tuple(place.map((at) => partOf(at, 1_000_000))) },
+    { weight: 2, arbitrary: fc.tuple(weighted, weighted) },
+  ),
   outputTokensMax: fc.integer({ min: 8, max: 48 }),
   isSampled: fc.boolean(),
   priority: fc.integer({ min: 0, max: 2 }),
@@ -133,6 +153,11 @@ const plan = fc.record({
   delay: fc.integer({ min: 0, max: 40 }),
   cancelAt: fc.option(fc.integer({ min: 1, max: 12 }), { freq: 4, nil: undefined }),
 })
+
+const partsOf = (reference: EngineRequest['adapter']): readonly WeightedReference[] => {
+  if (reference === undefined) return []
+  return 'parts' in reference ? reference.parts : [{ ...reference, weightPpm: 1_000_000 }]
+}
 
 test('every row gets exactly the tokens it gets alone, under joins, leaves, preemptions, evictions, shared starts, guesses and forms', async () => {
   let evictions = 0
@@ -142,7 +167,7 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, pree
     fc.asyncProperty(fc.array(plan, { minLength: 6, maxLength: 16 }), async (drawn) => {
       const plans = drawn.map(
         (
-          { system, own, repeats, adapter, outputTokensMax, isSampled, priority, form, delay, cancelAt },
+          { system, own, repeats, merge, outputTokensMax, isSampled, priority, form, delay, cancelAt },
           id,
         ): Plan => ({
           delay,
@@ -154,7 +179,7 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, pree
             topLogprobs: 0,
             outputTokensMax,
             promptIds: [...systemPrompts[system]!, ...Array.from({ length: repeats }, () => own).flat()],
-            adapter: adapter === null ? undefined : { cid: String(adapter), hash: adapters[adapter]!.hash },
+            adapter: merge.length === 0 ? undefined : referenceOf(merge),
             ...(form === undefined ? {} : { form: forms[form]! }),
             isShared: true,
             priority,
@@ -186,7 +211,11 @@ test('every row gets exactly the tokens it gets alone, under joins, leaves, pree
         } else expect({ ...found, decoding: {} }).toEqual({ ...expected, decoding: {} })
         // what it proves of its activations holds for who reads it alone
         if (found.answerIds.length === 0) continue
-        const adapter = request.adapter && adapters[Number(request.adapter.cid)]!
+        const parts = partsOf(request.adapter)
+        const adapter = mergedOf(
+          parts,
+          parts.map(({ cid }) => adapters[Number(cid)]!),
+        )
         const hidden = await readHidden(single, adapter, request.promptIds, found.answerIds)
         expect(decodingDifference(found.decoding, hidden, found.answerIds.length)).toBeUndefined()
       }

@@ -7,6 +7,8 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { noise, noiseWeights, tinyConfig } from '../../test/tinyModel.ts'
 import { createAdapterCache } from '../adapters/AdapterCache.ts'
+import { createMergingSource } from '../adapters/AdapterLease.ts'
+import { referenceOf } from '../adapters/MergedAdapter.ts'
 import { share, view } from '../adapters/SharedAdapter.ts'
 import { createEngine, type EngineLimits } from './Engine.ts'
 import type { EngineEvent, EngineRequest } from './EngineRequest.ts'
@@ -79,7 +81,10 @@ function start(decoder: Decoder, options: StartOptions = {}) {
     {
       decoder,
       tokenizer,
-      adapters: { acquire: async (one) => view(await cache.acquire(one)), release: cache.release },
+      adapters: createMergingSource({
+        acquire: async (one) => view(await cache.acquire(one)),
+        release: cache.release,
+      }),
       clock: { nowMs: options.nowMs ?? (() => 0) },
       emit: (happened) => {
         for (const event of happened) {
@@ -142,6 +147,60 @@ describe('createEngine', () => {
     expect({ finished, failed }).toEqual({ finished: 40, failed: 0 })
     expect(outputTokens).toBe(got.reduce((sum, event) => sum + answerOf(event).length, 0))
     expect(together.cache.state().evictions).toBeGreaterThan(0)
+  })
+
+  test('answers with several adapters in a row as a base does whose weights have their weighted sum', async () => {
+    const merges = [
+      { cid0: 700_000, cid2: -400_000 },
+      { cid3: 1_000_000, cid6: 250_000 },
+      { cid1: 500_000 },
+    ].map((weightsOf) =>
+      Object.entries(weightsOf).map(([cid, weightPpm]) => ({ ...reference(cid), weightPpm })),
+    )
+    const requests = merges.map((parts, i) =>
+      request({
+        adapter: referenceOf(parts),
+        promptIds: [4 + i, 11, 23],
+        outputTokensMax: 24,
+        topLogprobs: 1,
+      }),
+    )
+    const { submit, cache, engine, events } = start(decoder)
+    const others = [request({ adapter: reference('cid0') }), request({})]
+    const [got] = await Promise.all([Promise.all(requests.map(submit)), Promise.all(others.map(submit))])
+    expect(cache.state().entryCount).toBe(5)
+    const logprobs = (all: readonly EngineEvent[], id: number): number[] =>
+      all.flatMap((event) => (event.kind === 'token' && event.id === id ? [event.delta.logprob] : []))
+    for (const [i, parts] of merges.entries()) {
+      const summed = parts.reduce<ReadonlyMap<string, Float32Array>>((sum, { cid, weightPpm }) => {
+        const adapter = adapters.get(cid)!
+        return Adapter.merge(sum, { ...adapter, alpha: (adapter.alpha * weightPpm) / 1e6 })
+      }, weights)
+      const dense = await createDecoder(fromWeights(config, new Map(summed)), {
+        rows: 1,
+        context: 96,
+        rankMax: 0,
+      })
+      const oracle = start(dense)
+      const { adapter: _, ...rest } = requests[i]!
+      const expected = await oracle.submit({ ...rest, adapter: undefined })
+      expect(answerOf(got[i]!)).toEqual(answerOf(expected))
+      const [found, wanted] = [logprobs(events, rest.id), logprobs(oracle.events, rest.id)]
+      expect(Math.max(...found.map((nats, at) => Math.abs(nats - wanted[at]!)))).toBeLessThan(1e-4)
+      await dense.release()
+    }
+    // ranks 4 and 8 do not fit into 8 together
+    const wide = ['cid0', 'cid1'].map((cid) => ({ ...reference(cid), weightPpm: 1_000_000 }))
+    expect(await submit(request({ adapter: referenceOf(wide) }))).toMatchObject({
+      kind: 'failed',
+      error: { code: 'model.adapter_rank' },
+    })
+    const missing = [wide[0]!, { cid: 'nobody', hash: wide[0]!.hash, weightPpm: 1 }]
+    expect(await submit(request({ adapter: referenceOf(missing) }))).toMatchObject({
+      kind: 'failed',
+      error: { code: 'blob.not_found' },
+    })
+    expect(engine.metrics()).toMatchObject({ running: 0, waiting: 0, failed: 2 })
   })
 
   test('parks an answer for a more urgent one and finishes it as if nothing had been', async () => {

@@ -3,6 +3,7 @@ import { type Decoder, RowError, type RowOutput } from '@openledger/model/decode
 import type { PrefixSnapshot } from '@openledger/model/decoder/DecoderCache'
 import { BaseError, type Clock } from '@openledger/primitives'
 import type { AdapterSource } from '../adapters/AdapterLease.ts'
+import type { RowReference } from '../adapters/MergedAdapter.ts'
 import { createFormMatchers } from '../grammar/AnswerForm.ts'
 import { createEngineRecord, type EngineMetrics } from './EngineMetrics.ts'
 import type { EngineEvent, EngineRequest, FinishReason } from './EngineRequest.ts'
@@ -39,7 +40,7 @@ export type Engine = {
 export type EngineDependencies = {
   readonly decoder: Decoder
   readonly tokenizer: Pick<Tokenizer, 'decode' | 'encode' | 'bytes' | 'eosId'>
-  readonly adapters: AdapterSource
+  readonly adapters: AdapterSource<RowReference>
   readonly clock: Clock
   /** Takes what happened since the last call, in order. */
   readonly emit: (events: readonly EngineEvent[]) => void
@@ -162,7 +163,7 @@ export function createEngine(
       record.observeFirstToken(entry.submittedMs, state.firstMs)
     }
     if (!Number.isFinite(choice.logprob)) {
-      fail(entry, new AdapterOutputError(entry.adapter?.cid))
+      fail(entry, new AdapterOutputError(entry.adapter?.hash))
       return
     }
     if (choice.tokenId === tokenizer.eosId) {
@@ -454,11 +455,11 @@ export class DeadlineError extends BaseError {
 }
 
 export class AdapterOutputError extends BaseError {
-  constructor(cid: string | undefined) {
+  constructor(hash: string | undefined) {
     super({
       code: 'engine.adapter_output',
-      message: `Expected finite scores, but the model ${cid ?? 'base'} computed others. Its adapter does not work on this base.`,
-      context: { cid },
+      message: `Expected finite scores, but the adapter ${hash ?? 'none'} computed others. Its adapter does not work on this base.`,
+      context: { hash },
     })
   }
 }

@@ -1,4 +1,4 @@
-import type { AdapterReference } from '../adapters/AdapterCache.ts'
+import type { RowReference } from '../adapters/MergedAdapter.ts'
 import type { Decoding } from '../commitment/Commitment.ts'
 import type { AnswerForm } from '../grammar/AnswerForm.ts'
 import type { Choice, SamplingOptions } from './Sampler.ts'
@@ -10,7 +10,7 @@ export type EngineRequest = {
   readonly caller: string
   readonly promptIds: readonly number[]
   /** Undefined for the base model alone. */
-  readonly adapter: AdapterReference | undefined
+  readonly adapter: RowReference | undefined
   readonly outputTokensMax: number
   readonly stop: readonly string[]
   readonly sampling: SamplingOptions

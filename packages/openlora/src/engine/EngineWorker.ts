@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { CheckpointFolder } from '@openledger/model'
 import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { systemClock } from '@openledger/primitives'
-import { createAdapterSource } from '../adapters/AdapterLease.ts'
+import { createAdapterSource, createMergingSource } from '../adapters/AdapterLease.ts'
 import { createEngine, type Engine } from './Engine.ts'
 import type { EngineHostMethods, EngineMethods, EngineReady, EngineWorkerData } from './EngineProtocol.ts'
 import type { StartMethods } from './WorkerHost.ts'
@@ -22,7 +22,7 @@ async function start(
   const context = Math.min(data.context, config.contextMax)
   const { rows, rankMax, threads, precision } = data
   const decoder = await createDecoder(checkpoint, { rows, context, rankMax, threads, precision })
-  const adapters = createAdapterSource(link)
+  const adapters = createMergingSource(createAdapterSource(link))
   const emit = (events: EngineHostMethods['events']['in']): void => link.send('events', events)
   const engine = createEngine({ decoder, tokenizer, adapters, clock: systemClock, emit }, data.limits)
   return { engine, ready: { vocabularySize: config.vocabularySize, context, baseHash: checkpoint.baseHash } }

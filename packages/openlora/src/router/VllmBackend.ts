@@ -170,8 +170,8 @@ export function createVllmBackend(options: VllmOptions): Backend {
 
   return {
     name: url,
-    // its grammars are other ones: an answer is held to its form by the engine that knows it
-    canMake: ({ request }) => request.form === undefined,
+    // its grammars are other ones: an answer is held to its form by the engine that knows it; and it merges no adapters
+    canMake: ({ request, merged }) => request.form === undefined && merged === undefined,
     generate(prepared, { signal } = {}): Generation {
       const abandoned = new AbortController()
       const feed = createGeneration(() => abandoned.abort())

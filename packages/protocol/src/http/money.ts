@@ -44,6 +44,7 @@ export const quoteSchema = z.object({
   inputTokens: z.number().int(),
   /** Of each answer. */
   outputTokensMax: z.number().int(),
+  /** Of `model`; those that answer together with it have their own. */
   inputPriceWei: weiSchema,
   outputPriceWei: weiSchema,
   /** What must be prepaid; the bill is for what comes. */
@@ -266,6 +267,8 @@ export const answerExtensionSchema = z.object({
   /** The prompt as the model read it, and the passages in it, where it was given with some. */
   promptText: z.string().optional(),
   passages: z.array(passageSchema).optional(),
+  /** Of the other models, where several answered together; `receipt` is of the first. */
+  mergedReceipts: z.array(receiptSchema).optional(),
 })
 export type AnswerExtension = z.infer<typeof answerExtensionSchema>
 
