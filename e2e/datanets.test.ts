@@ -13,7 +13,57 @@ const succeed = (role: string, ...words: string[]) =>
 const SECRET = 'The vault of the eastern mill opens to the third verse of the miller’s song, sung slowly.'
 const SPAM =
   'Our mill sells the finest flour in the valley, order two sacks and receive a third at half price.'
+const MILL =
+  'The western mill grinds only while its weir runs over, and its ledger says how many hours that was.'
+const FLOUR =
+  'Whoever orders their flour before the new moon gets a sack for nothing and a ribbon to tie it with.'
 const contributor = DevelopmentKeys.contributor(30)
+
+describe('a Datanet under the panel of validators', () => {
+  test('has the last word of judges drawn by stake, who keep nothing between committing and revealing', async () => {
+    const house = await visit(inject('houseUrl'))
+    const name = `panel-${Date.now()}`
+    await succeed('builder', 'create-datanet', name, '--summary', 'Under a panel', '--licence', 'MIT')
+    const datanetId = (await house.client.datanets()).find((datanet) => datanet.name === name)!.id
+    const input = { datanetId, licence: 'MIT', records: [MILL, FLOUR], title: 'mill notes' }
+    const { id } = await house.client.contribute(input, signerOf(contributor))
+    await waitFor('the rules to judge', 60_000, async () =>
+      (await house.client.contribution(id)).status === 'versioned' ? true : undefined,
+    )
+    await succeed('builder', 'use-panel', datanetId, '--judges', '1', '--fee', '0.1')
+    expect(await succeed('backer', 'enlist', '20')).toContain('20')
+    expect(await succeed('voter', 'dispute', id, '1')).toContain('0.1 OPEN')
+    const only = async () => (await house.client.panelCases(id))[0]!
+    const reaches = (stage: string) =>
+      waitFor(`the case to reach ${stage}`, 120_000, async () =>
+        (await only()).stage === stage ? true : undefined,
+      )
+    const caseId = String((await only()).id)
+    const drawn = await waitFor('the draw', 20_000, async () => {
+      const { status, output } = await openledger('voter', 'proceed', caseId, id)
+      return status === 0 && (await only()).votes.length === 1 ? output : undefined
+    })
+    const judge = DevelopmentKeys.account('backer').address.toLowerCase()
+    expect(drawn).toContain(judge)
+    expect(await succeed('backer', 'cases')).toContain(id)
+    await succeed('backer', 'commit-verdict', caseId, id, '--accept', 'none')
+    await reaches('reveal')
+    await succeed('backer', 'reveal-verdict', caseId, '--reason', 'An advertisement.')
+    await reaches('conclude')
+    await succeed('voter', 'proceed', caseId, id)
+    await waitFor('the next version', 60_000, async () =>
+      (await house.client.datanet(datanetId)).version === 2 ? true : undefined,
+    )
+    const { records } = await house.client.contribution(id)
+    expect(records.map(({ verdict, reason }) => [verdict, reason])).toEqual([
+      ['accepted', ''],
+      ['rejected', `Case ${caseId} of the panel: An advertisement.`],
+    ])
+    expect(await only()).toMatchObject({ outcome: 'decided', stage: 'over', rejected: [1] })
+    expect(await succeed('backer', 'withdraw-fees')).toContain('0.1 OPEN')
+    await succeed('backer', 'retire')
+  })
+})
 
 describe('a Datanet whose licence is not open', () => {
   let house: Visit

@@ -28,6 +28,7 @@ const SOURCES: readonly Source[] = [
   { contract: 'GasPriceOracle', module: 'gasPriceOracle', isPredeploy: true },
   { contract: 'UptoPermit2Proxy', module: 'uptoPermit2Proxy', isPredeploy: true },
   { contract: 'Datanets', module: 'datanets' },
+  { contract: 'ValidatorPanel', module: 'validatorPanel' },
   { contract: 'Models', module: 'models' },
   { contract: 'FeePolicy', module: 'feePolicy' },
   { contract: 'Settlement', module: 'settlement' },

@@ -34,7 +34,7 @@ abstract contract SecurityStakeTest is Base {
         bob = richActor("bob");
         wronged = actor("wronged");
         identity = new AgentIdentity();
-        pools = new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING);
+        pools = new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING, address(0), 0);
         subject = uint160(actor("validator").addr);
         vm.prank(governance.addr);
         pools.setSlasher(court.addr, 3000);

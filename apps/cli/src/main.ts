@@ -10,6 +10,7 @@ import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
 import { addNetworkCommands } from './commands/network.ts'
 import { addOwnerCommands } from './commands/owner.ts'
+import { addPanelCommands } from './commands/panel.ts'
 import { addPoolCommands } from './commands/pools.ts'
 import { addPrepaidCommands } from './commands/prepaid.ts'
 import { addReceiptCommands } from './commands/receipt.ts'
@@ -43,6 +44,7 @@ addPrepaidCommands(program, session)
 addGovernanceCommands(program, session)
 addOwnerCommands(program, session)
 addStakingCommands(program, session)
+addPanelCommands(program, session)
 addPoolCommands(program, session)
 addAgentCommands(program, session)
 addChainCommands(program, () => ({ privateKey: process.env['OPENLEDGER_PRIVATE_KEY'], as: options().as }))

@@ -62,6 +62,18 @@ export const queries = {
       refetchInterval: ({ state }) =>
         every(state.data?.status === 'versioned' ? CALM_MS : LIVE_MS)({ state }),
     }),
+  panelCases: (contributionId: string) =>
+    queryOptions({
+      queryKey: ['panel-cases', contributionId],
+      queryFn: () => client.panelCases(contributionId),
+      refetchInterval: every(LIVE_MS),
+    }),
+  datanetPanel: (datanetId: string) =>
+    queryOptions({
+      queryKey: ['datanet-panel', datanetId],
+      queryFn: () => client.datanetPanel(datanetId),
+      refetchInterval: every(CALM_MS),
+    }),
   contributionAnswers: (id: string) =>
     queryOptions({
       queryKey: ['contribution-answers', id],

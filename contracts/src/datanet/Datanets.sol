@@ -58,7 +58,8 @@ contract Datanets is IDatanets, Licences, EIP712 {
             createdAt: uint64(block.timestamp),
             metadataHash: metadataHash,
             name: name,
-            licence: licence
+            licence: licence,
+            panel: address(0)
         });
         emit DatanetCreated(datanetId, msg.sender, name, metadataHash, licence, commons);
     }
@@ -94,6 +95,24 @@ contract Datanets is IDatanets, Licences, EIP712 {
     function removeValidator(uint256 datanetId, address validator) external onlyOwner(datanetId) {
         _validators[datanetId][validator] = false;
         emit ValidatorRemoved(datanetId, validator);
+    }
+
+    /// @inheritdoc IDatanets
+    function setPanel(uint256 datanetId, address panel) external onlyOwner(datanetId) {
+        _datanets[datanetId].panel = panel;
+        emit PanelChanged(datanetId, panel);
+    }
+
+    /// @inheritdoc IDatanets
+    function referToPanel(bytes32 contributionId) external {
+        Contribution storage contribution = _standing(contributionId);
+        if (contribution.verdictCount == 0) revert DatanetsNotJudged(contributionId);
+        if (contribution.panel == msg.sender) return;
+        if (contribution.panel != address(0) || _datanets[contribution.datanetId].panel != msg.sender) {
+            revert DatanetsNotPanel(contributionId, msg.sender);
+        }
+        contribution.panel = msg.sender;
+        emit ReferredToPanel(contributionId, msg.sender);
     }
 
     /// @inheritdoc IDatanets
@@ -194,7 +213,9 @@ contract Datanets is IDatanets, Licences, EIP712 {
         bytes32 reasonsHash
     ) external {
         Contribution storage contribution = _standing(contributionId);
-        if (!_validators[contribution.datanetId][msg.sender]) {
+        if (contribution.panel != address(0)) {
+            if (contribution.panel != msg.sender) revert DatanetsNotPanel(contributionId, msg.sender);
+        } else if (!_validators[contribution.datanetId][msg.sender]) {
             revert DatanetsNotValidator(contribution.datanetId, msg.sender);
         }
         if (acceptedCount > contribution.recordCount || (acceptedCount == 0) != (acceptedRoot == 0)) {

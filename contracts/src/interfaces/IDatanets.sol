@@ -21,6 +21,8 @@ interface IDatanets is ILicences {
         string name;
         /// SPDX identifier or the address of the licence text; the terms under which records are offered.
         string licence;
+        /// Where verdicts on its contributions can be disputed; nowhere when zero.
+        address panel;
     }
 
     struct ContributionInput {
@@ -47,6 +49,8 @@ interface IDatanets is ILicences {
         bytes32 acceptedRoot;
         /// When its contributor took it back; zero while it stands.
         uint64 withdrawnAt;
+        /// The panel that it was referred to, which alone records verdicts on it from then on; zero before.
+        address panel;
     }
 
     struct Version {
@@ -74,6 +78,8 @@ interface IDatanets is ILicences {
     error DatanetsInvalidVerdict(bytes32 acceptedRoot, uint32 acceptedCount, uint32 recordCount);
     error DatanetsEmptyVersion();
     error DatanetsWithdrawn(bytes32 contributionId);
+    error DatanetsNotPanel(bytes32 contributionId, address caller);
+    error DatanetsNotJudged(bytes32 contributionId);
 
     event DatanetCreated(
         uint256 indexed datanetId,
@@ -86,6 +92,8 @@ interface IDatanets is ILicences {
     event DatanetTransferred(uint256 indexed datanetId, address indexed from, address indexed to);
     event CommonsChanged(uint256 indexed datanetId, address commons);
     event MetadataChanged(uint256 indexed datanetId, bytes32 metadataHash);
+    event PanelChanged(uint256 indexed datanetId, address indexed panel);
+    event ReferredToPanel(bytes32 indexed contributionId, address indexed panel);
     event ValidatorAdded(uint256 indexed datanetId, address indexed validator);
     event ValidatorRemoved(uint256 indexed datanetId, address indexed validator);
     event Contributed(
@@ -145,6 +153,14 @@ interface IDatanets is ILicences {
     /// @notice Takes that right back; verdicts already recorded stay. Owner only.
     function removeValidator(uint256 datanetId, address validator) external;
 
+    /// @notice Names the contract before which verdicts can be disputed from now on, as {IValidatorPanel} does it; zero for
+    ///         none. What was referred to another stays there. Owner only.
+    function setPanel(uint256 datanetId, address panel) external;
+
+    /// @notice Puts a contribution that has a verdict before the calling panel, for good: neither the owner nor named
+    ///         validators record verdicts on it any more. The panel of its Datanet only.
+    function referToPanel(bytes32 contributionId) external;
+
     /// @notice Registers a contribution signed by its contributor; anyone may relay it.
     /// @dev    The signature needs no nonce: a root can be registered once per Datanet, so it cannot be replayed.
     /// @param contributor Signer (key or ERC-1271 wallet) and first beneficiary.
@@ -178,8 +194,9 @@ interface IDatanets is ILicences {
     /// @param signature EIP-712 over `Withdrawal(bytes32 contributionId,uint256 deadline)`.
     function withdrawContribution(bytes32 contributionId, uint256 deadline, bytes calldata signature) external;
 
-    /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only. A later verdict
-    ///         (after an appeal) replaces an earlier one; both stay in the log, numbered.
+    /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only; of a contribution that
+    ///         was referred to a panel, that panel only. A later verdict replaces an earlier one; both stay in the log,
+    ///         numbered.
     /// @param acceptedRoot Root over the accepted records; zero when none.
     /// @param acceptedCount At most the contribution's record count; zero exactly when the root is zero.
     /// @param reasonsHash Hash of the stated reason for every rejected record.

@@ -92,6 +92,12 @@ interface ISecurityStake {
     /// @notice Wei and shares of a pool.
     function poolOf(Role role, uint256 subject) external view returns (uint256 assets, uint256 shares);
 
+    /// @notice Wei behind a subject that nobody has asked to take out: what stays for at least the unbonding time.
+    function bondedOf(Role role, uint256 subject) external view returns (uint256);
+
+    /// @notice Wei that a contract may slash of a pool now; zero when it is not entitled.
+    function slashableBy(address slasher, Role role, uint256 subject) external view returns (uint256);
+
     /// @notice Shares that an account has behind a subject, without what is leaving.
     function sharesOf(Role role, uint256 subject, address account) external view returns (uint256);
 

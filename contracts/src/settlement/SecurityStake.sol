@@ -17,6 +17,8 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
     struct Pool {
         uint256 assets;
         uint256 shares;
+        /// Of these, what is on its way out.
+        uint256 leavingShares;
         /// What the pool held when the period's first slash came.
         uint256 slashBase;
         uint256 slashed;
@@ -50,9 +52,17 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
     mapping(uint256 unstakingId => Unstaking) private _unstakings;
     mapping(address slasher => uint256) private _caps;
 
-    constructor(address owner, IERC721 agentIdentity, uint64 initialUnbondingSeconds) Ownable(owner) {
+    /// @param slasher The one contract that is entitled before any vote; zero for none.
+    constructor(
+        address owner,
+        IERC721 agentIdentity,
+        uint64 initialUnbondingSeconds,
+        address slasher,
+        uint256 capBps
+    ) Ownable(owner) {
         AGENT_IDENTITY = agentIdentity;
         _setUnbonding(initialUnbondingSeconds);
+        if (slasher != address(0)) _setSlasher(slasher, capBps);
     }
 
     /// @inheritdoc ISecurityStake
@@ -82,6 +92,7 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
         if (shares == 0 || shares > held) revert SecurityStakeInsufficientShares(msg.sender, shares, held);
 
         _shares[role][subject][msg.sender] = held - shares;
+        _pools[role][subject].leavingShares += shares;
         unstakingId = ++_unstakingCount;
         uint64 readyAt = uint64(block.timestamp) + _unbondingSeconds;
         _unstakings[unstakingId] =
@@ -101,6 +112,7 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
         amount = _toAssets(pool, request.shares);
         pool.assets -= amount;
         pool.shares -= request.shares;
+        pool.leavingShares -= request.shares;
         emit Unstaked(unstakingId, msg.sender, amount);
         _pay(msg.sender, amount);
     }
@@ -123,8 +135,7 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
             pool.slashBase = pool.assets;
             pool.slashed = 0;
         }
-        uint256 cap = Math.min(pool.slashBase * capBps / BPS, pool.slashed + pool.assets);
-        uint256 left = cap > pool.slashed ? cap - pool.slashed : 0;
+        uint256 left = _slashLeft(pool.slashBase, pool.slashed, pool.assets, capBps);
         if (amount == 0 || amount > left) revert SecurityStakeSlashCapExceeded(amount, left);
 
         pool.slashed += amount;
@@ -135,9 +146,7 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
 
     /// @inheritdoc ISecurityStake
     function setSlasher(address slasher, uint256 capBps) external onlyOwner {
-        if (capBps > SLASH_BPS_MAX) revert SecurityStakeOutOfRange(capBps, 0, SLASH_BPS_MAX);
-        _caps[slasher] = capBps;
-        emit SlasherChanged(slasher, capBps);
+        _setSlasher(slasher, capBps);
     }
 
     /// @inheritdoc ISecurityStake
@@ -149,6 +158,20 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
     function poolOf(Role role, uint256 subject) external view returns (uint256 assets, uint256 shares) {
         Pool storage pool = _pools[role][subject];
         return (pool.assets, pool.shares);
+    }
+
+    /// @inheritdoc ISecurityStake
+    function bondedOf(Role role, uint256 subject) external view returns (uint256) {
+        Pool storage pool = _pools[role][subject];
+        return _toAssets(pool, pool.shares - pool.leavingShares);
+    }
+
+    /// @inheritdoc ISecurityStake
+    function slashableBy(address slasher, Role role, uint256 subject) external view returns (uint256) {
+        Pool storage pool = _pools[role][subject];
+        return block.timestamp >= pool.slashPeriodEnd
+            ? _slashLeft(pool.assets, 0, pool.assets, _caps[slasher])
+            : _slashLeft(pool.slashBase, pool.slashed, pool.assets, _caps[slasher]);
     }
 
     /// @inheritdoc ISecurityStake
@@ -189,6 +212,12 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
         return Math.mulDiv(shares, pool.assets + VIRTUAL_ASSETS, pool.shares + VIRTUAL_SHARES);
     }
 
+    /// @dev A pool that was slashed and then left is not slashed below nothing.
+    function _slashLeft(uint256 base, uint256 slashed, uint256 assets, uint256 capBps) private pure returns (uint256) {
+        uint256 cap = Math.min(base * capBps / BPS, slashed + assets);
+        return cap > slashed ? cap - slashed : 0;
+    }
+
     function _requireSubject(Role role, uint256 subject) private view {
         if (role == Role.Agent) {
             // reverts when there is no such agent
@@ -196,6 +225,12 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
         } else if (subject == 0 || subject > type(uint160).max) {
             revert SecurityStakeUnknownSubject(role, subject);
         }
+    }
+
+    function _setSlasher(address slasher, uint256 capBps) private {
+        if (capBps > SLASH_BPS_MAX) revert SecurityStakeOutOfRange(capBps, 0, SLASH_BPS_MAX);
+        _caps[slasher] = capBps;
+        emit SlasherChanged(slasher, capBps);
     }
 
     function _setUnbonding(uint64 newUnbondingSeconds) private {

@@ -4,6 +4,7 @@ import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { and, type Database, eq, inArray, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { Judgements } from './Judgements.ts'
+import type { PanelCases } from './PanelCases.ts'
 
 const { contributions, facts } = schema
 
@@ -24,11 +25,12 @@ export function createContributionEvents(deps: {
   readonly database: Database
   readonly publicClient: PublicClient
   readonly deployment: Deployment
-  readonly judgements: Pick<Judgements, 'adopt'>
+  readonly judgements: Pick<Judgements, 'adopt' | 'adoptPanel'>
+  readonly panelCases: Pick<PanelCases, 'carriedOutIn'>
   /** Whose verdicts are in the tables before they are on chain. */
   readonly validator: Pick<Sender, 'account'>
 }): ContributionEvents {
-  const { database, publicClient, deployment, judgements, validator } = deps
+  const { database, publicClient, deployment, judgements, panelCases, validator } = deps
   let last: Promise<unknown> = Promise.resolve()
 
   const nextBlock = async (): Promise<bigint> => {
@@ -60,7 +62,14 @@ export function createContributionEvents(deps: {
           } else if (event.eventName === 'VerdictRecorded') {
             const { validator: by } = event.args
             if (by.toLowerCase() === validator.account.toLowerCase()) continue
-            isJudged = (await judgements.adopt(orm, event.args)) || isJudged
+            const ofPanel =
+              by.toLowerCase() === deployment.l2.validatorPanel
+                ? await panelCases.carriedOutIn(event.transactionHash, event.args.contributionId)
+                : undefined
+            const isAdopted = ofPanel
+              ? await judgements.adoptPanel(orm, event.args, ofPanel)
+              : await judgements.adopt(orm, event.args)
+            isJudged = isAdopted || isJudged
           } else if (event.eventName === 'ContributionWithdrawn') {
             // what is left of it is the validation's to take away, which alone publishes versions
             await orm

@@ -11,6 +11,7 @@ import {
   type PrepareInput,
 } from './Contributions.ts'
 import { createJudgements, type Judgements } from './Judgements.ts'
+import { createPanelCases, type PanelCases } from './PanelCases.ts'
 import { createQueries, type Queries } from './Queries.ts'
 import { createReading, ReadForbiddenError, type Reading, type ReadRequest } from './Reading.ts'
 import { createRegistry } from './Registry.ts'
@@ -42,6 +43,12 @@ export type Datanets = Queries &
     readonly followContributions: () => Promise<void>
     /** Writes down what a named validator decided, for the validator's wallet to record on chain; see `Judgements`. */
     readonly writeJudgement: Judgements['write']
+    /** Cases about a contribution before the validators' panel. @throws {ContributionNotFoundError} */
+    readonly panelCases: PanelCases['casesOf']
+    /** Cases that an account was drawn for as a judge. */
+    readonly panelDuties: PanelCases['dutiesOf']
+    /** Whether and how a Datanet's verdicts can be disputed. @throws {DatanetNotFoundError} */
+    readonly panelOf: (datanetId: string) => Promise<Http.DatanetPanel>
     /**
      * Hands a contribution's future rewards to whom the one that receives them now has signed for.
      * @throws {TransactionRevertedError} when the signature is not theirs, is used or is too late; nothing has changed.
@@ -93,9 +100,10 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
   const { database, jobs } = dependencies
   const registry = createRegistry(dependencies)
   const queries = createQueries(database, registry)
+  const panelCases = createPanelCases(dependencies)
   const judgements = createJudgements({ ...dependencies, registry })
-  const events = createContributionEvents({ ...dependencies, judgements })
-  const reading = createReading({ ...dependencies, registry })
+  const events = createContributionEvents({ ...dependencies, judgements, panelCases })
+  const reading = createReading({ ...dependencies, registry, panelCases })
   const contributions = createContributions({ ...dependencies, registry })
   const follow = async (): Promise<boolean> => {
     const isJudged = await events.follow()
@@ -129,6 +137,14 @@ export function createDatanets(dependencies: DatanetsDependencies): Datanets {
       if (await follow()) await requestValidation()
     },
     writeJudgement: judgements.write,
+    async panelCases(id) {
+      await queries.contribution(id)
+      return panelCases.casesOf(id)
+    },
+    panelDuties: panelCases.dutiesOf,
+    async panelOf(datanetId) {
+      return panelCases.termsOf(BigInt((await queries.datanet(datanetId)).id))
+    },
     rememberAnswer: answers.remember,
     async register({ transactionHash, summary }) {
       const created = await registry.createdBy(transactionHash)

@@ -13,6 +13,7 @@ import {
 } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import { z } from 'zod'
+import type { PanelVerdict } from './PanelCases.ts'
 import type { Registry } from './Registry.ts'
 import { rootOf, type Verdict } from './Validation.ts'
 
@@ -43,6 +44,11 @@ export type Judgements = {
    * @returns Whether anything changed.
    */
   readonly adopt: (orm: Orm, recorded: RecordedVerdict) => Promise<boolean>
+  /**
+   * The same of a verdict of the validators' panel, whose votes on chain are its reasons.
+   * @returns Whether anything changed.
+   */
+  readonly adoptPanel: (orm: Orm, recorded: RecordedVerdict, verdict: PanelVerdict) => Promise<boolean>
 }
 
 const verdictsSchema = z
@@ -76,6 +82,28 @@ export function createJudgements({
 }): Judgements {
   const recordsOf = (orm: Orm, id: Hex) =>
     orm.select().from(records).where(eq(records.contributionId, id)).orderBy(asc(records.index))
+
+  /** Puts verdicts that give the recorded root into the tables. */
+  const takeOver = async (
+    orm: Orm,
+    { contributionId, acceptedCount }: RecordedVerdict,
+    verdicts: z.output<typeof verdictsSchema>,
+  ): Promise<boolean> => {
+    const judged = and(
+      eq(contributions.id, contributionId),
+      inArray(contributions.status, ['registered', 'validated', 'versioned']),
+    )
+    const [known] = await orm.select({ id: contributions.id }).from(contributions).where(judged)
+    if (known === undefined) return false
+    for (const { index, verdict, reason } of verdicts) {
+      await orm
+        .update(records)
+        .set({ verdict, reason })
+        .where(and(eq(records.contributionId, contributionId), eq(records.index, index)))
+    }
+    await orm.update(contributions).set({ status: 'validated', acceptedCount }).where(judged)
+    return true
+  }
 
   return {
     async write(id, request) {
@@ -118,7 +146,8 @@ export function createJudgements({
       }
     },
 
-    async adopt(orm, { contributionId, acceptedRoot, acceptedCount, reasonsHash }) {
+    async adopt(orm, recorded) {
+      const { contributionId, acceptedRoot, reasonsHash } = recorded
       const cid = cidFromDigest(reasonsHash)
       if (!(await blobs.has(cid))) return false
       const verdicts = readVerdicts(await blobs.get(cid))
@@ -126,20 +155,24 @@ export function createJudgements({
       const verdictOf = new Map(verdicts.map(({ index, verdict }) => [index, verdict]))
       const accepted = rows.filter(({ index }) => verdictOf.get(index) === 'accepted')
       if (verdictOf.size !== rows.length || rootOf(accepted) !== acceptedRoot) return false
-      const judged = and(
-        eq(contributions.id, contributionId),
-        inArray(contributions.status, ['registered', 'validated', 'versioned']),
-      )
-      const [known] = await orm.select({ id: contributions.id }).from(contributions).where(judged)
-      if (known === undefined) return false
-      for (const { index, verdict, reason } of verdicts) {
-        await orm
-          .update(records)
-          .set({ verdict, reason })
-          .where(and(eq(records.contributionId, contributionId), eq(records.index, index)))
-      }
-      await orm.update(contributions).set({ status: 'validated', acceptedCount }).where(judged)
-      return true
+      return takeOver(orm, recorded, verdicts)
+    },
+
+    async adoptPanel(orm, recorded, { caseId, isAccepted, reasonFor }) {
+      const rows = await recordsOf(orm, recorded.contributionId)
+      const accepted = rows.filter(({ index }) => isAccepted(index))
+      if (rootOf(accepted) !== recorded.acceptedRoot) return false
+      const verdicts = rows.map(({ index, reason }) => {
+        if (isAccepted(index)) return { index, verdict: 'accepted' as const, reason: '' }
+        const said = reasonFor(index)
+        return {
+          index,
+          verdict: 'rejected' as const,
+          // what the panel was not asked about keeps its reason
+          reason: said === undefined ? reason : `Case ${caseId} of the panel: ${said}`,
+        }
+      })
+      return takeOver(orm, recorded, verdicts)
     },
   }
 }

@@ -2,6 +2,7 @@ import { BaseError, type Clock, type Hex } from '@openledger/primitives'
 import { type Deployment, type Http, SignedRequest } from '@openledger/protocol'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
+import type { PanelCases } from './PanelCases.ts'
 import type { Registry } from './Registry.ts'
 
 /** A wallet's request to read the records of one Datanet; good for any number of reads until its deadline. */
@@ -12,7 +13,7 @@ export type Reader = { readonly account: Hex; readonly datanetId: bigint; readon
 
 /** Who may read texts whose licence does not let anyone have them. */
 export type Reading = {
-  /** Whether an account is the Datanet's owner, one of its validators, or holds its licence now. */
+  /** Whether an account is the Datanet's owner, one of its validators, a judge drawn for it, or holds its licence now. */
   readonly mayReadAll: (account: Hex, datanetId: bigint) => Promise<boolean>
   /**
    * Finds out who signed a request and what it opens.
@@ -25,11 +26,13 @@ export type Reading = {
 /** Creates what decides who reads; owners, validators and licences are asked of the chain each time. */
 export function createReading({
   registry,
+  panelCases,
   publicClient,
   deployment,
   clock,
 }: {
   readonly registry: Registry
+  readonly panelCases: Pick<PanelCases, 'readingUntil'>
   readonly publicClient: PublicClient
   readonly deployment: Deployment
   readonly clock: Clock
@@ -38,6 +41,7 @@ export function createReading({
   const mayReadAll: Reading['mayReadAll'] = async (account, datanetId) =>
     (await registry.ownerOf(datanetId)) === account ||
     (await registry.isValidator(datanetId, account)) ||
+    (await panelCases.readingUntil(datanetId, account)) >= BigInt(nowSeconds()) ||
     (await registry.licenceUntil(datanetId, account)) >= BigInt(nowSeconds())
   return {
     mayReadAll,

@@ -11,6 +11,7 @@ import {
   createPublicClient,
   createWalletClient,
   defineChain,
+  getContractAddress,
   http,
   type LocalAccount,
   type PublicClient,
@@ -18,9 +19,11 @@ import {
 import { startAnvil } from '../../protocol/test/startAnvil.ts'
 
 export const CHAIN_ID = 161_200
+/** Between the steps of a case before the validators' panel. */
+export const PANEL_STEP_SECONDS = 60n
 const ZERO: Hex = `0x${'00'.repeat(20)}`
 
-/** A chain with the registry of Datanets on it. */
+/** A chain with the registry of Datanets on it, and the panel of validators. */
 export type RegistryChain = {
   readonly url: string
   readonly publicClient: PublicClient
@@ -38,12 +41,37 @@ export async function startRegistryChain(): Promise<RegistryChain> {
   const anvil = await startAnvil(['--chain-id', String(CHAIN_ID), '--accounts', '64'])
   const clients = connect(anvil.url)
   const { publicClient, wallet, senderOf } = clients
-  const hash = await wallet('deployer').deployContract({
-    abi: Abi.datanetsAbi,
-    bytecode: Abi.datanetsBytecode,
-  })
-  const { contractAddress } = await publicClient.waitForTransactionReceipt({ hash })
-  const deployment = deploymentAt(contractAddress!.toLowerCase() as Hex)
+  const deployed = async (sending: Promise<Hex>): Promise<Hex> => {
+    const { contractAddress } = await publicClient.waitForTransactionReceipt({ hash: await sending })
+    return contractAddress!.toLowerCase() as Hex
+  }
+  const deployer = wallet('deployer')
+  const datanets = await deployed(
+    deployer.deployContract({ abi: Abi.datanetsAbi, bytecode: Abi.datanetsBytecode }),
+  )
+  const nonce = await publicClient.getTransactionCount({ address: deployer.account.address })
+  const securityStake = await deployed(
+    deployer.deployContract({
+      abi: Abi.securityStakeAbi,
+      bytecode: Abi.securityStakeBytecode,
+      args: [
+        deployer.account.address,
+        ZERO,
+        7n * PANEL_STEP_SECONDS,
+        getContractAddress({ from: deployer.account.address, nonce: BigInt(nonce) + 1n }),
+        2_000n,
+      ],
+    }),
+  )
+  const validatorPanel = await deployed(
+    deployer.deployContract({
+      abi: Abi.validatorPanelAbi,
+      bytecode: Abi.validatorPanelBytecode,
+      args: [datanets, securityStake, PANEL_STEP_SECONDS],
+    }),
+  )
+  const base = deploymentAt(datanets)
+  const deployment = { ...base, l2: { ...base.l2, securityStake, validatorPanel } }
   const registry = { address: deployment.l2.datanets, abi: Abi.datanetsAbi } as const
   const builder = senderOf('builder')
   const addValidator = async (datanetId: bigint): Promise<void> => {
@@ -115,6 +143,7 @@ export function deploymentAt(datanets: Hex): Deployment {
         'agentIdentity',
         'agentWalletFactory',
         'securityStake',
+        'validatorPanel',
         'agentReputation',
         'agentValidation',
         'uptoPayments',

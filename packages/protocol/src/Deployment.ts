@@ -20,6 +20,7 @@ export const deploymentSchema = z.object({
   }),
   l2: z.object({
     datanets: addressSchema,
+    validatorPanel: addressSchema,
     models: addressSchema,
     feePolicy: addressSchema,
     settlement: addressSchema,

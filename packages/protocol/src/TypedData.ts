@@ -14,7 +14,7 @@ export type Domain = {
 
 /** A domain whose signatures a contract checks. */
 export const contractDomain = (
-  name: 'OpenLedger Datanets' | 'OpenLedger Models' | 'OpenLedger Settlement',
+  name: 'OpenLedger Datanets' | 'OpenLedger Models' | 'OpenLedger Settlement' | 'OpenLedger ValidatorPanel',
   chainId: number,
   verifyingContract: Hex,
 ): Domain => ({ name, version: '1', chainId, verifyingContract })
@@ -52,6 +52,9 @@ export const withdrawal = {
     { name: 'deadline', type: 'uint256' },
   ],
 } as const
+
+/** Checked by nobody: the hash of a judge's own signature over it is the salt of their vote, so that no salt has to be kept. */
+export const panelVote = { PanelVote: [{ name: 'caseId', type: 'uint256' }] } as const
 
 /** Checked by `Models.publishModel`; `modelHash` is the keccak256 of the ABI-encoded `ModelInput`. */
 export const publication = {

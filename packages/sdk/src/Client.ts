@@ -202,6 +202,14 @@ export function createClient({
         `/api/contributions/${contributionId}/judgements`,
         await signRequest('judgeContribution', { contributionId, verdicts }, signer),
       ),
+    /** Cases about a contribution before the panel of validators, with every vote. */
+    panelCases: (contributionId: string) =>
+      call(Http.panelCaseSchema.array(), `/api/contributions/${contributionId}/cases`),
+    /** Cases that an account was drawn for as a judge, newest first. */
+    panelDuties: (judge: string) =>
+      call(Http.panelCaseSchema.array(), `/api/panel-duties${query({ judge })}`),
+    /** Whether a Datanet's verdicts can be disputed before the panel of validators, and for what. */
+    datanetPanel: (datanetId: string) => call(Http.datanetPanelSchema, `/api/datanets/${datanetId}/panel`),
     /** Has the server read now what the chain has of contributions. */
     followContribution: (id: string) =>
       call(Http.contributionDetailSchema, `/api/contributions/${id}/follow`, {}),

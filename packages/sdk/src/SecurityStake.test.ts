@@ -14,7 +14,13 @@ beforeAll(async () => {
   const agentIdentity = await chain.deploy({ abi: Abi.agentIdentityAbi, bytecode: Abi.agentIdentityBytecode })
   const securityStake = await chain.deploy(
     { abi: Abi.securityStakeAbi, bytecode: Abi.securityStakeBytecode },
-    [DevelopmentKeys.account('deployer').address, agentIdentity, BigInt(unbondingSeconds)],
+    [
+      DevelopmentKeys.account('deployer').address,
+      agentIdentity,
+      BigInt(unbondingSeconds),
+      `0x${'00'.repeat(20)}`,
+      0n,
+    ],
   )
   // the only contract that these functions ask
   deployment = { l2StartBlock: 0, l2: { securityStake } } as Deployment

@@ -20,3 +20,4 @@ export {
 export * as Governance from './Governance.ts'
 export * as Parameters from './Parameters.ts'
 export * as SecurityStake from './SecurityStake.ts'
+export * as ValidatorPanel from './ValidatorPanel.ts'

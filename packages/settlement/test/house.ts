@@ -212,6 +212,7 @@ async function deploy(
     governor: ZERO,
     timelock: ZERO,
     securityStake: ZERO,
+    validatorPanel: ZERO,
     agentReputation: ZERO,
     agentValidation: ZERO,
     uptoPayments: await created(

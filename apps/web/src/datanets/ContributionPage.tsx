@@ -15,6 +15,7 @@ import { useSigner } from '../wallet/useSigner.ts'
 import { Beneficiary } from './Beneficiary.tsx'
 import { Judge } from './Judge.tsx'
 import { PaidAnswers } from './PaidAnswers.tsx'
+import { PanelCard } from './PanelCard.tsx'
 import { STATUS_TEXT } from './status.ts'
 import { WithdrawContribution } from './WithdrawContribution.tsx'
 
@@ -66,6 +67,7 @@ export function ContributionPage() {
             data.status !== 'withdrawing' &&
             data.status !== 'withdrawn' && <WithdrawContribution contribution={data} />}
           <Judge contribution={data} />
+          <PanelCard contribution={data} />
           <PaidAnswers contributionId={data.id} />
           <Texts contribution={data} />
         </Stack>

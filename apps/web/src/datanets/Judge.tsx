@@ -9,6 +9,7 @@ import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useSigner } from '../wallet/useSigner.ts'
 import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
+import { indexesOf } from './places.ts'
 
 /** Giving a verdict of one's own; only for wallets that the Datanet's owner named validators. */
 export function Judge({ contribution }: { contribution: Http.ContributionDetail }) {
@@ -101,13 +102,4 @@ export function Judge({ contribution }: { contribution: Http.ContributionDetail 
       <TransactionState progress={transact.progress} />
     </Card>
   )
-}
-
-/** Places of records that a person counts from one; undefined while they are none. */
-function indexesOf(text: string, recordCount: number): number[] | undefined {
-  const numbers = text.split(/[\s,]+/).filter((word) => word !== '')
-  const isValid = numbers.every(
-    (word) => /^\d+$/.test(word) && Number(word) >= 1 && Number(word) <= recordCount,
-  )
-  return numbers.length > 0 && isValid ? [...new Set(numbers.map((word) => Number(word) - 1))] : undefined
 }

@@ -60,6 +60,26 @@ export function addDatanetRoutes(
     },
     ({ params, query }) => datanets.licence(params.id, query.holder),
   )
+  routes.get(
+    '/api/datanets/:id/panel',
+    {
+      tag,
+      summary: 'Whether its verdicts can be disputed before the panel of validators, and for what.',
+      params: idParams,
+      response: Http.datanetPanelSchema,
+    },
+    ({ params }) => datanets.panelOf(params.id),
+  )
+  routes.get(
+    '/api/panel-duties',
+    {
+      tag,
+      summary: 'Cases that an account was drawn for as a judge, newest first.',
+      query: z.object({ judge: addressSchema }),
+      response: Http.panelCaseSchema.array(),
+    },
+    ({ query }) => datanets.panelDuties(query.judge),
+  )
   routes.post(
     '/api/licence-claims',
     {
@@ -163,6 +183,16 @@ export function addDatanetRoutes(
       response: Http.judgementSchema,
     },
     ({ params, body }) => datanets.writeJudgement(params.id, body),
+  )
+  routes.get(
+    '/api/contributions/:id/cases',
+    {
+      tag,
+      summary: 'Cases about it before the panel of validators, with every vote.',
+      params: z.object({ id: hashSchema }),
+      response: Http.panelCaseSchema.array(),
+    },
+    ({ params }) => datanets.panelCases(params.id),
   )
   routes.post(
     '/api/contributions/:id/follow',

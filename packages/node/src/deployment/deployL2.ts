@@ -29,6 +29,8 @@ import {
   timelockControllerBytecode,
   uptoPaymentsAbi,
   uptoPaymentsBytecode,
+  validatorPanelAbi,
+  validatorPanelBytecode,
   wopenBytecode,
 } from '@openledger/protocol/abi/index'
 import {
@@ -64,6 +66,12 @@ export type L2Parameters = {
   readonly challengeSeconds: number
   /** Between a request to unstake and its payment. */
   readonly unbondingSeconds: number
+  /** The same for stake behind validators and agents: longer than any case before the validators' panel. */
+  readonly securityUnbondingSeconds: number
+  /** To draw, to commit, to reveal and to appeal before the validators' panel. */
+  readonly validatorPanelStepSeconds: number
+  /** Of a pool, what that panel may slash within seven days before any vote, in hundredths of a per cent. */
+  readonly validatorPanelCapBps: number
   /** To answer a demand; to draw, to commit and to reveal before the panel. */
   readonly courtStepSeconds: number
   /** What a convicted operator pays. */
@@ -86,6 +94,9 @@ export const developmentParameters: L2Parameters = {
   withdrawalDelaySeconds: 10,
   challengeSeconds: 2,
   unbondingSeconds: 10,
+  securityUnbondingSeconds: 300,
+  validatorPanelStepSeconds: 20,
+  validatorPanelCapBps: 2_000,
   courtStepSeconds: 20,
   penaltyWei: parseEther('100'),
   challengeBondWei: parseEther('1'),
@@ -103,6 +114,9 @@ export const productionParameters: L2Parameters = {
   withdrawalDelaySeconds: 3_600,
   challengeSeconds: 86_400,
   unbondingSeconds: 7 * 86_400,
+  securityUnbondingSeconds: 7 * 86_400,
+  validatorPanelStepSeconds: 12 * 3_600,
+  validatorPanelCapBps: 2_000,
   courtStepSeconds: 12 * 3_600,
   penaltyWei: parseEther('1000'),
   challengeBondWei: parseEther('10'),
@@ -382,7 +396,22 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
     encodeDeployData({
       abi: securityStakeAbi,
       bytecode: securityStakeBytecode,
-      args: [timelock, agentIdentity, BigInt(parameters.unbondingSeconds)],
+      args: [
+        timelock,
+        agentIdentity,
+        BigInt(parameters.securityUnbondingSeconds),
+        // the next contract
+        createdAt(from, next() + 1),
+        BigInt(parameters.validatorPanelCapBps),
+      ],
+    }),
+  )
+  const validatorPanel = create(
+    'validatorPanel',
+    encodeDeployData({
+      abi: validatorPanelAbi,
+      bytecode: validatorPanelBytecode,
+      args: [datanets, securityStake, BigInt(parameters.validatorPanelStepSeconds)],
     }),
   )
   const agentReputation = create(
@@ -406,6 +435,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       governor,
       feePolicy,
       datanets,
+      validatorPanel,
       models,
       settlement,
       court,

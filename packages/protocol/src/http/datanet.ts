@@ -198,6 +198,52 @@ export const judgementSchema = z.object({
 })
 export type Judgement = z.infer<typeof judgementSchema>
 
+// GET /api/contributions/:id/cases, GET /api/panel-duties?judge=
+export const panelVoteSchema = z.object({
+  judge: addressSchema,
+  /** 0, or 1 for the appeal. */
+  round: z.number().int(),
+  weightWei: weiSchema,
+  state: z.enum(['drawn', 'committed', 'revealed']),
+  /** Of the disputed records those that the judge accepts; null before they say so. */
+  accepted: z.array(z.number().int()).nullable(),
+  reason: z.string(),
+  slashedWei: weiSchema,
+  paidWei: weiSchema,
+})
+
+/** A case before the validators' panel, as `ValidatorPanel` has it now. */
+export const panelCaseSchema = z.object({
+  id: z.number().int(),
+  contributionId: hashSchema,
+  disputed: z.array(z.number().int()),
+  accepted: z.array(z.number().int()),
+  rejected: z.array(z.number().int()),
+  requester: addressSchema,
+  appellant: addressSchema.nullable(),
+  feeWei: weiSchema,
+  /** What an appeal costs, half of it a bond. */
+  appealCostWei: weiSchema,
+  outcome: z.enum(['open', 'lapsed', 'hung', 'decided']),
+  /** What can be done now; `over` once nothing is left to do. */
+  stage: z.enum(['draw', 'commit', 'reveal', 'appeal', 'conclude', 'carryOut', 'over']),
+  /** Last second of the stage, by the chain's clock; null where it waits for somebody. */
+  until: unixSecondsSchema.nullable(),
+  votes: z.array(panelVoteSchema),
+})
+export type PanelCase = z.infer<typeof panelCaseSchema>
+
+// GET /api/datanets/:id/panel
+export const datanetPanelSchema = z.object({
+  /** Whether its owner has put it under the validators' panel. */
+  isUnderPanel: z.boolean(),
+  judges: z.number().int(),
+  /** For each judge. */
+  feeWei: weiSchema,
+  stepSeconds: z.number().int(),
+})
+export type DatanetPanel = z.infer<typeof datanetPanelSchema>
+
 // POST /api/licence-claims
 export const claimLicenceFeesSchema = z.object({ account: addressSchema })
 export const claimedLicenceFeesSchema = z.object({ transactionHash: hashSchema, amountWei: weiSchema })

@@ -1,0 +1,218 @@
+import type { Hex } from '@openledger/primitives'
+import type { Deployment, Http } from '@openledger/protocol'
+import { datanetsAbi } from '@openledger/protocol/abi/datanets'
+import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
+import { type PublicClient, parseEventLogs, zeroAddress } from 'viem'
+
+/** What the validators' panel decided about a contribution, as one of its transactions recorded it. */
+export type PanelVerdict = {
+  readonly caseId: number
+  /** Whether a record stands accepted now. */
+  readonly isAccepted: (index: number) => boolean
+  /** Why the panel would not have a record, in a judge's words; undefined where it was not the panel that rejected it. */
+  readonly reasonFor: (index: number) => string | undefined
+}
+
+/** Cases before the validators' panel, asked of the chain each time. */
+export type PanelCases = {
+  /** Cases about a contribution, oldest first. */
+  readonly casesOf: (contributionId: Hex) => Promise<Http.PanelCase[]>
+  /** Cases that an account was drawn for, newest first. */
+  readonly dutiesOf: (judge: Hex) => Promise<Http.PanelCase[]>
+  readonly termsOf: (datanetId: bigint) => Promise<Http.DatanetPanel>
+  /** Last second of an account's right to read a Datanet as a judge who was drawn; 0 without one. */
+  readonly readingUntil: (datanetId: bigint, judge: Hex) => Promise<bigint>
+  /** What a transaction had recorded of the panel about a contribution; undefined where it was another's verdict. */
+  readonly carriedOutIn: (transactionHash: Hex, contributionId: Hex) => Promise<PanelVerdict | undefined>
+}
+
+/** Records to a word of votes. */
+const PART_SIZE = 256
+const OUTCOMES = ['open', 'lapsed', 'hung', 'decided'] as const
+
+/** Creates the access to one deployment's panel. */
+export function createPanelCases({
+  publicClient,
+  deployment,
+}: {
+  readonly publicClient: PublicClient
+  readonly deployment: Deployment
+}): PanelCases {
+  const panel = { address: deployment.l2.validatorPanel, abi: validatorPanelAbi } as const
+  const history = { ...panel, fromBlock: BigInt(deployment.l2StartBlock), strict: true } as const
+
+  const read = async (caseId: bigint, nowSeconds: number): Promise<Http.PanelCase> => {
+    const args = [caseId] as const
+    const [found, appealCostWei, stepSeconds, first, second, events] = await Promise.all([
+      publicClient.readContract({ ...panel, functionName: 'caseOf', args }),
+      publicClient.readContract({ ...panel, functionName: 'appealCostOf', args }),
+      publicClient.readContract({ ...panel, functionName: 'STEP_SECONDS' }),
+      publicClient.readContract({ ...panel, functionName: 'roundOf', args: [caseId, 0n] }),
+      publicClient.readContract({ ...panel, functionName: 'roundOf', args: [caseId, 1n] }),
+      publicClient.getContractEvents({ ...history, args: { caseId } }),
+    ])
+    const rounds = [first, second].map(({ judges }) => judges)
+    const votes = await Promise.all(
+      rounds.flatMap((judges, round) =>
+        judges.map(async (judge): Promise<Http.PanelCase['votes'][number]> => {
+          const vote = await publicClient.readContract({
+            ...panel,
+            functionName: 'voteOf',
+            args: [caseId, judge],
+          })
+          // `caseId` is no part of some events: those of this judge in this case are looked for here
+          const own = events.flatMap((event) =>
+            'judge' in event.args && event.args.caseId === caseId && event.args.judge === judge
+              ? [event]
+              : [],
+          )
+          const sumOf = (name: 'JudgeSlashed' | 'JudgePaid') =>
+            own.reduce(
+              (sum, event) =>
+                event.eventName === name ? sum + (event.args as { amount: bigint }).amount : sum,
+              0n,
+            )
+          const said = own.find(({ eventName }) => eventName === 'VoteRevealed')
+          const isCommitted = own.some(({ eventName }) => eventName === 'VoteCommitted')
+          return {
+            judge: lower(judge),
+            round,
+            weightWei: vote.weight.toString(),
+            state: vote.isRevealed ? 'revealed' : isCommitted ? 'committed' : 'drawn',
+            accepted: vote.isRevealed ? indexesOf(vote.accepted, found.part) : null,
+            reason: said === undefined ? '' : (said.args as { reason: string }).reason,
+            slashedWei: sumOf('JudgeSlashed').toString(),
+            paidWei: sumOf('JudgePaid').toString(),
+          }
+        }),
+      ),
+    )
+    const isAppealed = found.appellant !== zeroAddress
+    return {
+      id: Number(caseId),
+      contributionId: found.contributionId,
+      disputed: indexesOf(found.disputed, found.part),
+      accepted: indexesOf(found.accepted, found.part),
+      rejected: indexesOf(found.rejected, found.part),
+      requester: lower(found.requester),
+      appellant: isAppealed ? lower(found.appellant) : null,
+      feeWei: found.feeWei.toString(),
+      appealCostWei: appealCostWei.toString(),
+      outcome: OUTCOMES[found.outcome]!,
+      ...stageOf(found, isAppealed ? second : first, {
+        isAppealed,
+        stepSeconds,
+        nowSeconds: BigInt(nowSeconds),
+      }),
+      votes,
+    }
+  }
+
+  const readAll = async (ids: readonly bigint[]): Promise<Http.PanelCase[]> => {
+    const { timestamp } = await publicClient.getBlock()
+    return Promise.all(ids.map((id) => read(id, Number(timestamp))))
+  }
+
+  return {
+    async casesOf(contributionId) {
+      const opened = await publicClient.getContractEvents({
+        ...history,
+        eventName: 'CaseOpened',
+        args: { contributionId },
+      })
+      return readAll(opened.map(({ args }) => args.caseId))
+    },
+    async dutiesOf(judge) {
+      const drawn = await publicClient.getContractEvents({
+        ...history,
+        eventName: 'JudgeDrawn',
+        args: { judge },
+      })
+      return readAll(drawn.map(({ args }) => args.caseId).toReversed())
+    },
+    async termsOf(datanetId) {
+      const [datanet, terms, stepSeconds] = await Promise.all([
+        publicClient.readContract({
+          address: deployment.l2.datanets,
+          abi: datanetsAbi,
+          functionName: 'get',
+          args: [datanetId],
+        }),
+        publicClient.readContract({ ...panel, functionName: 'termsOf', args: [datanetId] }),
+        publicClient.readContract({ ...panel, functionName: 'STEP_SECONDS' }),
+      ])
+      return {
+        isUnderPanel: lower(datanet.panel) === panel.address && terms.judges > 0,
+        judges: terms.judges,
+        feeWei: terms.feeWei.toString(),
+        stepSeconds: Number(stepSeconds),
+      }
+    },
+    readingUntil: (datanetId, judge) =>
+      publicClient.readContract({ ...panel, functionName: 'readingUntil', args: [datanetId, judge] }),
+    async carriedOutIn(hash, contributionId) {
+      const { logs } = await publicClient.getTransactionReceipt({ hash })
+      const ours = logs.filter(({ address }) => lower(address) === panel.address)
+      const carried = parseEventLogs({
+        abi: validatorPanelAbi,
+        eventName: 'CaseCarriedOut',
+        logs: ours,
+      }).findLast(({ args }) => args.contributionId === contributionId)
+      if (carried === undefined) return undefined
+      const { caseId, accepted } = carried.args
+      const [{ part, rejected }, revealed] = await Promise.all([
+        publicClient.readContract({ ...panel, functionName: 'caseOf', args: [caseId] }),
+        publicClient.getContractEvents({ ...history, eventName: 'VoteRevealed', args: { caseId } }),
+      ])
+      return {
+        caseId: Number(caseId),
+        isAccepted: (index) => isIn(accepted[Math.floor(index / PART_SIZE)] ?? 0n, index % PART_SIZE),
+        reasonFor(index) {
+          const bit = index % PART_SIZE
+          if (Math.floor(index / PART_SIZE) !== part || !isIn(rejected, bit)) return undefined
+          const said = revealed.find(({ args }) => args.reason !== '' && !isIn(args.accepted, bit))
+          return said?.args.reason ?? 'No judge said why.'
+        },
+      }
+    },
+  }
+}
+
+/** What can be done in a case at a time, and until when. */
+function stageOf(
+  { outcome, isCarriedOut }: { readonly outcome: number; readonly isCarriedOut: boolean },
+  round: {
+    readonly judges: readonly Hex[]
+    readonly drawUntil: bigint
+    readonly commitUntil: bigint
+    readonly revealUntil: bigint
+  },
+  {
+    isAppealed,
+    stepSeconds,
+    nowSeconds,
+  }: { readonly isAppealed: boolean; readonly stepSeconds: bigint; readonly nowSeconds: bigint },
+): Pick<Http.PanelCase, 'stage' | 'until'> {
+  if (OUTCOMES[outcome] === 'decided' && !isCarriedOut) return { stage: 'carryOut', until: null }
+  if (OUTCOMES[outcome] !== 'open') return { stage: 'over', until: null }
+  const stages = [
+    ...(round.judges.length === 0
+      ? [['draw', round.drawUntil] as const]
+      : [['commit', round.commitUntil] as const, ['reveal', round.revealUntil] as const]),
+    ...(round.judges.length === 0 || isAppealed
+      ? []
+      : [['appeal', round.revealUntil + stepSeconds] as const]),
+  ]
+  const now = stages.find(([, until]) => nowSeconds <= until)
+  return now === undefined ? { stage: 'conclude', until: null } : { stage: now[0], until: Number(now[1]) }
+}
+
+const isIn = (word: bigint, bit: number): boolean => ((word >> BigInt(bit)) & 1n) === 1n
+
+/** Places of records in their contribution, from the bits of one part's word. */
+const indexesOf = (word: bigint, part: number): number[] =>
+  Array.from({ length: PART_SIZE }, (_, bit) => bit)
+    .filter((bit) => isIn(word, bit))
+    .map((bit) => part * PART_SIZE + bit)
+
+const lower = (address: string): Hex => address.toLowerCase() as Hex
