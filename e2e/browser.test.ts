@@ -215,7 +215,7 @@ describe.skipIf(executablePath === undefined)('a person with a browser', () => {
     await page.getByRole('heading', { name: 'Connect an agent' }).waitFor()
   })
 
-  test('meets no error on the way, on a phone and in the dark as well', async () => {
+  test('meets no error and no barrier on the way, on a phone and in the dark as well', async () => {
     for (const [name, viewport, colorScheme] of [
       ['phone', { width: 390, height: 844 }, 'light'],
       ['dark', { width: 1280, height: 900 }, 'dark'],

@@ -1,4 +1,4 @@
-import { Badge, type CSSVariablesResolver, createTheme } from '@mantine/core'
+import { Anchor, Badge, type CSSVariablesResolver, createTheme, Loader } from '@mantine/core'
 
 /** One accent for what can be done, one colour for each payee of an answer; everything else is neutral. */
 export const theme = createTheme({
@@ -11,6 +11,10 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace',
   headings: { fontWeight: '650' },
   components: {
+    // colour alone does not tell a link from the words around it
+    Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }),
+    // a name needs something to belong to
+    Loader: Loader.extend({ defaultProps: { role: 'status' } }),
     Badge: Badge.extend({
       defaultProps: { variant: 'light', fw: 600 },
       styles: { root: { textTransform: 'none' } },
@@ -25,6 +29,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-dimmed': '#555c63',
     '--mantine-color-cyan-filled-hover': '#095d6d',
     '--mantine-primary-color-filled-hover': '#095d6d',
+    '--mantine-color-cyan-light-color': '#095d6d',
+    '--mantine-primary-color-light-color': '#095d6d',
     '--mantine-color-placeholder': '#6a7178',
     '--mantine-color-disabled-color': '#636a71',
     '--mantine-color-green-light-color': '#1e6b2c',
