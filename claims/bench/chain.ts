@@ -9,7 +9,7 @@ import { bytesToHex } from '@openledger/rollup'
 import type { Claim, ClaimOptions, Finding } from '../Claim.ts'
 import { table } from '../Claim.ts'
 import { openParts } from '../Parts.ts'
-import { BLOCK_TRANSACTIONS, CHAIN_ID, genesisOf, type LoadKind, loadOf, SENDERS } from './ChainLoad.ts'
+import { BLOCK_TRANSACTIONS, CHAIN_ID, genesisOf, loadOf, SENDERS } from './ChainLoad.ts'
 
 const IN_PROCESS_GOAL = 6000
 const STOCK_RATIO_GOAL = 10
@@ -74,14 +74,7 @@ const request = async (url: string, method: string, params: readonly unknown[]):
  * Sends transactions in batches and has a block made for every 500 of them, the next ones arriving meanwhile; all
  * chains get the same bytes and the same blocks. @returns transactions a second, from the first request to the last block.
  */
-async function throughRpc(
-  { url, controlUrl }: Endpoint,
-  kind: LoadKind,
-  count: number,
-  accounts: number,
-  firstNonce: number,
-) {
-  const raws = await loadOf(kind, count, accounts, firstNonce)
+async function throughRpc({ url, controlUrl }: Endpoint, raws: readonly Uint8Array[]) {
   const bodies: string[] = []
   for (let at = 0; at < raws.length; at += HTTP_BATCH) {
     bodies.push(
@@ -108,7 +101,7 @@ async function throughRpc(
     mined = request(controlUrl, 'evm_mine', [])
   }
   await mined
-  const perSecond = count / ((performance.now() - begun) / 1000)
+  const perSecond = raws.length / ((performance.now() - begun) / 1000)
   for (const raw of [raws[0]!, raws.at(-1)!]) {
     const hash = (await request(url, 'eth_getTransactionByHash', [await hashOf(raw)])) as {
       blockNumber: string | null
@@ -190,10 +183,16 @@ async function bothKinds(
   { measured, warm }: Counts,
   memory: () => Promise<number>,
 ) {
+  // all are signed before the first is sent: signing keeps this process so long that servers close idle connections
+  const [first, second, third] = [
+    await loadOf('transfers', warm, accounts, 0),
+    await loadOf('transfers', measured, accounts, warm / SENDERS),
+    await loadOf('erc20', measured / 2, accounts, (warm + measured) / SENDERS),
+  ]
   // a first round so that all have compiled and cached what they will
-  await throughRpc(at, 'transfers', warm, accounts, 0)
-  const transfers = await throughRpc(at, 'transfers', measured, accounts, warm / SENDERS)
-  const erc20 = await throughRpc(at, 'erc20', measured / 2, accounts, (warm + measured) / SENDERS)
+  await throughRpc(at, first)
+  const transfers = await throughRpc(at, second)
+  const erc20 = await throughRpc(at, third)
   return { transfers, erc20, megabytes: await memory() }
 }
 

@@ -4,19 +4,19 @@ import { dirname, join } from 'node:path'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { Bytes } from '@openledger/primitives'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createKzg, type Kzg, versionedHashOf } from './Kzg.ts'
+import { createKzg, type Kzg, type TrustedSetup, versionedHashOf } from './Kzg.ts'
 
 /** The setup of Ethereum's ceremony, as viem carries it. The oracle is the pairing equation of EIP-4844's precompile. */
 const require = createRequire(import.meta.url)
 const setup = JSON.parse(
   readFileSync(join(dirname(require.resolve('viem/package.json')), 'trusted-setups', 'mainnet.json'), 'utf8'),
-) as { readonly g1_lagrange: readonly string[]; readonly g2_monomial: readonly string[] }
+) as TrustedSetup & { readonly g2_monomial: readonly string[] }
 const { Fr } = bls12_381.fields
 const [G1, G2] = [bls12_381.G1.Point, bls12_381.G2.Point]
 let kzg: Kzg
 
 beforeAll(() => {
-  kzg = createKzg(setup.g1_lagrange)
+  kzg = createKzg(setup)
 }, 120_000)
 
 /** A blob of the values of `constant + slope · x` at the roots of unity, in the order of blobs. */

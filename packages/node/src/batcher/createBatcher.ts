@@ -91,7 +91,7 @@ export function createBatcher(options: BatcherOptions): Loop {
       data,
       asBlobs ? Blob.DATA_BYTES_MAX - 1 : FRAME_BYTES_MAX,
     )
-    const calls = asBlobs ? await toBlobCalls(frames) : frames.map(toCall)
+    const calls = asBlobs ? toBlobCalls(frames) : frames.map(toCall)
     lastSentAt = performance.now()
     const receipts = await createL1Sender({ l1, account, signal, logger }).send(calls)
     const includedBy = receipts.reduce((max, { blockNumber }) => (blockNumber > max ? blockNumber : max), 0n)
@@ -112,11 +112,11 @@ export function createBatcher(options: BatcherOptions): Loop {
   const toCall = (frame: Frame.Frame): L1Call => ({ to: inbox, data: bytesToHex(Frame.encode([frame])) })
 
   /** One blob for each frame, several in a transaction. */
-  async function toBlobCalls(frames: readonly Frame.Frame[]): Promise<L1Call[]> {
+  function toBlobCalls(frames: readonly Frame.Frame[]): L1Call[] {
     const calls: L1Call[] = []
     for (let at = 0; at < frames.length; at += BLOBS_MAX) {
       const group = frames.slice(at, at + BLOBS_MAX).map((frame) => Frame.encode([frame]))
-      calls.push({ to: inbox, data: '0x', sidecars: await Promise.all(group.map(options.kzg.sidecarOf)) })
+      calls.push({ to: inbox, data: '0x', sidecar: (provenBy) => options.kzg.sidecarOf(group, provenBy) })
     }
     return calls
   }

@@ -4,6 +4,7 @@ import { Blob, bytesToHex, Kzg } from '@openledger/rollup'
 import { numberToHex } from 'viem'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { createBlobReader, createKzgService } from './Blobs.ts'
+import { nativeKzg, plainKzg } from './KzgLibrary.ts'
 import type { L1Contents } from './L1Reader.ts'
 
 const GENESIS_TIME = 1_606_824_023n
@@ -69,6 +70,23 @@ test('a node that has sidecars only gives them, and one without a configuration 
   )
   expect((await createBlobReader(url, kzg)(contents, [hash])).size).toBe(1)
   expect(asked.at(-1)).toBe('/eth/v1/beacon/blob_sidecars/7')
+}, 60_000)
+
+test('a node that reads one hash of several is asked for all blobs of the slot', async () => {
+  const hashes = [await versionedHash(), Kzg.versionedHashOf(await kzg.commitmentOf(forged))]
+  const { url } = await beacon((path) => {
+    if (!path.startsWith('/eth/v1/beacon/blobs/')) return configuration(path)
+    return path.includes('?') ? [bytesToHex(blob)] : [bytesToHex(forged), bytesToHex(blob)]
+  })
+  expect(new Set((await createBlobReader(url, kzg)(contents, hashes)).keys())).toEqual(new Set(hashes))
+}, 60_000)
+
+test('the native library and our own give the same commitments and proofs', async () => {
+  const [native, plain] = [nativeKzg(), plainKzg()]
+  if (native === undefined) return
+  const commitment = native.commit(blob)
+  expect(plain.commit(blob)).toEqual(commitment)
+  expect(plain.prove(blob, commitment)).toEqual(native.prove(blob, commitment))
 }, 60_000)
 
 test('a node that is down is asked again, and not taken for one without slots', async () => {

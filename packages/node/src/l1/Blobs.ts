@@ -2,19 +2,22 @@ import { Worker } from 'node:worker_threads'
 import { BaseError } from '@openledger/primitives'
 import { Blob, hexToBytes, Kzg } from '@openledger/rollup'
 import type { Hex } from 'viem'
-import type { Committed, KzgAnswer, KzgRequest } from './KzgThread.ts'
+import type { BlobProofs, Committed, KzgAnswer, KzgRequest } from './KzgThread.ts'
 import type { L1Contents } from './L1Reader.ts'
 
-/** A blob with what an L1 transaction needs beside it. */
+/** Blobs with what an L1 transaction needs beside them. */
 export type Sidecar = {
-  readonly blob: Uint8Array
-  readonly commitment: Uint8Array
-  readonly proof: Uint8Array
+  /** By EIP-4844 one of each blob, by EIP-7594 one of each cell, 128 a blob. */
+  readonly provenBy: Exclude<BlobProofs, 'none'>
+  readonly blobs: readonly Uint8Array[]
+  readonly commitments: readonly Uint8Array[]
+  readonly proofs: readonly Uint8Array[]
 }
 
 /** Commits to blobs on a thread that is started at the first use. */
 export type KzgService = {
-  readonly sidecarOf: (data: Uint8Array) => Promise<Sidecar>
+  /** Puts each piece of data into a blob. */
+  readonly sidecarOf: (pieces: readonly Uint8Array[], provenBy: Sidecar['provenBy']) => Promise<Sidecar>
   readonly commitmentOf: (blob: Uint8Array) => Promise<Uint8Array>
   readonly close: () => Promise<void>
 }
@@ -38,22 +41,27 @@ export function createKzgService(): KzgService {
     })
     return started
   }
-  async function ask(blob: Uint8Array, withProof: boolean): Promise<Committed> {
+  async function ask(blob: Uint8Array, proofs: BlobProofs): Promise<Committed> {
     worker ??= start()
     const id = requests++
     const answered = new Promise<KzgAnswer>((resolve, reject) => waiting.set(id, { resolve, reject }))
-    worker.postMessage({ id, blob, withProof } satisfies KzgRequest)
+    worker.postMessage({ id, blob, proofs } satisfies KzgRequest)
     const answer = await answered
     if ('error' in answer) throw new KzgError(answer.error)
     return answer
   }
   return {
-    async sidecarOf(data) {
-      const blob = Blob.encode(data)
-      const { commitment, proof } = await ask(blob, true)
-      return { blob, commitment, proof: proof! }
+    async sidecarOf(pieces, provenBy) {
+      const blobs = pieces.map(Blob.encode)
+      const committed = await Promise.all(blobs.map((blob) => ask(blob, provenBy)))
+      return {
+        provenBy,
+        blobs,
+        commitments: committed.map(({ commitment }) => commitment),
+        proofs: committed.flatMap(({ proofs }) => proofs),
+      }
     },
-    commitmentOf: async (blob) => (await ask(blob, false)).commitment,
+    commitmentOf: async (blob) => (await ask(blob, 'none')).commitment,
     async close() {
       await worker?.terminate()
       worker = undefined
@@ -96,8 +104,11 @@ export function createBlobReader(url: string, kzg: Pick<KzgService, 'commitmentO
   /** Nodes before Fulu have no such path, but the blobs in their sidecars. */
   const blobsOf = async (slot: bigint, hashes: readonly Hex[]): Promise<readonly Hex[]> => {
     const query = hashes.map((hash) => `versioned_hashes=${hash}`).join('&')
-    const given = await get(`/eth/v1/beacon/blobs/${slot}?${query}`).catch(absent)
-    if (given !== undefined) return given as readonly Hex[]
+    const path = `/eth/v1/beacon/blobs/${slot}`
+    const given = (await get(`${path}?${query}`).catch(absent)) as readonly Hex[] | undefined
+    // some, anvil among them, read one hash of several
+    if (given !== undefined && given.length < hashes.length) return (await get(path)) as readonly Hex[]
+    if (given !== undefined) return given
     const sidecars = (await get(`/eth/v1/beacon/blob_sidecars/${slot}`)) as readonly { readonly blob: Hex }[]
     return sidecars.map(({ blob }) => blob)
   }

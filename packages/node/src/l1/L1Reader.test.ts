@@ -14,6 +14,9 @@ import { createL1Reader } from './L1Reader.ts'
 const directory = mkdtempSync(join(tmpdir(), 'openledger-reader-'))
 /** A contract that logs whatever it is called with, under no topic. */
 const LOGGER = '0x600b600c600039600b6000f3366000600037366000a000'
+const OTHER = '0x00000000000000000000000000000000000000aa'
+const ZERO = `0x${'00'.repeat(32)}` as const
+const sender = DevelopmentKeys.account('deployer')
 let l1: DevelopmentL1
 let emitter: `0x${string}`
 let block: bigint
@@ -21,7 +24,7 @@ let block: bigint
 beforeAll(async () => {
   l1 = await createDevelopmentL1({ directory, blockTimeSeconds: 60 })
   const wallet = createWalletClient({
-    account: DevelopmentKeys.account('deployer'),
+    account: sender,
     transport: http(l1.rpcUrl),
   })
   const create = await wallet.sendTransaction({ chain: null, data: LOGGER, gas: 200_000n })
@@ -57,15 +60,62 @@ async function lying(change: (method: string, text: string) => string) {
   const liar = await connectL1({ rpcUrl: `http://127.0.0.1:${port}` })
   return { liar, [Symbol.asyncDispose]: async () => void server.close() }
 }
-const read = (from: Parameters<typeof createL1Reader>[0]['l1'], number: bigint) =>
-  createL1Reader({ l1: from, portal: emitter, systemConfig: emitter, crypto: plainCrypto }).read(number)
+const read = (from: Parameters<typeof createL1Reader>[0]['l1'], number: bigint, inbox = emitter) =>
+  createL1Reader({ l1: from, inbox, portal: emitter, systemConfig: emitter, crypto: plainCrypto }).read(
+    number,
+  )
 
 describe('an L1 reader', () => {
-  test('reads a block with its transactions and the logs of the watched contracts', async () => {
+  test('reads a block with the transactions to the inbox and the logs of the watched contracts', async () => {
     const contents = await read(l1, block)
     expect(contents?.logs).toMatchObject([{ address: emitter, data: '0x1234', topics: [], logIndex: 0 }])
-    expect(contents?.transactions.map(({ to }) => to)).toEqual([emitter])
+    expect(contents?.transactions).toEqual([
+      { type: 2, from: sender.address.toLowerCase(), to: emitter, input: Uint8Array.of(0x12, 0x34) },
+    ])
+    expect((await read(l1, block, OTHER))?.transactions).toEqual([])
     expect(await read(l1, 10_000n)).toBeUndefined()
+  })
+
+  test('hashes transactions of every type to the root of their block', async () => {
+    const nonce = await l1.client.getTransactionCount({ address: sender.address })
+    const common = { chainId: 31_337, to: emitter, gas: 300_000n, data: '0xabcd' } as const
+    const accessList = [{ address: OTHER, storageKeys: [ZERO, ZERO] }] as const
+    const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 1n }
+    const authorization = await sender.signAuthorization!({ chainId: 0, address: OTHER, nonce: nonce + 5 })
+    const { chainId: _, ...unprotected } = common
+    const signed = await Promise.all([
+      sender.signTransaction({ ...unprotected, type: 'legacy', nonce, gasPrice: 10n ** 10n }),
+      sender.signTransaction({ ...common, type: 'legacy', nonce: nonce + 1, gasPrice: 10n ** 10n }),
+      sender.signTransaction({
+        ...common,
+        type: 'eip2930',
+        nonce: nonce + 2,
+        gasPrice: 10n ** 10n,
+        accessList,
+      }),
+      sender.signTransaction({
+        ...common,
+        ...fees,
+        type: 'eip1559',
+        nonce: nonce + 3,
+        accessList,
+        value: 0n,
+      }),
+      sender.signTransaction({
+        ...common,
+        ...fees,
+        type: 'eip7702',
+        nonce: nonce + 4,
+        authorizationList: [authorization],
+      }),
+    ])
+    for (const serializedTransaction of signed) await l1.client.sendRawTransaction({ serializedTransaction })
+    await l1.nextBlock()
+    const contents = await read(l1, await l1.client.getBlockNumber({ cacheTime: 0 }))
+    expect(contents?.transactions.map(({ type }) => type)).toEqual([0, 0, 1, 2, 4])
+    expect(new Set(contents?.transactions.map(({ from }) => from))).toEqual(
+      new Set([sender.address.toLowerCase()]),
+    )
   })
 
   test('takes no header and no receipt that does not hash to what the block says', async () => {
@@ -81,5 +131,20 @@ describe('an L1 reader', () => {
       method === 'eth_getBlockReceipts' ? '{"jsonrpc":"2.0","id":1,"result":[]}' : text,
     )
     await expect(read(silent.liar, block)).rejects.toMatchObject({ code: 'l1.forged' })
+  })
+
+  test('takes no transaction that the block does not have, misses none, and finds out itself who sent it', async () => {
+    const changed = (change: (text: string) => string) =>
+      lying((method, text) => (method === 'eth_getBlockByNumber' ? change(text) : text))
+    await using other = await changed((text) => text.replace('"input":"0x1234"', '"input":"0x1235"'))
+    await expect(read(other.liar, block)).rejects.toMatchObject({ code: 'l1.forged' })
+    await using fewer = await changed((text) => text.replace(/"transactions":\[.*?\}\]/, '"transactions":[]'))
+    await expect(read(fewer.liar, block)).rejects.toMatchObject({ code: 'l1.forged' })
+    await using newer = await changed((text) => text.replace('"type":"0x2"', '"type":"0x9"'))
+    await expect(read(newer.liar, block)).rejects.toMatchObject({ code: 'l1.transaction_type' })
+    await using disguised = await changed((text) =>
+      text.replace(/"from":"0x[0-9a-f]{40}"/, `"from":"${OTHER}"`),
+    )
+    expect((await read(disguised.liar, block))?.transactions[0]?.from).toBe(sender.address.toLowerCase())
   })
 })

@@ -9,11 +9,13 @@ import {
   type L1Log,
   type L1Transaction,
   Rlp,
+  Transaction,
   Trie,
 } from '@openledger/rollup'
 import { formatBlock, type Hex, hexToBigInt, hexToNumber, numberToHex, type RpcBlock } from 'viem'
 import type { L1 } from './L1.ts'
 import { toL1Block } from './L1Blocks.ts'
+import { parseTransaction, type RpcTransaction } from './L1Transactions.ts'
 
 /** An L1 block as derivation takes it, before its blobs are fetched. */
 export type L1Contents = Omit<L1Input, 'blobs'>
@@ -26,20 +28,13 @@ export type L1Reader = {
   readonly finalized: () => Promise<bigint>
   readonly hashOf: (number: bigint) => Promise<Hex | undefined>
   /**
-   * Reads a block, and its receipts where they may concern the rollup.
+   * Reads a block: its transactions to the inbox, and its logs where they may concern the rollup.
    * @returns `undefined` when L1 has no such block.
    * @throws {L1ForgedError} when what the endpoint gives does not hash to what it says.
    */
   readonly read: (number: bigint) => Promise<L1Contents | undefined>
 }
 
-type RpcTransaction = {
-  readonly type: Hex
-  readonly from: Hex
-  readonly to: Hex | null
-  readonly input: Hex
-  readonly blobVersionedHashes?: readonly Hex[]
-}
 type RpcReceipt = {
   readonly type: Hex
   readonly status: Hex
@@ -55,16 +50,24 @@ type RpcReceipt = {
 
 export type L1ReaderOptions = {
   readonly l1: L1
+  /** Where the batcher sends to. */
+  readonly inbox: Hex
   readonly portal: Hex
   readonly systemConfig: Hex
   readonly crypto: Crypto
 }
 
+/** anvil. Its blocks' roots cover the blobs that travel beside a transaction, which is not Ethereum's rule. */
+const DEVELOPMENT_CHAIN_ID = 31_337
+const BLOB_TYPE = 3
+
 /**
- * Creates a reader that believes the endpoint nothing it can check: header and receipts must hash to what they claim.
- * Of transactions it believes sender and order.
+ * Creates a reader that believes the endpoint nothing it can check: header, transactions and receipts must hash to what
+ * they claim, and the sender of a transaction to the inbox is who signed it.
+ *
+ * Two things are believed: which of two sound blocks is the canonical one, and the price of blob gas.
  */
-export function createL1Reader({ l1, portal, systemConfig, crypto }: L1ReaderOptions): L1Reader {
+export function createL1Reader({ l1, inbox, portal, systemConfig, crypto }: L1ReaderOptions): L1Reader {
   const { client } = l1
   const watched = [portal, systemConfig].map((address) => hexToBytes(address))
 
@@ -72,6 +75,25 @@ export function createL1Reader({ l1, portal, systemConfig, crypto }: L1ReaderOpt
     client.request({ method, params } as never) as Promise<T>
   const blockAt = (number: bigint, isFull: boolean): Promise<RpcBlock | null> =>
     request('eth_getBlockByNumber', [numberToHex(number), isFull])
+
+  function transactionsOf(block: RpcBlock): L1Transaction[] {
+    const given = block.transactions as unknown as readonly RpcTransaction[]
+    const transactions = given.map(parseTransaction)
+    const isAnvilBlob =
+      l1.chainId === DEVELOPMENT_CHAIN_ID && transactions.some(({ type }) => type === BLOB_TYPE)
+    const root = bytesToHex(Trie.listRoot(transactions.map(Transaction.encode), crypto))
+    if (root !== block.transactionsRoot && !isAnvilBlob) {
+      throw new L1ForgedError('transactions', block.transactionsRoot, root)
+    }
+    return transactions
+      .filter(({ to }) => to?.toLowerCase() === inbox.toLowerCase())
+      .map((transaction): L1Transaction => {
+        const { type, to, data } = transaction
+        const from = Transaction.sender(transaction, crypto)
+        const blobs = transaction.type === BLOB_TYPE ? { blobHashes: transaction.blobVersionedHashes } : {}
+        return { type, from, to, input: data, ...blobs }
+      })
+  }
 
   async function logsOf(block: RpcBlock): Promise<L1Log[]> {
     const bloom = hexToBytes(block.logsBloom!)
@@ -104,18 +126,9 @@ export function createL1Reader({ l1, portal, systemConfig, crypto }: L1ReaderOpt
       if (raw === null) return undefined
       const hash = Header.hash(toHeader(raw), crypto)
       if (hash !== raw.hash) throw new L1ForgedError('header', String(raw.hash), hash)
-      const transactions = (raw.transactions as unknown as readonly RpcTransaction[]).map(
-        ({ type, from, to, input, blobVersionedHashes }): L1Transaction => ({
-          type: hexToNumber(type),
-          from,
-          to,
-          input: hexToBytes(input),
-          ...(blobVersionedHashes ? { blobHashes: blobVersionedHashes } : {}),
-        }),
-      )
       return {
         block: await toL1Block(client, formatBlock(raw)),
-        transactions,
+        transactions: transactionsOf(raw),
         logs: await logsOf(raw),
       }
     },

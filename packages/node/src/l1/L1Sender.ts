@@ -1,11 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BaseError } from '@openledger/primitives'
-import { bytesToHex, Kzg } from '@openledger/rollup'
+import { bytesToHex, hexToBytes, Kzg, Rlp } from '@openledger/rollup'
 import {
   type Address,
+  CallExecutionError,
   type Hex,
+  HttpRequestError,
+  hexToBigInt,
   keccak256,
   type LocalAccount,
+  TimeoutError,
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
 } from 'viem'
@@ -19,8 +23,8 @@ export type L1Call = {
   /** Absent: the least that its call data needs. */
   readonly gas?: bigint
   readonly value?: bigint
-  /** Goes along as EIP-4844's blobs. */
-  readonly sidecars?: readonly Sidecar[]
+  /** Makes the blobs that go along, with the proofs that L1 wants when it is sent. */
+  readonly sidecar?: (provenBy: Sidecar['provenBy']) => Promise<Sidecar>
 }
 
 /** Sends one account's transactions to L1 until they are in a block. */
@@ -46,6 +50,11 @@ const PRIORITY_FEE_WEI = 1_000_000n
 /** EIP-7623: the floor price of call data, per non-zero byte, and of a transaction. */
 const CALLDATA_GAS = 40n
 const BASE_GAS = 21_000n
+const BLOB_TYPE = 3
+/** EIP-7594: what stands in front of blobs that come with proofs of their cells. */
+const CELLS_WRAPPER = 1
+/** Counts the leading zeros of 1 and answers them: 255 by EIP-7939, which came with EIP-7594, and a failure before. */
+const OSAKA_PROBE = '0x60011e5f5260205ff3'
 
 type Signed = { readonly raw: Hex; readonly hash: Hex }
 
@@ -72,11 +81,25 @@ export function createL1Sender({
     if (signal.aborted) throw new L1SendAbortedError(address)
   }
 
+  /** Asked each time, because the fork may begin while a transaction waits. */
+  const wantsCells = async (): Promise<boolean> => {
+    try {
+      const { data } = await client.call({ data: OSAKA_PROBE })
+      return data !== undefined && hexToBigInt(data) === 255n
+    } catch (error) {
+      // an endpoint that is away says nothing of its fork
+      const isAway = (cause: unknown): boolean =>
+        cause instanceof HttpRequestError || cause instanceof TimeoutError
+      if (error instanceof CallExecutionError && error.walk(isAway) === null) return false
+      throw error
+    }
+  }
+
   const baseFee = async (): Promise<bigint> => (await client.getBlock()).baseFeePerGas ?? 0n
 
   /** @returns the transaction as a pool takes it, and its hash, which leaves blobs out. */
   async function sign(call: L1Call, nonce: number, raises: number, baseFeePerGas: bigint): Promise<Signed> {
-    const percent = call.sidecars === undefined ? BUMP_PERCENT : BLOB_BUMP_PERCENT
+    const percent = call.sidecar === undefined ? BUMP_PERCENT : BLOB_BUMP_PERCENT
     const raised = (fee: bigint): bigint => (fee * percent ** BigInt(raises)) / 100n ** BigInt(raises)
     const maxPriorityFeePerGas = raised(PRIORITY_FEE_WEI)
     const common = {
@@ -89,26 +112,19 @@ export function createL1Sender({
       maxPriorityFeePerGas,
       maxFeePerGas: raised(2n * baseFeePerGas) + maxPriorityFeePerGas,
     }
-    if (call.sidecars === undefined) {
+    if (call.sidecar === undefined) {
       const raw = await account.signTransaction({ ...common, type: 'eip1559' })
       return { raw, hash: keccak256(raw) }
     }
-    const withBlobs = {
+    const sidecar = await call.sidecar((await wantsCells()) ? 'cells' : 'blob')
+    const body = await account.signTransaction({
       ...common,
       type: 'eip4844',
-      blobVersionedHashes: call.sidecars.map(({ commitment }) => Kzg.versionedHashOf(commitment)),
+      blobVersionedHashes: sidecar.commitments.map(Kzg.versionedHashOf),
       maxFeePerBlobGas: raised(2n * (await client.getBlobBaseFee())),
-    } as const
-    const sidecars = call.sidecars.map(({ blob, commitment, proof }) => ({
-      blob: bytesToHex(blob),
-      commitment: bytesToHex(commitment),
-      proof: bytesToHex(proof),
-    }))
-    const [raw, body] = await Promise.all([
-      account.signTransaction({ ...withBlobs, sidecars }),
-      account.signTransaction({ ...withBlobs, sidecars: false }),
-    ])
-    return { raw, hash: keccak256(body) }
+      sidecars: false,
+    })
+    return { raw: withSidecar(body, sidecar), hash: keccak256(body) }
   }
 
   async function broadcast(serializedTransaction: Hex, nonce: number): Promise<void> {
@@ -178,6 +194,17 @@ export function createL1Sender({
       }
     },
   }
+}
+
+/** A signed transaction as pools take it. @see EIP-4844, EIP-7594, "Networking". */
+function withSidecar(body: Hex, { provenBy, blobs, commitments, proofs }: Sidecar): Hex {
+  const payload = Rlp.decode(hexToBytes(body).subarray(1))
+  const version = provenBy === 'cells' ? [CELLS_WRAPPER] : []
+  const wrapped = Rlp.encode([payload, ...version, blobs, commitments, proofs])
+  const raw = new Uint8Array(wrapped.length + 1)
+  raw[0] = BLOB_TYPE
+  raw.set(wrapped, 1)
+  return bytesToHex(raw)
 }
 
 export class L1SendAbortedError extends BaseError {

@@ -34,7 +34,13 @@ export function startVerifier(options: StartVerifierOptions): Verifier {
   const config = derivationConfigOf(rollupConfig, options.upgradesDirectory)
   return createVerifier({
     engine,
-    l1: createL1Reader({ l1, portal: config.portal, systemConfig: config.systemConfigAddress, crypto }),
+    l1: createL1Reader({
+      l1,
+      inbox: config.batchInbox,
+      portal: config.portal,
+      systemConfig: config.systemConfigAddress,
+      crypto,
+    }),
     config,
     defaultEip1559Params: defaultEip1559ParamsOf(rollupConfig),
     blobs: createBlobReader(options.beaconUrl ?? l1.rpcUrl, options.kzg),
