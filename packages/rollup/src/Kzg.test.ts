@@ -58,7 +58,11 @@ describe('a commitment', () => {
     expect(holds(Fr.add(y, 1n))).toBe(false)
   }, 120_000)
 
-  test('is refused of what is no field element', () => {
+  test('is refused of what is no field element or no blob, and is not proved when it is none', () => {
     expect(() => kzg.commit(new Uint8Array(131_072).fill(0xff))).toThrowError(/below the field/)
+    expect(() => kzg.commit(new Uint8Array(131_071))).toThrowError(/131072 bytes, got 131071/)
+    const blob = new Uint8Array(131_072)
+    expect(() => kzg.prove(blob, new Uint8Array(47))).toThrowError(/Expected a commitment/)
+    expect(() => kzg.prove(blob, new Uint8Array(48).fill(0xbf))).toThrowError(/Expected a commitment/)
   })
 })

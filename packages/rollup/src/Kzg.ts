@@ -4,9 +4,12 @@ import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 
 /** Commits to blobs, so that who reads a blob knows that it is the one a transaction named. */
 export type Kzg = {
-  /** @param blob - 131,072 bytes. @returns 48 bytes. @throws {InvalidFieldElementError} */
+  /** @param blob - 131,072 bytes. @returns 48 bytes. @throws {InvalidFieldElementError | BlobSizeError} */
   readonly commit: (blob: Uint8Array) => Uint8Array
-  /** Proves at the blob's own challenge that it is committed to. @returns 48 bytes. */
+  /**
+   * Proves at the blob's own challenge that it is committed to.
+   * @returns 48 bytes. @throws {InvalidFieldElementError | BlobSizeError | InvalidCommitmentError}
+   */
   readonly prove: (blob: Uint8Array, commitment: Uint8Array) => Uint8Array
   /** Proves each cell of the blob extended to twice its length. @returns 128 of 48 bytes. @see EIP-7594. */
   readonly proveCells: (blob: Uint8Array) => Uint8Array[]
@@ -63,6 +66,7 @@ export function createKzg(setup: TrustedSetup): Kzg {
     commit: (blob) => combine(elementsOf(blob)),
     prove(blob, commitment) {
       const polynomial = elementsOf(blob)
+      assertCommitment(commitment)
       const seed = Bytes.concat(
         Bytes.fromUtf8(DOMAIN),
         Bytes.fromUint(BigInt(ELEMENTS), 16),
@@ -142,7 +146,17 @@ function pointOf(hex: string): G1 {
   return Point.fromAffine({ x, y: y > Fp.ORDER / 2n === isLargest ? y : Fp.neg(y) })
 }
 
+function assertCommitment(commitment: Uint8Array): void {
+  try {
+    const point = Point.fromBytes(commitment)
+    if (!point.is0()) point.assertValidity()
+  } catch (cause) {
+    throw new InvalidCommitmentError(Bytes.toHex(commitment), cause)
+  }
+}
+
 function elementsOf(blob: Uint8Array): bigint[] {
+  if (blob.length !== ELEMENTS * ELEMENT_BYTES) throw new BlobSizeError(blob.length)
   return Array.from({ length: ELEMENTS }, (_, i) => {
     const value = Bytes.toUint(blob.subarray(i * ELEMENT_BYTES, (i + 1) * ELEMENT_BYTES))
     if (value >= Fr.ORDER) throw new InvalidFieldElementError(`element ${i} below the field's order`)
@@ -172,6 +186,27 @@ export class InvalidFieldElementError extends BaseError {
       code: 'kzg.invalid_field_element',
       message: `Expected a blob with ${expected}; another was given.`,
       context: { expected },
+    })
+  }
+}
+
+export class BlobSizeError extends BaseError {
+  constructor(sizeBytes: number) {
+    super({
+      code: 'kzg.blob_size',
+      message: `Expected a blob of ${ELEMENTS * ELEMENT_BYTES} bytes, got ${sizeBytes}.`,
+      context: { sizeBytes },
+    })
+  }
+}
+
+export class InvalidCommitmentError extends BaseError {
+  constructor(commitment: Hex, cause: unknown) {
+    super({
+      code: 'kzg.invalid_commitment',
+      message: `Expected a commitment, 48 bytes of a point in the group that proofs are made in, got ${commitment}.`,
+      context: { commitment },
+      cause,
     })
   }
 }

@@ -14,6 +14,10 @@ const BATCHES = 'packages/rollup/test/BatchScenarios.test.ts'
 const CHANNELS = 'packages/rollup/test/ChannelScenarios.test.ts'
 const FORKS = 'packages/rollup/test/ForkScenarios.test.ts'
 const VERIFIER = 'packages/node/src/verifier/Verifier.test.ts'
+const ENGINE = 'packages/node/src/engine/EmbeddedEngine.test.ts'
+const SENDER = 'packages/node/src/l1/L1Sender.test.ts'
+const PRECOMPILES = 'packages/rollup/src/execution/Precompiles.test.ts'
+const L1_COST = 'packages/rollup/src/execution/L1Cost.test.ts'
 
 export const actionScenarios: readonly ActionScenario[] = [
   {
@@ -121,8 +125,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'isthmus_requests_test.go',
     fork: 'Isthmus',
     shows: 'requests of EIP-7002 and EIP-7251 contracts never reach the header',
-    notHere:
-      'no code here reads requests: the hash in the header is that of none, whatever contracts there are',
+    shownBy: [[ENGINE, 'isthmus_requests_test.go']],
   },
   {
     file: 'isthmus_setcode_tx_test.go',
@@ -168,7 +171,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'l1_fusaka_fork_test.go',
     fork: 'L1',
     shows: 'L1 activates Fusaka',
-    notHere: 'blobs with cell proofs are not sent by this batcher; reading L1 does not depend on the fork',
+    shownBy: [[SENDER, 'at %s blobs are sent proven by %s, and read back']],
   },
   {
     file: 'l1_lookback_test.go',
@@ -183,7 +186,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'l1_osaka_fork_test.go',
     fork: 'L1',
     shows: 'L1 activates Osaka',
-    notHere: 'as Fusaka: reading L1 does not depend on the fork',
+    shownBy: [[SENDER, 'at %s blobs are sent proven by %s, and read back']],
   },
   {
     file: 'l1_prague_fork_test.go',
@@ -201,7 +204,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'operator_fee_fix_transition_test.go',
     fork: 'Jovian',
     shows: 'the operator fee’s formula before and after Jovian',
-    notHere: 'a rule of execution: its derivation, the parameters in the L1 info, is operator_fee_test.go',
+    shownBy: [[L1_COST, 'is joined by the operator’s fee']],
   },
   {
     file: 'operator_fee_test.go',
@@ -219,7 +222,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'precompile_test.go',
     fork: 'any',
     shows: 'precompiles in the fault proof program',
-    notHere: 'a rule of execution, held to vectors in packages/rollup/src/execution/Precompiles.test.ts',
+    shownBy: [[PRECOMPILES, 'bound the input of pairings and multi-scalar multiplications']],
   },
   {
     file: 'rewind_el_test.go',

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildAttributes, type DerivationConfig } from '@openledger/rollup'
-import { encodeFunctionData, type Hex, keccak256, parseAbi } from 'viem'
+import { encodeFunctionData, type Hex, keccak256, numberToHex, parseAbi } from 'viem'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createEmbeddedEngine } from '../engine/EmbeddedEngine.ts'
 import { systemConfigOf } from '../verifier/derivationConfig.ts'
@@ -30,6 +30,11 @@ describe('the files that a fork after genesis needs', () => {
   })
 })
 
+const PREDEPLOYS = 0x4200000000000000000000000000000000000000n
+const L1_BLOCK: Hex = '0x4200000000000000000000000000000000000015'
+const IMPLEMENTATION_SLOT: Hex = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
+/** L2ProxyAdmin and ConditionalDeployer, whose transactions ask nobody. */
+const UPGRADED_BY_KARST = [0x18, 0x2c]
 const releases = join(process.env['OPENLEDGER_VECTORS'] ?? '', 'upgrades')
 const isPresent = process.env['OPENLEDGER_VECTORS'] !== undefined && existsSync(releases)
 const where = isPresent ? '' : ' (skipped: no folder upgrades in OPENLEDGER_VECTORS)'
@@ -114,7 +119,18 @@ describe.skipIf(!isPresent)(`the releases, on a chain of ours${where}`, () => {
     expect(codeHash('0x4f1db3c6abd250ba86e0928471a8f7db3afd88f1')).toBe(
       '0xe9fc7c96c4db0d6078e3d359d7e8c982c350a513cb2c31121adf5e1e8a446614',
     )
-    // Karst's last transaction replaces contracts that a chain of ours has not, and changes nothing
+    // Karst's last transaction asks the OP Stack's bridges, which a chain of ours has not, and changes nothing
+    const implementationOf = (index: number, block: bigint) =>
+      engine.storage(numberToHex(PREDEPLOYS + BigInt(index), { size: 20 }), IMPLEMENTATION_SLOT, block)
+    for (let i = 0; i < 0x800; i++) {
+      if (UPGRADED_BY_KARST.includes(i)) expect(implementationOf(i, 4n)).not.toBe(implementationOf(i, 3n))
+      else expect(implementationOf(i, 4n)).toBe(implementationOf(i, 3n))
+    }
+    const isCustom = {
+      to: L1_BLOCK,
+      data: encodeFunctionData({ abi: parseAbi(['function isCustomGasToken()']) }),
+    }
+    expect(BigInt((await engine.call(isCustom)).returnData)).toBe(0n)
     const statuses = engine.receipts(4n).map(({ status }) => status)
     expect(statuses).toHaveLength(32)
     expect(statuses.indexOf(0)).toBe(31)

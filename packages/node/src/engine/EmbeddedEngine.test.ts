@@ -103,6 +103,23 @@ const mintTo = (to: Hex, mint: bigint, id: number): Uint8Array =>
   })
 
 describe('blocks', () => {
+  test('isthmus_requests_test.go: hold no requests, whatever the contracts of EIP-7002 and EIP-7251 say', async () => {
+    const REQUESTS: readonly Hex[] = [
+      '0x00000961ef480eb55e80d19ad83579a64c007002',
+      '0x0000bbddc7ce488642fb579f8b00f3a590007251',
+    ]
+    // answers 32 bytes, as a queue that holds something would
+    const queues = Object.fromEntries(REQUESTS.map((to) => [to, { balance: '0', code: '0x60205ff3' as Hex }]))
+    const engine = await openEngine({
+      genesis: genesisOf({ [ALICE]: { balance: `${RICH}` }, ...queues }),
+    })
+    for (const [nonce, to] of REQUESTS.entries()) await send(engine, { to, nonce, value: 1n })
+    const block = await next(engine)
+    expect(engine.receipts(block.number).map(({ status }) => status)).toEqual([1, 1])
+    // EIP-7685's hash of no requests: SHA-256 of nothing
+    expect(block.requestsHash).toBe('0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
+  })
+
   test('mint deposits, execute transfers, and are there after a restart', async () => {
     const directory = newDirectory()
     const engine = await createEmbeddedEngine({ directory, genesis })

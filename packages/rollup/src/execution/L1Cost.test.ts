@@ -140,9 +140,12 @@ describe('the L1 fee', () => {
     expect(l1Cost(fastLzLength(new Uint8Array(10)), parameters).gasUsed).toBe(1600n)
   })
 
-  test('is joined by the operator’s fee', () => {
+  test('is joined by the operator’s fee, whose scalar counts a hundred million times as much from Jovian on', () => {
     expect(operatorFee(1_000_000n, { ...info })).toBe(2_055n)
     expect(operatorFee(0n, { ...info })).toBe(55n)
+    const jovian = { ...info, daFootprintGasScalar: 400n }
+    expect(operatorFee(1_000_000n, jovian)).toBe(200_000_000_055n)
+    expect(operatorFee(0n, jovian)).toBe(55n)
   })
 })
 
