@@ -6,7 +6,8 @@ import { type Claim, table } from '../Claim.ts'
 
 /**
  * The contracts' invariants, for longer than a test run has time: random calls by random people, and after each of them the
- * books have to add up. `npm run soak -- invariants 200` takes another number of runs.
+ * books have to add up. `npm run soak -- invariants 200` takes another number of runs, `npm run soak -- invariants 100 Court`
+ * the contracts' invariants of that name only, so that a long soak can be made in parts.
  */
 
 /** Calls in one run, from a fresh world. */
@@ -25,11 +26,13 @@ const SUITE = /^Ran \d+ tests? for .*:(\w+)$/
 export const claim: Claim = {
   says: 'Supply, solvency, no double claim, exact splits and conserved stake hold after every one of many random calls.',
   async run({ isQuick, words, say }) {
-    const runs = Number(words[0] ?? (isQuick ? 8 : 100))
+    const [count, contracts] = words
+    const runs = Number(count ?? (isQuick ? 8 : 100))
     const held: Held[] = []
     const failures: string[] = []
     const started = performance.now()
-    const forge = spawn(forgePath(), ['test', '--match-test', 'invariant_'], {
+    const only = contracts === undefined ? [] : ['--match-contract', contracts]
+    const forge = spawn(forgePath(), ['test', '--match-test', 'invariant_', ...only], {
       cwd: join(import.meta.dirname, '../..'),
       env: {
         ...process.env,
@@ -54,7 +57,7 @@ export const claim: Claim = {
     return {
       figure: held.reduce((sum, { calls }) => sum + calls, 0),
       unit: 'calls',
-      goal: isQuick ? 1_000 : 100_000,
+      goal: isQuick || contracts !== undefined ? 1_000 : 100_000,
       sense: 'at least',
       failures,
       report: [

@@ -89,8 +89,8 @@ contract CourtHandler is Base {
 
     function _settle(ISettlement.Receipt memory receipt, uint256 credit) private {
         uint256 fee = receipt.feeWei;
-        bytes memory signature = sign(_operator, SETTLEMENT.digestReceipt(receipt));
-        bytes32 receiptHash = SETTLEMENT.hashReceipt(receipt);
+        bytes memory signature = sign(_operator, AUDIT.digestReceipt(receipt));
+        bytes32 receiptHash = AUDIT.hashReceipt(receipt);
         ICourt.Posted memory posted;
         posted.batch.lastSequence = receipt.sequence;
         posted.batch.lastTimestamp = receipt.timestamp;

@@ -78,7 +78,7 @@ abstract contract CourtTest is SettlementTest {
     }
 
     function signReceipt(Actor memory signer, ISettlement.Receipt memory receipt) internal view returns (bytes memory) {
-        return sign(signer, settlement.digestReceipt(receipt));
+        return sign(signer, audit.digestReceipt(receipt));
     }
 
     /// @dev Draws up lines, debits, groups and credits from the receipts of the draft.

@@ -145,7 +145,7 @@ abstract contract SettlementTest is World {
         bytes memory debits,
         ISettlement.Group[] memory groups,
         ISettlement.Segment[] memory segments
-    ) internal {
+    ) internal virtual {
         vm.prank(sender.addr);
         settlement.settle(batch, debits, groups, segments);
     }

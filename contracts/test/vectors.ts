@@ -100,7 +100,7 @@ function receipts() {
     }
     previousHash = Receipt.hash(receipt)
     // the Solidity test decodes the receipt from the call itself, field order and types included
-    const call = encodeFunctionData({ abi: Abi.settlementAbi, functionName: 'hashReceipt', args: [receipt] })
+    const call = encodeFunctionData({ abi: Abi.auditAbi, functionName: 'hashReceipt', args: [receipt] })
     return { call, hash: previousHash, digest: Receipt.digest(receipt, domain) }
   })
 }

@@ -152,6 +152,12 @@ interface IAudit {
     /// @notice Reverts unless shares, `(account 20 ‖ amount 12)*`, ascend; else gives their root.
     function sharesRoot(bytes calldata shares) external pure returns (bytes32);
 
+    /// @notice Hash of a receipt (EIP-712 struct hash, without the domain).
+    function hashReceipt(ISettlement.Receipt calldata receipt) external pure returns (bytes32);
+
+    /// @notice Digest of a receipt that the node signs, under the domain of {ISettlement}.
+    function digestReceipt(ISettlement.Receipt calldata receipt) external view returns (bytes32);
+
     /// @notice Carries out what is found here.
     function COURT() external view returns (ICourt);
 }

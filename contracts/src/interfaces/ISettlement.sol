@@ -117,7 +117,7 @@ interface ISettlement {
     error SettlementInvalidDebit(uint256 offset);
     error SettlementDebitsMismatch(uint256 feesWei, uint256 debitsWei);
     error SettlementSegmentTooLong(uint256 segment, uint256 byteCount);
-    error SettlementAccountCountMismatch(uint256 accountCount, uint256 least, uint256 most);
+    error SettlementAccountCountMismatch(uint256 accountCount, uint256 least);
     error SettlementWindowOpen(uint256 until);
     error SettlementWindowOutOfRange(uint64 challengeSeconds, uint64 withdrawalDelaySeconds);
     error SettlementLedgerLate(uint256 uncreditedWei, uint256 dueAt);
@@ -127,6 +127,7 @@ interface ISettlement {
     error SettlementNotCredited(uint64 batch, uint64 credited);
     error SettlementInvalidExclusion(uint256 exclusion);
     error SettlementEmptyCredits();
+    error SettlementCreditsMissing(uint256 from, uint256 count);
     error SettlementUnknownLedger(uint64 batch);
     error SettlementLedgerNotFinal(uint64 batch, uint256 finalAt);
     error SettlementInvalidClaims();
@@ -160,6 +161,8 @@ interface ISettlement {
         uint256 accountCount,
         bytes32 bodyHash
     );
+    /// @notice Segments were posted ahead of the call that credits them; `from` of those before stay in front of them.
+    event CreditsPosted(uint256 from, uint256 count);
     event Claimed(address indexed account, uint256 amount);
     event CoverageChanged(uint256 coveredWei);
     event BatchContested(uint64 indexed batch);
@@ -217,6 +220,11 @@ interface ISettlement {
         Group[] calldata groups,
         Segment[] calldata segments
     ) external;
+
+    /// @notice Posts segments ahead, where a batch has more than fit one transaction: they stand before those of the next
+    ///         {settle} that has any. Operator only. Credits nobody by itself.
+    /// @param from How many that were posted ahead before stay in front of these; the others are dropped.
+    function postCredits(uint256 from, Segment[] calldata segments) external;
 
     /// @notice Pays accounts what a batch's ledger grants them beyond what they were paid; anyone may call. An account
     ///         that does not take the money finds it in {balanceOf}.
@@ -288,6 +296,9 @@ interface ISettlement {
         view
         returns (uint64 lastSequence, uint64 lastTimestamp, uint64 batchCount, uint64 accountCount);
 
+    /// @notice Number of segments that were posted ahead and wait for the batch that credits them.
+    function postedCount() external view returns (uint256);
+
     /// @notice The batch whose ledger the next credits build on; zero for none.
     function ledgerBatch() external view returns (uint64);
 
@@ -317,12 +328,6 @@ interface ISettlement {
 
     /// @notice Seconds of the longest window in which a batch may be open now.
     function openSeconds() external view returns (uint64);
-
-    /// @notice Hash of a receipt (EIP-712 struct hash, without the domain).
-    function hashReceipt(Receipt calldata receipt) external pure returns (bytes32);
-
-    /// @notice Digest of a receipt that the node signs.
-    function digestReceipt(Receipt calldata receipt) external view returns (bytes32);
 
     /// @notice EIP-712 domain separator.
     function DOMAIN_SEPARATOR() external view returns (bytes32);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import { MessageHashUtils } from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
 import { IAudit } from "../interfaces/IAudit.sol";
 import { ICourt } from "../interfaces/ICourt.sol";
@@ -25,6 +26,9 @@ contract Audit is IAudit {
     using PostedBatch for ICourt.Posted;
     using SumPath for SumPath.Path;
 
+    bytes32 private constant RECEIPT_TYPEHASH = keccak256(
+        "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,uint32 stakeVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
+    );
     uint256 private constant BPS = 10_000;
     uint256 private constant SHARE_BYTES = 32;
 
@@ -207,7 +211,7 @@ contract Audit is IAudit {
 
     /// @inheritdoc IAudit
     function requireFiled(ICourt.Posted calldata posted, ICourt.Filed calldata filed) external view {
-        _requireFiled(posted, filed, SETTLEMENT.hashReceipt(filed.receipt), bytes32(filed.signature));
+        _requireFiled(posted, filed, _hashReceipt(filed.receipt), bytes32(filed.signature));
     }
 
     /// @inheritdoc IAudit
@@ -222,6 +226,16 @@ contract Audit is IAudit {
     /// @inheritdoc IAudit
     function sharesRoot(bytes calldata shares) external pure returns (bytes32) {
         return _sharesRoot(shares);
+    }
+
+    /// @inheritdoc IAudit
+    function hashReceipt(ISettlement.Receipt calldata receipt) external pure returns (bytes32) {
+        return _hashReceipt(receipt);
+    }
+
+    /// @inheritdoc IAudit
+    function digestReceipt(ISettlement.Receipt calldata receipt) external view returns (bytes32) {
+        return _digest(_hashReceipt(receipt));
     }
 
     function _consume(bytes32 announcement) private {
@@ -253,7 +267,7 @@ contract Audit is IAudit {
     ) private view returns (bool) {
         receiptBatch.requirePosted(SETTLEMENT);
         ISettlement.Receipt calldata receipt = filed.receipt;
-        _requireFiled(receiptBatch, filed, SETTLEMENT.hashReceipt(receipt), bytes32(filed.signature));
+        _requireFiled(receiptBatch, filed, _hashReceipt(receipt), bytes32(filed.signature));
         uint256 index = receipt.sequence - (receiptBatch.batch.lastSequence - receiptBatch.countOf() + 1);
         if (receipt.sequence != line.sequence || index != filed.path.index) revert AuditInvalidProof();
         if (!isCredit) return receipt.payer == line.account && receipt.feeWei == line.amount;
@@ -270,9 +284,9 @@ contract Audit is IAudit {
         ICourt.Filed calldata filed
     ) private view returns (bool isFault, ICourt.Fault fault) {
         ISettlement.Receipt calldata receipt = filed.receipt;
-        bytes32 receiptHash = SETTLEMENT.hashReceipt(receipt);
+        bytes32 receiptHash = _hashReceipt(receipt);
         uint256 total = _requireFiled(posted, filed, receiptHash, keccak256(filed.signature));
-        (address signer,,) = ECDSA.tryRecover(SETTLEMENT.digestReceipt(receipt), filed.signature);
+        (address signer,,) = ECDSA.tryRecover(_digest(receiptHash), filed.signature);
         if (signer != posted.ledger.operator) return (true, ICourt.Fault.Unsigned);
         uint256 firstSequence = posted.batch.lastSequence - posted.countOf() + 1;
         if (receipt.sequence != firstSequence + filed.path.index) return (true, ICourt.Fault.Misplaced);
@@ -445,5 +459,14 @@ contract Audit is IAudit {
         if (posted.ledger.previous == 0) return;
         if (previous.number != posted.ledger.previous) revert AuditInvalidProof();
         previous.requirePosted(SETTLEMENT);
+    }
+
+    /// @dev Every field is one word, so the words of the struct are those of `encodeData`.
+    function _hashReceipt(ISettlement.Receipt calldata receipt) private pure returns (bytes32) {
+        return keccak256(abi.encode(RECEIPT_TYPEHASH, receipt));
+    }
+
+    function _digest(bytes32 receiptHash) private view returns (bytes32) {
+        return MessageHashUtils.toTypedDataHash(SETTLEMENT.DOMAIN_SEPARATOR(), receiptHash);
     }
 }

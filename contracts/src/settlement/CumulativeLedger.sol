@@ -13,7 +13,7 @@ import { Coverage } from "./Coverage.sol";
 ///         batches the court contests or struck.
 ///
 ///         Storage: the ledger's sums in one word, which every batch writes; what was claimed in all in another; then contests,
-///         a word for each batch and a word for each account that ever claimed.
+///         a word for each batch, a word for each account that ever claimed, and two for each segment posted ahead.
 abstract contract CumulativeLedger is Accounts, Coverage {
     using SafeCast for uint256;
 
@@ -32,16 +32,28 @@ abstract contract CumulativeLedger is Accounts, Coverage {
 
     /// @dev Most bytes of credits in a segment: what one transaction can recompute before the court.
     uint256 private constant SEGMENT_BYTES_MAX = 256 * 33;
-    /// @dev Bytes of a new account's credit at least.
-    uint256 private constant NEW_CREDIT_BYTES = 22;
 
     uint96 private _ledgerSum;
     uint96 private _uncreditedWei;
-    uint64 private _uncreditedSince;
+    uint48 private _uncreditedSince;
+    uint16 private _postedCount;
     uint96 private _claimedTotal;
     Contest[] private _contests;
     mapping(uint64 batch => bytes32) private _ledgerHashes;
     mapping(address account => uint256) private _claimed;
+    /// @dev Hash of credits and ledger's root of each segment that was posted ahead.
+    mapping(uint256 place => bytes32) private _postedDigests;
+
+    /// @inheritdoc ISettlement
+    function postCredits(uint256 from, Segment[] calldata segments) external onlyOperator {
+        if (from > _postedCount) revert SettlementCreditsMissing(from, _postedCount);
+        bytes32[] memory digests = _digestsOf(from, segments);
+        for (uint256 i = 2 * from; i < digests.length; ++i) {
+            _postedDigests[i] = digests[i];
+        }
+        _postedCount = (digests.length / 2).toUint16();
+        emit CreditsPosted(from, segments.length);
+    }
 
     /// @inheritdoc ISettlement
     function claim(
@@ -139,7 +151,7 @@ abstract contract CumulativeLedger is Accounts, Coverage {
         }
         uint96 sum = isFirst ? 0 : uint96(before.sum);
         _uncreditedWei += _ledgerSum - sum;
-        _uncreditedSince = uint64(block.timestamp);
+        _uncreditedSince = uint48(block.timestamp);
         _ledgerSum = sum;
         _head.accountCount = isFirst ? 0 : uint32(before.accountCount);
         _head.ledgerBatch = uint32(posted.previous);
@@ -159,6 +171,11 @@ abstract contract CumulativeLedger is Accounts, Coverage {
     /// @inheritdoc ISettlement
     function ledgerHash(uint64 batch) external view returns (bytes32) {
         return _ledgerHashes[batch];
+    }
+
+    /// @inheritdoc ISettlement
+    function postedCount() external view returns (uint256) {
+        return _postedCount;
     }
 
     /// @inheritdoc ISettlement
@@ -236,6 +253,7 @@ abstract contract CumulativeLedger is Accounts, Coverage {
         Segment[] calldata segments
     ) internal returns (bytes32 segmentsHash) {
         uint256 ledgerSum = _ledgerSum;
+        uint16 postedAhead = _postedCount;
         contributorsWei += _uncreditedWei;
         uint256 since;
         if (segments.length == 0) {
@@ -245,39 +263,47 @@ abstract contract CumulativeLedger is Accounts, Coverage {
             }
         } else {
             if (contributorsWei == 0) revert SettlementEmptyCredits();
-            segmentsHash = _readSegments(head_, accountCount, segments);
+            segmentsHash = _readSegments(head_, accountCount, postedAhead, segments);
             ledgerSum += contributorsWei;
             contributorsWei = 0;
+            postedAhead = 0;
         }
         (uint96 sum, uint96 owedWei) = (ledgerSum.toUint96(), contributorsWei.toUint96());
-        (_ledgerSum, _uncreditedWei, _uncreditedSince) = (sum, owedWei, uint64(since));
+        (_ledgerSum, _uncreditedWei, _uncreditedSince, _postedCount) = (sum, owedWei, uint48(since), postedAhead);
     }
 
     function _readSegments(
         Head memory head_,
         uint32 accountCount,
+        uint256 postedAhead,
         Segment[] calldata segments
-    ) private pure returns (bytes32) {
-        uint256 size;
-        bytes32[] memory hashes = new bytes32[](2 * segments.length);
-        for (uint256 i; i < segments.length; ++i) {
-            bytes calldata credits = segments[i].credits;
-            if (credits.length > SEGMENT_BYTES_MAX) revert SettlementSegmentTooLong(i, credits.length);
-            size += credits.length;
-            hashes[2 * i] = keccak256(credits);
-            hashes[2 * i + 1] = segments[i].ledgerRoot;
-        }
-        if (hashes[hashes.length - 1] == 0) revert SettlementEmptyCredits();
-        uint256 most = head_.accountCount + size / NEW_CREDIT_BYTES;
-        if (accountCount == 0 || accountCount < head_.accountCount || accountCount > most) {
-            revert SettlementAccountCountMismatch(accountCount, head_.accountCount, most);
+    ) private view returns (bytes32) {
+        bytes32[] memory digests = _digestsOf(postedAhead, segments);
+        if (digests[digests.length - 1] == 0) revert SettlementEmptyCredits();
+        // lines never go; how many the credits add is for the court
+        if (accountCount == 0 || accountCount < head_.accountCount) {
+            revert SettlementAccountCountMismatch(accountCount, head_.accountCount);
         }
         head_.accountCount = accountCount;
         bytes32 segmentsHash;
         assembly ("memory-safe") {
-            segmentsHash := keccak256(add(hashes, 0x20), mul(mload(hashes), 0x20))
+            segmentsHash := keccak256(add(digests, 0x20), mul(mload(digests), 0x20))
         }
         return segmentsHash;
+    }
+
+    /// @dev Hash of credits and ledger's root of each segment: of those posted ahead that are kept, then of these.
+    function _digestsOf(uint256 kept, Segment[] calldata segments) private view returns (bytes32[] memory digests) {
+        digests = new bytes32[](2 * (kept + segments.length));
+        for (uint256 i; i < 2 * kept; ++i) {
+            digests[i] = _postedDigests[i];
+        }
+        for (uint256 i; i < segments.length; ++i) {
+            bytes calldata credits = segments[i].credits;
+            if (credits.length > SEGMENT_BYTES_MAX) revert SettlementSegmentTooLong(i, credits.length);
+            digests[2 * (kept + i)] = keccak256(credits);
+            digests[2 * (kept + i) + 1] = segments[i].ledgerRoot;
+        }
     }
 
     /// @dev Pays what was not paid before.

@@ -18,9 +18,6 @@ import { Staking } from "./Staking.sol";
 ///         Invariant: native OPEN held == prepaid + set aside for withdrawal + earned balances + not yet credited +
 ///         (ledger sum - claimed total), as long as nobody forces value on the contract; never less.
 contract Settlement is Refunds {
-    bytes32 private constant RECEIPT_TYPEHASH = keccak256(
-        "Receipt(uint64 sequence,bytes32 previousHash,address payer,uint256 modelId,bytes32 promptHash,bytes32 answerHash,uint32 inputTokens,uint32 outputTokens,uint256 feeWei,uint32 splitVersion,uint32 stakeVersion,bytes32 sharesRoot,bytes32 attributionHash,bytes32 inferenceCommitment,uint64 timestamp)"
-    );
     uint256 private constant BPS = 10_000;
 
     /// @notice How long after a new split the one before may still stand on receipts: callers were shown it.
@@ -70,16 +67,6 @@ contract Settlement is Refunds {
         bytes32 body = _creditAll(head_, batch.accountCount, contributorsWei, segments);
         body = PostedBatch.bodyHash(batch, keccak256(debits), groups, body);
         _record(head_, batch, segments.length == 0 ? bytes32(0) : segments[segments.length - 1].ledgerRoot, body);
-    }
-
-    /// @inheritdoc ISettlement
-    function hashReceipt(Receipt calldata receipt) external pure returns (bytes32) {
-        return _hashReceipt(receipt);
-    }
-
-    /// @inheritdoc ISettlement
-    function digestReceipt(Receipt calldata receipt) external view returns (bytes32) {
-        return _digest(_hashReceipt(receipt));
     }
 
     /// @inheritdoc ISettlement
@@ -197,10 +184,5 @@ contract Settlement is Refunds {
             offset += 21 + size;
         }
         if (debitsWei != feesWei) revert SettlementDebitsMismatch(feesWei, debitsWei);
-    }
-
-    /// @dev Every field is one word, so the words of the struct are those of `encodeData`.
-    function _hashReceipt(Receipt calldata receipt) private pure returns (bytes32) {
-        return keccak256(abi.encode(RECEIPT_TYPEHASH, receipt));
     }
 }

@@ -50,6 +50,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     const credited = (segments as Values).length === 0 ? '' : ', and credited the contributors'
     return `Settled ${count} ${count === 1n ? 'answer' : 'answers'} for ${open(sum('feeWei'))}${credited}`
   },
+  'Settlement.postCredits': ([from, segments]) =>
+    `Posted ${(segments as Values).length} segments of credits ahead, after ${from} that stay`,
   'Settlement.claim': ([, , claims]) => {
     // 36 bytes each: the line, the account, the amount
     const packed = String(claims)

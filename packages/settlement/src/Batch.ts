@@ -55,6 +55,25 @@ export type Posted = {
 /** Credits of one segment: so many can be recomputed on chain in one transaction. */
 export const SEGMENT_CREDIT_COUNT = 256
 
+/**
+ * Divides segments into calls: all parts but the last go ahead (`postCredits`), the last goes with `settle`.
+ * @param bytesMax - Most bytes of credits in a part; a segment that has more is a part of its own.
+ */
+export function partsOf(segments: readonly Segment[], bytesMax: number): (readonly Segment[])[] {
+  const parts: Segment[][] = [[]]
+  let bytes = 0
+  for (const segment of segments) {
+    const size = (segment.credits.length - 2) / 2
+    if (bytes + size > bytesMax && parts.at(-1)!.length > 0) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)!.push(segment)
+    bytes += size
+  }
+  return parts
+}
+
 export const settleArguments = ({ header, debits, groups, segments }: Posted) =>
   [header, debits, groups, segments] as const
 
@@ -65,6 +84,7 @@ export const settleArguments = ({ header, debits, groups, segments }: Posted) =>
  * @param receipts - None for a batch that only credits.
  * @param ledger - Changed: it stands after the batch when this returns.
  * @param before - Where the batch before ended; a batch without receipts ends there too.
+ * @param segmentCreditCount - Credits of a segment.
  * @returns The batch, and the ledger's lines that it changes.
  */
 export function make(
@@ -72,6 +92,7 @@ export function make(
   credits: readonly PaymentLine[],
   ledger: Credits.Lines,
   before?: Head,
+  segmentCreditCount = SEGMENT_CREDIT_COUNT,
 ): { posted: Posted; changed: number[] } {
   const last = receipts.at(-1)?.receipt
   const head =
@@ -89,7 +110,7 @@ export function make(
       amountWei: receipt.feeWei,
     }),
   )
-  const { segments, changed } = segmentsOf(credits, ledger)
+  const { segments, changed } = segmentsOf(credits, ledger, segmentCreditCount)
   const posted = {
     header: {
       lastSequence: head.lastSequence,
@@ -192,6 +213,7 @@ function groupsOf(receipts: readonly SettledReceipt[]): Group[] {
 function segmentsOf(
   payments: readonly PaymentLine[],
   ledger: Credits.Lines,
+  creditCount: number,
 ): { segments: Segment[]; changed: number[] } {
   const placed = Credits.place(
     Credits.merge(payments),
@@ -199,8 +221,8 @@ function segmentsOf(
     ledger.lines.length,
   )
   const segments: Segment[] = []
-  for (let at = 0; at < placed.length; at += SEGMENT_CREDIT_COUNT) {
-    const part = placed.slice(at, at + SEGMENT_CREDIT_COUNT)
+  for (let at = 0; at < placed.length; at += creditCount) {
+    const part = placed.slice(at, at + creditCount)
     Credits.apply(ledger, part)
     segments.push({ credits: Credits.pack(part), ledgerRoot: Bytes.toHex(ledger.tree.root().hash) })
   }

@@ -62,6 +62,8 @@ export type Contract = {
   readonly claimedWei: (account: Hex) => Promise<bigint>
   /** The batch whose ledger the next credits build on; 0 for none. */
   readonly ledgerBatch: (blockNumber?: bigint) => Promise<number>
+  /** Segments that were posted ahead of the batch that credits them. */
+  readonly postedCount: () => Promise<number>
   readonly contests: () => Promise<Contest[]>
   /** Who may settle. */
   readonly operator: () => Promise<Hex>
@@ -224,6 +226,9 @@ export function createContract(
     async ledgerBatch(blockNumber) {
       const at = blockNumber === undefined ? {} : { blockNumber }
       return Number(await publicClient.readContract({ ...settlement, functionName: 'ledgerBatch', ...at }))
+    },
+    async postedCount() {
+      return Number(await publicClient.readContract({ ...settlement, functionName: 'postedCount' }))
     },
     contests: () => readContests(publicClient, l2.settlement),
     async operator() {

@@ -91,13 +91,17 @@ async function strike(number: number, item: CourtCall.Item = 'CreditLine'): Prom
   } as never)
 }
 
-/** A sender whose process dies before it sends. */
-const gone = (): Sender => ({
-  account: house.sender.account,
-  send: async () => {
-    throw new Error('the process is gone')
-  },
-})
+/** A sender whose process dies before it sends, or after so many transactions. */
+const gone = (after = 0): Sender => {
+  let left = after
+  return {
+    account: house.sender.account,
+    send: async (call) => {
+      if (left-- === 0) throw new Error('the process is gone')
+      return house.sender.send(call)
+    },
+  }
+}
 
 /** As long as nobody who was convicted may settle. */
 const suspension = () => pass(2n * CHALLENGE_SECONDS + 4n * STEP_SECONDS)
@@ -210,6 +214,47 @@ test('a batch that was made for a ledger which the court took back is made anew,
   await settlement.settler.settle()
   await expectCredited()
   expect((await settlement.contract.state()).batchCount).toBe(2)
+})
+
+test('what the court took back goes in as many transactions as it takes, wherever the process dies', async () => {
+  // three contributors and the commons, a transaction each
+  const small = { segmentCreditCount: 1, creditBytesMax: 40 }
+  await settled(500_000, 0, 0)
+  await settled(0, 500_000, 0)
+  await settled(0, 0, 500_000)
+  await strike(1)
+  await suspension()
+  for (let sent = 0; sent < 4; sent++) {
+    const dying = createSettlement({ ...house, sender: gone(sent) }, small)
+    await expect(dying.settler.settle()).rejects.toThrow('gone')
+  }
+  settlement = createSettlement(house, small)
+  await settlement.settler.settle()
+  await expectCredited()
+  expect(await findings()).toEqual([])
+  const ahead = await house.publicClient.getContractEvents({
+    ...onSettlement(),
+    eventName: 'CreditsPosted',
+    fromBlock: 0n,
+    strict: true,
+  })
+  expect(ahead.slice(-3).map(({ args }) => args.from)).toEqual([0n, 1n, 2n])
+
+  // what a process that died had posted is dropped where all of it fits one transaction
+  await strike(4)
+  await suspension()
+  await expect(createSettlement({ ...house, sender: gone(3) }, small).settler.settle()).rejects.toThrow(
+    'gone',
+  )
+  expect(await settlement.contract.postedCount()).toBeGreaterThan(0)
+  settlement = createSettlement(house)
+  await settlement.settler.settle()
+  expect(await settlement.contract.postedCount()).toBe(0)
+  await expectCredited()
+  expect(await findings()).toEqual([])
+  await pass(CHALLENGE_SECONDS)
+  const [earned] = await settlement.ledger.lines()
+  expect((await settlement.ledger.claim(earned!.account)).amountWei).toBe(`${earned!.cumulativeWei}`)
 })
 
 test('a batch that was prepared before a conviction which took nothing back is sent when the suspension is over', async () => {

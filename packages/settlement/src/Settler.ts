@@ -51,10 +51,12 @@ export type SettlerOptions = {
   readonly gatherMs?: number
   readonly receiptCountMax?: number
   /**
-   * Most bytes of credits in one batch. Credits that wait are posted, and the batch ends before the receipt that would
-   * exceed them: pools refuse transactions above 128 KiB, and a batch that is refused is refused for ever.
+   * Most bytes of credits in one transaction: pools refuse those above 128 KiB. Credits that wait are posted, and the batch
+   * ends before the receipt that would exceed them. What the court took back may be more: it goes in several transactions.
    */
   readonly creditBytesMax?: number
+  /** Credits of a segment, which is what one transaction can recompute before the court. */
+  readonly segmentCreditCount?: number
   /** A batch credits at once when it is for at most so many accounts; else credits are gathered, to be fewer. */
   readonly creditCountAtOnce?: number
   /** How long credits are gathered at most; the contract bears a day. */
@@ -78,7 +80,10 @@ type Book = { readonly batch: number; readonly lines: Credits.Lines; readonly ch
 export function createSettler(
   deps: {
     readonly database: Database
-    readonly contract: Pick<Contract, 'state' | 'ledgerBatch' | 'coveredWei' | 'nowSeconds' | 'operator'>
+    readonly contract: Pick<
+      Contract,
+      'state' | 'ledgerBatch' | 'postedCount' | 'coveredWei' | 'nowSeconds' | 'operator'
+    >
     readonly publicClient: PublicClient
     readonly sender: Sender
     /** Signs anew what an operator before signed and did not settle. */
@@ -90,6 +95,7 @@ export function createSettler(
   const { database, contract, publicClient, sender, deployment } = deps
   const { intervalMs = 2_000, gatherMs = 200, receiptCountMax = 500, onError = () => {} } = options
   const { creditCountAtOnce = 1_024, ledgerIntervalMs = 3_600_000, creditBytesMax = 96_000 } = options
+  const { segmentCreditCount = SettlementBatch.SEGMENT_CREDIT_COUNT } = options
   const recovery = createRecovery(deps)
   let isSignedAnew = false
   let status: SettlerStatus = {
@@ -221,6 +227,7 @@ export function createSettler(
           isCredited ? payments : [],
           lines,
           previous && headOf(previous),
+          segmentCreditCount,
         )
         book = { batch: number, lines, changed }
         const [batch] = await orm
@@ -325,17 +332,35 @@ export function createSettler(
     accountCount: Number(event.args.accountCount),
   })
 
+  /**
+   * Posts ahead what of a batch's credits does not fit the transaction that settles it. Begins anew after a crash: what was
+   * posted of it, or of a batch that was forgotten since, is dropped by the first of these calls.
+   */
+  async function postAhead(parts: readonly (readonly SettlementBatch.Segment[])[]): Promise<void> {
+    const onSettlement = { address: deployment.l2.settlement, abi: Abi.settlementAbi } as const
+    const isLeftover = parts.length === 0 && (await contract.postedCount()) > 0
+    let from = 0
+    for (const part of isLeftover ? [[]] : parts) {
+      await sender.send({ ...onSettlement, functionName: 'postCredits', args: [BigInt(from), part] })
+      from += part.length
+    }
+  }
+
   /** Sends the batch and gives its transaction. */
   async function send(batch: Batch): Promise<Landed> {
-    const { args } = decodeFunctionData({ abi: Abi.settlementAbi, data: batch.callData as Hex })
+    const { args: whole } = decodeFunctionData({ abi: Abi.settlementAbi, data: batch.callData as Hex })
+    const [header, debits, groups, segments] = whole as ReturnType<typeof SettlementBatch.settleArguments>
+    const parts = SettlementBatch.partsOf(segments, creditBytesMax)
+    const args = [header, debits, groups, parts.at(-1)!] as const
     // it may have been prepared before a conviction
     await cover()
     try {
+      if (batch.isCredited) await postAhead(parts.slice(0, -1))
       const receipt = await sender.send({
         address: deployment.l2.settlement,
         abi: Abi.settlementAbi,
         functionName: 'settle',
-        args: args as ReturnType<typeof SettlementBatch.settleArguments>,
+        args,
       })
       const [event] = parseEventLogs({
         abi: Abi.settlementAbi,

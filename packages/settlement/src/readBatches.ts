@@ -10,7 +10,7 @@ export type ChainOfBatches = {
   readonly fromBlock: bigint
 }
 
-/** A batch as its transaction and its event tell it. */
+/** A batch as its transactions and its event tell it: segments that were posted ahead stand with the others. */
 export type ReadBatch = {
   readonly kind: 'settled'
   readonly event: {
@@ -36,6 +36,7 @@ const BLOCKS_PER_QUERY = 5_000n
 const events = [
   getAbiItem({ abi: Abi.settlementAbi, name: 'BatchSettled' }),
   getAbiItem({ abi: Abi.settlementAbi, name: 'LedgerRewound' }),
+  getAbiItem({ abi: Abi.settlementAbi, name: 'CreditsPosted' }),
 ] as const
 
 /** Reads batches in order, each from the transaction that settled it, and when the ledger was rewound between them. */
@@ -44,6 +45,8 @@ export async function* readBatches({
   settlement,
   fromBlock,
 }: ChainOfBatches): AsyncGenerator<ReadBatch | ReadRewind> {
+  let ahead: readonly Batch.Segment[] = []
+  let batchCount = 0
   const head = await publicClient.getBlockNumber({ cacheTime: 0 })
   for (let from = fromBlock; from <= head; from += BLOCKS_PER_QUERY) {
     const to = from + BLOCKS_PER_QUERY - 1n
@@ -59,18 +62,29 @@ export async function* readBatches({
         yield { kind: 'rewound', toBatch: Number(log.args.batch) }
         continue
       }
-      const { args: event, transactionHash, blockNumber } = log
+      const { transactionHash, blockNumber } = log
       const [transaction, { timestamp }] = await Promise.all([
         publicClient.getTransaction({ hash: transactionHash }),
         publicClient.getBlock({ blockNumber }),
       ])
-      const number = Number(event.batch)
+      const number = log.eventName === 'BatchSettled' ? Number(log.args.batch) : batchCount + 1
       if (transaction.to?.toLowerCase() !== settlement.toLowerCase()) {
         throw new LedgerAuditError(number, 'called contract', settlement, transaction.to)
       }
-      const { functionName, args } = decodeFunctionData({ abi: Abi.settlementAbi, data: transaction.input })
-      if (functionName !== 'settle') throw new LedgerAuditError(number, 'function', 'settle', functionName)
-      const [header, debits, groups, segments] = args
+      const call = decodeFunctionData({ abi: Abi.settlementAbi, data: transaction.input })
+      if (log.eventName === 'CreditsPosted' && call.functionName === 'postCredits') {
+        const [kept, segments] = call.args
+        ahead = [...ahead.slice(0, Number(kept)), ...segments]
+        continue
+      }
+      if (log.eventName !== 'BatchSettled' || call.functionName !== 'settle') {
+        throw new LedgerAuditError(number, 'function', 'settle or postCredits', call.functionName)
+      }
+      batchCount = number
+      const { args: event } = log
+      const [header, debits, groups, last] = call.args
+      const segments = last.length === 0 ? [] : [...ahead, ...last]
+      if (last.length > 0) ahead = []
       yield {
         kind: 'settled',
         event,

@@ -319,7 +319,7 @@ export const batches = pgTable('batches', {
   isCredited: boolean('is_credited').notNull(),
   /** Whether the court took its credits back: they are made anew by a later batch. */
   isRewound: boolean('is_rewound').notNull().default(false),
-  /** Of `Settlement.settle`: sent as it stands. */
+  /** Of `Settlement.settle`: sent as it stands, but for segments that go ahead where they do not fit one transaction. */
   callData: text('call_data').notNull(),
   status: text('status', { enum: ['prepared', 'settled'] }).notNull(),
   transactionHash: text('transaction_hash'),
