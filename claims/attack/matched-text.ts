@@ -1,5 +1,7 @@
-import { asNewcomer, attackClaim, chance } from '../attribution/Attack.ts'
-import { withoutEchoes } from '../attribution/World.ts'
+import { asNewcomer, attackClaim, chance, textsOf } from '../attribution/Attack.ts'
+import { admit } from '../attribution/World.ts'
+
+const PROMPT_TOKENS = 12
 
 /**
  * Registers what the model already says, hoping that it says it again: answers as they were given, behind their questions,
@@ -13,7 +15,7 @@ export const claim = attackClaim(
     const { decode } = before.tokenizer
     const random = chance(13)
     const taken = given.slice(-6)
-    const said = taken.map(({ answerIds }) => decode(answerIds))
+    const said = textsOf(scene, taken)
     const reworded = said.map((text) =>
       text.replace(/[A-Za-z]{4,}/g, (word) => (random.below(10) === 0 ? `${word}Value` : word)),
     )
@@ -27,18 +29,30 @@ export const claim = attackClaim(
     })
     const prompts = taken.map(({ promptIds }) => promptIds)
     const foreseen = await before.ask(prompts, taken[0]!.answerIds.length, 99)
-    const answers = given.map(({ answerIds }) => decode(answerIds))
-    const kept = withoutEchoes(newcomers, { earlier: honest.flatMap(({ texts }) => texts), answers })
-    const lengthOf = (texts: readonly string[]) => texts.reduce((sum, { length }) => sum + length, 0)
+    const earlier = honest.flatMap(({ texts }) => texts)
+    // callers had asked how texts go on that begin as the newcomers' own
+    const { encode, bosId } = before.tokenizer
+    const begun = newcomers.map((text) => [bosId, ...encode(text).slice(0, PROMPT_TOKENS)])
+    const heard = [...given, ...(await before.ask(begun, taken[0]!.answerIds.length, 17))]
+    const { texts, echoes } = admit('newcomers', newcomers, { earlier, answers: textsOf(scene, heard) })
+    const markedOf = (i: number) => echoes[i]!.reduce((sum, [start, end]) => sum + end - start, 0)
+    const marked = texts.reduce((sum, _, i) => sum + markedOf(i), 0) / texts.join('').length
+    // whoever repeats most has most to lose
+    const repeating = texts
+      .map((text, i) => ({ text, share: markedOf(i) / text.length }))
+      .sort((a, b) => b.share - a.share)
+      .slice(0, 6)
+      .map(({ text }) => text)
+    const counted = await asNewcomer(
+      scene,
+      'for comparison: the six records of honest newcomers that repeat most of what was answered',
+      repeating,
+      { given: heard },
+    )
+    const whole = await asNewcomer(scene, 'the same, had nothing been answered', repeating, { given: [] })
     return [
-      {
-        ...(await asNewcomer(
-          scene,
-          'for comparison: six records of an honest newcomer',
-          newcomers.slice(0, 6),
-        )),
-        isReference: true,
-      },
+      { ...counted, isReference: true },
+      { ...whole, isReference: true },
       {
         ...(await asNewcomer(
           scene,
@@ -65,10 +79,10 @@ export const claim = attackClaim(
         foreseen.map(({ answerIds }) => decode(answerIds)),
       ),
       {
-        what: `nobody: ${newcomers.length} records of honest newcomers`,
+        what: `nobody: what newcomers lose, of whose ${newcomers.length} records ${newcomers.length - texts.length} were refused and ${(100 * marked).toFixed(1)} % of the text marked`,
         naive: 0,
         gain: 0,
-        honestLoss: 1 - lengthOf(kept) / lengthOf(newcomers),
+        honestLoss: texts.length < newcomers.length ? 1 : 1 - counted.gain / whole.gain,
       },
     ]
   },

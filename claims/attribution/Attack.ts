@@ -1,15 +1,7 @@
 import { createRandom } from '@openledger/model'
 import { type Claim, type ClaimOptions, type Finding, table } from '../Claim.ts'
 import { type Corpus, readCorpus } from './Corpus.ts'
-import {
-  type Answer,
-  type Author,
-  createWorld,
-  openBase,
-  type Pay,
-  type World,
-  withoutEchoes,
-} from './World.ts'
+import { type Answer, type Author, admit, createWorld, openBase, type Pay, type World } from './World.ts'
 
 /** Honest authors over the modules of OpenZeppelin Contracts, answers to pay for, and the world before the attack. */
 export type Scene = {
@@ -55,14 +47,14 @@ async function setScene({ isQuick, say }: ClaimOptions): Promise<Scene> {
   const count = isQuick ? 12 : 20
   const size = { contributors: count, recordsEach: 6, tokens: RECORD_TOKENS }
   const corpus = readCorpus('code', tokenizer, size)
-  const textsOf = ({ records }: Corpus, contributor: number) =>
+  const piecesOf = ({ records }: Corpus, contributor: number) =>
     records.filter((piece) => piece.contributor === contributor).map(({ tokens }) => tokenizer.decode(tokens))
   const honest = corpus.contributors.map((name, contributor) => ({
     name,
-    texts: textsOf(corpus, contributor),
+    texts: piecesOf(corpus, contributor),
   }))
   const later = readCorpus('code', tokenizer, { ...size, contributors: 2 * count })
-  const newcomers = later.contributors.flatMap((_, i) => (i < count ? [] : textsOf(later, i)))
+  const newcomers = later.contributors.flatMap((_, i) => (i < count ? [] : piecesOf(later, i)))
   const before = await createWorld(honest, { say })
   const { bosId } = checkpoint.config
   const held = corpus.heldOut.map(({ tokens }) => ({
@@ -85,21 +77,29 @@ async function setScene({ isQuick, say }: ClaimOptions): Promise<Scene> {
  * Has an attacker register after everybody else, trains again, and compares its pay with an average author's.
  *
  * What it earns without defences is measured with all that it sent; with them, with what validation leaves of it.
+ *
+ * @param given - Answers that are remembered when its records come; default all that the model gave.
  */
-export async function asNewcomer(scene: Scene, what: string, texts: readonly string[]): Promise<Row> {
-  const { honest, answers, before, say } = scene
+export async function asNewcomer(
+  scene: Scene,
+  what: string,
+  texts: readonly string[],
+  { given = scene.given }: { readonly given?: readonly Answer[] } = {},
+): Promise<Row> {
+  const { honest, answers, say } = scene
   const everybody = [...honest, { name: 'attacker', texts }]
-  const admitted = withoutEchoes(texts, {
+  const admitted = admit('attacker', texts, {
     earlier: honest.flatMap((author) => author.texts),
-    answers: scene.given.map(({ answerIds }) => before.tokenizer.decode(answerIds)),
+    answers: textsOf(scene, given),
   })
   const open = await createWorld(everybody, { say })
   const naive = await open.naivePay(answers)
   const honestPay = (map: Pay) => sumOf(map) - (map.get('attacker') ?? 0)
   const row = { what, naive: naive.get('attacker')! / (honestPay(naive) / honest.length) }
-  if (admitted.length === 0) return { ...row, gain: 0, honestLoss: 0 }
-  const isWhole = admitted.length === texts.length && admitted.every((text, i) => text === texts[i])
-  const guarded = [...honest, { name: 'attacker', texts: admitted }]
+  if (admitted.texts.length === 0) return { ...row, gain: 0, honestLoss: 0 }
+  const isWhole =
+    admitted.texts.length === texts.length && admitted.echoes.every(({ length }) => length === 0)
+  const guarded = [...honest, admitted]
   const after = isWhole ? open : await createWorld(guarded, { say })
   // the same model as if it had not registered: what training on its records did to the model is no matter of paying
   const control = await createWorld(honest, { say, trainedAs: guarded })
@@ -111,6 +111,10 @@ export async function asNewcomer(scene: Scene, what: string, texts: readonly str
     honestLoss: 1 - honestPay(pay) / fair,
   }
 }
+
+/** The texts of answers. */
+export const textsOf = ({ before }: Scene, answers: readonly Answer[]): string[] =>
+  answers.map(({ answerIds }) => before.tokenizer.decode(answerIds))
 
 export const sumOf = (pay: Pay): number => [...pay.values()].reduce((sum, value) => sum + value, 0)
 

@@ -1,4 +1,10 @@
-import { type Adapter, type Checkpoint, createGradients, type Tokenizer } from '@openledger/model'
+import {
+  type Adapter,
+  type Checkpoint,
+  createGradients,
+  createScorer,
+  type Tokenizer,
+} from '@openledger/model'
 import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
 import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import type { TrainingRecord } from '@openledger/modelfactory/TrainingPlan'
@@ -60,10 +66,12 @@ export async function createWhoIsPaid({
   const context = checkpoint.config.contextMax
   const decoder = await createDecoder(checkpoint, { rows: 1, context, rankMax: adapter.rank })
   const gradients = createGradients(checkpoint, adapter, { batchSize: 1 })
+  const scorer = createScorer(checkpoint, undefined)
   const { attribute } = createAttributor({
     checkpoint,
     tokenizer,
     decoder,
+    scorer,
     gradients,
     adapters: { acquire: async () => adapter, release: () => {} },
     indexes: { acquire: async () => index, release: () => {} },
@@ -113,6 +121,7 @@ export async function createWhoIsPaid({
     async release() {
       await decoder.release()
       await gradients.release()
+      await scorer.release()
     },
   }
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clusterRecords, InfluenceIndex, traceSpans } from '@openledger/attribution'
-import { ECHO_SHARE_PPM_MAX, findEchoes } from '@openledger/datanet/Echoes'
+import { ECHO_SHARE_PPM_MAX, findEchoes, type TextRange } from '@openledger/datanet/Echoes'
 import { createSimilarityIndex, sequencesOf } from '@openledger/datanet/Similarity'
 import {
   Adapter,
@@ -10,13 +10,14 @@ import {
   CheckpointFolder,
   createGradients,
   createRandom,
+  createScorer,
   fromText,
   type Tokenizer,
 } from '@openledger/model'
 import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { createRetrainer } from '@openledger/modelfactory/Retraining'
-import { withoutRanges } from '@openledger/modelfactory/VersionRecords'
+import { sequencesOf as sequencesOfRecord } from '@openledger/modelfactory/TrainingData'
 import { loadAttributionIndex } from '@openledger/openlora/attribution/AttributionIndex'
 import { draw, spansOf } from '@openledger/openlora/attribution/Attributor'
 import { replay } from '@openledger/openlora/attribution/Inference'
@@ -25,7 +26,12 @@ import { Http } from '@openledger/protocol'
 import { dot } from './Estimators.ts'
 
 /** Who registered which texts; authors and their texts come in the order of registration. */
-export type Author = { readonly name: string; readonly texts: readonly string[] }
+export type Author = {
+  readonly name: string
+  readonly texts: readonly string[]
+  /** Of each text, the ranges that repeat answers; left out, there are none. */
+  readonly echoes?: readonly (readonly TextRange[])[]
+}
 
 /** A question with the answer that it got. */
 export type Answer = { readonly promptIds: readonly number[]; readonly answerIds: readonly number[] }
@@ -76,20 +82,22 @@ export const openBase = async (): Promise<{ checkpoint: Checkpoint; tokenizer: T
 })
 
 /**
- * What validation leaves of texts that come after others were registered and answers were given: nothing of a text that mostly
- * repeats answers, the rest of one that repeats a passage.
+ * What validation says of texts that come after others were registered and answers were given: a text that mostly repeats
+ * answers is not accepted, of any other the passages that do are marked.
  */
-export function withoutEchoes(
+export function admit(
+  name: string,
   texts: readonly string[],
   { earlier, answers }: { readonly earlier: readonly string[]; readonly answers: readonly string[] },
-): string[] {
+): Required<Author> {
   const registered = createSimilarityIndex()
   for (const [i, text] of earlier.entries()) registered.add(String(i), text)
   const answered = new Set(answers.flatMap(sequencesOf))
-  return texts.flatMap((text) => {
+  const admitted = texts.flatMap((text) => {
     const { ranges, sharePpm } = findEchoes(text, (sequence) => answered.has(sequence), registered.has)
-    return sharePpm > ECHO_SHARE_PPM_MAX ? [] : [withoutRanges(text, ranges)]
+    return sharePpm > ECHO_SHARE_PPM_MAX ? [] : [{ text, ranges }]
   })
+  return { name, texts: admitted.map(({ text }) => text), echoes: admitted.map(({ ranges }) => ranges) }
 }
 
 /**
@@ -105,21 +113,19 @@ export async function createWorld(
 ): Promise<World> {
   const { checkpoint, tokenizer } = await openBase()
   const { config } = checkpoint
-  const records = authors.flatMap(({ name, texts }) =>
-    texts.map((text, i) => ({
-      recordId: hashOf(`${name} ${i} ${text}`),
-      contributionId: hashOf(name),
-      text,
-    })),
-  )
+  const recordsOf = (list: readonly Author[]) =>
+    list.flatMap(({ name, texts, echoes }) =>
+      texts.map((text, i) => ({
+        recordId: hashOf(`${name} ${i} ${text}`),
+        contributionId: hashOf(name),
+        text,
+        echoes: echoes?.[i] ?? [],
+      })),
+    )
+  const records = recordsOf(authors)
   const clusters = clusterRecords(records)
   const training = records.map((record, i) => ({ ...record, clusterId: clusters[i]!.clusterId as Hex }))
-  const adapter = await trained(
-    checkpoint,
-    tokenizer,
-    trainedAs.flatMap(({ texts }) => texts),
-    say,
-  )
+  const adapter = await trained(checkpoint, tokenizer, recordsOf(trainedAs), say)
   say(`indexing ${records.length} records of ${authors.length} authors`)
   const signal = new AbortController().signal
   const indexes = await buildIndexes(
@@ -141,13 +147,14 @@ export async function createWorld(
   const rank = CONFIG.rank
   const decoder = await createDecoder(checkpoint, { rows: 1, context: config.contextMax, rankMax: rank })
   const gradients = createGradients(checkpoint, adapter, { batchSize: 1 })
+  const scorer = createScorer(checkpoint, undefined)
   const nameOf = new Map(authors.map(({ name }) => [hashOf(name), name]))
   /** Read once for each adapter, whatever index it is paid by. */
   const read = async (answer: Answer): Promise<Reading> => {
     const { promptIds, answerIds } = answer
     const known = readings.get(answer)?.get(adapter.hash)
     if (known !== undefined) return known
-    const seen = await replay({ decoder, gradients }, { adapter, rest: undefined }, promptIds, answerIds)
+    const seen = await replay({ scorer, gradients }, { adapter, rest: undefined }, promptIds, answerIds)
     const reading = {
       gradient: seen.gradient,
       liftMilliNats: Array.from(seen.logProbabilities, (nats, i) =>
@@ -238,19 +245,25 @@ export async function createWorld(
   }
 }
 
-/** Trains once for each list of texts; later runs find the adapter. */
+/** Trains once for each list of records; later runs find the adapter. */
 async function trained(
   checkpoint: Checkpoint,
   tokenizer: Tokenizer,
-  texts: readonly string[],
+  records: readonly { readonly text: string; readonly echoes: readonly TextRange[] }[],
   say: (line: string) => void,
 ): Promise<Adapter.Adapter> {
-  const key = CanonicalJson.hash({ config: CONFIG, baseHash: checkpoint.baseHash, texts: [...texts] })
+  const texts = records.map(({ text }) => text)
+  const echoes = records.some((record) => record.echoes.length > 0)
+    ? { echoes: records.map((record) => record.echoes) }
+    : {}
+  const key = CanonicalJson.hash({ config: CONFIG, baseHash: checkpoint.baseHash, texts, ...echoes })
   const directory = join(tmpdir(), 'openledger-attack')
   const path = join(directory, `${key.slice(2, 18)}.safetensors`)
   if (existsSync(path)) return Adapter.decode(checkpoint.config, readFileSync(path))
-  say(`training on ${texts.length} records`)
-  const sequences = texts.flatMap((text) => fromText(tokenizer, text, { tokensMax: CONFIG.sequenceTokens }))
+  say(`training on ${records.length} records`)
+  const sequences = records.flatMap((record) =>
+    sequencesOfRecord(tokenizer, record, { tokensMax: CONFIG.sequenceTokens }),
+  )
   const retrainer = createRetrainer(checkpoint, sequences, CONFIG)
   const adapter = await retrainer.without(new Set())
   await retrainer.release()

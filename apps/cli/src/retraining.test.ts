@@ -1,5 +1,6 @@
 import { CheckpointFolder } from '@openledger/model'
 import { configHashOf, joinRecords, trainAdapter } from '@openledger/modelfactory'
+import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { Bytes, Merkle } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import type { Signer } from '@openledger/sdk'
@@ -11,7 +12,16 @@ const baseDirectory = new URL('../../../assets/base', import.meta.url).pathname
 const records = Array.from({ length: 24 }, (_, i) => {
   const text = `function move${i}(address to) external returns (bool) { return _move(msg.sender, to, ${i}); }`
   const recordId = Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
-  return { recordId, contributionId: recordId, clusterId: recordId, text, characterCount: text.length }
+  // what repeats answers is part of the record all the same
+  const echoes = i % 5 === 0 ? [[9, 30] as const] : []
+  return {
+    recordId,
+    contributionId: recordId,
+    clusterId: recordId,
+    text,
+    echoes,
+    characterCount: text.length,
+  }
 })
 const readAs = async () => expect.unreachable('all of it is open')
 const config = Http.trainingConfigSchema.parse({ rank: 2, epochs: 1, sequenceTokens: 64 })
@@ -20,21 +30,27 @@ const config = Http.trainingConfigSchema.parse({ rank: 2, epochs: 1, sequenceTok
 async function connectionTo(given: readonly Http.VersionRecord[]): Promise<Connection> {
   const checkpoint = await CheckpointFolder.read(baseDirectory)
   const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
-  const { adapter } = await trainAdapter(
+  const { signal } = new AbortController()
+  const { adapter, training } = await trainAdapter(
     { checkpoint, tokenizer, records: joinRecords([records]), config, workers: 0 },
     {
       onStart: async () => {},
       onMetric: async () => {},
       onCheckpoint: async () => {},
       nowMs: () => 0,
-      signal: new AbortController().signal,
+      signal,
     },
+  )
+  const { root: attributionRoot } = await buildIndexes(
+    { checkpoint, tokenizer, adapter, records: training, seed: config.seed },
+    { onProgress: () => {}, signal },
   )
   const root = Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root
   const onChain = {
     configHash: configHashOf(config),
     baseHash: checkpoint.baseHash,
     adapterHash: adapter.hash,
+    attributionRoot,
     datanetIds: [1n],
     datanetVersions: [1],
   }
@@ -52,7 +68,7 @@ async function connectionTo(given: readonly Http.VersionRecord[]): Promise<Conne
   } as unknown as Connection
 }
 
-test('training again from the record gives the adapter on record', async () => {
+test('training again from the record gives the adapter and the indexes on record', async () => {
   const lines = await retrain(await connectionTo(records), 'model', {
     baseDirectory,
     workers: 1,
@@ -64,7 +80,19 @@ test('training again from the record gives the adapter on record', async () => {
     'true the base model is the one on record',
     'true the records are those of Datanet 1, version 1',
     'true training again gives the same adapter',
+    'true its answers are attributed by the indexes on record',
   ])
+})
+
+test('a server that says of other passages that they repeat answers is found out', async () => {
+  const given = records.map((record, i) => (i === 7 ? { ...record, echoes: [[0, 20] as const] } : record))
+  const lines = await retrain(await connectionTo(given), 'model', {
+    baseDirectory,
+    workers: 0,
+    onProgress: () => {},
+    readAs,
+  })
+  expect(lines.map(({ holds }) => holds)).toEqual([true, true, true, false])
 })
 
 test('a server that changes one letter of a record is named, and nothing is trained', async () => {

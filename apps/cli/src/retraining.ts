@@ -1,5 +1,6 @@
 import { CheckpointFolder } from '@openledger/model'
 import { configHashOf, joinRecords, type TrainingRecord, trainAdapter } from '@openledger/modelfactory'
+import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { Abi } from '@openledger/protocol'
 import type { Signer } from '@openledger/sdk'
 import type { Connection } from './Connection.ts'
@@ -16,7 +17,8 @@ export type RetrainOptions = {
 }
 
 /**
- * Trains a published model again, from what the chain has of it, and compares the adapter with the one on chain.
+ * Trains a published model again, from what the chain has of it, makes its attribution indexes again, and compares adapter and
+ * indexes with those on chain.
  *
  * The server is believed in nothing: records are hashed up to the roots of the Datanet versions that the chain names, the
  * base and the configuration up to their hashes.
@@ -61,7 +63,8 @@ export async function retrain(
   if (lines.some(({ holds }) => !holds)) return lines
 
   const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
-  const { adapter } = await trainAdapter(
+  const { signal } = new AbortController()
+  const { adapter, training } = await trainAdapter(
     { checkpoint, tokenizer, records: joinRecords(versions, config.mixture), config, workers },
     {
       onStart: async ({ stepCount }) => onProgress(`${stepCount} steps`),
@@ -69,9 +72,16 @@ export async function retrain(
         onProgress(`step ${step} of ${stepCount}: loss ${trainingLoss.toFixed(3)}`),
       onCheckpoint: async () => undefined,
       nowMs: Date.now,
-      signal: new AbortController().signal,
+      signal,
     },
   )
   check('training again gives the same adapter', onChain.adapterHash, adapter.hash)
+  if (lines.some(({ holds }) => !holds)) return lines
+
+  const { root } = await buildIndexes(
+    { checkpoint, tokenizer, adapter, records: training, seed: config.seed },
+    { onProgress: (done) => onProgress(`indexed ${done} of ${training.length} records`), signal },
+  )
+  check('its answers are attributed by the indexes on record', onChain.attributionRoot, root)
   return lines
 }

@@ -50,11 +50,12 @@ const rootOf = (records: readonly ReadRecord[]): Hex =>
   Bytes.toHex(Merkle.build(records.map(({ text }) => Merkle.hashLeaf(Bytes.fromUtf8(text)))).root)
 
 /** A record under the hash of its own text, whatever the server called it. */
-const hashed = ({ text, contributionId, clusterId }: ReadRecord): TrainingRecord => ({
+const hashed = ({ text, echoes, contributionId, clusterId }: ReadRecord): TrainingRecord => ({
   recordId: Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text))),
   contributionId,
   clusterId,
   text,
+  echoes,
 })
 
 export class TextWithheldError extends BaseError {

@@ -235,12 +235,16 @@ function toWarnings(verdicts: readonly Verdict[]): string[] {
     .slice(0, WARNING_COUNT_MAX)
     .map(({ index, reason }) => `Record ${index} would be rejected. ${reason}`)
   const rest = rejected.length - lines.length
-  const echoing = verdicts.filter(({ echoes }) => echoes.length > 0).map(({ index }) => index)
+  const echoing = verdicts
+    .filter(({ verdict, echoes }) => verdict === 'accepted' && echoes.length > 0)
+    .map(({ index }) => index)
   return [
     ...lines,
     ...(rest > 0 ? [`${rest} more of ${verdicts.length} records would be rejected.`] : []),
     ...(echoing.length > 0
-      ? [`Passages that models here have answered before would be left out of records ${echoing.join(', ')}.`]
+      ? [
+          `Passages that models here have answered before would be neither learned nor paid in records ${echoing.join(', ')}.`,
+        ]
       : []),
   ]
 }

@@ -16,7 +16,7 @@ describe('echoes', () => {
   test('are found where every tenth word was changed', () => {
     const text = answer.replaceAll(/word(\d*5)\b/g, 'other$1')
     const { ranges, sharePpm } = findEchoes(text, isAnswered, never)
-    expect(ranges).toHaveLength(3)
+    expect(ranges).toHaveLength(4)
     expect(sharePpm).toBe(800_000)
   })
 
@@ -24,8 +24,17 @@ describe('echoes', () => {
     expect(findEchoes(answer, isAnswered, isAnswered)).toEqual({ ranges: [], sharePpm: 0 })
   })
 
-  test('of a few words count for the share, but nothing is cut out for them', () => {
-    const few = `${answer.split(' ').slice(3, 8).join(' ')} and then something else that nobody said before`
-    expect(findEchoes(few, isAnswered, never)).toEqual({ ranges: [], sharePpm: 384_615 })
+  test('of five words in a row are found, and of four not', () => {
+    const rest = 'and then something else that nobody said before'
+    const said = (words: number) =>
+      answer
+        .split(' ')
+        .slice(3, 3 + words)
+        .join(' ')
+    expect(findEchoes(`${said(5)} ${rest}`, isAnswered, never)).toEqual({
+      ranges: [[0, said(5).length]],
+      sharePpm: 384_615,
+    })
+    expect(findEchoes(`${said(4)} ${rest}`, isAnswered, never)).toEqual({ ranges: [], sharePpm: 0 })
   })
 })

@@ -5,14 +5,12 @@ export type TextRange = readonly [start: number, end: number]
 
 /** What a text repeats of answers that were given before it. */
 export type Echoes = {
-  /** The runs that are repeated; they are neither trained on nor paid. */
+  /** The runs that are repeated; they are neither learned nor paid. */
   readonly ranges: readonly TextRange[]
   /** Share of the text's words that stand in repeated sequences, in millionths. */
   readonly sharePpm: number
 }
 
-/** Fewer words in a row than this may be common language; six are two remembered sequences that overlap. */
-const RUN_WORDS_MIN = 6
 /** A text of which so much is repeated is the answer again, whatever was changed in it. */
 export const ECHO_SHARE_PPM_MAX = 500_000
 
@@ -39,7 +37,7 @@ export function findEchoes(
     to = from
     while (to < words.length && isEchoed[to] === 1) to++
     echoedCount += to - from
-    if (to - from >= RUN_WORDS_MIN) ranges.push([words[from]!.start, words[to - 1]!.end])
+    if (to > from) ranges.push([words[from]!.start, words[to - 1]!.end])
   }
   const sharePpm = words.length === 0 ? 0 : Math.floor((echoedCount * 1_000_000) / words.length)
   return { ranges, sharePpm }

@@ -176,6 +176,7 @@ export function createQueries({ orm, run }: Database, registry: Registry): Queri
           index: row.index,
           text: isShown ? row.text : null,
           characterCount: row.text.length,
+          echoes: isShown ? row.echoes : [],
           verdict: row.verdict,
           reason: row.reason,
           duplicateOf: row.duplicateOf as Hex | null,

@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import { DevelopmentKeys } from '@openledger/protocol'
+import { DevelopmentKeys, RecordForm } from '@openledger/protocol'
 import { eq, schema } from '@openledger/store'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type DatanetHouse, inTenMinutes, lower, SUMMARY, startDatanetHouse } from '../test/datanetHouse.ts'
@@ -37,7 +37,7 @@ test('the first modules are accepted whole, though they share a style and boiler
   }
 })
 
-test('what a model answered before is neither accepted as new nor trained on, whoever contributes it', async () => {
+test('what a model answered before is neither accepted as new nor learned or paid, whoever contributes it', async () => {
   const answer =
     'A harbour pilot boards every arriving vessel beyond the outer buoy and hands the tide tables to her captain before turning north.'
   const own =
@@ -51,6 +51,7 @@ test('what a model answered before is neither accepted as new nor trained on, wh
     `${own} ${own.replaceAll('seven', 'nine')} ${answer.slice(0, 66)}`,
     own.toUpperCase().replace('BRASS', 'COPPER').replace('HALF', 'A QUARTER OF'),
     JSON.stringify({ prompt: 'Who boards a ship, and where?', completion: answer }),
+    JSON.stringify({ prompt: 'What is in the museum?', completion: `${own} ${answer.slice(0, 28)}` }),
   ])
   await house.settled(titled.id)
   const { records } = await house.datanets.contribution(titled.id)
@@ -60,6 +61,7 @@ test('what a model answered before is neither accepted as new nor trained on, wh
     'accepted',
     'accepted',
     'rejected',
+    'accepted',
   ])
   expect(records[1]!.reason).toMatch(/^\d+ % of its words repeat what models here had answered/)
   const rows = await house.database.orm
@@ -67,13 +69,20 @@ test('what a model answered before is neither accepted as new nor trained on, wh
     .from(schema.records)
     .where(eq(schema.records.contributionId, titled.id))
     .orderBy(schema.records.index)
-  expect(rows.map(({ text, echoes }) => echoes.map(([start, end]) => text.slice(start, end)))).toEqual([
-    [],
-    [],
+  const echoed = rows.map(({ text, echoes }) =>
+    echoes.map(([start, end]) => RecordForm.plainText(text).slice(start, end)),
+  )
+  const whole = answer.slice(0, -1)
+  // of what was rejected too: a person who accepts it later does not make it new
+  expect([...echoed.slice(0, 1), ...echoed.slice(2)]).toEqual([
+    [whole],
     [answer.slice(0, 66)],
     [],
-    [],
+    [whole],
+    [answer.slice(0, 28)],
   ])
+  expect(echoed[1]!.join(' ')).not.toMatch(/second|master/)
+  expect(records.map((record) => record.echoes)).toEqual(rows.map((row) => row.echoes))
 })
 
 test('what was contributed before it was answered, and what the prompt said itself, repeats nothing', async () => {

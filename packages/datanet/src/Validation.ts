@@ -35,7 +35,7 @@ export type Verdict = {
   /** The earlier record that this one repeats, also when it is accepted (a contributor may repeat themselves). */
   readonly duplicateOf: Hex | null
   readonly similarityPpm: number | null
-  /** Parts of an accepted record that repeat answers of models here; they are neither trained on nor paid. */
+  /** Parts of the record's plain text that repeat answers of models here; they are neither learned nor paid. */
   readonly echoes: readonly TextRange[]
 }
 
@@ -156,14 +156,6 @@ export function createValidation({
     const seen = new Map<Hex, number>()
     const verdicts: Verdict[] = []
     for (const [index, { id: recordId, text }] of texts.entries()) {
-      const base = {
-        index,
-        recordId,
-        verdict: 'rejected' as const,
-        duplicateOf: null,
-        similarityPpm: null,
-        echoes: [],
-      }
       const fault = findFault(text)
       const twin = seen.get(recordId)
       const same = elsewhere.get(recordId)
@@ -173,6 +165,15 @@ export function createValidation({
         (sequence) => answered.has(sequence),
         (sequence) => accepted.has(sequence),
       )
+      const base = {
+        index,
+        recordId,
+        verdict: 'rejected' as const,
+        duplicateOf: null,
+        similarityPpm: null,
+        // whoever decides otherwise later does not make them new
+        echoes: echoes.ranges,
+      }
       if (fault !== undefined) {
         verdicts.push({ ...base, reason: fault })
       } else if (twin !== undefined) {
@@ -202,8 +203,6 @@ export function createValidation({
           reason: '',
           duplicateOf: original ?? null,
           similarityPpm: repeated?.similarityPpm ?? null,
-          // what has a form would lose it
-          echoes: RecordForm.read(text).kind === 'text' ? echoes.ranges : [],
         })
       }
     }

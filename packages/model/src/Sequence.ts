@@ -149,6 +149,11 @@ export type TextOptions = {
   readonly tokensMax: number
   /** Tokens that a long text's next sequence repeats as uncounted context. Default an eighth of `tokensMax`. */
   readonly overlapTokens?: number
+  /**
+   * Ranges `[start, end)` of characters of the text, or of the completion, whose tokens are read but not counted. They are in
+   * order and do not overlap.
+   */
+  readonly uncounted?: readonly (readonly [start: number, end: number])[]
 }
 
 /**
@@ -156,8 +161,7 @@ export type TextOptions = {
  * token is counted once.
  */
 export function fromText(tokenizer: Tokenizer, text: string, options: TextOptions): Sequence[] {
-  const ids = [tokenizer.bosId, ...tokenizer.encode(text), tokenizer.eosId]
-  return cut(ids, 1, options)
+  return counted(tokenizer, [tokenizer.bosId], text, options)
 }
 
 /** Makes sequences from a prompt and the answer to it; only the answer and the end mark are counted. */
@@ -167,20 +171,44 @@ export function fromCompletion(
   options: TextOptions,
 ): Sequence[] {
   const prompt = [tokenizer.bosId, ...tokenizer.encode(example.prompt)]
-  const ids = [...prompt, ...tokenizer.encode(example.completion), tokenizer.eosId]
-  return cut(ids, prompt.length, options)
+  return counted(tokenizer, prompt, example.completion, options)
 }
 
-function cut(ids: readonly number[], countedFrom: number, options: TextOptions): Sequence[] {
-  const { tokensMax, overlapTokens = Math.floor(tokensMax / 8) } = options
+/** Whether each token of a text touches one of some ranges of its characters, which are in order and do not overlap. */
+export function tokensWithin(
+  tokenizer: Pick<Tokenizer, 'offsets'>,
+  ids: readonly number[],
+  ranges: readonly (readonly [start: number, end: number])[],
+): boolean[] {
+  if (ranges.length === 0) return new Array<boolean>(ids.length).fill(false)
+  let next = 0
+  return tokenizer.offsets(ids).map(({ start, end }) => {
+    while (next < ranges.length && ranges[next]![1] <= start) next++
+    return next < ranges.length && ranges[next]![0] < end
+  })
+}
+
+/** Cuts a beginning, a text that counts and the end mark into sequences; one in which nothing would count is left out. */
+function counted(
+  tokenizer: Tokenizer,
+  beginning: readonly number[],
+  text: string,
+  { tokensMax, overlapTokens = Math.floor(tokensMax / 8), uncounted = [] }: TextOptions,
+): Sequence[] {
+  const own = tokenizer.encode(text)
+  const ids = [...beginning, ...own, tokenizer.eosId]
+  const isUncounted = tokensWithin(tokenizer, own, uncounted)
+  const weights = Float32Array.from(ids, (_, i) =>
+    i < beginning.length || isUncounted[i - beginning.length] === true ? 0 : 1,
+  )
   const sequences: Sequence[] = []
-  let counted = countedFrom
-  for (let start = 0; counted < ids.length; ) {
+  for (let start = 0, done = beginning.length; done < ids.length; ) {
     const end = Math.min(ids.length, start + tokensMax)
     const lossMask = new Float32Array(end - start)
-    lossMask.fill(1, Math.min(end, counted) - start)
-    if (end > counted) sequences.push({ ids: Int32Array.from(ids.slice(start, end)), lossMask })
-    counted = Math.max(counted, end)
+    if (end > done) lossMask.set(weights.subarray(done, end), done - start)
+    if (lossMask.some((weight) => weight > 0))
+      sequences.push({ ids: Int32Array.from(ids.slice(start, end)), lossMask })
+    done = Math.max(done, end)
     start = end - overlapTokens
   }
   return sequences

@@ -40,6 +40,7 @@ export {
   SequenceLengthError,
   type TextOptions,
   TokenRangeError,
+  tokensWithin,
 } from './Sequence.ts'
 export {
   createTokenizer,

@@ -54,7 +54,7 @@ export async function measureAgreement(
   const { checkpoint, tokenizer, adapter, training, test, rehearsal, scale, config, influence } = input
   const options = { tokensMax: Math.min(config.sequenceTokens, checkpoint.config.contextMax) }
   const sequencesOf = (list: readonly TrainingRecord[]): Sequence[][] =>
-    list.map(({ text }) => sequencesOfRecord(tokenizer, text, options))
+    list.map((record) => sequencesOfRecord(tokenizer, record, options))
   const ofRecords = sequencesOf(training)
   const queries = sequencesOf(test.slice(0, QUERIES_MAX)).map(([first]) => first!)
   const numbers = ofRecords.map((sequences) => sequences.length)

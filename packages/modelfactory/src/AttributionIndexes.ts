@@ -1,4 +1,4 @@
-import { buildSpanIndex, commitSpans, encodeSpanIndex } from '@openledger/attribution'
+import { buildSpanIndex, commitSpans, encodeSpanIndex, SpanIndex } from '@openledger/attribution'
 import * as InfluenceIndex from '@openledger/attribution/influence/InfluenceIndex'
 import {
   type Adapter,
@@ -7,6 +7,7 @@ import {
   type Gradients,
   type Sequence,
   type Tokenizer,
+  tokensWithin,
 } from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
 import { RecordForm, RecordTable } from '@openledger/protocol'
@@ -50,13 +51,18 @@ export async function buildIndexes(
     tokens: tokenizer.encode(RecordForm.plainText(record.text)),
   }))
   const table = RecordTable.encode({ records: rows })
-  const spans = commitSpans(buildSpanIndex({ documents: rows, vocabularySize: tokenizer.vocabularySize }))
+  const spans = commitSpans(
+    buildSpanIndex({
+      documents: rows.map((row) => ({ ...row, tokens: ownTokens(tokenizer, row) })),
+      vocabularySize: tokenizer.vocabularySize,
+    }),
+  )
 
   // lengths come in order, so a shape that was left is not needed again
   const gradients = createGradients(checkpoint, adapter, { batchSize: GRADIENT_BATCH, sessionsMax: 2 })
   try {
     const options = { tokensMax: checkpoint.config.contextMax }
-    const sequences = records.map(({ text }) => sequencesOf(tokenizer, text, options))
+    const sequences = records.map((record) => sequencesOf(tokenizer, record, options))
     // records of like length share a batch, so that little of it is padding
     const byLength = records
       .map((_, index) => index)
@@ -104,6 +110,15 @@ export async function buildIndexes(
   } finally {
     await gradients.release()
   }
+}
+
+/** A record's tokens without those that repeat answers: no answer that says them again is owed to it. */
+function ownTokens(
+  tokenizer: Tokenizer,
+  { tokens, echoes = [] }: Pick<RecordTable.RecordRow, 'tokens' | 'echoes'>,
+): number[] {
+  const isEcho = tokensWithin(tokenizer, tokens, echoes)
+  return tokens.map((token, t) => (isEcho[t] ? SpanIndex.LEFT_OUT : token))
 }
 
 /** Numbers of the records that are the first of their cluster: what repeats them must not change how anything is measured. */

@@ -78,10 +78,10 @@ export async function createLearner(
       measure: async (side) => (await preferences.evaluate(sides[side], sideReferences[side])).loss,
     }
   }
-  const parts = training.map(({ text }) => sequencesOf(tokenizer, text, options))
+  const parts = training.map((record) => sequencesOf(tokenizer, record, options))
   const sequences = [...parts.flat(), ...(rehearsal?.sequences ?? [])]
   const measuredOf = (records: readonly TrainingRecord[]): Sequence[] =>
-    records.flatMap(({ text }) => sequencesOf(tokenizer, text, options)).slice(0, MEASURED_MAX)
+    records.flatMap((record) => sequencesOf(tokenizer, record, options)).slice(0, MEASURED_MAX)
   const sides = { validation: measuredOf(validation), test: measuredOf(test) }
   return {
     weights: [

@@ -7,7 +7,7 @@ import type { RunRow, Runs } from './Runs.ts'
 const { models, trainingRuns } = schema
 
 /** Written into the configuration that goes on chain: a re-run needs the engine it ran on. */
-export const ENGINE_VERSION = 'openledger-training/5'
+export const ENGINE_VERSION = 'openledger-training/6'
 
 /** Hashes what a re-run needs besides base and data. */
 export const configHashOf = (config: Readonly<Record<string, unknown>>): Hex =>

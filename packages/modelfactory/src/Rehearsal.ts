@@ -78,7 +78,7 @@ export async function rehearse(
   signal: AbortSignal,
 ): Promise<Rehearsal> {
   const tokensMax = Math.min(config.sequenceTokens, checkpoint.config.contextMax)
-  const sequences = training.map(({ text }) => sequencesOf(tokenizer, text, { tokensMax }))
+  const sequences = training.map((record) => sequencesOf(tokenizer, record, { tokensMax }))
   const { count, weight } = planRehearsal(
     recordTokensOf(sequences, training),
     { ...config, sequenceTokens: tokensMax },

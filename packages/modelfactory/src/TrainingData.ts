@@ -12,27 +12,38 @@ import type { TrainingRecord } from './TrainingPlan.ts'
 
 /**
  * Makes the sequences that a record is learned by: all of a text, the answer to a prompt, every answer of a conversation, the
- * chosen answer of a preference.
+ * chosen answer of a preference. What repeats an answer of a model is read with the rest, but does not count.
  */
-export function sequencesOf(tokenizer: Tokenizer, record: string, options: TextOptions): Sequence[] {
-  const form = RecordForm.read(record)
+export function sequencesOf(
+  tokenizer: Tokenizer,
+  { text, echoes = [] }: Pick<TrainingRecord, 'text' | 'echoes'>,
+  options: TextOptions,
+): Sequence[] {
+  const form = RecordForm.read(text)
+  /** @param start - Where the completion begins in the record's plain text. */
+  const completed = (prompt: string, completion: string, start: number): Sequence[] => {
+    const uncounted = echoes.map(([from, to]) => [Math.max(0, from - start), to - start] as const)
+    const own = uncounted.filter(([from, to]) => from < to)
+    return fromCompletion(tokenizer, { prompt, completion }, { ...options, uncounted: own })
+  }
   switch (form.kind) {
     case 'text':
-      return fromText(tokenizer, form.text, options)
+      return fromText(tokenizer, form.text, { ...options, uncounted: echoes })
     case 'completion':
-      return fromCompletion(tokenizer, form, options)
+      return completed(form.prompt, form.completion, form.prompt.length)
     case 'preference':
-      return fromCompletion(tokenizer, { prompt: form.prompt, completion: form.chosen }, options)
-    case 'chat':
-      return form.messages.flatMap(({ role, content }, i) =>
-        role === 'assistant' && i > 0
-          ? fromCompletion(
-              tokenizer,
-              { prompt: tokenizer.chat(form.messages.slice(0, i)), completion: content },
-              options,
-            )
-          : [],
-      )
+      return completed(form.prompt, form.chosen, form.prompt.length)
+    case 'chat': {
+      let start = 0
+      return form.messages.flatMap(({ role, content }, i) => {
+        const own = start
+        // a line end stands between messages
+        start += content.length + 1
+        return role === 'assistant' && i > 0
+          ? completed(tokenizer.chat(form.messages.slice(0, i)), content, own)
+          : []
+      })
+    }
     default:
       return form satisfies never
   }
@@ -53,7 +64,7 @@ export function recordsFor(
 }
 
 /**
- * Makes a pair from each preference; answers that do not fit into one sequence are cut at the same limit. A prompt that leaves
+ * Makes a pair from each preference, in which every word counts: two answers are weighed whole. Answers that do not fit into one sequence are cut at the same limit. A prompt that leaves
  * no room for an answer gives none.
  */
 export function pairsOf(

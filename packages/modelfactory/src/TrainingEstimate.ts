@@ -36,7 +36,7 @@ export async function estimate(
   const pairs = isPreference ? pairsOf(tokenizer, training, options) : []
   const sequences = isPreference
     ? pairs.map(({ chosen, rejected }) => [chosen, rejected])
-    : training.map(({ text }) => sequencesOf(tokenizer, text, options))
+    : training.map((record) => sequencesOf(tokenizer, record, options))
   const all = sequences.flat()
   const recordTokens = isPreference ? 0 : recordTokensOf(sequences, training)
   const rehearsal = planRehearsal(recordTokens, { ...config, sequenceTokens: options.tokensMax }, model)
@@ -84,7 +84,7 @@ export async function estimate(
       }),
     forms,
     samples: shown.slice(0, SAMPLES_MAX).flatMap((record) => {
-      const [first] = sequencesOf(tokenizer, record.text, options)
+      const [first] = sequencesOf(tokenizer, record, options)
       if (first === undefined) return []
       const ids = [...first.ids.subarray(0, SAMPLE_TOKENS_MAX)]
       return [

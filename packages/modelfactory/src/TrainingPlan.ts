@@ -9,6 +9,8 @@ export type TrainingRecord = {
   readonly contributionId: Hex
   readonly clusterId: Hex
   readonly text: string
+  /** Ranges of characters of `RecordForm.plainText` that repeat answers: they are neither learned nor paid. */
+  readonly echoes?: readonly (readonly [start: number, end: number])[]
   /** How often an epoch sees it; 1 where nothing is said. */
   readonly weight?: number
   /** Whether anyone may have the text; a judge is shown no other. */

@@ -10,8 +10,8 @@ const { contributions, datanets, records } = schema
 export type VersionRecord = TrainingRecord & { readonly contributor: Hex; readonly isOpen: boolean }
 
 /**
- * Reads the records of one Datanet version in their order, each with the cluster of near duplicates it belongs to and without
- * what it repeats of answers.
+ * Reads the records of one Datanet version in their order, each with the cluster of near duplicates it belongs to and what it
+ * repeats of answers.
  * @throws {VersionNotFoundError}
  */
 export async function recordsOf(
@@ -49,15 +49,10 @@ export async function recordsOf(
       recordId,
       contributionId,
       clusterId: (duplicateOf ?? recordId) as Hex,
-      text: withoutRanges(text, echoes),
+      text,
+      ...(echoes.length === 0 ? {} : { echoes }),
       contributor: contributor as Hex,
       isOpen: status !== 'withdrawing' && status !== 'withdrawn' && Licence.areOpen(licence, datanetLicence),
     }
   })
-}
-
-/** Gives what is left of a text to train on; a line end stands for each range that is left out. */
-export function withoutRanges(text: string, ranges: readonly (readonly [number, number])[]): string {
-  const starts = [0, ...ranges.map(([, end]) => end)]
-  return starts.map((start, i) => text.slice(start, ranges[i]?.[0])).join('\n')
 }

@@ -11,6 +11,7 @@ const row = {
   clusterId: hash('03'),
   text: 'contract A {}\n"ünïcode"',
   tokens: [1, 2, 65_536],
+  echoes: [[0, 8] as const],
 }
 
 test('a record table comes back as it was, and equal tables give equal bytes', () => {

@@ -15,6 +15,8 @@ export type RecordRow = {
   readonly clusterId: Hex
   readonly text: string
   readonly tokens: readonly number[]
+  /** Ranges of characters of the record's plain text that repeat answers; in neither index. */
+  readonly echoes?: readonly (readonly [start: number, end: number])[]
 }
 
 const VERSION = 1
@@ -24,12 +26,13 @@ export const encode = ({ records }: RecordTable): Uint8Array =>
   Bytes.fromUtf8(
     CanonicalJson.stringify({
       version: VERSION,
-      records: records.map(({ recordId, contributionId, clusterId, text, tokens }) => ({
+      records: records.map(({ recordId, contributionId, clusterId, text, tokens, echoes = [] }) => ({
         recordId,
         contributionId,
         clusterId,
         text,
         tokens,
+        echoes,
       })),
     }),
   )

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { BaseError } from '@openledger/primitives'
-import type { Http } from '@openledger/protocol'
+import { type Http, RecordForm } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { dim, green, open, table } from '../Output.ts'
@@ -72,10 +72,16 @@ export function addDatanetCommands(program: Command, session: Session): void {
     })
 }
 
-function printRecord({ index, verdict, reason, characterCount, id, text }: Http.RecordDetail): void {
+function printRecord(record: Http.RecordDetail): void {
+  const { index, verdict, reason, characterCount, id, text, echoes } = record
   console.log(`${green(`record ${index}`)} ${verdict}, ${characterCount} characters, ${dim(id)}`)
   if (reason !== '') console.log(reason)
-  if (text !== null) console.log(`${text}\n`)
+  if (text === null) return
+  const plain = RecordForm.plainText(text)
+  for (const [start, end] of echoes) {
+    console.log(`neither learned nor paid, because models had answered it before: ${plain.slice(start, end)}`)
+  }
+  console.log(`${text}\n`)
 }
 
 async function readText(path: string): Promise<string> {

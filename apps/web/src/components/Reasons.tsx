@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { byRecord, glimpse, type RecordReasons } from './byRecord.ts'
+import { Echoes } from './Echoes.tsx'
 import { byKind, count, likelier, percent, strength } from './words.ts'
 
 /** How many records are named, and how many of them shown, before the rest is only counted. */
@@ -97,6 +98,7 @@ function RecordReason({ contributionId, reasons, record, most, isShown }: Props)
           ))}
         </Text>
       )}
+      {record !== undefined && <Echoes record={record} size="xs" />}
     </Box>
   )
 }

@@ -8,6 +8,7 @@ import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
+import { Echoes } from '../components/Echoes.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
@@ -165,6 +166,7 @@ function Records({ list }: { list: readonly Http.RecordDetail[] }) {
                 {record.reason}
               </Text>
             )}
+            {record.verdict === 'accepted' && <Echoes record={record} size="sm" />}
             {record.text === null ? (
               <Text size="sm" c="dimmed">
                 {record.characterCount.toLocaleString('en')} characters that are not shown

@@ -232,12 +232,16 @@ export function addDatanetRoutes(
 }
 
 const shown = (
-  { recordId, contributionId, clusterId, text, isOpen, contributor }: VersionRecord,
+  { recordId, contributionId, clusterId, text, echoes = [], isOpen, contributor }: VersionRecord,
   reader: Reader | undefined,
-): Http.VersionRecord => ({
-  recordId,
-  contributionId,
-  clusterId,
-  text: isOpen || mayRead(reader, contributor) ? text : null,
-  characterCount: text.length,
-})
+): Http.VersionRecord => {
+  const isShown = isOpen || mayRead(reader, contributor)
+  return {
+    recordId,
+    contributionId,
+    clusterId,
+    text: isShown ? text : null,
+    characterCount: text.length,
+    echoes: isShown ? echoes : [],
+  }
+}

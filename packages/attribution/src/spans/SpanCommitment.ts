@@ -27,7 +27,7 @@ export type Commitment = {
 export type TextLeaf = {
   /** `sha256(salt ‖ token)`. */
   readonly hidden: Uint8Array
-  /** Number of the record; `NO_DOCUMENT` for the separator behind it. */
+  /** Number of the record; `NO_DOCUMENT` for the separator behind it, and for tokens that are left out. */
   readonly document: number
   /** Number of the record that said this token first, its own if it was not copied. */
   readonly origin: number

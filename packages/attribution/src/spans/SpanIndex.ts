@@ -6,11 +6,14 @@ import * as SuffixArray from './SuffixArray.ts'
 export type SpanDocument = {
   readonly recordId: string
   readonly contributionId: string
-  /** Ids in `[0, vocabularySize)`. */
+  /** Ids in `[0, vocabularySize)`, or `LEFT_OUT`. */
   readonly tokens: ArrayLike<number>
   /** Names the record's cluster of duplicates; left out, the record is alone. */
   readonly clusterId?: string
 }
+
+/** Stands for a token that is not indexed: no run goes through it, and it counts as said by nobody. */
+export const LEFT_OUT = -1
 
 /** A corpus that can be asked which of its records contain a run of tokens. */
 export type SpanIndex = {
@@ -19,7 +22,7 @@ export type SpanIndex = {
   readonly documents: readonly Required<Omit<SpanDocument, 'tokens'>>[]
   /** `[documents + 1]` where each record's tokens start; the separator is the last token before the next start. */
   readonly documentStarts: Uint32Array
-  /** All records' tokens, each record followed by the separator, whose id is `vocabularySize`. */
+  /** All records' tokens, each record followed by the separator, whose id is `vocabularySize`; it also stands for what is left out. */
   readonly tokens: Uint16Array | Uint32Array
   /** Start positions of all suffixes in sorted order. */
   readonly order: Int32Array
@@ -85,9 +88,11 @@ export function build({
   const documentStarts = new Uint32Array(documents.length + 1)
   let at = 0
   for (const [i, document] of documents.entries()) {
-    assertTokens(document.tokens, vocabularySize, `record ${document.recordId}`)
-    tokens.set(document.tokens, at)
-    at += document.tokens.length
+    assertTokens(document.tokens, vocabularySize, `record ${document.recordId}`, LEFT_OUT)
+    for (let k = 0; k < document.tokens.length; k++, at++) {
+      const token = document.tokens[k]!
+      tokens[at] = token === LEFT_OUT ? separator : token
+    }
     tokens[at++] = separator
     documentStarts[i + 1] = at
   }
@@ -121,10 +126,17 @@ export function rootParts(index: SpanIndex): {
 }
 
 /** Gives back the records that an index was built of. */
-export const documentsOf = ({ documents, documentStarts, tokens }: SpanIndex): SpanDocument[] =>
+export const documentsOf = ({
+  vocabularySize,
+  documents,
+  documentStarts,
+  tokens,
+}: SpanIndex): SpanDocument[] =>
   documents.map((document, i) => ({
     ...document,
-    tokens: tokens.subarray(documentStarts[i]!, documentStarts[i + 1]! - 1),
+    tokens: Int32Array.from(tokens.subarray(documentStarts[i]!, documentStarts[i + 1]! - 1), (token) =>
+      token === vocabularySize ? LEFT_OUT : token,
+    ),
   }))
 
 /** Serialises the index with its root; equal corpora give equal bytes. */
@@ -163,7 +175,7 @@ export function decode(bytes: Uint8Array): SpanIndex {
  */
 export const rootIn = (bytes: Uint8Array): Hex => IndexFile.decode(bytes, KIND, VERSION).root
 
-/** The parts of each record that were copied from earlier contributions, in the order of the records. */
+/** The parts of each record that were copied from earlier contributions, in the order of the records; what is left out is no part. */
 export function lineage(index: SpanIndex): readonly {
   readonly recordId: string
   readonly tokenCount: number
@@ -173,7 +185,9 @@ export function lineage(index: SpanIndex): readonly {
   return index.documents.map(({ recordId }, document) => {
     const copied = new Map<number, number>()
     const end = index.documentStarts[document + 1]! - 1
+    let tokenCount = 0
     for (let at = index.documentStarts[document]!; at < end; at++) {
+      if (index.tokens[at] !== index.vocabularySize) tokenCount++
       const origin = index.origins[at]!
       if (origin === -1) continue
       const source = documentAt(index, origin)
@@ -181,7 +195,7 @@ export function lineage(index: SpanIndex): readonly {
     }
     return {
       recordId,
-      tokenCount: end - index.documentStarts[document]!,
+      tokenCount,
       copied: [...copied]
         .sort(([a], [b]) => a - b)
         .map(([source, tokenCount]) => ({ recordId: index.documents[source]!.recordId, tokenCount })),
@@ -209,11 +223,19 @@ export function documentAt(index: Pick<SpanIndex, 'documents' | 'documentStarts'
   return low
 }
 
-/** @throws {TokenRangeError} when an id is not one of the vocabulary; the separator is not. */
-export function assertTokens(tokens: ArrayLike<number>, vocabularySize: number, where: string): void {
+/**
+ * @param allowed - An id that may stand there too.
+ * @throws {TokenRangeError} when an id is not one of the vocabulary; the separator is not.
+ */
+export function assertTokens(
+  tokens: ArrayLike<number>,
+  vocabularySize: number,
+  where: string,
+  allowed?: number,
+): void {
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!
-    if (!(token >= 0 && token < vocabularySize && Number.isInteger(token))) {
+    if (!(token >= 0 && token < vocabularySize && Number.isInteger(token)) && token !== allowed) {
       throw new TokenRangeError({ token, at: i, where, vocabularySize })
     }
   }
@@ -307,7 +329,12 @@ function complete(parts: Committed): SpanIndex {
 
 /** `[tokens]` 1 where a record that is the first of its cluster says a token itself. */
 function originalTokens(
-  { documents, documentStarts, tokens }: Pick<SpanIndex, 'documents' | 'documentStarts' | 'tokens'>,
+  {
+    vocabularySize,
+    documents,
+    documentStarts,
+    tokens,
+  }: Pick<SpanIndex, 'vocabularySize' | 'documents' | 'documentStarts' | 'tokens'>,
   origins: Int32Array,
 ): Uint8Array {
   const isOriginal = new Uint8Array(tokens.length)
@@ -316,7 +343,8 @@ function originalTokens(
     if (seen.has(clusterId)) continue
     seen.add(clusterId)
     const end = documentStarts[document + 1]! - 1
-    for (let at = documentStarts[document]!; at < end; at++) isOriginal[at] = origins[at] === -1 ? 1 : 0
+    for (let at = documentStarts[document]!; at < end; at++)
+      isOriginal[at] = origins[at] === -1 && tokens[at] !== vocabularySize ? 1 : 0
   }
   return isOriginal
 }

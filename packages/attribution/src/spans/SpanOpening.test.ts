@@ -61,7 +61,8 @@ describe('the opening of an answer’s spans', () => {
   })
 
   test('proves what random corpora and answers that quote them give', () => {
-    const corpora = fc.array(fc.array(fc.nat(3), { maxLength: 30 }), { minLength: 1, maxLength: 8 })
+    const token = fc.integer({ min: SpanIndex.LEFT_OUT, max: 3 })
+    const corpora = fc.array(fc.array(token, { maxLength: 30 }), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(corpora, fc.array(fc.nat(3), { maxLength: 60 }), (records, asked) => {
         const small = Commitment.commit(
@@ -70,7 +71,8 @@ describe('the opening of an answer’s spans', () => {
             vocabularySize: 4,
           }),
         )
-        const own = trace(small, [...asked, ...(records[0] ?? [])])
+        const said = records[0]!.filter((token) => token !== SpanIndex.LEFT_OUT)
+        const own = trace(small, [...asked, ...said])
         const shown = openSpans(Commitment.open(small), foundIn(own))
         const proved = verifySpans(shown, {
           root: small.root,
@@ -161,6 +163,15 @@ describe('a commitment to an index', () => {
       SpanIndex.build({ documents: SpanIndex.documentsOf(index), vocabularySize: VOCABULARY }),
     )
     expect(again.root).toBe(index.root)
+    const without = documents.map((document) => ({
+      ...document,
+      tokens: document.tokens.map((token, k) => (k % 17 < 3 ? SpanIndex.LEFT_OUT : token)),
+    }))
+    const partial = SpanIndex.build({ documents: without, vocabularySize: VOCABULARY })
+    expect(
+      SpanIndex.build({ documents: SpanIndex.documentsOf(partial), vocabularySize: VOCABULARY }).root,
+    ).toBe(partial.root)
+    expect(partial.root).not.toBe(again.root)
     expect(SpanIndex.decode(SpanIndex.encode(index))).toEqual(index)
     const unsorted = { ...index, order: index.order.slice().reverse() }
     expect(Commitment.commit(unsorted).root).not.toBe(index.root)

@@ -114,6 +114,8 @@ export function openSpans(opener: Commitment.Opener, found: readonly FoundSpan[]
       const leaves = rangeOf(position, past).map(opener.textAt)
       for (const leaf of leaves) {
         const { document, origin } = Commitment.decodeText(leaf)
+        if (document === Commitment.NO_DOCUMENT)
+          throw new SpanOpeningError(`a run of one record at ${position}`, 'tokens that are left out')
         numbers.add(document).add(origin)
       }
       return opened(leaves, opener.text.prove(position, past))

@@ -50,9 +50,11 @@ export type Gradients = {
   ) => Promise<ExampleGradient[]>
   /**
    * Computes one example's gradient in the same pass that reads it.
-   * @returns Also `logits`, `[tokens, vocabulary]`: row `i` is what token `i + 1` of the sequence was chosen from.
+   * @returns Also `logProbabilities`, `[tokens]`: `log p(token | tokens before it)` of each in nats; the first is 0.
    */
-  readonly read: (sequence: Sequence) => Promise<ExampleGradient & { readonly logits: Float32Array }>
+  readonly read: (
+    sequence: Sequence,
+  ) => Promise<ExampleGradient & { readonly logProbabilities: Float32Array }>
   readonly blocks: readonly GradientBlock[]
   /** Gives the gradients of another adapter over the same base, sharing compiled graphs where the shapes agree. */
   readonly withAdapter: (adapter: Adapter) => Gradients
@@ -109,12 +111,12 @@ export function createGradients(
         ? graph.input('labels', 'int64', [rows * tokens])
         : (probabilities: Tensor) =>
             Llama.sample(probabilities, graph.input('uniform', 'float32', [rows * tokens, 1]))
-    const { loss, logits } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), chosen)
+    const { loss } = Llama.crossEntropy(hidden, weights(Llama.headName(config)), chosen)
     const likelihood = Op.negate(Op.sum(Op.reshape(Op.multiply(loss, mask), [rows, tokens]), [1]))
     const slopes = gradients(likelihood, copies)
     return Object.fromEntries([
       ['logLikelihood', likelihood],
-      ...(labels === 'read' ? [['logits', logits] as const] : []),
+      ...(labels === 'read' ? [['logProbability', Op.negate(loss)] as const] : []),
       ...slopes.map((slope, i) => [`gradient.${i}`, slope]),
     ])
   }
@@ -149,7 +151,7 @@ export function createGradients(
           ? { labels: batch.labels }
           : { uniform: drawEach(seeds, batch.mask.length, batch.tokens) }),
       })
-      const logits = results.logits?.data as Float32Array | undefined
+      const scores = results.logProbability?.data as Float32Array | undefined
       const examples = part.map((_, row): ExampleGradient => {
         const gradient = new Float32Array(size)
         let offset = 0
@@ -160,7 +162,7 @@ export function createGradients(
         })
         return { gradient, logLikelihood: results.logLikelihood!.data[row] as number }
       })
-      return { examples, logits }
+      return { examples, scores }
     }
 
     return {
@@ -185,8 +187,10 @@ export function createGradients(
         return found
       },
       read: async (sequence) => {
-        const { examples, logits } = await runPart([sequence], 'read', [])
-        return { ...examples[0]!, logits: logits! }
+        const { examples, scores } = await runPart([sequence], 'read', [])
+        const logProbabilities = new Float32Array(sequence.ids.length)
+        logProbabilities.set(scores!.subarray(0, sequence.ids.length - 1), 1)
+        return { ...examples[0]!, logProbabilities }
       },
       withAdapter: forAdapter,
       release: sessions.release,

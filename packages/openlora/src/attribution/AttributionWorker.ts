@@ -65,16 +65,17 @@ async function start(
   // only its shapes count: each answer brings its own adapter
   const shape = Adapter.create(config, { rank: 1, alpha: 1, targets: loraTargets, seed: 0 })
   const gradients = createGradients(checkpoint, shape, { batchSize: 1, threads })
+  const scorer = createScorer(checkpoint, undefined, { threads })
   const adapters = createAdapterSource(link)
   const attributor = createAttributor({
     checkpoint,
     tokenizer,
     decoder,
+    scorer,
     gradients,
     adapters,
     indexes: { acquire: acquireIndex, release: releaseIndex },
   })
-  const scorer = createScorer(checkpoint, undefined, { threads })
   return {
     attributor,
     async embed({ adapter: reference, inputs }) {

@@ -12,7 +12,14 @@ import {
   traceSpans,
   weigh,
 } from '@openledger/attribution'
-import { type Adapter, type Checkpoint, type Gradients, Merge, type Tokenizer } from '@openledger/model'
+import {
+  type Adapter,
+  type Checkpoint,
+  type Gradients,
+  Merge,
+  type Scorer,
+  type Tokenizer,
+} from '@openledger/model'
 import type { Decoder } from '@openledger/model/decoder/Decoder'
 import { type Hex, Share } from '@openledger/primitives'
 import type { Attribution } from '@openledger/protocol'
@@ -84,8 +91,10 @@ export type Attributor = {
 export type AttributorDependencies = {
   readonly checkpoint: Checkpoint
   readonly tokenizer: Tokenizer
-  /** Used by nobody else. */
+  /** Used by nobody else; for answers to prompts with passages. */
   readonly decoder: Decoder
+  /** Of any adapter, or of none. */
+  readonly scorer: Scorer
   readonly gradients: Gradients
   readonly adapters: AdapterSource
   readonly indexes: {
@@ -114,6 +123,7 @@ export function createAttributor({
   checkpoint,
   tokenizer,
   decoder,
+  scorer,
   gradients,
   adapters,
   indexes,
@@ -172,7 +182,7 @@ export function createAttributor({
           const seen =
             answerIds.length === 0
               ? NOTHING
-              : await replay({ decoder, gradients }, reading, promptIds, answerIds)
+              : await replay({ scorer, gradients }, reading, promptIds, answerIds)
           const measured =
             request.context === undefined || answerIds.length === 0
               ? undefined

@@ -1,5 +1,5 @@
-import type { Adapter, Gradients } from '@openledger/model'
-import type { Decoder } from '@openledger/model/decoder/Decoder'
+import type { Adapter, Gradients, Scorer } from '@openledger/model'
+import type { Decoder, RowOutput } from '@openledger/model/decoder/Decoder'
 import { logSumExp } from '../engine/Sampler.ts'
 
 /** An answer read again under its adapter and without it. */
@@ -18,24 +18,22 @@ export type Replay = {
  *
  * @param rest - What is left without the adapter; undefined for the base.
  * @param answerIds - At least one.
- * @param decoder - Of one row or more, all empty; empty again afterwards.
+ * @param scorer - Of any adapter over the same base, or of none.
  * @param gradients - Of any adapter over the same base.
  */
 export async function replay(
-  { decoder, gradients }: { readonly decoder: Decoder; readonly gradients: Gradients },
+  { scorer, gradients }: { readonly scorer: Scorer; readonly gradients: Gradients },
   { adapter, rest }: { readonly adapter: Adapter.Adapter; readonly rest: Adapter.Adapter | undefined },
   promptIds: readonly number[],
   answerIds: readonly number[],
 ): Promise<Replay> {
-  const { vocabularySize } = decoder
   const ids = Int32Array.from([...promptIds, ...answerIds])
   const lossMask = new Float32Array(ids.length).fill(1 / answerIds.length, promptIds.length)
-  const { gradient, logits } = await gradients.withAdapter(adapter).read({ ids, lossMask })
-  const first = promptIds.length - 1
-  const adapted = logits.slice(first * vocabularySize, (first + answerIds.length) * vocabularySize)
+  const { gradient, logProbabilities } = await gradients.withAdapter(adapter).read({ ids, lossMask })
+  const without = await scorer.withAdapter(rest).logProbabilities(ids)
   return {
-    logProbabilities: likelihoods(adapted, answerIds, vocabularySize),
-    restLogProbabilities: await read(decoder, rest, promptIds, answerIds),
+    logProbabilities: Float64Array.from(logProbabilities.subarray(promptIds.length)),
+    restLogProbabilities: Float64Array.from(without.subarray(promptIds.length)),
     gradient,
   }
 }
@@ -54,47 +52,34 @@ export async function read(
   promptIds: readonly number[],
   answerIds: readonly number[],
 ): Promise<Float64Array> {
-  try {
-    decoder.setAdapter(0, adapter)
-    const ids = [...promptIds, ...answerIds.slice(0, -1)]
-    const [logits] = await decoder.extend([{ row: 0, ids, logitsFrom: promptIds.length - 1 }])
-    return likelihoods(logits!, answerIds, decoder.vocabularySize)
-  } finally {
-    decoder.free(0)
-  }
-}
-
-/**
- * Reads a prompt and its answer once, alone.
- *
- * @param adapter - Undefined for the base.
- * @param answerIds - At least one.
- * @param decoder - Of one row or more, all empty; empty again afterwards.
- * @returns `[answer, hidden]`: the last hidden states that each answer token is chosen from.
- */
-export async function readHidden(
-  decoder: Decoder,
-  adapter: Adapter.Adapter | undefined,
-  promptIds: readonly number[],
-  answerIds: readonly number[],
-): Promise<Float32Array> {
-  try {
-    decoder.setAdapter(0, adapter)
-    const ids = [...promptIds, ...answerIds.slice(0, -1)]
-    const [output] = await decoder.extendWithHidden([{ row: 0, ids, logitsFrom: promptIds.length - 1 }])
-    return output!.hidden
-  } finally {
-    decoder.free(0)
-  }
-}
-
-function likelihoods(
-  logits: Float32Array,
-  answerIds: readonly number[],
-  vocabularySize: number,
-): Float64Array {
+  const { logits } = await readAlone(decoder, adapter, promptIds, answerIds)
+  const { vocabularySize } = decoder
   return Float64Array.from(answerIds, (id, i) => {
     const row = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
     return row[id]! - logSumExp(row)
   })
+}
+
+/** Reads as `read` does and gives `[answer, hidden]`: the last hidden states that each answer token is chosen from. */
+export const readHidden = async (
+  decoder: Decoder,
+  adapter: Adapter.Adapter | undefined,
+  promptIds: readonly number[],
+  answerIds: readonly number[],
+): Promise<Float32Array> => (await readAlone(decoder, adapter, promptIds, answerIds)).hidden
+
+async function readAlone(
+  decoder: Decoder,
+  adapter: Adapter.Adapter | undefined,
+  promptIds: readonly number[],
+  answerIds: readonly number[],
+): Promise<RowOutput> {
+  try {
+    decoder.setAdapter(0, adapter)
+    const ids = [...promptIds, ...answerIds.slice(0, -1)]
+    const [output] = await decoder.extendWithHidden([{ row: 0, ids, logitsFrom: promptIds.length - 1 }])
+    return output!
+  } finally {
+    decoder.free(0)
+  }
 }

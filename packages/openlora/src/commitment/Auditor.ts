@@ -1,5 +1,5 @@
 import { buildSpanIndex, commitSpans, SpanIndex, traceSpans } from '@openledger/attribution'
-import { Adapter, CheckpointFolder, createGradients, loraTargets } from '@openledger/model'
+import { Adapter, CheckpointFolder, createGradients, createScorer, loraTargets } from '@openledger/model'
 import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { BaseError, type Hex } from '@openledger/primitives'
 import type { AdapterReference } from '../adapters/AdapterCache.ts'
@@ -109,6 +109,7 @@ export function createAuditor(deps: {
           precision,
         })
       const decoder = await decoderOf('f32')
+      const scorer = createScorer(checkpoint, undefined)
       const readIn = async (precision: Decoding['precision'], { promptIds, answerIds }: AnswerInputs) => {
         if (precision === 'f32') return readHidden(decoder, adapter, promptIds, answerIds)
         const coarse = await decoderOf(precision)
@@ -123,6 +124,7 @@ export function createAuditor(deps: {
         tokenizer,
         gradients,
         decoder,
+        scorer,
         adapters,
         indexes: { acquire: async () => index, release: () => {} },
       })
@@ -153,6 +155,8 @@ export function createAuditor(deps: {
         return { ...verdict, computed: isMeasured ? drawn : measured.attribution }
       } finally {
         await gradients.release()
+        await scorer.release()
+        await decoder.release()
       }
     },
   }

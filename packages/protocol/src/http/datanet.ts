@@ -41,8 +41,16 @@ export type DatanetVersion = z.infer<typeof datanetVersionSchema>
  */
 export const readRecordsSchema = signedSchema(z.object({ datanetId: z.string().regex(/^\d{1,20}$/) }))
 
-/** A record's text, or null where its licence does not let the asker have it; its length either way. */
-const textFields = { text: z.string().nullable(), characterCount: z.number().int() }
+/** A record's text, or null where its licence does not let the asker have it; its length either way; what does not count of it. */
+const textFields = {
+  text: z.string().nullable(),
+  characterCount: z.number().int(),
+  /**
+   * Ranges `[start, end)` of characters of its plain text that repeat what models had answered before it came: they are
+   * neither learned nor paid. None where the text is null.
+   */
+  echoes: z.array(z.tuple([z.number().int(), z.number().int()]).readonly()).readonly(),
+}
 
 // GET /api/datanets/:id/versions/:version/records: what a version holds, in its order; POST: the same, signed
 export const versionRecordSchema = z.object({
