@@ -1,5 +1,5 @@
 import { Open } from '@openledger/primitives'
-import { Abi, DevelopmentKeys } from '@openledger/protocol'
+import { Abi, Attribution, DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { chromiumPath, connectWallet, launch, picture } from './Browser.ts'
 import * as CommandLine from './CommandLine.ts'
@@ -74,6 +74,21 @@ describe('what owners decide by the command line', () => {
     const before = await house.l2.getBalance({ address: builder })
     expect(await succeed('builder', 'withdraw-balance')).toContain('Paid out')
     expect(await house.l2.getBalance({ address: builder })).toBeGreaterThan(before)
+  })
+
+  test('memory for the model is paid for by size and time, and anyone can check the receipt', async () => {
+    const said = await succeed('builder', 'keep', 'solidity-1', '--hours', '2')
+    expect(said).toContain('is kept in memory until')
+    const { priceWei, pins } = await house.client.pins()
+    const kept = pins.find(({ modelName }) => modelName === 'solidity-1')!
+    const receipt = await settled(house, kept.receiptSequence)
+    const { sizeBytes } = kept
+    expect(BigInt(receipt.feeWei)).toBe(Attribution.pinFeeWei({ sizeBytes, seconds: 7_200, priceWei }))
+    expect(receipt.attribution.commons.sharePpm).toBe(1_000_000)
+    expect(await succeed('caller', 'verify', String(receipt.sequence))).toContain('so many bytes for so long')
+    expect(await succeed('builder', 'keep')).toContain('solidity-1')
+    const refused = await openledger('backer', 'keep', 'solidity-1')
+    expect(refused.output).toContain('owner of solidity-1')
   })
 
   // where no Chromium is installed this is reported as skipped; continuous integration installs one

@@ -117,18 +117,16 @@ type Market = Awaited<ReturnType<typeof open>>
 
 async function serve(market: Market, answer: number): Promise<void> {
   const { settlement, modelId, contributionIds, caller, commons } = market
-  const hold = await settlement.accounts.hold({
-    account: caller,
-    amountWei: FeeSplit.feeWei(TOKENS.inputTokens, TOKENS.outputTokens, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI),
-  })
+  const { inputTokens, outputTokens } = TOKENS
+  const feeWei = FeeSplit.feeWei(inputTokens, outputTokens, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI)
+  const hold = await settlement.accounts.hold({ account: caller, amountWei: feeWei })
   await settlement.receipts.nextReceipt({
     hold,
     modelId,
     promptHash: keccak256(toHex(answer)),
     answerHash: keccak256(toHex(answer + 1)),
     ...TOKENS,
-    inputPriceWei: INPUT_PRICE_WEI,
-    outputPriceWei: OUTPUT_PRICE_WEI,
+    feeWei,
     inferenceCommitment: keccak256('0x03'),
     attribution: draftOf(answer, contributionIds, commons),
   })

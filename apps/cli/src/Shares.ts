@@ -10,7 +10,12 @@ export async function printShares(connection: Connection, receipt: Http.SignedRe
   console.log(
     `${bold(`Receipt ${receipt.sequence}`)}: fee ${open(receipt.feeWei)} = contributors ${open(receipt.contributorsWei)} + owner ${open(receipt.ownerWei)} + stakers ${open(receipt.stakersWei)} + platform ${open(receipt.platformWei)}`,
   )
-  const { shares, commons, merge } = receipt.attribution
+  const { shares, commons, merge, pin } = receipt.attribution
+  if (pin !== undefined) {
+    console.log(
+      `${receipt.modelName} is kept in memory until ${new Date(pin.untilSeconds * 1_000).toISOString()}: ${pin.sizeBytes} bytes for ${pin.seconds / 3_600} hours`,
+    )
+  }
   if (merge !== undefined) {
     const { weightPpm } = merge.models[merge.index]!
     console.log(

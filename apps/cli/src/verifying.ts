@@ -50,6 +50,7 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
     claimed.attributionHash,
   )
   checkMerge(claimed, check)
+  checkPin(claimed, check)
   checkShares(claimed, await checkSplit(connection, claimed, check), check)
 
   return lines
@@ -86,6 +87,12 @@ async function checkInclusion(
 }
 
 type Check = (claim: string, expected: unknown, got: unknown) => void
+
+/** Checks the fee of an adapter that is kept in memory. */
+function checkPin({ attribution: { pin }, feeWei }: Http.SignedReceipt, check: Check) {
+  if (pin === undefined) return
+  check('the fee is that of so many bytes for so long', Attribution.pinFeeWei(pin), feeWei)
+}
 
 /** Checks the part of the tokens that a model is paid for where several answered together. */
 function checkMerge(

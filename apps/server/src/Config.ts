@@ -127,6 +127,11 @@ export const configSchema = z.object({
     .default(3_600)
     .describe('Credits for more than 1,024 accounts are gathered for so long'),
   servingRows: z.coerce.number().int().min(1).max(256).default(8).describe('Requests decoded in one batch'),
+  pinPrice: z
+    .string()
+    .regex(/^\d+(\.\d{1,18})?$/, 'expected an amount of OPEN')
+    .default('0.001')
+    .describe('OPEN for keeping a MiB of adapters in memory for an hour'),
   drainSeconds: z.coerce
     .number()
     .min(0)

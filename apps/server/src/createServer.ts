@@ -6,7 +6,7 @@ import { CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
 import { createOpenLora } from '@openledger/openlora'
-import { Bytes, type Hex, systemClock } from '@openledger/primitives'
+import { Bytes, type Hex, Open, systemClock } from '@openledger/primitives'
 import { createSender, type Http } from '@openledger/protocol'
 import { createSettlement } from '@openledger/settlement'
 import { createDatabase, createJobs } from '@openledger/store'
@@ -166,6 +166,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     blobs,
     serving: { ...openlora, generate: router.generate },
     findModel: factory.serving,
+    pinPriceWei: Open.parse(config.pinPrice),
     settlement,
     seed: () => seedStatus(),
     chainProblems: node.problems,
@@ -174,6 +175,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     logger: logger.child({ part: 'api' }),
   })
   stack.defer(api.close)
+  api.keepPaid().catch((error: unknown) => {
+    logger.warn({ reason: (error as Error).message }, 'adapters that are paid for are not in memory')
+  })
 
   const fetch = existsSync(join(PAGE, 'index.html')) ? servePage(PAGE, api.fetch) : api.fetch
   const { listening, port } = await listen(fetch, config)

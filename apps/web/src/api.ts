@@ -25,6 +25,7 @@ export const queries = {
     queryFn: client.seed,
     refetchInterval: ({ state }) => (state.data?.done ? false : LIVE_MS),
   }),
+  pins: queryOptions({ queryKey: ['pins'], queryFn: client.pins, refetchInterval: every(CALM_MS) }),
   datanets: queryOptions({
     queryKey: ['datanets'],
     queryFn: client.datanets,

@@ -10,6 +10,7 @@ import {
   type Serving,
 } from './completions/Answering.ts'
 import { createPaywall, PaymentRequiredError } from './completions/Paywall.ts'
+import { createPinning } from './completions/Pinning.ts'
 import { createDraining } from './Draining.ts'
 import { createMcp } from './Mcp.ts'
 import { createMetrics } from './Metrics.ts'
@@ -32,6 +33,8 @@ export type ApiDependencies = ApiRouteDependencies & {
   readonly serving: Serving & Pick<OpenLora, 'metrics' | 'pin' | 'unpin'>
   /** Finds a published model with the blobs that serve and attribute it. */
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
+  /** What a MiB of adapters costs that is kept in memory for an hour. */
+  readonly pinPriceWei: bigint
   /** What does not work on the chain's side at the moment, by service. */
   readonly chainProblems: () => Readonly<Record<string, string>>
   /** Collector of traces over OTLP/HTTP; undefined keeps them off. */
@@ -47,6 +50,8 @@ export type Api = {
    * for what was delivered.
    */
   readonly drain: (withinMs: number) => Promise<void>
+  /** Keeps adapters in memory again that were paid for before this process began; what fails is logged. */
+  readonly keepPaid: () => Promise<void>
   /** Ends what is open: MCP exchanges. Answers in the making are for the server to await. */
   readonly close: () => Promise<void>
 }
@@ -82,6 +87,19 @@ export function createApi(deps: ApiDependencies): Api {
     }),
     metrics,
   )
+  const pinning = createPinning({
+    settlement,
+    serving,
+    blobs: deps.blobs,
+    findModel: deps.findModel,
+    priceWei: deps.pinPriceWei,
+    clock,
+    onError: (error, model) =>
+      logger.warn(
+        { model, reason: (error as Error).message },
+        'an adapter that is paid for is not in memory',
+      ),
+  })
   const tracing = createTracing({
     url: deps.otlpUrl,
     nowMs: () => Date.now(),
@@ -131,7 +149,7 @@ export function createApi(deps: ApiDependencies): Api {
   addTextAttributionRoutes(routes, { answering, paywall })
   addModelRoutes(routes, deps)
   addAdapterRoutes(routes, {
-    serving,
+    pinning,
     apiKeys: settlement.apiKeys,
     findModel: deps.findModel,
     ownerOf: async (name) => (await deps.modelFactory.model(name)).owner,
@@ -163,7 +181,9 @@ export function createApi(deps: ApiDependencies): Api {
   return {
     fetch: async (request) => app.fetch(request),
     drain: draining.drain,
+    keepPaid: pinning.restore,
     close: async () => {
+      pinning.close()
       await tracing.close()
       await mcp.close()
     },

@@ -10,6 +10,7 @@ import {
   grammarOf,
   type OpenLora,
   type OpenLoraMetrics,
+  PinsFullError,
   type TokenDelta,
 } from '@openledger/openlora'
 import { Bytes, type Hex } from '@openledger/primitives'
@@ -47,10 +48,15 @@ export type Script = {
   failsAt: number | undefined
   /** Waits before every word. */
   wordMs: number
+  /** Adapters that there is room for. */
+  pinsMax: number
 }
 
 export const URL_BASE = 'http://127.0.0.1:8080'
 export const CONTEXT_TOKENS = 1_000
+/** Of a MiB for an hour, and the size of the scripted model's adapter. */
+export const PIN_PRICE_WEI = 10n ** 15n
+export const PINNED_BYTES = 2 ** 21
 export const baseDirectory = join(import.meta.dirname, '../../../assets/base')
 
 /** @param options.isReal - Answers come from the shipped base model instead of the script; attribution stays scripted. */
@@ -104,6 +110,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
     words: ['contract ', 'Token ', 'is ', 'ERC20 ', '{}'],
     failsAt: undefined,
     wordMs: 0,
+    pinsMax: 2,
   }
   const scripted = createScriptedServing(
     script,
@@ -146,6 +153,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
     modelFactory: factory,
     blobs,
     findModel: factory.serving,
+    pinPriceWei: PIN_PRICE_WEI,
     serving: engine === undefined ? scripted : { ...engine, attribute: scripted.attribute },
     seed: () => ({ done: true, steps: [] }),
     chainProblems: () => ({}),
@@ -246,8 +254,9 @@ function createScriptedServing(
     metrics: async () => METRICS,
     async pin(name) {
       const isNew = !pinned.has(name)
+      if (isNew && pinned.size === script.pinsMax) throw new PinsFullError(PINNED_BYTES * script.pinsMax)
       pinned.add(name)
-      return isNew
+      return { isNew, sizeBytes: PINNED_BYTES }
     },
     unpin: (name) => pinned.delete(name),
     async prepare(request) {

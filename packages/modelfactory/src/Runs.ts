@@ -70,6 +70,8 @@ export function createRuns({ orm }: Database): Runs {
       const answers = await orm
         .select({ modelId: receipts.modelId, answerCount: count() })
         .from(receipts)
+        // memory is sold by receipts as well, and answers nothing
+        .where(sql`${receipts.attribution}->'pin' IS NULL`)
         .groupBy(receipts.modelId)
       const earned = await orm
         .select({ modelId: receipts.modelId, earnedWei: sql<string>`sum(${payouts.amountWei})` })

@@ -41,6 +41,7 @@ describe('createOpenLora', () => {
   let directory: string
   let openLora: OpenLora
   let adapter: Adapter.Adapter
+  let second: Adapter.Adapter
   let index: Required<AttributionReference>
   const blobs = new Map<string, Uint8Array>()
 
@@ -62,6 +63,14 @@ describe('createOpenLora', () => {
     )
     adapter = Adapter.from({ ...empty, tensors })
     blobs.set('adapter', Adapter.encode(adapter))
+    const narrow = Adapter.create(config, { rank: 2, alpha: 4, targets: ['q_proj', 'up_proj'], seed: 2 })
+    second = Adapter.from({
+      ...narrow,
+      tensors: new Map(
+        [...narrow.tensors].map(([name, { a, b }], j) => [name, { a, b: noise(50 + j, b.length, 0.3) }]),
+      ),
+    })
+    blobs.set('second', Adapter.encode(second))
     index = await buildIndex()
     openLora = await start()
   })
@@ -116,6 +125,7 @@ describe('createOpenLora', () => {
         },
         lookup: async (name) => {
           if (name === 'solidity') return model('adapter')
+          if (name === 'second') return { adapterCid: 'second', adapterHash: second.hash }
           if (name === 'lost') return model('lost')
           if (name.startsWith('hostile')) return { adapterCid: name, adapterHash: adapter.hash }
           if (name === 'other') return { ...model('adapter'), baseHash: hexOfZeros }
@@ -189,6 +199,98 @@ describe('createOpenLora', () => {
     expect(first!.inferenceCommitment).toMatch(/^0x[0-9a-f]{64}$/)
     const { adapters, indexes } = await openLora.metrics()
     expect([adapters.entryCount, indexes.entryCount, indexes.misses]).toEqual([1, 1, 1])
+  })
+
+  test('an auditor finds an answer of two models again, and none of it with another weight', async () => {
+    const adapters = [
+      { name: 'second', weightPpm: -600_000 },
+      { name: 'solidity', weightPpm: 700_000 },
+    ]
+    const request = { model: 'solidity', caller: 'a', prompt: 'contract Token {', outputTokensMax: 40 }
+    const result = await openLora.generate(await openLora.prepare({ ...request, adapters })).result
+    const alone = await openLora.generate(await openLora.prepare(request)).result
+    expect(result.answerIds).not.toEqual(alone.answerIds)
+    const { promptIds, answerIds, text, promptText, decoding } = result
+    const commons: Hex = `0x${'c0'.repeat(20)}`
+    const sold: AttributionModel = {
+      adapter: { cid: 'adapter', hash: adapter.hash },
+      index,
+      policy: { influenceBps: 2_000, spansBps: 8_000 },
+      commons,
+    }
+    const mergeOf = (weightPpm: number) => ({
+      parts: [
+        { cid: 'second', hash: second.hash, weightPpm: -600_000 },
+        { cid: 'adapter', hash: adapter.hash, weightPpm },
+      ],
+      index: 1,
+    })
+    const answer = await openLora.attribute({
+      model: sold,
+      promptIds,
+      answerIds,
+      text,
+      excludedContributions: [],
+      decoding: decoding!,
+      merge: mergeOf(700_000),
+    })
+    blobs.set(answer.attribution.evidenceCid!, answer.evidence)
+    const money = { beneficiary: commons, amountWei: '1' }
+    const { attribution: drawn } = answer
+    const shares = drawn.shares.map((share) => ({ ...share, reasons: [...share.reasons], ...money }))
+    const tokens = { inputTokens: promptIds.length, outputTokens: answerIds.length }
+    const attribution = {
+      ...drawn,
+      shares,
+      commons: { ...drawn.commons, amountWei: '1' },
+      merge: { models: adapters.map(({ weightPpm }) => ({ modelId: '1', weightPpm })), index: 1, ...tokens },
+    }
+    const receipt = {
+      promptHash: hashText(promptText),
+      answerHash: hashText(text),
+      inputTokens: 1,
+      outputTokens: 1,
+      attributionHash: CanonicalJson.hash(attribution),
+      inferenceCommitment: answer.inferenceCommitment,
+      attribution,
+    }
+    const auditor = createAuditor({
+      baseDirectory: directory,
+      fetchShown: () => expect.fail('whoever has the index needs no openings of it'),
+      fetchBlob: async (cid) => blobs.get(cid)!,
+    })
+    const { baseHash } = openLora
+    const about = { receipt, model: sold, isOpen: true, baseHash, answer: result, excludedContributions: [] }
+    expect(await auditor.audit({ ...about, merge: mergeOf(700_000) })).toEqual({
+      status: 'same',
+      precision: 'f32',
+    })
+    expect(await auditor.audit({ ...about, merge: mergeOf(500_000) })).toMatchObject({
+      status: 'different',
+      line: expect.stringMatching(/^evidence/),
+    })
+  })
+
+  test('refuses to merge what is not published, what is named twice, and what weighs nothing or too much', async () => {
+    const refused = (...adapters: readonly { name: string; weightPpm: number }[]) =>
+      openLora.prepare({ model: 'solidity', caller: 'a', prompt: 'a', adapters }).then(
+        () => 'taken',
+        (error: BaseError) => error.code,
+      )
+    const own = { name: 'solidity', weightPpm: 500_000 }
+    expect(await refused(own)).toBe('taken')
+    expect(await refused(own, { name: 'nobody', weightPpm: 1 })).toBe('openlora.model_not_found')
+    expect(await refused(own, { name: 'other', weightPpm: 1 })).toBe('engine.base_mismatch')
+    for (const adapters of [
+      [own, own],
+      [{ name: 'second', weightPpm: 1 }],
+      [own, { name: 'base', weightPpm: 1 }],
+      [{ ...own, weightPpm: 0 }],
+      [{ ...own, weightPpm: 4_000_001 }],
+      [{ ...own, weightPpm: 0.5 }],
+    ]) {
+      expect(await refused(...adapters)).toBe('openlora.generation_option')
+    }
   })
 
   test.for([
@@ -305,8 +407,9 @@ describe('createOpenLora', () => {
   }
 
   test('keeps an adapter in memory for whoever asks for it, until it is let go', async () => {
-    expect(await openLora.pin('solidity')).toBe(true)
-    expect(await openLora.pin('solidity')).toBe(false)
+    const { isNew, sizeBytes } = await openLora.pin('solidity')
+    expect(isNew).toBe(true)
+    expect(await openLora.pin('solidity')).toEqual({ isNew: false, sizeBytes })
     expect(openLora.unpin('solidity')).toBe(true)
     expect(openLora.unpin('solidity')).toBe(false)
     await expect(openLora.pin('nobody')).rejects.toMatchObject({ code: 'openlora.model_not_found' })

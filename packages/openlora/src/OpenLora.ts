@@ -127,10 +127,13 @@ export type OpenLora = {
   readonly embed: (prepared: readonly Prepared[]) => Promise<readonly Float32Array[]>
   /**
    * Brings a published model's adapter into memory and keeps it there until `unpin`.
-   * @returns False when it was kept already.
    * @throws {ModelNotFoundError} {PinsFullError} {AdapterHashMismatchError}
    */
-  readonly pin: (model: string) => Promise<boolean>
+  readonly pin: (model: string) => Promise<{
+    /** False when it was kept already. */
+    readonly isNew: boolean
+    readonly sizeBytes: number
+  }>
   /** Lets an adapter leave memory again. @returns False when it was not kept. */
   readonly unpin: (model: string) => boolean
   readonly tokenizer: Tokenizer
@@ -433,10 +436,15 @@ export async function createOpenLora(
       })
     },
     async pin(name) {
-      if (pins.has(name)) return false
       const model = name === baseName ? undefined : await lookup(name)
       if (model === undefined) throw new ModelNotFoundError(name)
-      if (pins.has(name)) return false
+      const kept = pins.get(name)
+      if (kept !== undefined) {
+        // its size is known once it is there
+        const { memory } = await adapters.acquire(kept.reference)
+        adapters.release(kept.reference)
+        return { isNew: false, sizeBytes: memory.byteLength }
+      }
       const pin = { reference: { cid: model.adapterCid, hash: model.adapterHash }, sizeBytes: 0 }
       pins.set(name, pin)
       try {
@@ -447,7 +455,7 @@ export async function createOpenLora(
       }
       const pinnedBytes = [...pins.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
       const pinnedBytesMax = adapterBytesMax * PINNED_SHARE_MAX
-      if (pinnedBytes <= pinnedBytesMax) return true
+      if (pinnedBytes <= pinnedBytesMax) return { isNew: true, sizeBytes: pin.sizeBytes }
       pins.delete(name)
       adapters.release(pin.reference)
       throw new PinsFullError(pinnedBytesMax)

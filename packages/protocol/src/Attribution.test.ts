@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { mergedTokens } from './Attribution.ts'
+import { mergedTokens, pinFeeWei } from './Attribution.ts'
 
 test('a merged model is paid for its weight’s part of the tokens, rounded up, and no more than all', () => {
   const cases: readonly (readonly [tokens: number, weightPpm: number, paid: number])[] = [
@@ -25,5 +25,15 @@ test('parts of weights that sum to one sum to all tokens, and at most one more f
       expect(paid).toBeGreaterThanOrEqual(tokens)
       expect(paid).toBeLessThanOrEqual(tokens + given.length)
     }),
+  )
+})
+
+test('memory costs its size times its time, rounded up to the wei', () => {
+  const MIB = 2 ** 20
+  expect(pinFeeWei({ sizeBytes: MIB, seconds: 3_600, priceWei: '10' })).toBe(10n)
+  expect(pinFeeWei({ sizeBytes: MIB / 2, seconds: 7_200, priceWei: '10' })).toBe(10n)
+  expect(pinFeeWei({ sizeBytes: 1, seconds: 1, priceWei: '1' })).toBe(1n)
+  expect(pinFeeWei({ sizeBytes: 5_210_112, seconds: 86_400, priceWei: '1000000000000000' })).toBe(
+    119_250_000_000_000_000n,
   )
 })

@@ -68,6 +68,24 @@ export function mergedTokens(tokens: number, weightPpm: number): number {
   return Number((BigInt(tokens) * part + SCALE - 1n) / SCALE)
 }
 
+/** Memory that an owner paid for: a model's adapter stays where it is answered with. */
+export const pinSchema = z.object({
+  /** Unix seconds at which it ends. */
+  untilSeconds: z.number().int(),
+  /** What is paid for; an adapter that was kept already stays for that much longer. */
+  seconds: z.number().int(),
+  sizeBytes: z.number().int(),
+  /** Of a MiB for an hour. */
+  priceWei: weiSchema,
+})
+export type Pin = z.infer<typeof pinSchema>
+
+/** `sizeBytes * seconds * priceWei`, a MiB and an hour being one, rounded up. */
+export function pinFeeWei({ sizeBytes, seconds, priceWei }: Omit<Pin, 'untilSeconds'>): bigint {
+  const unit = 2n ** 20n * 3_600n
+  return (BigInt(sizeBytes) * BigInt(seconds) * BigInt(priceWei) + unit - 1n) / unit
+}
+
 export const attributionSchema = z.object({
   engineVersion: z.string(),
   /** Names the bytes of what was computed in floating point; every share follows from it in whole numbers. */
@@ -87,6 +105,8 @@ export const attributionSchema = z.object({
   liftMilliNats: z.number().int(),
   /** Where several models answered together: each has a receipt of its own. */
   merge: mergeSchema.optional(),
+  /** Where no answer was paid for, but keeping the model's adapter in memory. */
+  pin: pinSchema.optional(),
   /** Where the prompt was given with passages. */
   context: z
     .object({

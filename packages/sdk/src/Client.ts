@@ -285,6 +285,15 @@ export function createClient({
 
     models: () => call(Http.modelSchema.array(), '/api/models'),
     model: (name: string) => call(Http.modelSchema, `/api/models/${name}`),
+    /** Adapters that are kept in memory because their owner paid for it, and what that costs. */
+    pins: () => call(Http.pinsSchema, '/api/pins'),
+    /**
+     * Keeps a model's adapter in memory for some hours; what is kept already stays for that much longer.
+     * @param secret - Of an API key of the model's owner, which pays.
+     */
+    pin: async (name: string, hours: number, secret: string): Promise<Http.SignedReceipt> =>
+      (await call(Http.pinnedSchema, '/v1/load_lora_adapter', { lora_name: name, hours }, secret)).openledger
+        .receipt,
 
     account: (address: string) => call(Http.accountSchema, `/api/accounts/${address}`),
     apiKeys: (address: string) => call(Http.apiKeySchema.array(), `/api/accounts/${address}/api-keys`),

@@ -14,6 +14,7 @@ export type AttributionDraft = {
   readonly evidenceCid?: string | undefined
   readonly textFrom?: 'caller' | undefined
   readonly merge?: Attribution.Merge | undefined
+  readonly pin?: Attribution.Pin | undefined
   readonly policy: Attribution.Attribution['policy']
   readonly liftMilliNats: number
   readonly context?: NonNullable<Attribution.Attribution['context']> | undefined
@@ -33,9 +34,8 @@ export type Answer = {
   readonly answerHash: Hex
   readonly inputTokens: number
   readonly outputTokens: number
-  /** Price the caller was quoted, in wei per token. */
-  readonly inputPriceWei: bigint
-  readonly outputPriceWei: bigint
+  /** At the price that the caller was quoted. */
+  readonly feeWei: bigint
   readonly inferenceCommitment: Hex
   readonly attribution: AttributionDraft
 }
@@ -71,6 +71,11 @@ export type Receipts = {
    * @throws {ReceiptNotFoundError} | {ReceiptNotSettledError}
    */
   readonly inclusion: (sequence: number) => Promise<Http.Inclusion>
+  /** Lists what was paid to keep adapters in memory beyond a time, the latest of a model last; `secondsMax` was the longest. */
+  readonly pins: (
+    nowSeconds: number,
+    secondsMax: number,
+  ) => Promise<{ readonly modelName: string; readonly sequence: number; readonly pin: Attribution.Pin }[]>
   /** Newest first. */
   readonly list: (filter: ReceiptFilter) => Promise<Http.SignedReceipt[]>
 }
@@ -127,7 +132,7 @@ export function createReceipts(deps: {
   /** Stores the receipts; nothing when the chain moved on since terms were read, so that they must be read again. */
   function issue(hold: Hold, owed: readonly Owed[], coverage: ChainPrepaid): Promise<number[] | undefined> {
     const payer = hold.account
-    const feeWei = owed.reduce((sum, one) => sum + one.feeWei, 0n)
+    const feeWei = owed.reduce((sum, { part }) => sum + part.feeWei, 0n)
     return database.transaction(async (orm) => {
       let previous = await lastReceipt(orm)
       const owedWei = await unsettledWei(orm, payer, coverage.lastSequence)
@@ -151,10 +156,10 @@ export function createReceipts(deps: {
   async function store(
     orm: Orm,
     hold: Hold,
-    { part: answer, terms, feeWei }: Owed,
+    { part: answer, terms }: Owed,
     previous: Pick<Link, 'sequence' | 'hash'>,
   ): Promise<Link> {
-    const parts = FeeSplit.split(feeWei, terms.split)
+    const parts = FeeSplit.split(answer.feeWei, terms.split)
     const joinedWei = terms.hasStakers ? 0n : parts.stakersWei
     const paid = payOut(answer.attribution, parts.contributorsWei, joinedWei, terms.beneficiaries)
     const sequence = previous.sequence + 1
@@ -167,7 +172,7 @@ export function createReceipts(deps: {
       answerHash: answer.answerHash,
       inputTokens: answer.inputTokens,
       outputTokens: answer.outputTokens,
-      feeWei,
+      feeWei: answer.feeWei,
       splitVersion: terms.splitVersion,
       stakeVersion: terms.stakeVersion,
       sharesRoot: paid.sharesRoot,
@@ -206,14 +211,9 @@ export function createReceipts(deps: {
         ),
       ])
       const owed = parts.map((part, i): Owed => {
-        const { inputTokens, outputTokens, inputPriceWei, outputPriceWei, modelId } = part
         const terms = all[i]!
-        if (terms.isRetired) throw new ModelRetiredError(modelId)
-        return {
-          part,
-          terms,
-          feeWei: FeeSplit.feeWei(inputTokens, outputTokens, inputPriceWei, outputPriceWei),
-        }
+        if (terms.isRetired) throw new ModelRetiredError(part.modelId)
+        return { part, terms }
       })
       const sequences = await oneAtATime(() => issue(hold, owed, coverage))
       if (sequences !== undefined) {
@@ -265,6 +265,20 @@ export function createReceipts(deps: {
         feesWei: tree.root.sum.toString(),
       }
     },
+    async pins(nowSeconds, secondsMax) {
+      const { rows } = await database.run(
+        `SELECT model.name AS model, receipt.sequence AS sequence, receipt.attribution->'pin' AS pin
+         FROM receipts receipt JOIN models model ON model.id = receipt.model_id
+         WHERE receipt.timestamp > $1 AND (receipt.attribution->'pin'->>'untilSeconds')::bigint > $2
+         ORDER BY receipt.sequence`,
+        [nowSeconds - secondsMax, nowSeconds],
+      )
+      return rows.map((row) => ({
+        modelName: row['model'] as string,
+        sequence: Number(row['sequence']),
+        pin: Attribution.pinSchema.parse(row['pin']),
+      }))
+    },
     async list({ payer, modelName, before, limit }) {
       const rows = await read(database.orm)
         .where(
@@ -282,7 +296,7 @@ export function createReceipts(deps: {
 }
 
 /** A receipt to be stored: what it is for and the chain's terms. */
-type Owed = { readonly part: AnswerPart; readonly terms: AnswerTerms; readonly feeWei: bigint }
+type Owed = { readonly part: AnswerPart; readonly terms: AnswerTerms }
 /** The end of the chain of receipts. */
 type Link = { readonly sequence: number; readonly hash: Hex; readonly timestamp: number }
 
@@ -328,6 +342,7 @@ export function payOut(
       policy: draft.policy,
       liftMilliNats: draft.liftMilliNats,
       ...(draft.merge === undefined ? {} : { merge: draft.merge }),
+      ...(draft.pin === undefined ? {} : { pin: draft.pin }),
       ...(draft.context === undefined ? {} : { context: draft.context }),
       shares: shares.map((share, i) => ({
         contributionId: share.contributionId,

@@ -38,15 +38,19 @@ export const draftOf = (house: House, shares: readonly number[]): AttributionDra
 export const answerOf = (
   house: House,
   attribution: AttributionDraft,
-  { inputTokens, outputTokens, inputPriceWei, outputPriceWei }: AnswerSize = SMALL,
+  {
+    inputTokens,
+    outputTokens,
+    inputPriceWei = INPUT_PRICE_WEI,
+    outputPriceWei = OUTPUT_PRICE_WEI,
+  }: AnswerSize = SMALL,
 ) => ({
   modelId: house.modelId,
   promptHash: keccak256('0x01'),
   answerHash: keccak256('0x02'),
   inputTokens,
   outputTokens,
-  inputPriceWei: inputPriceWei ?? INPUT_PRICE_WEI,
-  outputPriceWei: outputPriceWei ?? OUTPUT_PRICE_WEI,
+  feeWei: FeeSplit.feeWei(inputTokens, outputTokens, inputPriceWei, outputPriceWei),
   inferenceCommitment: keccak256('0x03'),
   attribution,
 })
@@ -63,7 +67,7 @@ export async function serve(
   const answer = answerOf(house, draftOf(house, shares), size)
   const hold = await settlement.accounts.hold({
     account: payer,
-    amountWei: FeeSplit.feeWei(size.inputTokens, 64, answer.inputPriceWei, answer.outputPriceWei),
+    amountWei: answerOf(house, answer.attribution, { ...size, outputTokens: 64 }).feeWei,
     ...(apiKeyId === undefined ? {} : { apiKeyId }),
   })
   return settlement.receipts.nextReceipt({ hold, ...answer })

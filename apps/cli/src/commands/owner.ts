@@ -5,8 +5,9 @@ import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { addressOf } from '../Arguments.ts'
 import type { Connection } from '../Connection.ts'
-import { green } from '../Output.ts'
+import { green, open, table } from '../Output.ts'
 import { type Session, senderOf } from '../Session.ts'
+import { printShares } from '../Shares.ts'
 
 /** What owners decide: of a Datanet, a model, a contribution's rewards. Each is a transaction of the owner's own. */
 export function addOwnerCommands(program: Command, session: Session): void {
@@ -90,6 +91,33 @@ export function addOwnerCommands(program: Command, session: Session): void {
     .action((model: string, to: string) =>
       onModel(model, (id) => ({ functionName: 'transferModel', args: [id, addressOf(to)] })),
     )
+
+  program
+    .command('keep')
+    .description('pays for keeping a model of yours in memory, or lists what is kept and what it costs')
+    .argument('[model]')
+    .option('--hours <count>', 'how long; what is kept already stays for that much longer', '24')
+    .option('--key <secret>', 'API key of the owner', session.apiKey)
+    .action(async (model: string | undefined, { hours, key }: { hours: string; key?: string }) => {
+      if (model === undefined) {
+        const { priceWei, pins } = await (await session.connect()).client.pins()
+        console.log(`${open(priceWei)} for a MiB and an hour`)
+        table([
+          ['model', 'until', 'MiB', 'receipt'],
+          ...pins.map((pin) => [
+            pin.modelName,
+            new Date(pin.untilSeconds * 1_000).toISOString(),
+            (pin.sizeBytes / 2 ** 20).toFixed(2),
+            String(pin.receiptSequence),
+          ]),
+        ])
+        return
+      }
+      const { connection, account } = await session.acting()
+      const { openAccess } = await import('../asking.ts')
+      const secret = key ?? (await openAccess(connection, account, Open.parse('5')))
+      await printShares(connection, await connection.client.pin(model, Number(hours), secret))
+    })
 
   program
     .command('retire')

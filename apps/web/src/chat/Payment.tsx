@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { Bill } from '../components/Bill.tsx'
-import { MergedPart } from '../components/MergedPart.tsx'
+import { PaidFor } from '../components/PaidFor.tsx'
 import { Shares } from '../components/Shares.tsx'
 import type { Payees } from '../components/usePayees.ts'
 
@@ -37,7 +37,7 @@ export function Payment({ receipt, answer, ...choosing }: Props) {
         <Title order={2} size="h4" mb={4} id={bill!}>
           The bill
         </Title>
-        <MergedPart receipt={receipt} />
+        <PaidFor receipt={receipt} />
         <Bill receipt={receipt} />
         <Settled sequence={receipt.sequence} />
       </Card>

@@ -8,8 +8,8 @@ import { Address } from '../components/Address.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { Bill } from '../components/Bill.tsx'
 import { Command } from '../components/Command.tsx'
-import { MergedPart } from '../components/MergedPart.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { PaidFor } from '../components/PaidFor.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { Shares } from '../components/Shares.tsx'
 import { usePayees } from '../components/usePayees.ts'
@@ -24,14 +24,16 @@ export function ReceiptPage() {
         <Stack gap="lg">
           <div>
             <PageTitle title={`Receipt ${data.sequence}`}>
-              {data.modelName} answered with {data.outputTokens} tokens to a prompt of {data.inputTokens}, on{' '}
-              {new Date(data.timestamp * 1000).toLocaleString('en-GB')}.
+              {data.attribution.pin === undefined
+                ? `${data.modelName} answered with ${data.outputTokens} tokens to a prompt of ${data.inputTokens}`
+                : `${data.modelName} is kept in memory`}
+              , on {new Date(data.timestamp * 1000).toLocaleString('en-GB')}.
             </PageTitle>
             <Card withBorder component="section" aria-labelledby="bill">
               <Title order={2} size="h4" mb={4} id="bill">
                 The bill
               </Title>
-              <MergedPart receipt={data} />
+              <PaidFor receipt={data} />
               <Bill receipt={data} />
               <Text size="sm" mt="sm" component="div">
                 Divided by version {data.splitVersion} of{' '}

@@ -10,6 +10,7 @@ import { weiOf } from '../components/weiOf.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
+import { KeepPanel } from './KeepPanel.tsx'
 import { OwnerPart } from './OwnerPart.tsx'
 
 type Props = { model: Http.Model; account: Hex; deployment: Http.Network['deployment'] }
@@ -34,6 +35,7 @@ export function OwnerPanel({ model, account, deployment }: Props) {
       {publicClient !== undefined && (
         <OwnerPart account={account} deployment={deployment} publicClient={publicClient} />
       )}
+      <KeepPanel model={model} />
       <Group align="flex-end" gap="xs">
         <OpenInput label="OPEN per token read" value={input} onChange={setInput} w={150} />
         <OpenInput label="OPEN per token written" value={output} onChange={setOutput} w={160} />

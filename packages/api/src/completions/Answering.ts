@@ -147,7 +147,7 @@ export type Embeddings = {
 }
 
 /** The policy that is signed: the agreement counts only where it was measured. */
-const policyOf = ({ influenceBps, spansBps, agreementPpm }: AnsweringModel) => ({
+export const policyOf = ({ influenceBps, spansBps, agreementPpm }: AnsweringModel) => ({
   influenceBps,
   spansBps,
   ...(agreementPpm === 0 ? {} : { agreementPpm }),
@@ -223,8 +223,7 @@ export function createAnswering(deps: {
       promptHash: hashText(promptText),
       answerHash: hashText(text),
       ...tokensOf(sold[index]!, { inputTokens, outputTokens }),
-      inputPriceWei: terms.inputPriceWei,
-      outputPriceWei: terms.outputPriceWei,
+      feeWei: feeOf([sold[index]!], { inputTokens, outputTokens }),
     }
   }
 

@@ -99,9 +99,19 @@ describe("vLLM's routes", () => {
 
   test('load and unload the adapter of a published model for its owner alone', async () => {
     const name = { lora_name: model }
-    expect(await post('load_lora_adapter', name)).toMatchObject({ status: 200 })
-    const again = await post('load_lora_adapter', name)
-    expect(again.body).toEqual({ message: `LoRA adapter '${model}' is loaded already.` })
+    const { owned_by: owner } = await openai.models.retrieve(model)
+    // memory costs OPEN, and the owner has prepaid none
+    expect((await post('load_lora_adapter', name)).status).toBe(402)
+    await house.senderOf('caller').send({
+      address: house.deployment.l2.settlement,
+      abi: Abi.settlementAbi,
+      functionName: 'deposit',
+      args: [owner.toLowerCase() as Hex],
+      valueWei: Open.parse('1'),
+    })
+    const loaded = await post('load_lora_adapter', name)
+    expect(loaded.status).toBe(200)
+    expect(JSON.stringify(loaded.body)).toContain('added successfully')
     expect((await post('unload_lora_adapter', name)).status).toBe(200)
     expect((await post('unload_lora_adapter', name)).status).toBe(404)
     expect((await post('load_lora_adapter', name, openai.apiKey!)).status).toBe(403)

@@ -1,10 +1,11 @@
-import type { OpenLora } from '@openledger/openlora'
-import { BaseError } from '@openledger/primitives'
+import { BaseError, Open } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
 import type { Settlement } from '@openledger/settlement'
 import type { Context } from 'hono'
 import { z } from 'zod'
-import type { AnsweringModel } from '../completions/Answering.ts'
+import type { AnsweringModel, Payer } from '../completions/Answering.ts'
 import { ApiKeyUnknownError } from '../completions/Paywall.ts'
+import { PIN_SECONDS_MAX, type Pinning } from '../completions/Pinning.ts'
 import type { Routes } from './Routes.ts'
 
 /**
@@ -16,42 +17,56 @@ import type { Routes } from './Routes.ts'
 export function addAdapterRoutes(
   routes: Routes,
   deps: {
-    readonly serving: Pick<OpenLora, 'pin' | 'unpin'>
+    readonly pinning: Pick<Pinning, 'pin' | 'unpin' | 'list'>
     readonly apiKeys: Pick<Settlement['apiKeys'], 'find'>
     readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
     /** Gives who owns a published model. */
     readonly ownerOf: (name: string) => Promise<string>
   },
 ): void {
-  const { serving, apiKeys, findModel, ownerOf } = deps
+  const { pinning, apiKeys, findModel, ownerOf } = deps
 
-  async function assertOwner(context: Context, name: string): Promise<void> {
+  /** Whose key it is, who pays. */
+  async function ownerOfKey(context: Context, name: string): Promise<Payer> {
     const secret = /^Bearer\s+(\S+)$/i.exec(context.req.header('authorization') ?? '')?.[1]
     const holder = secret === undefined ? undefined : await apiKeys.find(secret)
     if (holder === undefined) throw new ApiKeyUnknownError()
     const owner = await ownerOf(name)
     if (owner.toLowerCase() !== holder.account.toLowerCase()) throw new NotModelOwnerError(name)
+    return { account: holder.account, apiKeyId: holder.id }
   }
 
   routes.post(
     '/v1/load_lora_adapter',
     {
       tag: 'vLLM',
-      summary: "Keep a published model's adapter in memory. Needs an API key of the model's owner.",
+      summary:
+        "Keep a published model's adapter in memory for some hours, paid by an API key of the model's owner.",
       body: z.object({
         lora_name: z.string().min(1).max(128),
         /** The adapter's CID, or nothing. */
         lora_path: z.string().max(512).nullish(),
+        /** Ours: how long; what is kept already stays for that much longer. */
+        hours: z
+          .number()
+          .min(1 / 60)
+          .max(PIN_SECONDS_MAX / 3_600)
+          .nullish(),
       }),
-      response: z.object({ message: z.string() }),
+      response: Http.pinnedSchema,
     },
     async ({ context, body }) => {
-      const { lora_name: name, lora_path: path } = body
-      await assertOwner(context, name)
+      const { lora_name: name, lora_path: path, hours } = body
+      const payer = await ownerOfKey(context, name)
       const model = await findModel(name)
       if (path != null && path !== model?.adapterCid) throw new AdapterPathError(name, model?.adapterCid)
-      const isNew = await serving.pin(name)
-      return { message: `LoRA adapter '${name}' ${isNew ? 'added successfully' : 'is loaded already'}.` }
+      const { pin, receipt } = await pinning.pin(name, Math.round((hours ?? HOURS_DEFAULT) * 3_600), payer)
+      const until = new Date(pin.untilSeconds * 1_000).toISOString()
+      const cost = Open.format(BigInt(receipt.feeWei))
+      return {
+        message: `LoRA adapter '${name}' added successfully: kept in memory until ${until} for ${cost} OPEN.`,
+        openledger: { receipt },
+      }
     },
   )
   routes.post(
@@ -63,12 +78,24 @@ export function addAdapterRoutes(
       response: z.object({ message: z.string() }),
     },
     async ({ context, body }) => {
-      await assertOwner(context, body.lora_name)
-      if (!serving.unpin(body.lora_name)) throw new AdapterNotLoadedError(body.lora_name)
+      await ownerOfKey(context, body.lora_name)
+      if (!pinning.unpin(body.lora_name)) throw new AdapterNotLoadedError(body.lora_name)
       return { message: `LoRA adapter '${body.lora_name}' removed successfully.` }
     },
   )
+  routes.get(
+    '/api/pins',
+    {
+      tag: 'Models',
+      summary: 'Adapters that are kept in memory because their owner paid for it, and what that costs.',
+      response: Http.pinsSchema,
+    },
+    () => pinning.list(),
+  )
 }
+
+/** What vLLM's route means, which knows no time. */
+const HOURS_DEFAULT = 1
 
 export class NotModelOwnerError extends BaseError {
   constructor(name: string) {

@@ -32,6 +32,21 @@ export const modelSchema = z.object({
 })
 export type Model = z.infer<typeof modelSchema>
 
+// GET /api/pins: adapters that stay in memory because their owner paid for it
+export const keptSchema = z.object({
+  modelName: nameSchema,
+  untilSeconds: unixSecondsSchema,
+  sizeBytes: z.number().int(),
+  receiptSequence: z.number().int(),
+})
+export type Kept = z.infer<typeof keptSchema>
+export const pinsSchema = z.object({
+  /** Of a MiB for an hour. */
+  priceWei: weiSchema,
+  pins: z.array(keptSchema),
+})
+export type Pins = z.infer<typeof pinsSchema>
+
 // GET /api/models/:name/attribution; the files by CID at /api/models/:name/files/:cid
 export const modelAttributionSchema = z.object({
   modelId: z.string(),

@@ -272,5 +272,11 @@ export const answerExtensionSchema = z.object({
 })
 export type AnswerExtension = z.infer<typeof answerExtensionSchema>
 
+// POST /v1/load_lora_adapter: a model's adapter is kept in memory
+export const pinnedSchema = z.object({
+  message: z.string(),
+  openledger: z.object({ receipt: receiptSchema }),
+})
+
 // POST /v1/attributions: a text that was made elsewhere
 export const textAttributionSchema = z.looseObject({ openledger: answerExtensionSchema })
