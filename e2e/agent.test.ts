@@ -150,7 +150,12 @@ describe('an agent with a wallet of its own', () => {
     const [request] = /0x[0-9a-f]{64}/.exec(asked)!
     await succeed(['--as', 'validator', 'answer-validation', request, '90'], environment)
     expect((await house.client.agents()).find((each) => each.id === id)).toMatchObject({
-      rating: { count: 2, average: 75 },
+      // its owner sells no answers: nobody can have paid for one
+      rating: { count: 0, average: null },
+      ratings: [
+        { score: 80, proof: null },
+        { score: 70, proof: null },
+      ],
       validation: { count: 1, average: 90 },
     })
 

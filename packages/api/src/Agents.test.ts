@@ -1,5 +1,5 @@
 import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
-import { keccak256, toHex } from 'viem'
+import { type Hex, keccak256, toHex } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type BareChain, startBareChain } from '../test/bareChain.ts'
 import { createAgents } from './Agents.ts'
@@ -46,7 +46,15 @@ test('shows how clients rated an agent and how the validators that its owner ask
     functionName: 'register',
     args: ['ipfs://a'],
   })
-  const list = () => createAgents(chain.publicClient, deployment).list()
+  const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
+  const builder = DevelopmentKeys.account('builder').address.toLowerCase() as Hex
+  const proof = { receiptSequence: 7, settlementTransaction: keccak256(toHex('settled')) }
+  const paid = new Set<Hex>([caller, builder])
+  const list = () =>
+    createAgents(chain.publicClient, deployment, {
+      proofsOf: async (accounts) =>
+        new Map(accounts.filter((account) => paid.has(account)).map((account) => [account, proof])),
+    }).list()
   const never = { count: 0, average: null }
   const [fresh] = await list()
   expect(fresh).toMatchObject({ owner: owner.account, rating: never, validation: never })
@@ -71,5 +79,23 @@ test('shows how clients rated an agent and how the validators that its owner ask
     })
   const [judged] = await list()
   // a request that nobody answered counts for nothing
-  expect(judged).toMatchObject({ rating: { count: 2, average: 75.2 }, validation: { count: 2, average: 75 } })
+  expect(judged).toMatchObject({
+    rating: { count: 2, average: 75.25 },
+    ratings: [
+      { client: caller, index: 1, score: 80, proof },
+      { client: builder, score: 70.5, proof },
+    ],
+    validation: { count: 2, average: 75 },
+  })
+
+  // whoever has paid for nothing is listed, after the others, and not counted
+  paid.delete(caller)
+  const [doubted] = await list()
+  expect(doubted).toMatchObject({
+    rating: { count: 1, average: 70.5 },
+    ratings: [
+      { client: builder, score: 70.5, proof },
+      { client: caller, score: 80, proof: null },
+    ],
+  })
 })

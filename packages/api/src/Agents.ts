@@ -1,6 +1,7 @@
 import type { Hex } from '@openledger/primitives'
 import { Abi, type Deployment, Http } from '@openledger/protocol'
 import type { PublicClient } from 'viem'
+import type { PaidRaters } from './PaidRaters.ts'
 
 /** The agents on chain: identity, wallet, and what their session keys may still pay. */
 export type Agents = { readonly list: () => Promise<Http.Agent[]> }
@@ -9,8 +10,8 @@ const AGENT_COUNT_MAX = 100
 /** Anyone can rate from any number of accounts; so many of them are read. */
 const CLIENT_COUNT_MAX = 200
 
-/** Creates the view of agents over the L2's JSON-RPC. */
-export function createAgents(client: PublicClient, deployment: Deployment): Agents {
+/** Creates the view of agents over the L2's JSON-RPC. @param paidRaters - Whose ratings count. */
+export function createAgents(client: PublicClient, deployment: Deployment, paidRaters: PaidRaters): Agents {
   const { agentIdentity, agentReputation, agentValidation, wopen } = deployment.l2
   const fromBlock = BigInt(deployment.l2StartBlock)
 
@@ -55,18 +56,42 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
     )
   }
 
-  /** @param owner - Whose own ratings say nothing; the registry knows only the wallet that holds the agent. */
-  async function ratingOf(agentId: bigint, owner: Hex): Promise<Http.Agent['rating']> {
+  /** The owner's own ratings say nothing; the registry knows only the wallet that holds the agent. */
+  async function ratingsOf(
+    agentId: bigint,
+    owner: Hex,
+    wallet: Hex,
+  ): Promise<Pick<Http.Agent, 'rating' | 'ratings'>> {
     const registry = { address: agentReputation, abi: Abi.agentReputationAbi } as const
     const raters = await client.readContract({ ...registry, functionName: 'getClients', args: [agentId] })
-    const clients = raters.filter((rater) => rater.toLowerCase() !== owner)
-    if (clients.length === 0) return { count: 0, average: null }
-    const [count, value, decimals] = await client.readContract({
+    const clients = raters.map((rater) => rater.toLowerCase() as Hex).filter((rater) => rater !== owner)
+    const proofs = await paidRaters.proofsOf(clients, [owner, wallet])
+    // who has paid is read first: a flood of others hides nobody
+    const read = [...proofs.keys(), ...clients.filter((rater) => !proofs.has(rater))].slice(
+      0,
+      CLIENT_COUNT_MAX,
+    )
+    if (read.length === 0) return { rating: { count: 0, average: null }, ratings: [] }
+    const [from, indexes, values, decimals] = await client.readContract({
       ...registry,
-      functionName: 'getSummary',
-      args: [agentId, clients.slice(0, CLIENT_COUNT_MAX), Http.RATING_TAG, ''],
+      functionName: 'readAllFeedback',
+      args: [agentId, read, Http.RATING_TAG, '', false],
     })
-    return { count: Number(count), average: count === 0n ? null : Number(value) / 10 ** decimals }
+    const ratings = from.map((rater, i) => {
+      const account = rater.toLowerCase() as Hex
+      return {
+        client: account,
+        index: Number(indexes[i]!),
+        score: Number(values[i]!) / 10 ** decimals[i]!,
+        proof: proofs.get(account) ?? null,
+      }
+    })
+    const counted = ratings.filter(({ proof }) => proof !== null)
+    const sum = counted.reduce((total, { score }) => total + score, 0)
+    return {
+      rating: { count: counted.length, average: counted.length === 0 ? null : sum / counted.length },
+      ratings,
+    }
   }
 
   async function validationOf(agentId: bigint): Promise<Http.Agent['validation']> {
@@ -97,7 +122,7 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
           ])
           const wallet = holder.toLowerCase() as Hex
           const owner = await ownerOf(wallet)
-          const [nativeWei, wrappedWei, sessions, rating, validation] = await Promise.all([
+          const [nativeWei, wrappedWei, sessions, ratings, validation] = await Promise.all([
             client.getBalance({ address: wallet }),
             client.readContract({
               address: wopen,
@@ -106,7 +131,7 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
               args: [wallet],
             }),
             sessionsOf(wallet),
-            ratingOf(agentId, owner),
+            ratingsOf(agentId, owner, wallet),
             validationOf(agentId),
           ])
           return {
@@ -116,7 +141,7 @@ export function createAgents(client: PublicClient, deployment: Deployment): Agen
             wallet,
             walletWei: (nativeWei + wrappedWei).toString(),
             uri: uri.slice(0, 8_192),
-            rating,
+            ...ratings,
             validation,
             sessions,
           }

@@ -39,7 +39,7 @@ export function addAgentCommands(program: Command, session: Session): void {
           agent.wallet,
           agent.owner,
           open(agent.walletWei),
-          judgement(agent.rating),
+          ratedIn(agent),
           judgement(agent.validation),
           agent.sessions.map(stateOf).join('; ') || 'none',
         ]),
@@ -230,6 +230,12 @@ function daysOf(text: string): bigint {
     message: `Expected --days to be a number above 0 and at most 3650, got ${text}.`,
     context: { text },
   })
+}
+
+/** What those say who have paid, and how many others there are. */
+const ratedIn = ({ rating, ratings }: Http.Agent): string => {
+  const others = ratings.length - rating.count
+  return others === 0 ? judgement(rating) : `${judgement(rating)} (${others} not paid)`
 }
 
 /** An average from 0 to 100 and how many gave it. */

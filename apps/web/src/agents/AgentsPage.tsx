@@ -1,6 +1,7 @@
-import { Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core'
+import { Anchor, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useConnection } from 'wagmi'
 import { queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
@@ -80,7 +81,7 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
         <Figure label="Owner">
           <Address value={agent.owner} />
         </Figure>
-        <Figure label="Rated by clients">{judgement(agent.rating)}</Figure>
+        <Figure label="Rated by clients who paid">{judgement(agent.rating)}</Figure>
         <Figure label="Judged by validators">{judgement(agent.validation)}</Figure>
       </Figures>
       {agent.sessions.length === 0 ? (
@@ -94,6 +95,7 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
           ))}
         </Stack>
       )}
+      {agent.ratings.length > 0 && <Ratings ratings={agent.ratings} />}
       {address !== undefined && !isOwn && network.data !== undefined && (
         <RateAgent agentId={agent.id} agentReputation={network.data.deployment.l2.agentReputation} />
       )}
@@ -105,6 +107,30 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
       </Title>
       <PoolPanel subject={{ role: 'agent', subject: BigInt(agent.id) }} />
     </Card>
+  )
+}
+
+/** Every rating with what shows that its author has paid; only those that have it are in the average. */
+function Ratings({ ratings }: Pick<Http.Agent, 'ratings'>) {
+  return (
+    <Stack gap={4} mt="md" component="section" aria-label="Ratings">
+      {ratings.map(({ client, index, score, proof }) => (
+        <Text size="sm" component="div" key={`${client}-${index}`} {...(proof === null && { c: 'dimmed' })}>
+          {score} by <Address value={client} />
+          {proof === null ? (
+            ', who has paid for nothing that its owner sells: not counted'
+          ) : (
+            <>
+              , who paid with{' '}
+              <Anchor component={Link} to={`/explorer/receipts/${proof.receiptSequence}`} size="sm">
+                receipt {proof.receiptSequence}
+              </Anchor>
+              , settled in <Address value={proof.settlementTransaction} kind="transaction" />
+            </>
+          )}
+        </Text>
+      ))}
+    </Stack>
   )
 }
 

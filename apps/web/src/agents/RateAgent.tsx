@@ -7,7 +7,7 @@ import { useTransact } from '../wallet/useTransact.ts'
 
 type Props = { agentId: string; agentReputation: Hex }
 
-/** Rates an agent of somebody else's; anyone may, and each rating counts. */
+/** Rates an agent of somebody else's; anyone may, and it counts for who has paid for an answer that its owner sells. */
 export function RateAgent({ agentId, agentReputation }: Props) {
   const transact = useTransact()
   const [score, setScore] = useState<number | string>(80)

@@ -1,9 +1,11 @@
 import { Http } from '@openledger/protocol'
 import { hashSchema } from '@openledger/protocol/Scalars'
+import type { Database } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import { z } from 'zod'
 import { createAgents } from '../Agents.ts'
 import { createExplorer } from '../Explorer.ts'
+import { createPaidRaters } from '../PaidRaters.ts'
 import type { NetworkFacts } from './networkRoutes.ts'
 import type { Routes } from './Routes.ts'
 import { beforeSchema } from './requestParts.ts'
@@ -11,13 +13,17 @@ import { beforeSchema } from './requestParts.ts'
 export type ExplorerRouteDependencies = {
   readonly network: Pick<NetworkFacts, 'deployment'>
   readonly l2Client: PublicClient
+  readonly database: Database
 }
 
 /** Adds blocks, transactions and agents as the L2 has them. */
-export function addExplorerRoutes(routes: Routes, { network, l2Client }: ExplorerRouteDependencies) {
+export function addExplorerRoutes(
+  routes: Routes,
+  { network, l2Client, database }: ExplorerRouteDependencies,
+) {
   const tag = 'Explorer'
   const explorer = createExplorer(l2Client, network.deployment)
-  const agents = createAgents(l2Client, network.deployment)
+  const agents = createAgents(l2Client, network.deployment, createPaidRaters(database))
   routes.get(
     '/api/blocks',
     {

@@ -42,6 +42,17 @@ const judgementSchema = z.object({ count: z.number().int(), average: z.number().
 /** ERC-8004's tag for a rating of quality from 0 to 100: the ratings that are counted. */
 export const RATING_TAG = 'starred'
 
+/** One client's rating of an agent, and what shows that it has paid. */
+const ratingSchema = z.object({
+  client: addressSchema,
+  /** Which of the client's ratings of this agent, from 1. */
+  index: z.number().int(),
+  /** From 0 to 100. */
+  score: z.number(),
+  /** The client's newest settled receipt, which `openledger verify` proves; null where it has paid for nothing. */
+  proof: z.object({ receiptSequence: z.number().int(), settlementTransaction: hashSchema }).nullable(),
+})
+
 // GET /api/agents
 export const agentSchema = z.object({
   id: z.string(),
@@ -50,8 +61,13 @@ export const agentSchema = z.object({
   wallet: addressSchema,
   walletWei: weiSchema,
   uri: z.string(),
-  /** By clients, anyone's word counting once for each rating they gave. */
+  /**
+   * By clients that have paid for an answer of a model that the agent or its owner sells, once for each rating they gave.
+   * Others' ratings stand in `ratings` and are not counted.
+   */
   rating: judgementSchema,
+  /** Every rating that was not taken back, those that count first. */
+  ratings: z.array(ratingSchema),
   /** By the validators that its owner asked. */
   validation: judgementSchema,
   sessions: z.array(
