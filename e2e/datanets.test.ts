@@ -61,7 +61,7 @@ describe('a Datanet under the panel of validators', () => {
     ])
     expect(await only()).toMatchObject({ outcome: 'decided', stage: 'over', rejected: [1] })
     expect(await succeed('backer', 'withdraw-fees')).toContain('0.1 OPEN')
-    await succeed('backer', 'retire')
+    await succeed('backer', 'delist')
   })
 })
 

@@ -80,7 +80,7 @@ export function addPanelCommands(program: Command, session: Session): void {
     })
 
   program
-    .command('retire')
+    .command('delist')
     .description('takes you out of later draws; your stake stays until you take it out with leave-pool')
     .action(async () => {
       const { panel, sender } = await acting()
