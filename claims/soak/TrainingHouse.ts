@@ -22,6 +22,7 @@ export const configOf = (seed: number): Http.TrainingConfig =>
     batchSize: 4,
     sequenceTokens: 64,
     rehearsal: 0,
+    forgettingMax: 100,
     patience: 0,
     seed,
   })

@@ -124,7 +124,8 @@ async function train(connection: Connection, datanet: Http.Datanet): Promise<Htt
     modelName: `solidity-${number}`,
     datanetId: datanet.id,
     priceWei: Open.parse('0.001'),
-    config: { epochs: 4 },
+    // nobody asks it for anything else, and a tour is short
+    config: { epochs: 4, rehearsal: 0, forgettingMax: 100 },
     publish: true,
     onProgress: say,
   })

@@ -297,6 +297,20 @@ describe('bad input', () => {
     expect(await keyCount()).toBe(before)
   })
 
+  test.for([
+    ['a judge where there is none', { isJudged: true }, 'training.judge_missing'],
+    [
+      'a check that cannot be carried out',
+      { checks: [{ kind: 'matches', pattern: '(a)\\1' }] },
+      'training.check',
+    ],
+  ] as const)('a training run that asks for %s is refused', async ([, config, code]) => {
+    const datanets = [{ datanetId: '1', version: 1 }]
+    const run = { modelName: 'judged-1', datanets, config, inputPriceWei: '1', outputPriceWei: '1' }
+    const request = await signed('createTrainingRun', run as unknown as CanonicalJson.Json)
+    expect(await house.post('/api/training-runs', request)).toEqual(problem(400, code))
+  })
+
   test('a request changed after it was signed, or asking for something else, changes nothing', async () => {
     const before = await keyCount()
     const request = await signed('createApiKey', keyPayload('honest'))

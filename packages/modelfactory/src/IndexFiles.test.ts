@@ -49,7 +49,14 @@ beforeAll(async () => {
     inputPriceWei: 0n,
     outputPriceWei: 0n,
     influenceBps: 5_000,
-    config: Http.trainingConfigSchema.parse({ rank: 2, epochs: 4, batchSize: 4, sequenceTokens: 64 }),
+    config: Http.trainingConfigSchema.parse({
+      rank: 2,
+      epochs: 4,
+      batchSize: 4,
+      sequenceTokens: 64,
+      rehearsal: 0,
+      forgettingMax: 100,
+    }),
   })
   const jobs = await createJobs(database)
   await createTrainingWorker({ database, jobs, blobs, baseDirectory: directory, workers: 0 }).work()

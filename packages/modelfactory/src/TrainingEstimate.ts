@@ -13,6 +13,8 @@ const SAMPLES_MAX = 3
 const SAMPLE_TOKENS_MAX = 160
 /** Attribution takes about two passes over the records after training. */
 const INDEX_PASSES = 2
+/** The base writes a text, and says what it found likely there, in about the time of learning it twice. */
+const WRITING_PASSES = 2
 
 /**
  * Says before a run what it will do: how much it reads, keeps out and repeats, what the model sees of a record, how much
@@ -74,7 +76,12 @@ export async function estimate(
     seconds:
       speed === undefined
         ? null
-        : Math.ceil(((tokens + rehearsedTokens) * config.epochs + tokens * INDEX_PASSES) / speed),
+        : Math.ceil(
+            ((tokens + rehearsedTokens) * config.epochs +
+              tokens * INDEX_PASSES +
+              rehearsal.count * options.tokensMax * WRITING_PASSES) /
+              speed,
+          ),
     memoryBytes:
       rehearsal.bytes +
       trainingBytes(model.config, {

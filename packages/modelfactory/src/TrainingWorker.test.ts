@@ -18,7 +18,15 @@ import { addTowers, writeTinyBase } from '../test/trainingWorld.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
 
 const { trainingRuns } = schema
-const config = { rank: 2, epochs: 12, batchSize: 4, sequenceTokens: 64, patience: 0 }
+const config = {
+  rank: 2,
+  epochs: 12,
+  batchSize: 4,
+  sequenceTokens: 64,
+  patience: 0,
+  rehearsal: 0,
+  forgettingMax: 100,
+}
 
 let directory: string
 let database: Database

@@ -55,7 +55,8 @@ const SETTINGS: readonly (readonly Setting[])[] = [
       kind: 'number',
       name: 'rehearsal',
       label: 'Rehearsal',
-      description: 'Tokens of the base’s own learned for each of the records; 0 is none',
+      description:
+        'Tokens of the base’s own writing learned for each of the records, so that it keeps what the base knows; 0 is faster and forgets',
       min: 0,
       max: 4,
       step: 0.25,
@@ -64,7 +65,8 @@ const SETTINGS: readonly (readonly Setting[])[] = [
       kind: 'number',
       name: 'forgettingMax',
       label: 'May forget',
-      description: 'Part that perplexity on the base’s texts may rise by; 100 is no bound',
+      description:
+        'Part that perplexity on the base’s texts may rise by: what forgot more is scaled back; 100 is no bound',
       min: 0.01,
       max: 100,
       step: 0.05,

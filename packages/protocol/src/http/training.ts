@@ -20,7 +20,7 @@ const methodSchema = z.enum(['lora', 'qlora'], {
 export const trainingConfigSchema = z.object({
   rank: z.number().int().min(1).max(64).default(8),
   alpha: z.number().min(1).max(256).default(32),
-  epochs: z.number().int().min(1).max(50).default(8),
+  epochs: z.number().int().min(1).max(50).default(5),
   batchSize: z.number().int().min(1).max(64).default(8),
   sequenceTokens: z.number().int().min(32).max(512).default(256),
   learningRate: z.number().min(1e-6).max(1e-1).default(6e-3),
@@ -29,10 +29,13 @@ export const trainingConfigSchema = z.object({
   agreementRetrainings: z.number().int().min(0).max(128).default(0),
   /** Measurements on validation records without a better one before training stops; 0 never stops early. */
   patience: z.number().int().min(0).max(6).default(2),
-  /** Tokens of the base's own writing that an epoch learns for each token of the records: keeps what the base knows. 0 keeps nothing. */
-  rehearsal: z.number().min(0).max(4).default(0),
+  /**
+   * Tokens of the base's own writing that an epoch learns for each token of the records, with all that the base finds likely there:
+   * keeps what the base knows. 0 keeps nothing.
+   */
+  rehearsal: z.number().min(0).max(4).default(0.75),
   /** Part by which perplexity on texts of the base's own may rise; an adapter that forgot more is scaled back. 100 is no bound. */
-  forgettingMax: z.number().min(0.01).max(100).default(100),
+  forgettingMax: z.number().min(0.01).max(100).default(0.3),
   /** Whether the base is kept in 4 bits while it is trained over (QLoRA). */
   method: methodSchema.default('lora'),
   /** What is learned: what records say, or which of two answers people prefer (DPO). */
@@ -152,11 +155,11 @@ export const trainingEstimateQuerySchema = z.object({
         return { datanetId, version: Number(version), weight: Number(weight) }
       }),
     ),
-  epochs: z.coerce.number().int().min(1).max(50).default(8),
+  epochs: z.coerce.number().int().min(1).max(50).default(5),
   batchSize: z.coerce.number().int().min(1).max(64).default(8),
   sequenceTokens: z.coerce.number().int().min(32).max(512).default(256),
   rank: z.coerce.number().int().min(1).max(64).default(8),
-  rehearsal: z.coerce.number().min(0).max(4).default(0),
+  rehearsal: z.coerce.number().min(0).max(4).default(0.75),
   method: methodSchema.default('lora'),
   objective: z.enum(['likelihood', 'preference']).default('likelihood'),
 })
