@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { EngineSettings, NetworkSettings } from '../chainFiles.ts'
+import type { AdminSettings } from '../handingOver.ts'
 import type { Signer, VerifierSettings } from '../verifierNode.ts'
 
 /** The chain without a server: nodes of it, and its files for other OP Stack clients. */
@@ -65,6 +66,30 @@ export function addChainCommands(program: Command, signer: () => Signer): void {
     await runVerifier({ ...settings, sequence: { waits: wait, adminPort: Number(adminPort) } })
   })
 
+  takesOrders(
+    program
+      .command('stop-sequencer')
+      .description('stops a sequencer so that another can go on from its last block')
+      .option('--rpc <url>', 'its JSON-RPC: waits until L1 tells that block'),
+    '9548',
+    '.sequencer',
+  ).action(async (settings: AdminSettings & { readonly rpc?: string }) => {
+    const { stopSequencer } = await import('../handingOver.ts')
+    await stopSequencer(settings)
+  })
+
+  takesOrders(
+    program
+      .command('start-sequencer')
+      .description('starts a sequencer that waits, once it has derived the last block of the one before')
+      .argument('<hash>', 'hash of that block'),
+    '9549',
+    '.second',
+  ).action(async (hash: string, settings: AdminSettings) => {
+    const { startSequencer } = await import('../handingOver.ts')
+    await startSequencer(hash, settings)
+  })
+
   program
     .command('export')
     .description('prints a file with which other OP Stack clients take over the chain')
@@ -101,6 +126,11 @@ export function addChainCommands(program: Command, signer: () => Signer): void {
       await runEngine(settings)
     })
 }
+
+const takesOrders = (command: Command, port: string, folder: string): Command =>
+  command
+    .option('--admin <url>', 'where it takes orders', `http://127.0.0.1:${port}`)
+    .option('--secret <file>', 'admin.hex of its folder', `${folder}/admin.hex`)
 
 /** What every node takes that reads the chain from L1. */
 const readsL1 = (command: Command): Command =>

@@ -118,3 +118,13 @@ describe('answers as op-geth gives them', () => {
     expect(Object.keys(all)).toContain(NOBODY.replace('dead0', 'b0b00'))
   })
 })
+
+test('a block given whole is traced as the one of its number, and bytes that are none are refused', async () => {
+  const number = `0x${block.number.toString(16)}`
+  const raw = await ask('debug_getRawBlock', number)
+  const options = { tracer: 'callTracer' }
+  expect(await ask('debug_traceBlock', raw, options)).toEqual(
+    await ask('debug_traceBlockByNumber', number, options),
+  )
+  await expect(ask('debug_traceBlock', '0xc0', options)).rejects.toMatchObject({ code: 'rlp.malformed' })
+})

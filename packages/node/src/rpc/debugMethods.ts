@@ -1,3 +1,5 @@
+import { Rlp } from '@openledger/rollup'
+import { type Hex, keccak256 } from 'viem'
 import type { TraceOptions } from '../engine/Tracers.ts'
 import { requireBlock, stateNumber } from './Chain.ts'
 import type { Methods } from './Methods.ts'
@@ -8,6 +10,8 @@ import { CALL_GAS_MAX } from './stateMethods.ts'
 
 const TRACERS = ['callTracer', 'prestateTracer', 'noopTracer'] as const
 const STRUCT_LOG_LIMIT_MAX = 100_000
+/** Header, transactions, ommers and withdrawals. */
+const BLOCK_PARTS = 4
 
 /** Methods that show how blocks and calls execute, and the bytes of what is stored. */
 export function createDebugMethods(engine: RpcEngine): Methods {
@@ -26,6 +30,8 @@ export function createDebugMethods(engine: RpcEngine): Methods {
       engine.traceBlock(named(number).number, traceOptions(options)),
     debug_traceBlockByHash: ([hash, options]) =>
       engine.traceBlock(byHash(hash).number, traceOptions(options)),
+    debug_traceBlock: ([raw, options]) =>
+      engine.traceBlock(requireBlock(engine, { hash: hashOfRaw(raw) }).number, traceOptions(options)),
     debug_traceCall: ([call, block, options]) => {
       const request = Params.callRequest(call, 'transaction', CALL_GAS_MAX)
       const { stateOverrides, blockOverrides } = Params.object(options ?? {}, 'options')
@@ -45,6 +51,12 @@ export function createDebugMethods(engine: RpcEngine): Methods {
       return record === undefined ? '0x' : hex(record.raw)
     },
   }
+}
+
+/** The hash of a block that is given whole, in RLP; what is traced is the block of that hash. */
+function hashOfRaw(value: unknown): Hex {
+  const [header = []] = Rlp.list(Rlp.decode(Params.bytes(value, 'block')), 'a block', BLOCK_PARTS)
+  return keccak256(Rlp.encode(header))
 }
 
 /** Reads geth's trace configuration; tracers written in JavaScript are not run. */

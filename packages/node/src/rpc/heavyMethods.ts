@@ -18,6 +18,7 @@ export const HEAVY_METHODS = [
   'eth_getBlockReceipts',
   'eth_feeHistory',
   'debug_traceTransaction',
+  'debug_traceBlock',
   'debug_traceBlockByNumber',
   'debug_traceBlockByHash',
   'debug_traceCall',
