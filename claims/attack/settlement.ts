@@ -128,6 +128,13 @@ const attacks: readonly Attack[] = [
       return { posted: { ...posted, header: { ...posted.header, accountCount: 1 }, segments }, shown }
     },
   },
+  {
+    name: 'say that the ledger has more lines than its credits make',
+    make: (_, { posted, shown }) => ({
+      posted: { ...posted, header: { ...posted.header, accountCount: 99 } },
+      shown,
+    }),
+  },
   { name: 'keep a receipt back', make: (_, made) => made, hidden: 2n },
 ]
 

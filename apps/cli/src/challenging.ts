@@ -15,7 +15,6 @@ import {
 } from '@openledger/settlement'
 import { encodeAbiParameters, keccak256, type Log, parseEventLogs } from 'viem'
 import type { Connection } from './Connection.ts'
-import { receiptOf } from './verifying.ts'
 
 /** What `caseOf` calls a case's end. */
 const OUTCOMES = ['open', 'without a majority', 'upheld', 'overturned', 'abandoned'] as const
@@ -45,7 +44,7 @@ export function auditOpenBatches(connection: Connection): AsyncGenerator<BatchAu
 
 /** A receipt with who earns what of it. */
 export const shownOf = (view: Http.SignedReceipt): Shown => ({
-  receipt: receiptOf(view),
+  receipt: Receipt.ofShown(view),
   signature: view.signature as Hex,
   shares: sharesOf(view.attribution),
   ...(view.correctedShares === undefined

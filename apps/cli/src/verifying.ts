@@ -1,5 +1,5 @@
 import { Bytes, CanonicalJson, type Hex, MerkleSum, Share } from '@openledger/primitives'
-import { Attribution, FeeSplit, type Http, Receipt, TypedData } from '@openledger/protocol'
+import { Attribution, FeeSplit, type Http, Receipt, SignedRequest, TypedData } from '@openledger/protocol'
 import { feePolicyAbi } from '@openledger/protocol/abi/feePolicy'
 import { settlementAbi } from '@openledger/protocol/abi/settlement'
 import { stakingAbi } from '@openledger/protocol/abi/staking'
@@ -26,7 +26,7 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
       difference: `expected ${expected}, the receipt says ${got}`,
     })
 
-  const receipt = receiptOf(claimed)
+  const receipt = Receipt.ofShown(claimed)
   check('the hash is the hash of its fields', Receipt.hash(receipt), claimed.hash)
 
   const domain = TypedData.contractDomain(
@@ -43,6 +43,19 @@ export async function verifyReceipt(connection: Connection, claimed: Http.Signed
   const operator = settler ?? (await l2.readContract({ ...settlement, functionName: 'operator' }))
   const signer = await recoverAddress({ hash: Receipt.digest(receipt, domain), signature: claimed.signature })
   check('the serving node that the contract names signed it', operator, signer)
+
+  if (claimed.countersignature !== undefined) {
+    const { payer: account, countersignature: signature } = claimed
+    const isPayers = await SignedRequest.verifySignature(l2, {
+      account,
+      digest: Receipt.digest(receipt, domain),
+      signature,
+    }).then(
+      () => true,
+      () => false,
+    )
+    check('the payer signed it too', true, isPayers)
+  }
 
   check(
     'the attribution is the one that was signed',
@@ -185,22 +198,3 @@ function checkShares(
     sharesRoot,
   )
 }
-
-/** A receipt as it is signed. */
-export const receiptOf = (view: Http.SignedReceipt): Receipt.Receipt => ({
-  sequence: BigInt(view.sequence),
-  previousHash: view.previousHash as Hex,
-  payer: view.payer,
-  modelId: BigInt(view.modelId),
-  promptHash: view.promptHash,
-  answerHash: view.answerHash,
-  inputTokens: view.inputTokens,
-  outputTokens: view.outputTokens,
-  feeWei: BigInt(view.feeWei),
-  splitVersion: view.splitVersion,
-  stakeVersion: view.stakeVersion,
-  sharesRoot: view.sharesRoot,
-  attributionHash: view.attributionHash,
-  inferenceCommitment: view.inferenceCommitment,
-  timestamp: BigInt(view.timestamp),
-})

@@ -1,5 +1,6 @@
 import { Bytes, type Hex, MerkleSum } from '@openledger/primitives'
 import { hashStruct, hashTypedData } from 'viem'
+import type { SignedReceipt } from './http/money.ts'
 import * as TypedData from './TypedData.ts'
 
 /** What the serving node signs for one answer. Receipts of one node form a chain through `previousHash`. */
@@ -36,7 +37,26 @@ export const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
 export const hash = (receipt: Receipt): Hex =>
   hashStruct({ data: receipt, primaryType: 'Receipt', types: TypedData.receipt })
 
-/** Gives the digest that the serving node signs. */
+/** Reads a receipt as it is shown in the form that is signed. */
+export const ofShown = (shown: SignedReceipt): Receipt => ({
+  sequence: BigInt(shown.sequence),
+  previousHash: shown.previousHash,
+  payer: shown.payer,
+  modelId: BigInt(shown.modelId),
+  promptHash: shown.promptHash,
+  answerHash: shown.answerHash,
+  inputTokens: shown.inputTokens,
+  outputTokens: shown.outputTokens,
+  feeWei: BigInt(shown.feeWei),
+  splitVersion: shown.splitVersion,
+  stakeVersion: shown.stakeVersion,
+  sharesRoot: shown.sharesRoot,
+  attributionHash: shown.attributionHash,
+  inferenceCommitment: shown.inferenceCommitment,
+  timestamp: BigInt(shown.timestamp),
+})
+
+/** Gives the digest that the serving node signs, and a payer who countersigns. */
 export const digest = (receipt: Receipt, domain: TypedData.Domain): Hex =>
   hashTypedData({ domain, types: TypedData.receipt, primaryType: 'Receipt', message: receipt })
 

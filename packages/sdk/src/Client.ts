@@ -1,5 +1,5 @@
 import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
-import { Http, TypedData } from '@openledger/protocol'
+import { Http, Receipt, TypedData } from '@openledger/protocol'
 import type { LocalAccount } from 'viem'
 import type { z } from 'zod'
 
@@ -330,6 +330,17 @@ export function createClient({
     receipts: (filter: { payer?: string; model?: string; limit?: number; before?: number } = {}) =>
       call(Http.receiptSchema.array(), `/api/receipts${query(filter)}`),
     receipt: (sequence: number) => call(Http.receiptSchema, `/api/receipts/${sequence}`),
+    /** Signs a receipt as its payer, beside the serving node. */
+    async countersign(receipt: Http.SignedReceipt, signer: Signer): Promise<Http.SignedReceipt> {
+      const { l2ChainId, l2 } = await deployment()
+      const signature = await signer.signTypedData({
+        domain: TypedData.contractDomain('OpenLedger Settlement', l2ChainId, l2.settlement),
+        types: TypedData.receipt,
+        primaryType: 'Receipt',
+        message: Receipt.ofShown(receipt),
+      })
+      return call(Http.receiptSchema, `/api/receipts/${receipt.sequence}/countersignature`, { signature })
+    },
     /** Proof that a settled receipt is in its batch. */
     inclusion: (sequence: number) => call(Http.inclusionSchema, `/api/receipts/${sequence}/inclusion`),
     /** What a receipt's shares follow from; check it against the CID in the receipt. */

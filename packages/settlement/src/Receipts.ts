@@ -411,6 +411,7 @@ const toView = (row: {
     inferenceCommitment: receipt.inferenceCommitment as Hex,
     timestamp: receipt.timestamp,
     signature: receipt.signature as Hex,
+    ...(receipt.countersignature !== null && { countersignature: receipt.countersignature as Hex }),
     settlementTransaction: settlementTransaction as Hex | null,
     attribution: receipt.attribution as Attribution.Attribution,
   }

@@ -97,6 +97,19 @@ describe('one answer', () => {
       await recoverAddress({ hash: Receipt.digest(chained, domain), signature: receipt.signature }),
     ).toBe(house.operator.address)
 
+    // the payer may sign the same, and nobody else for it
+    const digest = Receipt.digest(chained, domain)
+    const signAs = (role: 'caller' | 'voter') => DevelopmentKeys.account(role).sign({ hash: digest })
+    await expect(settlement.countersign(receipt.sequence, await signAs('voter'))).rejects.toMatchObject({
+      code: 'signature.invalid',
+    })
+    expect((await settlement.receipts.get(receipt.sequence))?.countersignature).toBeUndefined()
+    const countersignature = await signAs('caller')
+    expect(await settlement.countersign(receipt.sequence, countersignature)).toEqual({
+      ...receipt,
+      countersignature,
+    })
+
     expect(receipt.settlementTransaction).toBeNull()
     await settlement.settler.settle()
     const settled = await settlement.receipts.get(receipt.sequence)

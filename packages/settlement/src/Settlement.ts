@@ -6,6 +6,7 @@ import { type Accounts, createAccounts } from './Accounts.ts'
 import { type ApiKeys, createApiKeys } from './ApiKeys.ts'
 import { type BatchStates, createBatchStates } from './BatchStates.ts'
 import { type Contract, createContract } from './Contract.ts'
+import { type Countersign, createCountersign } from './Countersign.ts'
 import { createDefence, type Defence } from './Defence.ts'
 import { createEarnings, type Earnings } from './Earnings.ts'
 import { createLedger, type Ledger } from './Ledger.ts'
@@ -45,6 +46,7 @@ export type Settlement = {
   readonly refunds: Refunds
   readonly defence: Defence
   readonly correctShares: CorrectShares
+  readonly countersign: Countersign
 }
 
 /** Creates the parts over one database and one deployment; nothing runs until `settler.start`. */
@@ -60,11 +62,12 @@ export function createSettlement(
   const ledger = createLedger(deps)
   const batchStates = createBatchStates(deps)
   const accounts = createAccounts(deps)
+  const receipts = createReceipts({ ...deps, operator: { sign }, onReceipt: settler.notify })
   return {
     contract,
     accounts,
     apiKeys: createApiKeys(database),
-    receipts: createReceipts({ ...deps, operator: { sign }, onReceipt: settler.notify }),
+    receipts,
     settler,
     ledger,
     paidAnswers: createPaidAnswers(database),
@@ -75,5 +78,6 @@ export function createSettlement(
     refunds: createRefunds({ ...deps, accounts }),
     defence: createDefence(deps, { onError: options.onError ?? (() => {}) }),
     correctShares: createCorrectShares({ ...deps, onCorrected: settler.notify }),
+    countersign: createCountersign({ ...deps, receipts }),
   }
 }

@@ -267,6 +267,8 @@ export const receipts = pgTable(
     inferenceCommitment: text('inference_commitment').notNull(),
     timestamp: bigint('timestamp', { mode: 'number' }).notNull(),
     signature: text('signature').notNull(),
+    /** The payer's own, over the same digest; null for nearly all. */
+    countersignature: text('countersignature'),
     /** The whole explained attribution (protocol's `Attribution`). */
     attribution: jsonb('attribution').$type<unknown>().notNull(),
     /** Root of the shares that the panel found instead of `sharesRoot`, once the payouts are those. */

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
+import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { printLines } from '../Lines.ts'
-import { open, percent, table } from '../Output.ts'
+import { green, open, percent, table } from '../Output.ts'
 import type { Session } from '../Session.ts'
 import { printShares } from '../Shares.ts'
 
@@ -16,6 +17,17 @@ export function addReceiptCommands(program: Command, session: Session): void {
     .action(async (sequence: string) => {
       const connection = await session.connect()
       await printShares(connection, await connection.client.receipt(Number(sequence)))
+    })
+
+  program
+    .command('countersign')
+    .description('signs a receipt as its payer, beside the serving node')
+    .argument('<sequence>')
+    .action(async (sequence: string) => {
+      const { connection, account } = await session.acting()
+      const receipt = await connection.client.receipt(Number(sequence))
+      await connection.client.countersign(receipt, signerOf(account))
+      console.log(`${green('Countersigned')} receipt ${sequence} as ${account.address}`)
     })
 
   program

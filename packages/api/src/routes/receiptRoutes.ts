@@ -40,6 +40,18 @@ export function addReceiptRoutes(routes: Routes, { settlement }: { readonly sett
     ({ params }) => settlement.receipts.require(params.sequence),
   )
   routes.post(
+    '/api/receipts/:sequence/countersignature',
+    {
+      tag,
+      summary:
+        "Put the payer's signature beside the serving node's: over the same digest, by key or ERC-1271.",
+      params: sequenceParams,
+      body: Http.countersignSchema,
+      response: Http.receiptSchema,
+    },
+    ({ params, body }) => settlement.countersign(params.sequence, body.signature),
+  )
+  routes.post(
     '/api/receipts/:sequence/shares',
     {
       tag,

@@ -87,6 +87,8 @@ export const receiptSchema = z.object({
   inferenceCommitment: hashSchema,
   timestamp: unixSecondsSchema,
   signature: hexSchema,
+  /** The payer's own signature over the same digest, where the payer gave one. */
+  countersignature: hexSchema.optional(),
   /** The L2 transaction that settled it; null for the seconds before. */
   settlementTransaction: hashSchema.nullable(),
   attribution: attributionSchema,
@@ -208,6 +210,9 @@ export const claimProofSchema = z.object({
   finalAt: unixSecondsSchema,
 })
 export type ClaimProof = z.infer<typeof claimProofSchema>
+
+// POST /api/receipts/:sequence/countersignature: the payer's signature over the digest that the node signed
+export const countersignSchema = z.object({ signature: hexSchema })
 
 // POST /api/receipts/:sequence/shares: the shares that a panel found, from anyone; their root is on chain
 export const correctSharesSchema = z.object({

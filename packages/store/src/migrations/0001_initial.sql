@@ -173,6 +173,7 @@ CREATE TABLE receipts (
   inference_commitment text NOT NULL,
   timestamp bigint NOT NULL,
   signature text NOT NULL,
+  countersignature text,
   attribution jsonb NOT NULL,
   corrected_root text,
   batch bigint,
