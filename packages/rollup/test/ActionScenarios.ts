@@ -16,6 +16,7 @@ const FORKS = 'packages/rollup/test/ForkScenarios.test.ts'
 const VERIFIER = 'packages/node/src/verifier/Verifier.test.ts'
 const ENGINE = 'packages/node/src/engine/EmbeddedEngine.test.ts'
 const SENDER = 'packages/node/src/l1/L1Sender.test.ts'
+const BLOB_FEE = 'packages/node/src/l1/BlobBaseFee.test.ts'
 const PRECOMPILES = 'packages/rollup/src/execution/Precompiles.test.ts'
 const L1_COST = 'packages/rollup/src/execution/L1Cost.test.ts'
 
@@ -164,8 +165,7 @@ export const actionScenarios: readonly ActionScenario[] = [
     file: 'l1_blob_parameter_forks_test.go',
     fork: 'L1',
     shows: 'L1’s blob base fee follows its blob parameter forks',
-    notHere:
-      'the blob base fee is asked of the L1 endpoint (eth_feeHistory), which knows its forks, not computed',
+    shownBy: [[BLOB_FEE, 'the price rises more slowly with each fork, and is not known of other chains']],
   },
   {
     file: 'l1_fusaka_fork_test.go',

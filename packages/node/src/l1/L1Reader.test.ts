@@ -127,6 +127,11 @@ describe('an L1 reader', () => {
       method === 'eth_getBlockReceipts' ? text.replace('"data":"0x1234"', '"data":"0x1235"') : text,
     )
     await expect(read(receipts.liar, block)).rejects.toMatchObject({ code: 'l1.forged' })
+    // where a log stands is not in its receipt
+    await using elsewhere = await lying((method, text) =>
+      method === 'eth_getBlockReceipts' ? text.replace('"logIndex":"0x0"', '"logIndex":"0x7"') : text,
+    )
+    expect((await read(elsewhere.liar, block))?.logs[0]?.logIndex).toBe(0)
     await using silent = await lying((method, text) =>
       method === 'eth_getBlockReceipts' ? '{"jsonrpc":"2.0","id":1,"result":[]}' : text,
     )

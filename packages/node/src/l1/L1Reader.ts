@@ -13,6 +13,7 @@ import {
   Trie,
 } from '@openledger/rollup'
 import { formatBlock, type Hex, hexToBigInt, hexToNumber, numberToHex, type RpcBlock } from 'viem'
+import { BlobBaseFeeError, blobBaseFeeOf } from './BlobBaseFee.ts'
 import type { L1 } from './L1.ts'
 import { toL1Block } from './L1Blocks.ts'
 import { parseTransaction, type RpcTransaction } from './L1Transactions.ts'
@@ -44,7 +45,6 @@ type RpcReceipt = {
     readonly address: Hex
     readonly topics: readonly Hex[]
     readonly data: Hex
-    readonly logIndex: Hex
   }[]
 }
 
@@ -65,7 +65,8 @@ const BLOB_TYPE = 3
  * Creates a reader that believes the endpoint nothing it can check: header, transactions and receipts must hash to what
  * they claim, and the sender of a transaction to the inbox is who signed it.
  *
- * Two things are believed: which of two sound blocks is the canonical one, and the price of blob gas.
+ * Believed is which of two sound blocks is the canonical one and, on an L1 whose forks are not known here, the price of
+ * blob gas.
  */
 export function createL1Reader({ l1, inbox, portal, systemConfig, crypto }: L1ReaderOptions): L1Reader {
   const { client } = l1
@@ -101,14 +102,10 @@ export function createL1Reader({ l1, inbox, portal, systemConfig, crypto }: L1Re
     const receipts = await request<readonly RpcReceipt[]>('eth_getBlockReceipts', [block.number])
     const root = bytesToHex(Trie.listRoot(receipts.map(encodeReceipt), crypto))
     if (root !== block.receiptsRoot) throw new L1ForgedError('receipts', block.receiptsRoot, root)
-    return receipts.flatMap(({ logs }) =>
-      logs.map(({ address, topics, data, logIndex }) => ({
-        address,
-        topics,
-        data,
-        logIndex: hexToNumber(logIndex),
-      })),
-    )
+    // a receipt's hash does not cover where its logs stand in the block
+    return receipts
+      .flatMap(({ logs }) => logs)
+      .map(({ address, topics, data }, logIndex) => ({ address, topics, data, logIndex }))
   }
 
   return {
@@ -126,8 +123,14 @@ export function createL1Reader({ l1, inbox, portal, systemConfig, crypto }: L1Re
       if (raw === null) return undefined
       const hash = Header.hash(toHeader(raw), crypto)
       if (hash !== raw.hash) throw new L1ForgedError('header', String(raw.hash), hash)
+      const block = await toL1Block(client, formatBlock(raw))
+      const { number: height, timestamp, blobBaseFee } = block
+      const known = blobBaseFeeOf(l1.chainId, timestamp, hexToBigInt(raw.excessBlobGas ?? '0x0'))
+      if (known !== undefined && known !== blobBaseFee) {
+        throw new BlobBaseFeeError(height, known, blobBaseFee)
+      }
       return {
-        block: await toL1Block(client, formatBlock(raw)),
+        block,
         transactions: transactionsOf(raw),
         logs: await logsOf(raw),
       }
