@@ -38,7 +38,7 @@ const FORM: AnswerForm = {
 }
 
 type Counts = Record<
-  'finished' | 'held' | 'cancelled' | 'refused' | 'lost' | 'hostile' | 'kills' | 'updates',
+  'finished' | 'held' | 'merged' | 'cancelled' | 'refused' | 'lost' | 'hostile' | 'kills' | 'updates',
   number
 >
 
@@ -83,6 +83,7 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
   const counts: Counts = {
     finished: 0,
     held: 0,
+    merged: 0,
     cancelled: 0,
     refused: 0,
     lost: 0,
@@ -91,6 +92,7 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
     updates: 0,
   }
   let tokens = 0
+  let longestMs = 0
   const workers: Worker[] = []
   const remember = (worker: Worker): void => {
     workers.push(worker)
@@ -145,6 +147,9 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
       )
       try {
         const isHeld = random.next() < 0.2
+        const other = `model-${random.below(MODELS)}`
+        const otherVersion = models.get(other)!
+        const isMerged = !isHostile && other !== name && random.next() < 0.15
         const request: GenerateRequest = {
           model: name,
           caller,
@@ -152,7 +157,16 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
           outputTokensMax: 1 + random.below(40),
           priority: random.below(2),
           ...(isHeld ? { form: FORM } : {}),
+          ...(isMerged
+            ? {
+                adapters: [
+                  { name, weightPpm: 700_000 },
+                  { name: other, weightPpm: 400_000 },
+                ],
+              }
+            : {}),
         }
+        const startedMs = Date.now()
         const generation = openLora.generate(await openLora.prepare(request), { signal: left.signal })
         let streamed = ''
         let count = 0
@@ -166,6 +180,8 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
         if (count !== result.outputTokens)
           failures.add(`an answer of ${count} tokens is charged as ${result.outputTokens}`)
         if (streamed !== result.text) failures.add('an answer differs from what was streamed')
+        longestMs = Math.max(longestMs, Date.now() - startedMs)
+        if (isMerged) counts.merged++
         if (isHostile) failures.add(`the adapter with ${name} answered`)
         if (result.finishReason === 'cancelled') counts.cancelled++
         else counts.finished++
@@ -174,11 +190,11 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
           if (!KINDS.includes(kind)) failures.add(`an answer does not keep its form: ${result.text}`)
           counts.held++
         }
-        const key = `${isHeld} ${prompt}`
+        const key = `${isHeld} ${isMerged ? otherVersion.adapterHash : ''} ${prompt}`
         const answers = known.get(version) ?? new Map<string, string>()
         known.set(version, answers)
         const before = answers.get(key) ?? ''
-        if (models.get(name) === version) {
+        if (models.get(name) === version && (!isMerged || models.get(other) === otherVersion)) {
           const shorter = Math.min(before.length, result.text.length)
           if (before.slice(0, shorter) !== result.text.slice(0, shorter)) failures.add('an answer changed')
           if (result.text.length > before.length) answers.set(key, result.text)
@@ -244,6 +260,7 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
           ['', 'count'],
           ...Object.entries(counts),
           ['tokens, each charged as it came', tokens],
+          ['the longest that an answer took, s', (longestMs / 1_000).toFixed(1)],
           ['adapters in memory at the end, MiB', (adapters.heldBytes / 2 ** 20).toFixed(1)],
           ['adapters that left memory', adapters.evictions],
           ['answers parked and resumed by the last engine', parkings],
@@ -252,7 +269,7 @@ async function soak(seconds: number, say: ClaimOptions['say']): Promise<Finding>
         ]),
         '',
         `${seconds} s, ${CALLERS} callers on ${ROWS} rows, ${MODELS} models of three ranks, room for a third of them. A fifth of the ` +
-          'callers leaves within an answer; a fifth of the answers is held to a JSON schema, and half are less urgent than the others; one request in twenty names a hostile adapter; models are published anew every 2 s; a ' +
+          'callers leaves within an answer; a fifth of the answers is held to a JSON schema, half are less urgent than the others, and one in seven is made by two models together; one request in twenty names a hostile adapter; models are published anew every 2 s; a ' +
           'thread (engine, adapters or attribution) is killed at intervals. *Lost* answers failed with the thread that made them.',
       ].join('\n'),
     }

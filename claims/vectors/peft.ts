@@ -93,13 +93,22 @@ export const claim: Claim = {
         rows.push([name, ...[0, 1, 2, 3].map((i) => apart[i]?.toExponential(1) ?? 'no counterpart')])
         say(rows.at(-1)!.join('  '))
       }
-      const report = `${table(rows)}\n\nLargest difference of the log probability of a token, in nats, over ${ids.length} tokens; ${versions}.`
+      const report = `${table(rows)}\n\nLargest difference of the log probability of a token, in nats, over ${ids.length} tokens of models with random weights; the last column is PEFT's add_weighted_adapter with weights ${WEIGHTS.join(' and ')}; ${versionsOf(versions)}.`
       return { figure: worst, unit: 'nats apart', goal: GOAL, sense: 'at most', failures, report }
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
   },
 }
+
+/** What Python said of its packages, as people write it. */
+const versionsOf = (text: string): string =>
+  text.startsWith('{')
+    ? Object.entries(JSON.parse(text) as object)
+        .flat()
+        .join(' ')
+        .replace(/(\S+ \S+) /g, '$1, ')
+    : text
 
 async function writeModel(folder: string, name: FamilyName) {
   const config = configOf(name)

@@ -88,6 +88,8 @@ export function createApi(deps: ApiDependencies): Api {
     metrics,
   )
   const pinning = createPinning({
+    database,
+    followBeneficiaries: deps.datanets.followContributions,
     settlement,
     serving,
     blobs: deps.blobs,

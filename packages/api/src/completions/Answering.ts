@@ -9,11 +9,9 @@ import type {
 import { BaseError, Bytes, type Clock, type Hex } from '@openledger/primitives'
 import { Attribution, FeeSplit, type Http } from '@openledger/protocol'
 import { type Hold, ModelRetiredError, type ModelTerms, type Settlement } from '@openledger/settlement'
-import { type Blobs, type Database, eq, or, schema } from '@openledger/store'
-
+import type { Blobs, Database } from '@openledger/store'
+import { ownContributions } from './ownContributions.ts'
 import { assertMayQuote, findPassages } from './Passages.ts'
-
-const { contributions } = schema
 
 /** What selling answers needs to know of a published model. */
 export type AnsweringModel = {
@@ -170,18 +168,7 @@ export function createAnswering(deps: {
   readonly mayReadAll: (account: Hex, datanetId: bigint) => Promise<boolean>
   readonly clock: Clock
 }): Answering {
-  const { database, settlement, serving, blobs, findModel, followBeneficiaries, rememberAnswer, clock } = deps
-
-  /** Who pays for an answer does not earn from it: asking oneself would otherwise turn fees into rewards. */
-  async function ownContributions(account: Hex): Promise<Hex[]> {
-    // rewards change hands on chain: who took them over must not pay himself either
-    await followBeneficiaries()
-    const rows = await database.orm
-      .select({ id: contributions.id })
-      .from(contributions)
-      .where(or(eq(contributions.contributor, account), eq(contributions.beneficiary, account)))
-    return rows.map((row) => row.id as Hex)
-  }
+  const { database, settlement, serving, blobs, findModel, rememberAnswer, clock } = deps
 
   /** Says what of an answer one model's receipt is for, and keeps the evidence that it names. */
   async function partOf(
@@ -233,7 +220,7 @@ export function createAnswering(deps: {
     result: Chargeable,
     pay?: Payer['pay'],
   ): Promise<Charged> {
-    const excluded = await ownContributions(held.account)
+    const excluded = await ownContributions(deps, held.account)
     const parts = await Promise.all(quote.sold.map((_, index) => partOf(quote, result, index, excluded)))
     let hold = held
     if (pay !== undefined) {

@@ -1,6 +1,6 @@
 import { type Hex, Open } from '@openledger/primitives'
 import { Abi, Attribution, DevelopmentKeys, Http } from '@openledger/protocol'
-import { schema } from '@openledger/store'
+import { eq, schema } from '@openledger/store'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   type ApiHouse,
@@ -83,6 +83,20 @@ test('who pays again adds to the time, also twice at once, and not beyond 30 day
   expect(await availableWei()).toBe(wei)
 })
 
+test('leaves out what the owner contributed, as an auditor expects of every receipt', async () => {
+  const paidBy = async (): Promise<string[]> =>
+    receiptOf((await keep('solidity-1', 0.1)).body).attribution.shares.map(
+      ({ contributionId }) => contributionId,
+    )
+  const [first, next] = house.contributionIds
+  expect(await paidBy()).toEqual([first])
+  await house.database.orm
+    .update(schema.contributions)
+    .set({ beneficiary: owner })
+    .where(eq(schema.contributions.id, first!))
+  expect(await paidBy()).toEqual([next])
+})
+
 test('what does not fit is refused, and what cannot be paid is not kept; neither costs anything', async () => {
   expect((await keep('second')).status).toBe(200)
   const before = { wei: await availableWei(), pins: await pins() }
@@ -99,6 +113,8 @@ test('what is paid for is kept again after a restart, and let go when its time i
   let nowMs = Date.now()
   const restart = () =>
     createPinning({
+      database: house.database,
+      followBeneficiaries: async () => {},
       settlement: house.settlement,
       serving: {
         attribute: () => expect.fail('nothing is sold'),

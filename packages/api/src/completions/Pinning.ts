@@ -2,7 +2,7 @@ import type { OpenLora } from '@openledger/openlora'
 import { BaseError, Bytes, type Clock, type Hex } from '@openledger/primitives'
 import { Attribution, type Http } from '@openledger/protocol'
 import { ModelRetiredError, type Settlement } from '@openledger/settlement'
-import type { Blobs } from '@openledger/store'
+import type { Blobs, Database } from '@openledger/store'
 import {
   type AnsweringModel,
   type Payer,
@@ -10,6 +10,7 @@ import {
   policyOf,
   type Serving,
 } from './Answering.ts'
+import { ownContributions } from './ownContributions.ts'
 
 /** Adapters that stay in memory because somebody paid for it. */
 export type Pinning = {
@@ -43,6 +44,8 @@ export const PIN_SECONDS_MAX = 30 * 86_400
  * @param priceWei - Of a MiB for an hour.
  */
 export function createPinning(deps: {
+  readonly database: Database
+  readonly followBeneficiaries: () => Promise<void>
   readonly settlement: Pick<Settlement, 'accounts' | 'contract' | 'receipts'>
   readonly serving: Pick<Serving, 'attribute'> & Pick<OpenLora, 'pin' | 'unpin'>
   readonly blobs: Pick<Blobs, 'put'>
@@ -100,7 +103,7 @@ export function createPinning(deps: {
         promptIds: [],
         answerIds: [],
         text: '',
-        excludedContributions: [],
+        excludedContributions: await ownContributions(deps, payer.account),
       })
       await blobs.put(evidence)
       const receipt = await settlement.receipts.nextReceipt({
