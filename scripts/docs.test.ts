@@ -240,6 +240,14 @@ describe('commands in the documents', () => {
     expect(faults).toEqual([])
   })
 
+  test('of the command line are all there when it starts', { timeout: 60_000 }, () => {
+    const words = ['--disable-warning=ExperimentalWarning', 'apps/cli/src/main.ts', '--help']
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: root, encoding: 'utf8' })
+    // two of one name would end it before it says anything
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect([...commands.keys()].filter((command) => !stdout.includes(`  ${command} `))).toEqual([])
+  })
+
   test('of the command line are all in the guide', () => {
     const guide = read('docs/getting-started.md')
     expect(

@@ -85,7 +85,7 @@ export function addPanelCommands(program: Command, session: Session): void {
     .action(async () => {
       const { panel, sender } = await acting()
       await sender.send({ ...panel, functionName: 'retire', args: [] })
-      console.log(`${green('Retired')}`)
+      console.log(`${green('Delisted')}`)
     })
 
   program
