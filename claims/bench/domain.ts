@@ -21,7 +21,7 @@ const GAIN_PERCENT_MIN = 30
 /** Perplexity that the adapter may lose outside its domain. */
 const LOSS_PERCENT_MAX = 25
 const OUTSIDE_SEQUENCES = 64
-const QUICK_MODULES = 6
+const QUICK_MODULES = 3
 /** Part of the answers that have to pay most whom they ought to. */
 const OWN_FIRST_MIN = 0.5
 

@@ -35,6 +35,7 @@ export async function writeOwnTexts(
   const { bosId, eosId, padId } = checkpoint.config
   const marks = [bosId, eosId, padId]
   const random = createRandom(seed)
+  const draw = createDraw(checkpoint.config.vocabularySize, marks)
   const decoder = await createDecoder(checkpoint, {
     rows: Math.min(ROWS, count),
     context: tokensMax,
@@ -49,7 +50,7 @@ export async function writeOwnTexts(
         const logits = await decoder.extend(
           rows.map((ids, row) => ({ row, ids: length === 1 ? ids : ids.slice(-1) })),
         )
-        for (const [row, ids] of rows.entries()) ids.push(draw(logits[row]!, marks, random.next()))
+        for (const [row, ids] of rows.entries()) ids.push(draw(logits[row]!, random.next()))
       }
       for (const [row, ids] of rows.entries()) {
         decoder.free(row)
@@ -65,24 +66,24 @@ export async function writeOwnTexts(
   }
 }
 
-/** Draws a token with its probability among all but the marks. */
-function draw(logits: Float32Array, marks: readonly number[], uniform: number): number {
-  const weights = new Float64Array(logits.length)
-  let highest = Number.NEGATIVE_INFINITY
-  for (const logit of logits) if (logit > highest) highest = logit
-  let total = 0
-  for (let id = 0; id < weights.length; id++) {
-    const weight = marks.includes(id) ? 0 : Math.exp(logits[id]! - highest)
-    weights[id] = weight
-    total += weight
+/** Makes what draws a token with its probability among all but the marks; its one array is written anew by each draw. */
+function createDraw(vocabularySize: number, marks: readonly number[]) {
+  const weights = new Float64Array(vocabularySize)
+  return (logits: Float32Array, uniform: number): number => {
+    let highest = Number.NEGATIVE_INFINITY
+    for (let id = 0; id < vocabularySize; id++) if (logits[id]! > highest) highest = logits[id]!
+    for (let id = 0; id < vocabularySize; id++) weights[id] = Math.exp(logits[id]! - highest)
+    for (const mark of marks) weights[mark] = 0
+    let total = 0
+    for (let id = 0; id < vocabularySize; id++) total += weights[id]!
+    let left = uniform * total
+    let last = 0
+    for (let id = 0; id < vocabularySize; id++) {
+      if (weights[id] === 0) continue
+      last = id
+      left -= weights[id]!
+      if (left < 0) break
+    }
+    return last
   }
-  let left = uniform * total
-  let last = 0
-  for (let id = 0; id < weights.length; id++) {
-    if (weights[id] === 0) continue
-    last = id
-    left -= weights[id]!
-    if (left < 0) break
-  }
-  return last
 }
