@@ -13,6 +13,7 @@ import {
   installPermit2,
   OUTPUT_PRICE_WEI,
   PERMIT2,
+  publishModel,
   startApiHouse,
   URL_BASE,
 } from '../../test/apiHouse.ts'
@@ -154,6 +155,30 @@ describe('the official x402 client, paying by upto', () => {
     expect(BigInt(receipt.feeWei)).toBe(3n * INPUT_PRICE_WEI + 5n * OUTPUT_PRICE_WEI)
     expect(settled).toMatchObject({ success: true, payer: payerAddress, amount: receipt.feeWei })
     expect(await wopenOf(payerAddress)).toBe(wealth - BigInt(receipt.feeWei))
+    await house.settlement.settler.settle()
+    expect(await prepaidWei(payerAddress)).toBe(before)
+  })
+
+  test('pays all models that answered together with one payment', async () => {
+    await publishModel(house, 'solidity-2')
+    const files = { recordsCid: 'bafkreir', influenceCid: 'bafkreii', spansCid: 'bafkreis' }
+    await house.database.orm.update(schema.trainingRuns).set(files)
+    await house.settlement.settler.settle()
+    const [wealth, before] = [await wopenOf(payerAddress), await prepaidWei(payerAddress)]
+    const adapters = [
+      { name: model, weight: 0.5 },
+      { name: 'solidity-2', weight: 1 },
+    ]
+    const response = await uptoFetch()(`${URL_BASE}/v1/completions`, init({ ...request, adapters }))
+    const settled = paid(response)
+    const { receipt, mergedReceipts = [] } = Http.answerExtensionSchema.parse(
+      ((await response.json()) as never)['openledger'],
+    )
+    const feeWei = BigInt(receipt.feeWei) + BigInt(mergedReceipts[0]!.feeWei)
+    // half of three and of five, rounded up, and all of them
+    expect(feeWei).toBe(5n * INPUT_PRICE_WEI + 8n * OUTPUT_PRICE_WEI)
+    expect(settled).toMatchObject({ success: true, amount: feeWei.toString() })
+    expect(await wopenOf(payerAddress)).toBe(wealth - feeWei)
     await house.settlement.settler.settle()
     expect(await prepaidWei(payerAddress)).toBe(before)
   })

@@ -23,7 +23,7 @@ export type Pinning = {
     name: string,
     seconds: number,
     payer: Payer,
-  ) => Promise<{ readonly pin: Http.Kept; readonly receipt: Http.SignedReceipt }>
+  ) => Promise<{ readonly pin: Http.Pin; readonly receipt: Http.SignedReceipt }>
   /** Lets an adapter leave memory before its time. @returns False when it was not kept. */
   readonly unpin: (name: string) => boolean
   readonly list: () => Http.Pins
@@ -56,7 +56,7 @@ export function createPinning(deps: {
   readonly onError: (error: unknown, name: string) => void
 }): Pinning {
   const { settlement, serving, blobs, findModel, priceWei, clock, onError } = deps
-  const pins = new Map<string, Http.Kept>()
+  const pins = new Map<string, Http.Pin>()
   const nowSeconds = (): number => Math.floor(clock.nowMs() / 1000)
   const letGo = (): void => {
     for (const { modelName, untilSeconds } of [...pins.values()]) {

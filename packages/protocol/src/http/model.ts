@@ -33,17 +33,17 @@ export const modelSchema = z.object({
 export type Model = z.infer<typeof modelSchema>
 
 // GET /api/pins: adapters that stay in memory because their owner paid for it
-export const keptSchema = z.object({
+export const pinSchema = z.object({
   modelName: nameSchema,
   untilSeconds: unixSecondsSchema,
   sizeBytes: z.number().int(),
   receiptSequence: z.number().int(),
 })
-export type Kept = z.infer<typeof keptSchema>
+export type Pin = z.infer<typeof pinSchema>
 export const pinsSchema = z.object({
   /** Of a MiB for an hour. */
   priceWei: weiSchema,
-  pins: z.array(keptSchema),
+  pins: z.array(pinSchema),
 })
 export type Pins = z.infer<typeof pinsSchema>
 
