@@ -121,17 +121,20 @@ export const sumOf = (pay: Pay): number => [...pay.values()].reduce((sum, value)
 /** A stream of choices that is the same in every run. */
 export const chance = (seed: number) => createRandom(seed)
 
-/** Makes a claim of an attack whose rows must all stay under a goal. */
+/**
+ * Makes a claim of an attack whose rows must all stay under a goal.
+ * @param carryOut - Given the words after the claim's name, which may choose rows.
+ */
 export const attackClaim = (
   says: string,
   goal: number,
-  carryOut: (scene: Scene) => Promise<readonly Row[]>,
+  carryOut: (scene: Scene, words: readonly string[]) => Promise<readonly Row[]>,
   { lossMax = 0.02 }: { readonly lossMax?: number } = {},
 ): Claim => ({
   says,
   async run(options): Promise<Finding> {
     const scene = await sceneOf(options)
-    const rows = await carryOut(scene)
+    const rows = await carryOut(scene, options.words)
     const attacks = rows.filter(({ isReference }) => isReference !== true)
     const losers = attacks.filter(({ honestLoss = 0 }) => honestLoss > lossMax)
     return {

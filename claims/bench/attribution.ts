@@ -10,6 +10,7 @@ import {
   loraTargets,
   type Tokenizer,
 } from '@openledger/model'
+import { createDecoder } from '@openledger/model/decoder/Decoder'
 import { buildIndexes } from '@openledger/modelfactory/AttributionIndexes'
 import { createRetrainer } from '@openledger/modelfactory/Retraining'
 import { sequencesOf } from '@openledger/modelfactory/TrainingData'
@@ -29,15 +30,23 @@ const ANSWER_MS_MAX = 50
 const INDEXED_RECORDS = 4_096
 const RECORD_TOKENS = 64
 const BUILD_EPOCHS_MAX = 1.2
+/** Answers that are decoded together, each under its adapter. */
+const ROWS = 16
+const THROUGHPUT_MIN = 0.9
 
-/** What attribution costs on the shipped base: an answer, part by part, and indexes beside an epoch of the training they are of. */
+/**
+ * What attribution costs on the shipped base: an answer, part by part and beside what decoding it costs, and indexes beside an
+ * epoch of the training that they are of.
+ */
 export const claim: Claim = {
-  says: 'An answer is attributed within 50 ms at 10,000 records on the shipped base, and indexes are built within 1.2 times the cost of one epoch of training.',
+  says: 'An answer is attributed within 50 ms at 10,000 records on the shipped base, a busy machine still makes 0.9 of its answers, and indexes are built within 1.2 times the cost of one epoch of training.',
   async run({ isQuick, say }): Promise<Finding> {
     const { checkpoint, tokenizer } = await openBase()
     say('measuring the parts of an answer')
     const parts = await answerParts(checkpoint)
     const wholeMs = parts.reduce((sum, [, ms]) => sum + ms, 0)
+    const decodingMs = await decodingCost(checkpoint)
+    const throughput = decodingMs / (decodingMs + wholeMs)
     const recordCount = isQuick ? INDEXED_RECORDS / 8 : INDEXED_RECORDS
     say(`one epoch of ${recordCount} records, and their indexes`)
     const { epochMs, indexMs } = await buildCosts(checkpoint, tokenizer, recordCount)
@@ -47,10 +56,16 @@ export const claim: Claim = {
       unit: 'ms of processor time for an answer',
       goal: ANSWER_MS_MAX,
       sense: 'at most',
-      failures:
-        epochs > BUILD_EPOCHS_MAX
+      failures: [
+        ...(throughput < THROUGHPUT_MIN
+          ? [
+              `where no core is idle, answers come at ${throughput.toFixed(2)} of the rate without, goal ${THROUGHPUT_MIN}`,
+            ]
+          : []),
+        ...(epochs > BUILD_EPOCHS_MAX
           ? [`indexes of ${recordCount} records cost ${epochs.toFixed(2)} epochs, goal ${BUILD_EPOCHS_MAX}`]
-          : [],
+          : []),
+      ],
       report: `${table([
         [
           `an answer of ${ANSWER_TOKENS} tokens to ${PROMPT_TOKENS}, ${RECORDS.toLocaleString('en')} records, rank 8, one thread`,
@@ -58,6 +73,8 @@ export const claim: Claim = {
         ],
         ...parts.map(([name, ms]) => [name, ms.toFixed(1)]),
         ['together', wholeMs.toFixed(1)],
+        [`decoding it, one of ${ROWS} rows, each under its adapter`, decodingMs.toFixed(1)],
+        ['answers a second with attribution beside without, where no core is idle', throughput.toFixed(2)],
       ])}
 
 ${table([
@@ -112,6 +129,30 @@ async function answerParts(checkpoint: Checkpoint): Promise<[string, number][]> 
   } finally {
     await gradients.release()
     await scorer.release()
+  }
+}
+
+/** What decoding one answer costs where as many others are decoded with it, each under its own adapter. */
+async function decodingCost(checkpoint: Checkpoint): Promise<number> {
+  const { config } = checkpoint
+  const random = createRandom(5)
+  const draw = () => 3 + random.below(config.vocabularySize - 3)
+  const decoder = await createDecoder(checkpoint, { rows: ROWS, context: config.contextMax, rankMax: 8 })
+  const adapters = Array.from({ length: ROWS }, (_, seed) =>
+    Adapter.create(config, { rank: 8, alpha: 16, targets: loraTargets, seed }),
+  )
+  try {
+    const wholeMs = await leastCpuMs(async () => {
+      for (const [row, adapter] of adapters.entries()) decoder.setAdapter(row, adapter)
+      await decoder.extend(
+        adapters.map((_, row) => ({ row, ids: Array.from({ length: PROMPT_TOKENS }, draw) })),
+      )
+      for (let step = 1; step < ANSWER_TOKENS; step++) await decoder.step(adapters.map(draw))
+      for (const row of adapters.keys()) decoder.free(row)
+    }, 3)
+    return wholeMs / ROWS
+  } finally {
+    await decoder.release()
   }
 }
 
