@@ -1,6 +1,7 @@
 import { Open } from '@openledger/primitives'
 import { Abi, Attribution, DevelopmentKeys } from '@openledger/protocol'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { begunContracts } from '../claims/attribution/BegunContracts.ts'
 import { chromiumPath, connectWallet, launch, picture } from './Browser.ts'
 import * as CommandLine from './CommandLine.ts'
 import { waitFor } from './House.ts'
@@ -55,7 +56,9 @@ describe('what owners decide by the command line', () => {
     )!
     await succeed(`contributor-${index}`, 'beneficiary', id, heir.address)
     expect((await house.client.contribution(id)).beneficiary).toBe(lower(heir.address))
-    const { receipt } = await ask(house, secret, question)
+    // an answer that ERC20's contributor is paid for
+    const [, prompt] = begunContracts[0]
+    const { receipt } = await ask(house, secret, { model: 'solidity-1', prompt, max_tokens: 64 })
     await settled(house, receipt.sequence)
     const { payouts } = await house.client.earnings(heir.address)
     expect(payouts.map(({ receiptSequence }) => receiptSequence)).toContain(receipt.sequence)

@@ -101,5 +101,5 @@ const curlOf = (secret: string, model: string): string =>
     `curl ${window.location.origin}/v1/completions`,
     `-H 'authorization: Bearer ${secret}'`,
     `-H 'content-type: application/json'`,
-    `-d '${JSON.stringify({ model, prompt: 'contract MyToken is ERC20 {', max_tokens: 64 })}'`,
+    `-d '${JSON.stringify({ model, prompt: 'contract MyToken is ERC20 {\n    function transfer(', max_tokens: 64 })}'`,
   ].join(' \\\n  ')
