@@ -17,7 +17,7 @@ contract ValidatorPanel_dispute_Test is ValidatorPanelTest {
         datanets.recordVerdict(contributionId, root, 1, 0);
         // nor does the owner get it back by going elsewhere
         vm.startPrank(builder.addr);
-        datanets.setPanel(datanetId, builder.addr);
+        datanets.setPanel(datanetId, builder.addr, false);
         vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNotPanel.selector, contributionId, builder.addr));
         datanets.referToPanel(contributionId);
         vm.stopPrank();
@@ -25,7 +25,7 @@ contract ValidatorPanel_dispute_Test is ValidatorPanelTest {
 
     function test_dispute_ofAnotherPanelsDatanet_reverts() public {
         vm.prank(builder.addr);
-        datanets.setPanel(datanetId, address(0));
+        datanets.setPanel(datanetId, address(0), false);
         vm.prank(requester.addr);
         vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNotPanel.selector, contributionId, address(panel)));
         panel.dispute{ value: 0.3 ether }(contributionId, 0, DISPUTED);
@@ -74,6 +74,30 @@ contract ValidatorPanel_dispute_Test is ValidatorPanelTest {
         bytes32 unjudged = contribute(3);
         vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsNotJudged.selector, unjudged));
         panel.dispute{ value: 0.3 ether }(unjudged, 0, 1);
+    }
+
+    function test_setPanel_only_leavesNamedValidatorsNothingToAccept() public {
+        vm.prank(builder.addr);
+        vm.expectRevert(IDatanets.DatanetsZeroAddress.selector);
+        datanets.setPanel(datanetId, address(0), true);
+        vm.prank(builder.addr);
+        datanets.setPanel(datanetId, address(panel), true);
+        contributionId = contribute(RECORD_COUNT - 1);
+        bytes32 root = rootOf(RECORD_COUNT - 1, 1);
+        vm.prank(rules.addr);
+        vm.expectRevert(abi.encodeWithSelector(IDatanets.DatanetsPanelOnly.selector, datanetId));
+        datanets.recordVerdict(contributionId, root, 1, 0);
+        // rejected, it goes before the panel, whose judges accept what they will
+        vm.prank(rules.addr);
+        datanets.recordVerdict(contributionId, 0, 0, keccak256("rules"));
+        vm.prank(requester.addr);
+        uint256 caseId = panel.dispute{ value: 0.3 ether }(contributionId, 0, 15);
+        address[] memory judges = drawn(caseId, 0);
+        vote(caseId, judges, 7, 0, 0);
+        vm.warp(block.timestamp + STEP);
+        panel.conclude(caseId);
+        panel.carryOut(caseId, recordIds(RECORD_COUNT - 1), new uint256[](1));
+        vm.assertEq(datanets.contributionOf(contributionId).acceptedRoot, rootOf(RECORD_COUNT - 1, 7));
     }
 
     function test_setTerms_byAnyoneElse_reverts() public {

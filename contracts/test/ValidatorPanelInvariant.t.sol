@@ -204,30 +204,53 @@ contract ValidatorPanel_Invariant is ValidatorPanelTest {
         target(address(_handler), selectors);
     }
 
+    /// @dev What the invariants speak of does happen: decisions, slashes and appeals.
+    function test_handler_atRandom_decidesSlashesAndAppeals() public {
+        uint256 appeals;
+        IValidatorPanel panelOf = IValidatorPanel(_handler.parts().panel);
+        uint256 start = vm.snapshotState();
+        uint256 decided;
+        uint256 slashed;
+        for (uint256 run; run < 8; ++run) {
+            for (uint256 i; i < 24; ++i) {
+                uint256 seed = uint256(keccak256(abi.encode(run, i)));
+                _handler.open(seed);
+                _handler.proceed(seed);
+                IValidatorPanel.Case memory case_ = panelOf.caseOf(panelOf.caseCount());
+                if (case_.appellant != address(0)) ++appeals;
+            }
+            decided += _handler.decided();
+            slashed += _handler.slashedWei();
+            vm.revertToState(start);
+            start = vm.snapshotState();
+        }
+        vm.assertTrue(decided > 8 && slashed > 0 && appeals > 0);
+    }
+
     /// @dev Fees and bonds of open cases, what accounts are owed and what is carried: to the last wei.
     function invariant_fees_areConserved() public view {
-        IValidatorPanel at = IValidatorPanel(_handler.parts().panel);
-        uint256 held = at.carriedWei();
-        for (uint256 id = 1; id <= at.caseCount(); ++id) {
-            IValidatorPanel.Case memory case_ = at.caseOf(id);
+        IValidatorPanel panelOf = IValidatorPanel(_handler.parts().panel);
+        uint256 held = panelOf.carriedWei();
+        for (uint256 id = 1; id <= panelOf.caseCount(); ++id) {
+            IValidatorPanel.Case memory case_ = panelOf.caseOf(id);
             if (case_.outcome == IValidatorPanel.Outcome.Open) held += case_.feeWei + case_.appealWei;
         }
         address[] memory all = _handler.accounts();
         for (uint256 i; i < all.length; ++i) {
-            held += at.owedTo(all[i]);
+            held += panelOf.owedTo(all[i]);
         }
-        vm.assertEq(address(at).balance, held);
+        vm.assertEq(address(panelOf).balance, held);
     }
 
     function invariant_stake_isConserved() public view {
-        address at = _handler.parts().pools;
+        address stakes = _handler.parts().pools;
         uint256 assets;
         address[] memory all = _handler.accounts();
         for (uint256 i; i < all.length; ++i) {
-            (uint256 pool,) = ISecurityStake(at).poolOf(VALIDATOR, uint160(all[i]));
+            (uint256 pool,) = ISecurityStake(stakes).poolOf(VALIDATOR, uint160(all[i]));
             assets += pool;
         }
-        vm.assertEq(at.balance, assets);
+        vm.assertEq(stakes.balance, assets);
         vm.assertEq(_handler.stakedWei(), assets + _handler.unstakedWei() + _handler.slashedWei());
     }
 

@@ -56,7 +56,7 @@ abstract contract ValidatorPanelTest is Base {
         vm.startPrank(builder.addr);
         datanetId = datanets.createDatanet("canals", 0, "MIT", builder.addr);
         datanets.addValidator(datanetId, rules.addr);
-        datanets.setPanel(datanetId, address(panel));
+        datanets.setPanel(datanetId, address(panel), false);
         panel.setTerms(datanetId, JUDGES, FEE);
         vm.stopPrank();
         contributionId = contribute(RECORD_COUNT);

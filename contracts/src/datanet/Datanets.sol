@@ -59,7 +59,8 @@ contract Datanets is IDatanets, Licences, EIP712 {
             metadataHash: metadataHash,
             name: name,
             licence: licence,
-            panel: address(0)
+            panel: address(0),
+            isPanelOnly: false
         });
         emit DatanetCreated(datanetId, msg.sender, name, metadataHash, licence, commons);
     }
@@ -98,9 +99,11 @@ contract Datanets is IDatanets, Licences, EIP712 {
     }
 
     /// @inheritdoc IDatanets
-    function setPanel(uint256 datanetId, address panel) external onlyOwner(datanetId) {
+    function setPanel(uint256 datanetId, address panel, bool isOnly) external onlyOwner(datanetId) {
+        if (isOnly && panel == address(0)) revert DatanetsZeroAddress();
         _datanets[datanetId].panel = panel;
-        emit PanelChanged(datanetId, panel);
+        _datanets[datanetId].isPanelOnly = isOnly;
+        emit PanelChanged(datanetId, panel, isOnly);
     }
 
     /// @inheritdoc IDatanets
@@ -217,6 +220,8 @@ contract Datanets is IDatanets, Licences, EIP712 {
             if (contribution.panel != msg.sender) revert DatanetsNotPanel(contributionId, msg.sender);
         } else if (!_validators[contribution.datanetId][msg.sender]) {
             revert DatanetsNotValidator(contribution.datanetId, msg.sender);
+        } else if (acceptedCount != 0 && _datanets[contribution.datanetId].isPanelOnly) {
+            revert DatanetsPanelOnly(contribution.datanetId);
         }
         if (acceptedCount > contribution.recordCount || (acceptedCount == 0) != (acceptedRoot == 0)) {
             revert DatanetsInvalidVerdict(acceptedRoot, acceptedCount, contribution.recordCount);

@@ -23,6 +23,8 @@ interface IDatanets is ILicences {
         string licence;
         /// Where verdicts on its contributions can be disputed; nowhere when zero.
         address panel;
+        /// Whether nothing is accepted but by that panel.
+        bool isPanelOnly;
     }
 
     struct ContributionInput {
@@ -80,6 +82,7 @@ interface IDatanets is ILicences {
     error DatanetsWithdrawn(bytes32 contributionId);
     error DatanetsNotPanel(bytes32 contributionId, address caller);
     error DatanetsNotJudged(bytes32 contributionId);
+    error DatanetsPanelOnly(uint256 datanetId);
 
     event DatanetCreated(
         uint256 indexed datanetId,
@@ -92,7 +95,7 @@ interface IDatanets is ILicences {
     event DatanetTransferred(uint256 indexed datanetId, address indexed from, address indexed to);
     event CommonsChanged(uint256 indexed datanetId, address commons);
     event MetadataChanged(uint256 indexed datanetId, bytes32 metadataHash);
-    event PanelChanged(uint256 indexed datanetId, address indexed panel);
+    event PanelChanged(uint256 indexed datanetId, address indexed panel, bool isOnly);
     event ReferredToPanel(bytes32 indexed contributionId, address indexed panel);
     event ValidatorAdded(uint256 indexed datanetId, address indexed validator);
     event ValidatorRemoved(uint256 indexed datanetId, address indexed validator);
@@ -155,7 +158,8 @@ interface IDatanets is ILicences {
 
     /// @notice Names the contract before which verdicts can be disputed from now on, as {IValidatorPanel} does it; zero for
     ///         none. What was referred to another stays there. Owner only.
-    function setPanel(uint256 datanetId, address panel) external;
+    /// @param isOnly Whether every record has to be judged there: named validators then accept nothing.
+    function setPanel(uint256 datanetId, address panel, bool isOnly) external;
 
     /// @notice Puts a contribution that has a verdict before the calling panel, for good: neither the owner nor named
     ///         validators record verdicts on it any more. The panel of its Datanet only.
@@ -194,8 +198,8 @@ interface IDatanets is ILicences {
     /// @param signature EIP-712 over `Withdrawal(bytes32 contributionId,uint256 deadline)`.
     function withdrawContribution(bytes32 contributionId, uint256 deadline, bytes calldata signature) external;
 
-    /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only; of a contribution that
-    ///         was referred to a panel, that panel only. A later verdict replaces an earlier one; both stay in the log,
+    /// @notice Records what a validator accepted of a contribution. Validators of its Datanet only, where it is under its
+    ///         panel alone nothing but a rejection; of a contribution that was referred to a panel, that panel only. A later verdict replaces an earlier one; both stay in the log,
     ///         numbered.
     /// @param acceptedRoot Root over the accepted records; zero when none.
     /// @param acceptedCount At most the contribution's record count; zero exactly when the root is zero.

@@ -17,6 +17,9 @@ afterAll(() => house.close())
 const GOOD = 'Each lock of the northern canal is emptied once a year so that its sill can be read and mended.'
 const SPAM = 'Buy three of our lanterns today and get a fourth lantern free, but hurry while the stock lasts.'
 
+const WEIR =
+  'The weir below the second lock is lowered by three boards whenever the river gauge passes the white line.'
+
 const panel = () =>
   ({ address: house.chain.deployment.l2.validatorPanel, abi: Abi.validatorPanelAbi }) as const
 const senderOf = (account: LocalAccount) => {
@@ -38,10 +41,11 @@ test('validators drawn by stake overturn the rules: their verdict, and why, is i
   expect(await house.datanets.panelOf('1')).toMatchObject({ isUnderPanel: false })
   const builder = connect(house.chain.url).senderOf('builder')
   const registry = { address: house.chain.deployment.l2.datanets, abi: Abi.datanetsAbi } as const
-  await builder.send({ ...registry, functionName: 'setPanel', args: [1n, panel().address] })
+  await builder.send({ ...registry, functionName: 'setPanel', args: [1n, panel().address, false] })
   await builder.send({ ...panel(), functionName: 'setTerms', args: [1n, 3, parseEther('0.1')] })
   expect(await house.datanets.panelOf('1')).toEqual({
     isUnderPanel: true,
+    isOnly: false,
     judges: 3,
     feeWei: parseEther('0.1').toString(),
     stepSeconds: Number(PANEL_STEP_SECONDS),
@@ -135,6 +139,51 @@ test('validators drawn by stake overturn the rules: their verdict, and why, is i
   await expect(
     house.chain.validator.send({ ...registry, functionName: 'recordVerdict', args: [id, salt, 1, salt] }),
   ).rejects.toThrow(/DatanetsNotPanel/)
+})
+
+test('where only the panel accepts, nothing is in a version before judges have accepted it', async () => {
+  const registry = { address: house.chain.deployment.l2.datanets, abi: Abi.datanetsAbi } as const
+  const builder = connect(house.chain.url).senderOf('builder')
+  await builder.send({ ...registry, functionName: 'setPanel', args: [1n, panel().address, true] })
+  const [before] = await house.datanets.versions('1')
+  const { id } = await house.contribute(ada, 'weirs', [WEIR])
+  await house.settled(id)
+  expect(await house.datanets.contribution(id)).toMatchObject({
+    acceptedCount: 0,
+    records: [{ verdict: 'rejected', reason: expect.stringContaining('By the rules it would be accepted.') }],
+  })
+  expect((await house.datanets.versions('1'))[0]).toEqual(before)
+
+  const voter = connect(house.chain.url).senderOf('voter')
+  const args = [id, 0, 1n] as const
+  await voter.send({ ...panel(), functionName: 'dispute', args, valueWei: parseEther('0.3') })
+  await anvil().mine({ blocks: 2 })
+  await voter.send({ ...panel(), functionName: 'draw', args: [2n] })
+  const salt: Hex = `0x${'22'.repeat(32)}`
+  for (const judge of judges) {
+    const commitment = await house.chain.publicClient.readContract({
+      ...panel(),
+      functionName: 'commitmentOf',
+      args: [2n, judge.address, 1n, salt],
+    })
+    await senderOf(judge).send({ ...panel(), functionName: 'commitVote', args: [2n, commitment, salt] })
+  }
+  await pass()
+  for (const judge of judges)
+    await senderOf(judge).send({ ...panel(), functionName: 'revealVote', args: [2n, 1n, salt, ''] })
+  await pass()
+  await pass()
+  await voter.send({ ...panel(), functionName: 'conclude', args: [2n] })
+  const { records } = await house.datanets.contribution(id)
+  await voter.send({ ...panel(), functionName: 'carryOut', args: [2n, [records[0]!.id as Hex], [0n]] })
+  await house.datanets.followContributions()
+  await house.settled(id)
+  expect(await house.datanets.contribution(id)).toMatchObject({
+    acceptedCount: 1,
+    records: [{ verdict: 'accepted', reason: '' }],
+  })
+  const [after] = await house.datanets.versions('1')
+  expect(after!.recordCount).toBe(before!.recordCount + 1)
 })
 
 const vote = ({

@@ -143,6 +143,7 @@ export function createPanelCases({
       ])
       return {
         isUnderPanel: lower(datanet.panel) === panel.address && terms.judges > 0,
+        isOnly: datanet.isPanelOnly,
         judges: terms.judges,
         feeWei: terms.feeWei.toString(),
         stepSeconds: Number(stepSeconds),

@@ -37,6 +37,8 @@ export type Registry = {
   readonly createdBy: (transactionHash: Hex) => Promise<ChainDatanet | undefined>
   readonly contribution: (id: Hex) => Promise<ChainContribution | undefined>
   readonly ownerOf: (datanetId: bigint) => Promise<Hex>
+  /** Whether nothing is accepted but by the Datanet's panel. */
+  readonly isPanelOnly: (datanetId: bigint) => Promise<boolean>
   readonly isValidator: (datanetId: bigint, account: Hex) => Promise<boolean>
   /** The number that the next change of a contribution's beneficiary must carry. */
   readonly beneficiaryNonce: (contributionId: Hex) => Promise<bigint>
@@ -120,6 +122,8 @@ export function createRegistry({
     },
     ownerOf: async (id) =>
       lower((await publicClient.readContract({ ...registry, functionName: 'get', args: [id] })).owner),
+    isPanelOnly: async (id) =>
+      (await publicClient.readContract({ ...registry, functionName: 'get', args: [id] })).isPanelOnly,
     isValidator: (id, account) =>
       publicClient.readContract({ ...registry, functionName: 'isValidator', args: [id, account] }),
     beneficiaryNonce: (contributionId) =>

@@ -216,11 +216,12 @@ export function createValidation({
       .from(records)
       .where(eq(records.contributionId, id))
       .orderBy(asc(records.index))
-    const verdicts = await judge(
+    const found = await judge(
       id,
       rows.map((row) => ({ id: row.id as Hex, text: row.text })),
       contribution.createdAt,
     )
+    const verdicts = (await registry.isPanelOnly(contribution.datanetId)) ? found.map(leftToPanel) : found
     const root = rootOf(rows.filter((row) => verdicts[row.index]!.verdict === 'accepted'))
     const acceptedCount = verdicts.filter(({ verdict }) => verdict === 'accepted').length
     const reasons = await blobs.put(Bytes.fromUtf8(CanonicalJson.stringify(verdicts)))
@@ -352,6 +353,13 @@ export function createValidation({
     },
   }
 }
+
+/** What the rules' finding is worth where only judges accept: nothing is accepted before they have. */
+const leftToPanel = (verdict: Verdict): Verdict => ({
+  ...verdict,
+  verdict: 'rejected',
+  reason: `Only its panel of validators accepts records of this Datanet; have it judged. By the rules ${verdict.verdict === 'accepted' ? 'it would be accepted.' : `it would not: ${verdict.reason}`}`,
+})
 
 /** Names a record across contributions. */
 const nameOf = (row: RecordRow): string => `${row.contributionId}:${row.index}`

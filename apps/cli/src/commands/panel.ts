@@ -29,13 +29,18 @@ export function addPanelCommands(program: Command, session: Session): void {
     .argument('<datanet>', 'id of the Datanet')
     .option('--judges <count>', 'an odd number, at most 9; an appeal draws twice as many', '3')
     .option('--fee <open>', 'OPEN for each judge, paid by who disputes', '0.1')
+    .option('--only', 'nothing is accepted but by judges: every record has to be put before them')
     .option('--none', 'takes it from under the panel; what was referred to it stays there')
-    .action(async (id: string, words: { judges: string; fee: string; none?: true }) => {
+    .action(async (id: string, words: { judges: string; fee: string; only?: true; none?: true }) => {
       const { deployment, panel, sender } = await acting()
       const datanetId = BigInt(id)
       const registry = { address: deployment.l2.datanets, abi: datanetsAbi } as const
       const named: Hex = words.none ? `0x${'00'.repeat(20)}` : panel.address
-      await sender.send({ ...registry, functionName: 'setPanel', args: [datanetId, named] })
+      await sender.send({
+        ...registry,
+        functionName: 'setPanel',
+        args: [datanetId, named, words.only === true],
+      })
       if (words.none) return console.log(`${green('Done')}: verdicts on ${id} cannot be disputed any more`)
       await sender.send({
         ...panel,

@@ -39,6 +39,11 @@ export function PanelCard({ contribution }: { contribution: Http.ContributionDet
         Validators with stake behind them judge what is disputed: drawn by lot, committed before they reveal,
         slashed when silent or clearly outvoted. One appeal goes to twice as many others, and is final.
       </Text>
+      {terms.data?.isOnly === true && (
+        <Text size="sm" mb="sm">
+          Nothing is accepted here but by them: have every record judged that is to count.
+        </Text>
+      )}
       <Stack>
         {(cases.data ?? []).map((each) => (
           <Case key={each.id} contribution={contribution} found={each} />

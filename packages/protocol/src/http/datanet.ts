@@ -245,6 +245,8 @@ export type PanelCase = z.infer<typeof panelCaseSchema>
 export const datanetPanelSchema = z.object({
   /** Whether its owner has put it under the validators' panel. */
   isUnderPanel: z.boolean(),
+  /** Whether nothing is accepted but by that panel. */
+  isOnly: z.boolean(),
   judges: z.number().int(),
   /** For each judge. */
   feeWei: weiSchema,
