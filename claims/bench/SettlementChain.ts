@@ -78,7 +78,7 @@ export async function startSettlementChain(challengeSeconds = 0n) {
     transport: http(undefined, { timeout: 120_000 }),
   })
   const mined = (hash: Hex): Promise<TransactionReceipt> =>
-    publicClient.waitForTransactionReceipt({ hash, pollingInterval: 20 })
+    publicClient.waitForTransactionReceipt({ hash, pollingInterval: 20, timeout: 600_000 })
 
   const deploy = async (abi: ViemAbi, bytecode: Hex, args: readonly unknown[] = []): Promise<Hex> =>
     (await mined(await wallet.deployContract({ abi, bytecode, args: args as never, gas: 30_000_000n })))
