@@ -212,7 +212,14 @@ async function deploy(
     governor: ZERO,
     timelock: ZERO,
     securityStake: ZERO,
-    validatorPanel: ZERO,
+    // asked who may read texts under closed licences; nobody is drawn here
+    validatorPanel: await created(
+      await wallet.deployContract({
+        abi: Abi.validatorPanelAbi,
+        bytecode: Abi.validatorPanelBytecode,
+        args: [datanets, ZERO, STEP_SECONDS],
+      }),
+    ),
     agentReputation: ZERO,
     agentValidation: ZERO,
     uptoPayments: await created(

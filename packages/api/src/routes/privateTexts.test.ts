@@ -96,6 +96,7 @@ describe('a stranger finds none of the text of a Datanet whose licence is not op
     const query: Record<string, string> = {
       '/api/training-estimate': '?datanets=1:1&epochs=1&batchSize=2',
       '/api/contributions': `?contributor=${ada.address}`,
+      '/api/panel-duties': `?judge=${ada.address}`,
     }
     const read = Object.entries(document.paths).filter(([, methods]) => 'get' in methods)
     const answers: string[] = []
