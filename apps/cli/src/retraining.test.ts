@@ -24,7 +24,13 @@ const records = Array.from({ length: 24 }, (_, i) => {
   }
 })
 const readAs = async () => expect.unreachable('all of it is open')
-const config = Http.trainingConfigSchema.parse({ rank: 2, epochs: 1, sequenceTokens: 64 })
+const config = Http.trainingConfigSchema.parse({
+  rank: 2,
+  epochs: 1,
+  sequenceTokens: 64,
+  rehearsal: 0,
+  forgettingMax: 100,
+})
 
 /** A server and a chain that hold one model, trained from these records; `given` is what the server says they are. */
 async function connectionTo(given: readonly Http.VersionRecord[]): Promise<Connection> {
