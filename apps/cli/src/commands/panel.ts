@@ -48,7 +48,7 @@ export function addPanelCommands(program: Command, session: Session): void {
         args: [datanetId, Number(words.judges), Open.parse(words.fee)],
       })
       console.log(
-        `${green('Under the panel')}: ${words.judges} judges a case, ${open(Open.parse(words.fee))} each`,
+        `${green('Under the panel')}: ${words.judges === '1' ? 'one judge' : `${words.judges} judges`} a case, ${open(Open.parse(words.fee))} each`,
       )
     })
 

@@ -97,7 +97,8 @@ function Dispute({
           Dispute
         </Button>
         <Text size="sm" c="dimmed">
-          <Amount wei={costWei.toString()} /> for {terms.judges} judges
+          <Amount wei={costWei.toString()} /> for{' '}
+          {terms.judges === 1 ? 'one judge' : `${terms.judges} judges`}
         </Text>
       </Group>
       <TransactionState progress={transact.progress} />
