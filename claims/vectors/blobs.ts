@@ -78,8 +78,12 @@ async function startEthereum(path: string, directory: string): Promise<{ child: 
     { stdio: 'ignore' },
   )
   const rpcUrl = `http://127.0.0.1:${http}`
-  await until('geth to answer', WAIT_MAX_MS, () => connectL1({ rpcUrl }))
-  return { child, l1: await connectL1({ rpcUrl }) }
+  try {
+    return { child, l1: await until('geth to answer', WAIT_MAX_MS, () => connectL1({ rpcUrl })) }
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
 }
 
 /** Sends blobs as the batcher does, and reads the block that has them. @returns the blobs that were read of. */
