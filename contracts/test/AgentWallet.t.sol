@@ -78,6 +78,7 @@ contract AgentWallet_sessions_Test is AgentWalletTest {
         vm.expectEmit(address(wallet));
         emit IAgentWallet.SessionPaid(session.addr, payee.addr, 2 ether, "1");
         wallet.transferWithAuthorization(address(wallet), payee.addr, 2 ether, NOON - 1, NOON + 30 days, "1", signature);
+        vm.snapshotGasLastCall("agents", "AgentWallet.transferWithAuthorization");
         vm.assertEq(wopen.balanceOf(payee.addr), 2 ether);
         vm.assertEq(address(wallet).balance, 8 ether);
         vm.assertEq(wallet.sessionOf(session.addr).spentWei, 2 ether);

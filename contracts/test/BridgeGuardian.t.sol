@@ -39,6 +39,7 @@ contract BridgeGuardian_Test is Base {
         emit IBridgeGuardian.BridgePaused(guardian.addr, NOON + PAUSE);
         vm.prank(guardian.addr);
         bridge.pause();
+        vm.snapshotGasLastCall("l1", "BridgeGuardian.pause");
         vm.assertTrue(config.paused());
         vm.assertEq(bridge.pausedUntil(), NOON + PAUSE);
 

@@ -21,6 +21,7 @@ contract FeePolicy_Test is World {
         emit IFeePolicy.SplitChanged(2, _split(500, 2000, 2000, 5500));
         vm.prank(governance.addr);
         vm.assertEq(feePolicy.setSplit(_split(500, 2000, 2000, 5500)), 2);
+        vm.snapshotGasLastCall("governance", "FeePolicy.setSplit");
         vm.assertEq(feePolicy.currentVersion(), 2);
         vm.assertEq(feePolicy.splitOf(1).platformBps, 1000);
         vm.assertEq(feePolicy.splitOf(2).platformBps, 500);

@@ -82,6 +82,7 @@ contract GenesisAllocation_Test is Base {
         vm.warp(NOON + MONTH);
         VestingVault vault = allocation.COMMUNITY_VAULT();
         vault.release(address(open));
+        vm.snapshotGasLastCall("l1", "VestingVault.release");
         vm.assertEq(open.balanceOf(community.addr), 165_500_000 ether + 7_325_000 ether);
     }
 

@@ -78,6 +78,7 @@ contract OutputChallenges_challenge_Test is OutputChallenges_Test {
         oracle.propose(WRONG);
         oracle.propose(WRONG);
         _challenge(challenger, 0, WRONG, RIGHT, BOND);
+        vm.snapshotGasLastCall("l1", "OutputChallenges.challenge, 2 outputs");
         vm.assertEq(oracle.count(), 0);
 
         oracle.propose(RIGHT);

@@ -71,6 +71,7 @@ contract SecurityStake_stake_Test is SecurityStakeTest {
         vm.expectEmit(address(pools));
         emit ISecurityStake.Staked(VALIDATOR, subject, ann.addr, 5 ether, 5000 ether);
         stake(ann, 5 ether);
+        vm.snapshotGasLastCall("staking", "SecurityStake.stake, first");
         vm.assertEq(worth(ann), 5 ether);
         (uint256 assets, uint256 shares) = pools.poolOf(VALIDATOR, subject);
         vm.assertEq(assets, 5 ether);
@@ -181,6 +182,7 @@ contract SecurityStake_slash_Test is SecurityStakeTest {
             VALIDATOR, subject, court.addr, wronged.addr, 30 ether, keccak256("copied a verdict")
         );
         slash(30 ether);
+        vm.snapshotGasLastCall("staking", "SecurityStake.slash");
         vm.assertEq(wronged.addr.balance, 30 ether);
         vm.assertApproxEqAbs(worth(ann), 42 ether, 1000, "ann");
         vm.assertApproxEqAbs(worth(bob), 28 ether, 1000, "bob");
