@@ -2,6 +2,7 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { fsyncSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { BaseError } from '@openledger/primitives'
 import type { ExtractTablesWithRelations } from 'drizzle-orm'
@@ -50,6 +51,7 @@ const MIGRATION_LOCK_ID = 7_236_550_193
 
 /** How often a transaction is repeated when a server reports a conflict with another. */
 const CONFLICT_RETRY_COUNT = 20
+const CONFLICT_WAIT_MS_MAX = 200
 
 /**
  * Opens the database and brings its tables up to date.
@@ -190,6 +192,8 @@ async function openServer(url: string, connectionCountMax: number): Promise<Data
           })
         } catch (error) {
           if (!isConflict(error) || attempt === CONFLICT_RETRY_COUNT) throw error
+          // at once it would meet the winner's next transaction, and could lose to it every time
+          await delay(Math.random() * Math.min(2 ** attempt, CONFLICT_WAIT_MS_MAX))
         }
       }
     },
