@@ -36,12 +36,12 @@ export async function createReplica(config: Config, logger: Logger): Promise<Run
     },
   )
   const replica = createReplicaServer(openLora, { secret })
-  const { listening, port } = await listen(replica.fetch, { host, port: replicaPort })
+  const { close, port } = await listen(replica.fetch, { host, port: replicaPort })
   return {
     url: `http://${host}:${port}`,
     async close() {
       await replica.drain()
-      await new Promise<void>((resolve) => listening.close(() => resolve()))
+      await close()
       await openLora.close()
     },
   }

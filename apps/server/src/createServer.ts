@@ -180,14 +180,14 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   })
 
   const fetch = existsSync(join(PAGE, 'index.html')) ? servePage(PAGE, api.fetch) : api.fetch
-  const { listening, port } = await listen(fetch, config)
-  stack.defer(() => new Promise<void>((resolve) => listening.close(() => resolve())))
-  const url = config.publicUrl ?? `http://${config.host}:${port}`
+  const listening = await listen(fetch, config)
+  stack.defer(listening.close)
+  const url = config.publicUrl ?? `http://${config.host}:${listening.port}`
   announce(within('server.json'), { url, pid: process.pid, l1RpcUrl: node.l1RpcUrl, l2RpcUrl: node.l2RpcUrl })
 
   if (config.seed === 'on' && network.isDevelopment) {
     const seed = createSeed({
-      serverUrl: `http://127.0.0.1:${port}`,
+      serverUrl: `http://127.0.0.1:${listening.port}`,
       publicClient,
       chain,
       l2RpcUrl: node.l2RpcUrl,

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import { serve } from '@hono/node-server'
 import { BaseError } from '@openledger/primitives'
 
@@ -8,9 +9,10 @@ import { BaseError } from '@openledger/primitives'
 const KEEP_ALIVE_MS = 75_000
 
 type Listening = {
-  readonly listening: ReturnType<typeof serve>
   /** The one that was taken, where 0 was asked for. */
   readonly port: number
+  /** Takes no new connection, and ends each there is once its answer is out. */
+  readonly close: () => Promise<void>
 }
 
 /**
@@ -22,11 +24,20 @@ export function listen(
   { host, port: wantedPort }: { readonly host: string; readonly port: number },
 ): Promise<Listening> {
   return new Promise((resolve, reject) => {
-    const listening = serve(
+    const server = serve(
       { fetch, hostname: host, port: wantedPort, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS } },
-      ({ port }) => resolve({ listening, port }),
+      ({ port }) => resolve({ port, close }),
+    ) as Server
+    let isClosing = false
+    const close = (): Promise<void> => {
+      isClosing = true
+      return new Promise((closed) => server.close(() => closed()))
+    }
+    // a connection that answers while the server closes would otherwise wait for a next request as long as any
+    server.on('request', (_, response) =>
+      response.once('close', () => isClosing && setImmediate(() => server.closeIdleConnections())),
     )
-    listening.once('error', (error: NodeJS.ErrnoException) =>
+    server.once('error', (error: NodeJS.ErrnoException) =>
       reject(error.code === 'EADDRINUSE' ? new PortTakenError(host, wantedPort) : error),
     )
   })
