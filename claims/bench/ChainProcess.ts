@@ -70,7 +70,7 @@ async function serve(accounts: number): Promise<void> {
   process.on('SIGTERM', () => process.exit(0))
 }
 
-/** What the sequencer does: transactions arrive, wait in the pool, and become durable blocks. */
+/** What the sequencer does: transactions become durable blocks while the next ones arrive and wait in the pool. */
 async function build(kind: LoadKind, accounts: number, count: number): Promise<void> {
   const { engine, options } = await open(accounts)
   const raws = await loadOf(kind, count, accounts)
@@ -78,10 +78,16 @@ async function build(kind: LoadKind, accounts: number, count: number): Promise<v
   const cpu = cpuNow()
   const started = performance.now()
   let gas = 0n
-  for (let at = 0; at < raws.length; at += BLOCK_TRANSACTIONS) {
-    await Promise.all(raws.slice(at, at + BLOCK_TRANSACTIONS).map((raw) => engine.submit(raw)))
+  const arrive = (at: number): Promise<unknown> =>
+    Promise.all(raws.slice(at, at + BLOCK_TRANSACTIONS).map((raw) => engine.submit(raw)))
+  let arriving = arrive(0)
+  for (let at = BLOCK_TRANSACTIONS; at <= raws.length; at += BLOCK_TRANSACTIONS) {
+    await arriving
+    arriving = arrive(at)
     gas += (await engine.build(attributesAt(engine.head().timestamp + 1n))).gasUsed
   }
+  const left = engine.pending().transactions().length
+  if (left > 0) throw new Error(`expected every transaction in a block, ${left} wait in the pool`)
   const atWork = megabytes()
   const found = figures(count, gas, started, cpu)
   // a restart, with what the blocks left on disk

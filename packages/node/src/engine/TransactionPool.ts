@@ -59,6 +59,8 @@ export type TransactionPoolDependencies = {
 
 /** Transactions whose senders are being found; each may be as large as the pool allows. */
 const ARRIVALS_MAX = 20_000
+/** So many do not wait for their turn to end: a block that is about to be built would keep their senders from being found beside it. */
+const MANY_ARRIVALS = 100
 
 /** Opens the pool with what was in it when the process ended. */
 export function openTransactionPool(dependencies: TransactionPoolDependencies): TransactionPool {
@@ -107,6 +109,8 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
   let arrived: Arrival[] = []
   let waitingCount = 0
   let taking: Promise<void> = Promise.resolve()
+  /** Has the turn's arrivals taken in before it ends. */
+  let begin = (): void => {}
   /** Takes in and writes at once all that arrived in one turn of the event loop. */
   const take = async (): Promise<void> => {
     const arrivals = arrived
@@ -155,8 +159,12 @@ export function openTransactionPool(dependencies: TransactionPoolDependencies): 
       const copy = Uint8Array.from(raw)
       return new Promise<Hex>((resolve, reject) => {
         arrived.push({ raw: copy, resolve, reject })
+        if (arrived.length === MANY_ARRIVALS) begin()
         if (arrived.length > 1) return
-        const turn = new Promise(setImmediate)
+        const turn = new Promise<void>((resolve) => {
+          begin = resolve
+          setImmediate(resolve)
+        })
         taking = Promise.all([taking, turn]).then(take)
       })
     },
