@@ -1,8 +1,9 @@
 import { decodeSpanIndex, InfluenceIndex, traceSpans } from '@openledger/attribution'
-import { Adapter, CheckpointFolder, createCheckpoint, loraTargets } from '@openledger/model'
+import { Adapter, CheckpointFolder, loraTargets } from '@openledger/model'
 import { Bytes } from '@openledger/primitives'
 import { RecordForm, RecordTable } from '@openledger/protocol'
 import { expect, test } from 'vitest'
+import { tinyBase } from '../test/trainingWorld.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
 import { sequencesOf } from './TrainingData.ts'
 
@@ -47,26 +48,7 @@ test.for([
 })
 
 test('what a record repeats of answers is in neither index, and the table says which it is', async () => {
-  const { vocabularySize, bosId, eosId, padId } = tokenizer
-  const checkpoint = createCheckpoint(
-    {
-      hiddenSize: 16,
-      feedForwardSize: 32,
-      layers: 1,
-      heads: 2,
-      keyValueHeads: 1,
-      headSize: 8,
-      contextMax: 64,
-      ropeTheta: 10_000,
-      normEpsilon: 1e-5,
-      isHeadTied: true,
-      vocabularySize,
-      bosId,
-      eosId,
-      padId,
-    },
-    1,
-  )
+  const checkpoint = tinyBase(tokenizer)
   const adapter = Adapter.create(checkpoint.config, { rank: 2, alpha: 4, targets: loraTargets, seed: 1 })
   const indexed = async (isEcho: boolean) => {
     const texts = [

@@ -1,6 +1,6 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CheckpointFolder, createCheckpoint, type Tokenizer } from '@openledger/model'
+import { type Checkpoint, CheckpointFolder, createCheckpoint, type Tokenizer } from '@openledger/model'
 import { Bytes, type Hex } from '@openledger/primitives'
 import { Manifest } from '@openledger/protocol'
 import { type Blobs, type Database, schema } from '@openledger/store'
@@ -8,13 +8,9 @@ import { type Blobs, type Database, schema } from '@openledger/store'
 const ASSETS = join(import.meta.dirname, '../../../assets/base')
 const hash = (text: string): Hex => Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(text)))
 
-/** Writes a base model of one small layer that reads with the shipped tokenizer, into a folder that is there. */
-export async function writeTinyBase(directory: string): Promise<Tokenizer> {
-  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
-    await copyFile(join(ASSETS, file), join(directory, file))
-  const tokenizer = await CheckpointFolder.readTokenizer(directory)
-  const { bosId, eosId, padId, vocabularySize } = tokenizer
-  const tiny = createCheckpoint(
+/** A base model of one small layer over a tokenizer's vocabulary. */
+export function tinyBase({ bosId, eosId, padId, vocabularySize }: Tokenizer): Checkpoint {
+  return createCheckpoint(
     {
       hiddenSize: 16,
       feedForwardSize: 32,
@@ -33,6 +29,14 @@ export async function writeTinyBase(directory: string): Promise<Tokenizer> {
     },
     1,
   )
+}
+
+/** Writes a base model of one small layer that reads with the shipped tokenizer, into a folder that is there. */
+export async function writeTinyBase(directory: string): Promise<Tokenizer> {
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    await copyFile(join(ASSETS, file), join(directory, file))
+  const tokenizer = await CheckpointFolder.readTokenizer(directory)
+  const tiny = tinyBase(tokenizer)
   await CheckpointFolder.write(directory, tiny.config, tiny.weights)
   return tokenizer
 }

@@ -9,7 +9,7 @@ import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useSigner } from '../wallet/useSigner.ts'
 import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
-import { indexesOf } from './places.ts'
+import { useRecordsInput } from './RecordsInput.tsx'
 
 /** Giving a verdict of one's own; only for wallets that the Datanet's owner named validators. */
 export function Judge({ contribution }: { contribution: Http.ContributionDetail }) {
@@ -18,7 +18,7 @@ export function Judge({ contribution }: { contribution: Http.ContributionDetail 
   const network = useQuery(queries.network)
   const signer = useSigner()
   const transact = useTransact()
-  const [numbers, setNumbers] = useState('')
+  const { indexes, input } = useRecordsInput('Records', contribution.recordCount)
   const [reason, setReason] = useState('')
   const registry =
     network.data && ({ address: network.data.deployment.l2.datanets, abi: datanetsAbi } as const)
@@ -34,7 +34,6 @@ export function Judge({ contribution }: { contribution: Http.ContributionDetail 
   })
   const isJudged = contribution.status === 'versioned' || contribution.status === 'validated'
   if (isValidator.data !== true || !isJudged) return null
-  const indexes = indexesOf(numbers, contribution.recordCount)
   const record = (verdict: 'accepted' | 'rejected') =>
     transact.start(async () => {
       const { acceptedRoot, acceptedCount, reasonsHash } = await client.writeJudgement(
@@ -60,14 +59,7 @@ export function Judge({ contribution }: { contribution: Http.ContributionDetail 
         what you decide replaces them, goes on chain in your name with its reason, and makes the next version.
       </Text>
       <Group align="flex-end" gap="xs">
-        <TextInput
-          label="Records"
-          placeholder="1, 4, 5"
-          size="xs"
-          value={numbers}
-          onChange={(event) => setNumbers(event.currentTarget.value)}
-          error={numbers !== '' && indexes === undefined ? `1 to ${contribution.recordCount}` : undefined}
-        />
+        {input}
         <TextInput
           label="Reason"
           size="xs"

@@ -12,6 +12,7 @@ import { useSigner } from '../wallet/useSigner.ts'
 import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
 import { indexesOf } from './places.ts'
+import { useRecordsInput } from './RecordsInput.tsx'
 
 const STAGE_TEXT = {
   draw: 'waits for its judges to be drawn',
@@ -63,8 +64,7 @@ function Dispute({
 }) {
   const network = useQuery(queries.network)
   const transact = useTransact()
-  const [numbers, setNumbers] = useState('')
-  const indexes = indexesOf(numbers, contribution.recordCount)
+  const { indexes, input } = useRecordsInput('Records whose verdict you dispute', contribution.recordCount)
   const costWei = BigInt(terms.judges) * BigInt(terms.feeWei)
   const dispute = () =>
     transact.start(async () => {
@@ -80,14 +80,7 @@ function Dispute({
   return (
     <div>
       <Group align="flex-end" gap="xs">
-        <TextInput
-          label="Records whose verdict you dispute"
-          placeholder="1, 4, 5"
-          size="xs"
-          value={numbers}
-          onChange={(event) => setNumbers(event.currentTarget.value)}
-          error={numbers !== '' && indexes === undefined ? `1 to ${contribution.recordCount}` : undefined}
-        />
+        {input}
         <Button
           size="xs"
           disabled={indexes === undefined || network.data === undefined || !transact.isReady}
