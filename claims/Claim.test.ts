@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { closingLine, type Finding, isMet, table, withSection } from './Claim.ts'
+import { closingLine, type Finding, isMet } from './Claim.ts'
 
 const finding: Finding = { figure: 51.2345, unit: 'x', goal: 10, sense: 'at least', report: '' }
 
@@ -16,11 +16,5 @@ describe('a claim', () => {
 
   test('ends with one line that says the figure, the goal and the verdict', () => {
     expect(closingLine('chain', finding)).toBe('chain 51.23 x, goal at least 10: met')
-  })
-
-  test('rewrites its own section of a page and no other', () => {
-    const first = withSection('# Measured\n', 'bench: chain', table([['a'], [1]]))
-    const both = withSection(first, 'bench: spans', 'x')
-    expect(withSection(both, 'bench: chain', 'y')).toBe(both.replace('| a |\n| --- |\n| 1 |', 'y'))
   })
 })

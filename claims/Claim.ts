@@ -16,7 +16,7 @@ export type Finding = {
   readonly sense: 'at least' | 'at most'
   /** Why the figure is short although it reaches the goal: another row of the table failed. */
   readonly failures?: readonly string[]
-  /** The table and its remarks, in Markdown; a full run writes it into `docs/benchmarks.md`. */
+  /** The table and its remarks, in Markdown; a full run writes it into its page of `docs/benchmarks`. */
   readonly report: string
 }
 
@@ -43,15 +43,4 @@ export const table = (rows: readonly (readonly (string | number)[])[]): string =
   const [head = [], ...body] = rows
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n')
-}
-
-/** Replaces the section that an earlier run of the same claim left, or adds one at the end. */
-export const withSection = (page: string, title: string, body: string): string => {
-  const begin = `<!-- ${title} -->`
-  const end = `<!-- end of ${title} -->`
-  const section = `${begin}\n## ${title}\n\n${body.trim()}\n${end}`
-  const from = page.indexOf(begin)
-  const to = page.indexOf(end)
-  if (from < 0 || to < from) return `${page.trimEnd()}\n\n${section}\n`
-  return page.slice(0, from) + section + page.slice(to + end.length)
 }

@@ -1,7 +1,8 @@
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Claim, closingLine, type Finding, isMet, KINDS, type Kind, withSection } from './Claim.ts'
+import { type Claim, closingLine, isMet, KINDS, type Kind } from './Claim.ts'
+import { pageOf, readPages, writeSection } from './Pages.ts'
 
 /**
  * Runs the claims of one kind, all or the named one: `npm run bench -- chain --quick`.
@@ -26,25 +27,27 @@ if (wanted !== undefined && !names.includes(wanted)) {
   process.exit(2)
 }
 
-/** A full run leaves its table in the documents; a quick one is for the person at the terminal. */
-function record(name: string, says: string, finding: Finding): void {
-  const path = join(import.meta.dirname, '..', 'docs', 'benchmarks.md')
-  const page = existsSync(path) ? readFileSync(path, 'utf8') : '# Measured\n'
-  const body = `${says}\n\n\`npm run ${kind} -- ${name}\` on ${new Date().toISOString().slice(0, 10)}: ${closingLine(name, finding)}.\n\n${finding.report}`
-  writeFileSync(path, withSection(page, `${kind}: ${name}`, body))
-}
-
 let short = 0
 for (const name of wanted === undefined ? names : [wanted]) {
   const { claim } = (await import(pathToFileURL(join(import.meta.dirname, kind, `${name}.ts`)).href)) as {
     claim: Claim
   }
+  const title = `${kind}: ${name}`
+  // a full run leaves its table in the documents; a quick one is for the person at the terminal
+  const isRecorded = !isQuick && rest.length === 0
+  if (isRecorded) pageOf(readPages(), title)
   console.log(claim.says)
   const finding = await claim.run({ isQuick, words: rest, say: (line) => console.log(line) })
   console.log(`\n${finding.report}\n`)
   for (const failure of finding.failures ?? []) console.log(`failed: ${failure}`)
-  if (!isQuick && rest.length === 0) record(name, claim.says, finding)
-  console.log(closingLine(name, finding))
+  const closing = closingLine(name, finding)
+  const today = new Date().toISOString().slice(0, 10)
+  if (isRecorded)
+    writeSection(
+      title,
+      `${claim.says}\n\n\`npm run ${kind} -- ${name}\` on ${today}: ${closing}.\n\n${finding.report}`,
+    )
+  console.log(closing)
   if (!isMet(finding)) short += 1
 }
 process.exit(short > 0 ? 1 : 0)

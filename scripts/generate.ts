@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { benchmarksIndex } from '../claims/Pages.ts'
 
 /**
  * Builds the contracts and writes their ABIs and bytecode as typed modules into `packages/protocol/src/abi`, and where
- * each keeps its state into `contracts/layouts`. With `--check` nothing is written: the command fails when what is committed
+ * each keeps its state into `contracts/layouts`; then the index of what was measured. With `--check` nothing is written: the command fails when what is committed
  * is not what the sources give.
  */
 
@@ -176,12 +177,17 @@ function main(): void {
   if (SOURCES.some(({ contract }) => readArtifact(contract) === undefined)) build({ isForced: true })
   const wanted = renderAll()
   const found = committed()
+  const index = benchmarksIndex()
+  wanted.set(index.path, index.wanted)
+  found.set(index.path, index.found)
   const stale = [...new Set([...wanted.keys(), ...found.keys()])].filter(
     (path) => wanted.get(path) !== found.get(path),
   )
   if (process.argv.includes('--check')) {
     if (stale.length === 0) return
-    console.error(`Not what contracts/ gives: ${stale.sort().join(', ')}. Run \`npm run generate\`.`)
+    console.error(
+      `Not what contracts/ and docs/benchmarks/ give: ${stale.sort().join(', ')}. Run \`npm run generate\`.`,
+    )
     process.exit(1)
   }
   for (const path of stale) {
@@ -189,7 +195,7 @@ function main(): void {
     if (text === undefined) rmSync(join(root, path))
     else writeFileSync(join(root, path), text)
   }
-  console.log(`${wanted.size} files in ${ABI_FOLDER} and ${LAYOUT_FOLDER}, ${stale.length} changed.`)
+  console.log(`${wanted.size} files, ${stale.length} changed.`)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) main()

@@ -97,7 +97,7 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
   say(`imported ${count} blocks from Homestead to Osaka; head ${hash}`)
   await using node = await createExecutionNode({ directory, genesis })
   const methods = new Map<string, { equal: number; exact: number; of: number }>()
-  const explained: string[] = []
+  const explained = new Map<string, string[]>()
   const files = all.filter((file) => file.endsWith('.io') && words.every((word) => file.includes(word)))
   for (const file of files) {
     const method = file.split('/')[1]!
@@ -125,7 +125,7 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
     const name = file.slice('tests/'.length, -'.io'.length)
     const why = REASONS.find(([pattern]) => pattern.test(name))?.[1]
     if (why === undefined) failures.push(`${name}: ${found}`)
-    else explained.push(`- \`${name}\`: ${why} (${found})`)
+    else explained.set(why, [...(explained.get(why) ?? []), `\`${name}\``])
     say(`${name} · ${found}`)
   }
   rmSync(directory, { recursive: true, force: true })
@@ -142,12 +142,14 @@ async function run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
       ...(isQuick
         ? []
         : [
-            table([
-              ['method', 'equal', 'of'],
-              ...[...methods].map(([name, { equal, of }]) => [name, equal, of]),
-            ]),
+            `Equal in full: ${[...methods]
+              .filter(([, { equal, of }]) => equal === of)
+              .map(([name, { of }]) => `\`${name}\` ${of}`)
+              .join(', ')}.`,
           ]),
-      ...(explained.length === 0 ? [] : [`Different, and why:\n\n${explained.join('\n')}`]),
+      ...(explained.size === 0
+        ? []
+        : [table([['different', 'why'], ...[...explained].map(([why, files]) => [files.join(', '), why])])]),
     ].join('\n\n'),
   }
 }

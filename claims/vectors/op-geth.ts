@@ -128,7 +128,7 @@ async function run(options: ClaimOptions): Promise<Finding> {
     (await follower.safe()) >= blocks ? true : undefined,
   )
 
-  const counts = new Map<string, { asked: number; equal: number; paths: Map<string, string> }>()
+  const counts = new Map<string, Count>()
   for (let number = 1; number <= blocks; number++) {
     const at = `0x${number.toString(16)}`
     const [block, receipts] = await ask(follower.rpcUrl, [
@@ -160,16 +160,26 @@ async function run(options: ClaimOptions): Promise<Finding> {
     unit: '% of answers equal',
     goal: GOAL_PERCENT,
     sense: 'at least',
-    report: `${table([
-      ['method', 'asked', 'equal', 'where they part'],
-      ...rows.map(([method, count]) => [
-        `\`${method}\``,
-        count.asked,
-        count.equal,
-        [...count.paths.keys()].map((path) => `\`${path}\``).join(', '),
-      ]),
-    ])}\n\nAsked of both about each of ${blocks} blocks, every transaction in them and every account that one touched. Of an error only its code is compared. ${describeProgram('op-geth', programs['op-geth'])}.`,
+    report: `${describeEqual(rows)}\n\nAsked of both about each of ${blocks} blocks, every transaction in them and every account that one touched. Of an error only its code is compared. ${describeProgram('op-geth', programs['op-geth'])}.`,
   }
+}
+
+/** How often a method was asked, how often both answered the same, and where they did not, with the first such request. */
+type Count = { asked: number; equal: number; readonly paths: Map<string, string> }
+
+/** Methods whose answers are all equal share a sentence; the others have a row each. */
+function describeEqual(rows: readonly (readonly [string, Count])[]): string {
+  const parted = rows.filter(([, { asked, equal }]) => equal < asked)
+  const whole = rows.filter(([, { asked, equal }]) => equal === asked)
+  const sentence = `All answers of ${whole.length} methods are equal: ${whole.map(([method, { asked }]) => `\`${method}\` ${asked}`).join(', ')}.`
+  if (parted.length === 0) return sentence
+  const differences = parted.map(([method, { asked, equal, paths }]) => [
+    `\`${method}\``,
+    asked,
+    equal,
+    [...paths.keys()].map((path) => `\`${path}\``).join(', '),
+  ])
+  return `${sentence}\n\n${table([['method', 'asked', 'equal', 'where they part'], ...differences])}`
 }
 
 /** Errors are worded by each client; their codes are not. */
