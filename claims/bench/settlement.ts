@@ -370,7 +370,7 @@ export const claim: Claim = {
         report: [
           'Gas of whole transactions as their receipts say (the 21,000 of each and EIP-7623 included), anvil, Prague rules. A batch of ours takes the fees from the callers, divides them, pays platform and owner and posts what every balance is rebuilt from; so does a rival that takes the fee by one ERC-20 transfer a caller. Accounts have been paid before; the ledger has 50,000.',
           table(rows),
-          'A bare Merkle root costs less where few are paid at once, and always less where its data is kept back: it divides nothing by a policy, keeps no books for payers, and knows no stake. [Where a batch’s gas goes](settlement.md#where-the-gas-of-a-batch-goes) says what of it is fixed. What decides is the day below, where everything is netted and people claim.',
+          'A bare Merkle root costs less where few are paid at once, and always less where its data is kept back: it divides nothing by a policy, keeps no books for payers, and knows no stake. [Where a batch’s gas goes](../settlement.md#where-the-gas-of-a-batch-goes) says what of it is fixed. What decides is the day below, where everything is netted and people claim.',
           `The worked example: ${ANSWERS_A_DAY.toLocaleString('en')} answers x ${PAYEES} payees a day, ${CONTRIBUTORS.toLocaleString('en')} people claiming once a month.`,
           table([
             ['a day of', 'gas', 'gas a payment', 'bytes'],

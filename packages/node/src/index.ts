@@ -8,20 +8,19 @@ export {
   type GuardianTimes,
   type L1Deployment,
 } from './deployment/deployL1.ts'
-export {
-  deployL2,
-  developmentParameters,
-  type Funding,
-  type L2Parameters,
-  productionParameters,
-  readDeployment,
-} from './deployment/deployL2.ts'
+export { deployL2, readDeployment } from './deployment/deployL2.ts'
 export {
   type ChainExport,
   exportChain,
   genesisHash,
   type L1ChainConfig,
 } from './deployment/exportChain.ts'
+export type { Funding } from './deployment/fundL2.ts'
+export {
+  developmentParameters,
+  type L2Parameters,
+  productionParameters,
+} from './deployment/L2Parameters.ts'
 export {
   createNetworkFolder,
   L1_ROLES,

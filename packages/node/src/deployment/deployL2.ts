@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { BaseError } from '@openledger/primitives'
 import type { Deployment } from '@openledger/protocol'
 import { deploymentSchema } from '@openledger/protocol'
 import {
@@ -18,7 +17,6 @@ import {
   gOpenBytecode,
   modelsAbi,
   modelsBytecode,
-  openAbi,
   openGovernorAbi,
   openGovernorBytecode,
   securityStakeAbi,
@@ -33,134 +31,23 @@ import {
   validatorPanelBytecode,
   wopenBytecode,
 } from '@openledger/protocol/abi/index'
-import {
-  type Address,
-  encodeDeployData,
-  encodeFunctionData,
-  type Hex,
-  type LocalAccount,
-  type PublicClient,
-  parseAbi,
-  parseAbiItem,
-  parseEther,
-  zeroAddress,
-} from 'viem'
+import { type Address, encodeDeployData, encodeFunctionData, type Hex, zeroAddress } from 'viem'
 import { z } from 'zod'
-import type { L1 } from '../l1/L1.ts'
 import * as DurableFile from '../node/DurableFile.ts'
-import type { Logger } from '../node/Logger.ts'
-import type { L1Deployment } from './deployL1.ts'
+import { type FundingOptions, fundL2 } from './fundL2.ts'
+import type { L2Parameters } from './L2Parameters.ts'
 import { assertDeployed, createdAt, creationGas, runSteps, type Step } from './Steps.ts'
 
-/** What governance starts with; all of it can be changed by a vote, except the two delays of Settlement. */
-export type L2Parameters = {
-  readonly split: {
-    readonly platformBps: number
-    readonly ownerBps: number
-    readonly stakersBps: number
-    readonly contributorsBps: number
-  }
-  /** Between a request to withdraw prepaid money and its payment. */
-  readonly withdrawalDelaySeconds: number
-  /** How long a settled batch can be challenged before its ledger pays. */
-  readonly challengeSeconds: number
-  /** Between a request to unstake and its payment. */
-  readonly unbondingSeconds: number
-  /** The same for stake behind validators and agents: longer than any case before the validators' panel. */
-  readonly securityUnbondingSeconds: number
-  /** To draw, to commit, to reveal and to appeal before the validators' panel. */
-  readonly validatorPanelStepSeconds: number
-  /** Of a pool, what that panel may slash within seven days before any vote, in hundredths of a per cent. */
-  readonly validatorPanelCapBps: number
-  /** To answer a demand; to draw, to commit and to reveal before the panel. */
-  readonly courtStepSeconds: number
-  /** What a convicted operator pays. */
-  readonly penaltyWei: bigint
-  /** What a challenger stakes. */
-  readonly challengeBondWei: bigint
-  /** The operator's first bond; a quarter of it bounds the fees of a challenge window. */
-  readonly operatorBondWei: bigint
-  readonly votingDelaySeconds: number
-  readonly votingPeriodSeconds: number
-  readonly timelockDelaySeconds: number
-  readonly proposalThresholdWei: bigint
-  /** Of the OPEN that is free and outside the treasury, in hundredths of a per cent. */
-  readonly quorumBps: bigint
-}
-
-/** Short enough to see a whole vote within a minute. */
-export const developmentParameters: L2Parameters = {
-  split: { platformBps: 1_000, ownerBps: 2_000, stakersBps: 2_000, contributorsBps: 5_000 },
-  withdrawalDelaySeconds: 10,
-  challengeSeconds: 2,
-  unbondingSeconds: 10,
-  securityUnbondingSeconds: 300,
-  validatorPanelStepSeconds: 20,
-  validatorPanelCapBps: 2_000,
-  courtStepSeconds: 20,
-  penaltyWei: parseEther('100'),
-  challengeBondWei: parseEther('1'),
-  operatorBondWei: parseEther('40000'),
-  votingDelaySeconds: 2,
-  votingPeriodSeconds: 10,
-  timelockDelaySeconds: 2,
-  proposalThresholdWei: parseEther('1000'),
-  quorumBps: 400n,
-}
-
-/** Time enough to notice and to object: for a network whose OPEN is worth something. */
-export const productionParameters: L2Parameters = {
-  split: developmentParameters.split,
-  withdrawalDelaySeconds: 3_600,
-  challengeSeconds: 86_400,
-  unbondingSeconds: 7 * 86_400,
-  securityUnbondingSeconds: 7 * 86_400,
-  validatorPanelStepSeconds: 12 * 3_600,
-  validatorPanelCapBps: 2_000,
-  courtStepSeconds: 12 * 3_600,
-  penaltyWei: parseEther('1000'),
-  challengeBondWei: parseEther('10'),
-  operatorBondWei: parseEther('40000'),
-  votingDelaySeconds: 86_400,
-  votingPeriodSeconds: 5 * 86_400,
-  timelockDelaySeconds: 2 * 86_400,
-  proposalThresholdWei: parseEther('100000'),
-  quorumBps: 400n,
-}
-
-/** A first payment of OPEN through the portal. */
-export type Funding = { readonly account: Address; readonly amountWei: bigint }
-
-export type L2DeploymentOptions = {
-  readonly l1: L1
-  readonly l1Deployment: L1Deployment
-  readonly l2Client: PublicClient
+export type L2DeploymentOptions = FundingOptions & {
   readonly l2ChainId: number
-  /** Holds OPEN on L1 for all fundings, and signs the deployment on L2. */
-  readonly deployer: LocalAccount
   readonly operator: Address
   readonly treasury: Address
-  readonly fundings: readonly Funding[]
   readonly parameters: L2Parameters
   /** Where `deployment.json` says that all is done. */
   readonly directory: string
-  /** Resolves once there is another L2 block. */
-  readonly nextL2Block: () => Promise<void>
-  readonly logger: Logger
 }
 
 const recordSchema = z.object({ firstNonce: z.number().int(), startBlock: z.number().int() })
-
-const portalAbi = parseAbi([
-  'function depositERC20Transaction(address to, uint256 mint, uint256 value, uint64 gasLimit, bool isCreation, bytes data)',
-])
-const depositedEvent = parseAbiItem(
-  'event TransactionDeposited(address indexed from, address indexed to, uint256 indexed version, bytes opaqueData)',
-)
-
-/** A plain transfer to an account on L2. */
-const DEPOSIT_GAS = 100_000n
-const FUNDING_TIMEOUT_MS = 120_000
 
 /** Reads what an earlier run finished, or `undefined`. */
 export function readDeployment(directory: string): Deployment | undefined {
@@ -179,7 +66,7 @@ export async function deployL2(options: L2DeploymentOptions): Promise<Deployment
   const finished = readDeployment(directory)
   if (finished !== undefined) return finished
 
-  await fund(options)
+  await fundL2(options)
 
   const path = join(directory, 'l2-deployment.json')
   const stored = DurableFile.readJson(path)
@@ -224,71 +111,6 @@ export async function deployL2(options: L2DeploymentOptions): Promise<Deployment
   DurableFile.writeJson(join(directory, 'deployment.json'), deployment)
   logger.info({ contracts: Object.keys(deployment.l2).length }, 'L2 contracts stand')
   return deployment
-}
-
-/** Deposits OPEN for every account that has had no deposit from the deployer yet, and waits until L2 has it. */
-async function fund({
-  l1,
-  l1Deployment,
-  l2Client,
-  deployer,
-  fundings,
-  nextL2Block,
-  logger,
-}: L2DeploymentOptions) {
-  const { client, chainId, nextBlock } = l1
-  const { portal, open, origin } = l1Deployment
-  // what an interrupted run left in the pool must be in a block before the logs can tell what is missing
-  const countAt = (blockTag: 'latest' | 'pending') =>
-    client.getTransactionCount({ address: deployer.address, blockTag })
-  while ((await countAt('pending')) > (await countAt('latest'))) await nextBlock()
-
-  const done = await client.getLogs({
-    address: portal,
-    event: depositedEvent,
-    args: { from: deployer.address },
-    fromBlock: BigInt(origin.number),
-    toBlock: 'latest',
-  })
-  const funded = new Set(done.map(({ args }) => args.to?.toLowerCase()))
-  const missing = fundings.filter(({ account }) => !funded.has(account.toLowerCase()))
-  if (missing.length > 0) {
-    const total = missing.reduce((sum, { amountWei }) => sum + amountWei, 0n)
-    const approve: Step = {
-      name: 'approve the portal',
-      to: open,
-      data: encodeFunctionData({ abi: openAbi, functionName: 'approve', args: [portal, total] }),
-      gas: 100_000n,
-    }
-    const deposits = missing.map(
-      ({ account, amountWei }): Step => ({
-        name: `deposit for ${account}`,
-        to: portal,
-        data: encodeFunctionData({
-          abi: portalAbi,
-          functionName: 'depositERC20Transaction',
-          args: [account, amountWei, amountWei, DEPOSIT_GAS, false, '0x'],
-        }),
-        gas: 400_000n,
-      }),
-    )
-    await runSteps({
-      client,
-      chainId,
-      account: deployer,
-      firstNonce: await countAt('latest'),
-      steps: [approve, ...deposits],
-      nextBlock,
-      logger,
-    })
-    logger.info({ accounts: missing.length, totalWei: total.toString() }, 'OPEN deposited for L2')
-  }
-  const deadline = performance.now() + FUNDING_TIMEOUT_MS
-  // each deposit raises the deployer's nonce on L2 too: the deployment may only begin after the last one
-  while ((await l2Client.getTransactionCount({ address: deployer.address })) < fundings.length) {
-    if (performance.now() > deadline) throw new FundingError(deployer.address)
-    await nextL2Block()
-  }
 }
 
 function createPlan(options: L2DeploymentOptions, firstNonce: number) {
@@ -446,16 +268,5 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       agentValidation,
       uptoPayments,
     },
-  }
-}
-
-export class FundingError extends BaseError {
-  constructor(account: string) {
-    super({
-      code: 'deployment.funding',
-      message: `Expected the deposit for ${account} to arrive on L2 within ${FUNDING_TIMEOUT_MS / 1000} s, it did not: check that the L2 follows the L1, and start again.`,
-      context: { account },
-      severity: 'retry',
-    })
   }
 }

@@ -16,9 +16,10 @@ import {
   type StateTrie,
   type WorldState,
 } from '@openledger/rollup'
+import { createTracer } from './createTracer.ts'
 import type { BlockOverride, CallRequest, CallResult, StateOverride } from './Engine.ts'
 import { applyOverrides, movedPrecompiles } from './Overrides.ts'
-import { createTracer, failureWords, type TraceOptions, type Tracer } from './Tracers.ts'
+import { failureWords, type TraceOptions, type Tracer } from './Tracer.ts'
 
 /** Executes what never becomes part of a block. */
 export type Calls = {

@@ -2,7 +2,7 @@ import type { Hex } from '@openledger/primitives'
 import type { Header } from '@openledger/rollup/codec/Header'
 import type { Genesis } from '@openledger/rollup/execution/Genesis'
 import type { SimulatedBlock, SimulationRequest } from './Simulation.ts'
-import type { TraceOptions } from './Tracers.ts'
+import type { TraceOptions } from './Tracer.ts'
 
 export type { Genesis }
 

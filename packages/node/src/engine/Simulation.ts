@@ -1,16 +1,12 @@
-import { BaseError, type Clock, type Hex } from '@openledger/primitives'
+import type { Clock, Hex } from '@openledger/primitives'
 import {
   BaseFee,
   type BlockContext,
   Bloom,
   bytesToHex,
   type Crypto,
-  EMPTY_CODE_HASH,
   type Evm,
   Header,
-  hexToBytes,
-  intrinsicGas,
-  type JournaledState,
   type OptimismConfig,
   Predeploys,
   Receipt,
@@ -26,31 +22,23 @@ import type { Calls } from './Calls.ts'
 import type { BlockOverride, BlockRecord, CallRequest, StateOverride } from './Engine.ts'
 import { movedPrecompiles } from './Overrides.ts'
 import { transactionRecord } from './Records.ts'
-import { revertReason } from './revertReason.ts'
-import { failureWords } from './Tracers.ts'
-import { createTransferLog, type SimulatedLog } from './TransferLog.ts'
+import {
+  CODES,
+  runCall,
+  type SimulatedCall,
+  SimulationError,
+  type SimulationRules,
+  senderOf,
+  toTransaction,
+} from './SimulatedCall.ts'
 
 /** Blocks to be tried, under the names of `eth_simulateV1`. @see execution-apis, eth_simulateV1. */
-export type SimulationRequest = {
+export type SimulationRequest = SimulationRules & {
   readonly blocks: readonly {
     readonly blockOverrides?: BlockOverride
     readonly stateOverrides?: StateOverride
     readonly calls: readonly CallRequest[]
   }[]
-  /** Report transfers of the native currency as logs of `0xee…ee`. */
-  readonly traceTransfers: boolean
-  /** Hold calls to the rules of transactions: nonces, balances, base fee. */
-  readonly validation: boolean
-}
-
-export type SimulatedCall = {
-  readonly status: 0 | 1
-  readonly returnData: Hex
-  readonly gasUsed: bigint
-  /** Before refunds. */
-  readonly maxUsedGas: bigint
-  readonly logs: readonly SimulatedLog[]
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: Hex }
 }
 
 export type SimulatedBlock = { readonly block: BlockRecord; readonly calls: readonly SimulatedCall[] }
@@ -68,29 +56,11 @@ export type SimulationDependencies = {
 }
 
 const BLOCKS_MAX = 256n
-const NONCE_MAX = (1n << 64n) - 1n
 const TIME_MAX_MS = 10_000
 const GAS_MAX = 50_000_000n
 /** What geth puts between two blocks whose times nobody gave. */
 const BLOCK_SECONDS = 12n
-const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`
 const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
-
-/** The error codes that execution-apis gives to what a simulation refuses. */
-const CODES = {
-  nonceTooLow: -38_010,
-  nonceTooHigh: -38_011,
-  baseFeeTooLow: -38_012,
-  intrinsicGas: -38_013,
-  insufficientFunds: -38_014,
-  blockGasLimit: -38_015,
-  blockNumber: -38_020,
-  blockTimestamp: -38_021,
-  tooManyBlocks: -38_026,
-  feeCap: -32_005,
-  time: -32_016,
-  internal: -32_603,
-} as const
 
 /**
  * Executes blocks that will never be, each on the state that the one before left, the first on `state` after `parent`.
@@ -207,7 +177,8 @@ async function simulateBlock(
       throw new SimulationError(CODES.time, `expected calls that take ${TIME_MAX_MS} ms at most`)
     }
     const room = context.gasLimit - gasUsed
-    const gas = min(call.gas ?? room, gasLeft)
+    const asked = call.gas ?? room
+    const gas = asked < gasLeft ? asked : gasLeft
     const transaction = toTransaction({ ...call, gas }, journal, running.chainId)
     if (transaction.gas > room) {
       throw new SimulationError(
@@ -215,14 +186,14 @@ async function simulateBlock(
         `block gas limit reached: remaining: ${room}, required: ${transaction.gas}`,
       )
     }
-    const sender = lower(call.from ?? ZERO_ADDRESS)
+    const sender = senderOf(call)
     const result = await runCall(
       transaction,
       sender,
       journal,
       { ...context, movedPrecompiles: moved },
       evm,
-      running,
+      request,
     )
     gasUsed += result.gasUsed
     gasLeft -= result.gasUsed
@@ -305,150 +276,5 @@ async function simulateBlock(
       },
       calls: results,
     },
-  }
-}
-
-/** Fills in what a call leaves open; nobody signs it. */
-function toTransaction(
-  call: CallRequest & { readonly gas: bigint },
-  journal: JournaledState,
-  chainId: bigint,
-): Transaction.SignedTransaction {
-  const common = {
-    nonce: call.nonce ?? journal.account(lower(call.from ?? ZERO_ADDRESS))?.nonce ?? 0n,
-    gas: call.gas,
-    to: call.to === undefined || call.to === null ? null : lower(call.to),
-    value: call.value ?? 0n,
-    data: hexToBytes(call.data ?? '0x'),
-    yParity: 0 as const,
-    r: 0n,
-    s: 0n,
-    chainId,
-  }
-  if (call.gasPrice !== undefined) {
-    return call.accessList === undefined
-      ? { ...common, type: 0, gasPrice: call.gasPrice }
-      : { ...common, type: 1, gasPrice: call.gasPrice, accessList: call.accessList }
-  }
-  return {
-    ...common,
-    type: 2,
-    maxFeePerGas: call.maxFeePerGas ?? call.maxPriorityFeePerGas ?? 0n,
-    maxPriorityFeePerGas: call.maxPriorityFeePerGas ?? 0n,
-    accessList: call.accessList ?? [],
-  }
-}
-
-async function runCall(
-  transaction: Transaction.SignedTransaction,
-  sender: Hex,
-  journal: JournaledState,
-  context: BlockContext,
-  evm: Evm,
-  { request }: Running,
-): Promise<SimulatedCall & { readonly ownLogs: readonly SimulatedLog[] }> {
-  const account = journal.account(sender) ?? { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
-  const { gas, value } = transaction
-  if (request.validation) assertValid(transaction, account.nonce, context)
-  const price = Transaction.effectiveGasPrice(transaction, context.baseFeePerGas)
-  const cost = gas * (request.validation ? Transaction.maxFeePerGas(transaction) : price) + value
-  if (account.balance < cost) {
-    throw new SimulationError(
-      CODES.insufficientFunds,
-      `insufficient funds for gas * price + value: address ${sender} have ${account.balance} want ${cost}`,
-    )
-  }
-  const intrinsic = intrinsicGas(transaction, context.rules)
-  const least = intrinsic.gas > intrinsic.floorGas ? intrinsic.gas : intrinsic.floorGas
-  if (gas < least) {
-    throw new SimulationError(CODES.intrinsicGas, `intrinsic gas too low: have ${gas}, want ${least}`)
-  }
-  journal.beginTransaction()
-  journal.putAccount(sender, {
-    ...account,
-    // beyond the last one it begins again, as geth's does
-    nonce: BigInt.asUintN(64, account.nonce + 1n),
-    balance: account.balance - gas * price,
-  })
-  const transfers = createTransferLog(
-    request.traceTransfers,
-    (address) => journal.account(address)?.balance ?? 0n,
-  )
-  const result = await evm.run(
-    journal,
-    context,
-    {
-      from: sender,
-      to: transaction.to,
-      data: transaction.data,
-      value,
-      gas: gas - intrinsic.gas,
-      gasPrice: price,
-      accessList: transaction.type === 0 ? [] : transaction.accessList,
-      warm: [],
-    },
-    transfers.tracer,
-  )
-  const spent = intrinsic.gas + result.gasUsed
-  const refunded = spent - min(result.gasRefund, spent / 5n)
-  const gasUsed = refunded > intrinsic.floorGas ? refunded : intrinsic.floorGas
-  journal.addBalance(sender, (gas - gasUsed) * price)
-  const tip = price > context.baseFeePerGas ? price - context.baseFeePerGas : 0n
-  journal.addBalance(context.feeRecipient, tip * gasUsed)
-  if (context.rules.isOptimism) journal.addBalance(Predeploys.BASE_FEE_VAULT, (price - tip) * gasUsed)
-  const returnData = bytesToHex(result.returnData)
-  const common = { gasUsed, maxUsedGas: spent > intrinsic.floorGas ? spent : intrinsic.floorGas }
-  if (result.failure !== undefined) {
-    return {
-      ...common,
-      status: 0,
-      returnData: '0x',
-      logs: [],
-      ownLogs: [],
-      error: errorOf(result.failure, returnData),
-    }
-  }
-  const ownLogs = result.logs
-  return { ...common, status: 1, returnData, logs: transfers.logs(ownLogs), ownLogs }
-}
-
-function errorOf(failure: string, data: Hex) {
-  const message = failureWords(failure)
-  if (message !== 'execution reverted') return { code: -32_015, message }
-  const reason = revertReason(data)
-  return { code: 3, message: reason === undefined ? message : `${message}: ${reason}`, data }
-}
-
-function assertValid(
-  transaction: Transaction.SignedTransaction,
-  nonce: bigint,
-  { baseFeePerGas }: BlockContext,
-): void {
-  if (transaction.nonce < nonce) {
-    throw new SimulationError(CODES.nonceTooLow, `nonce too low: tx: ${transaction.nonce} state: ${nonce}`)
-  }
-  if (nonce === NONCE_MAX) throw new SimulationError(CODES.internal, `nonce has max value: ${nonce}`)
-  if (transaction.nonce > nonce) {
-    throw new SimulationError(CODES.nonceTooHigh, `nonce too high: tx: ${transaction.nonce} state: ${nonce}`)
-  }
-  const cap = Transaction.maxFeePerGas(transaction)
-  if (cap < baseFeePerGas) {
-    throw new SimulationError(
-      CODES.baseFeeTooLow,
-      `max fee per gas less than block base fee: maxFeePerGas: ${cap}, baseFee: ${baseFeePerGas}`,
-    )
-  }
-}
-
-const lower = (hex: Hex): Hex => hex.toLowerCase() as Hex
-const min = (a: bigint, b: bigint): bigint => (a < b ? a : b)
-
-/** Says why a simulation cannot be; `rpcCode` is execution-apis' code for it. */
-export class SimulationError extends BaseError {
-  readonly rpcCode: number
-
-  constructor(rpcCode: number, message: string) {
-    super({ code: 'engine.simulation', message, context: { rpcCode } })
-    this.rpcCode = rpcCode
   }
 }

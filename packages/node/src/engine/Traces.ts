@@ -12,7 +12,8 @@ import {
 } from '@openledger/rollup'
 import type { BlockReader } from './BlockReader.ts'
 import type { Calls } from './Calls.ts'
-import { createTracer, failureWords, type TraceOptions, type Tracer } from './Tracers.ts'
+import { createTracer } from './createTracer.ts'
+import { failureWords, type TraceOptions, type Tracer } from './Tracer.ts'
 
 export type TracesDependencies = {
   readonly blocks: BlockReader

@@ -1,7 +1,7 @@
 import { BaseError } from '@openledger/primitives'
 import { CallRevertedError } from '../engine/Calls.ts'
 import { revertReason } from '../engine/revertReason.ts'
-import { SimulationError } from '../engine/Simulation.ts'
+import { SimulationError } from '../engine/SimulatedCall.ts'
 
 /**
  * The error codes of JSON-RPC 2.0, and those of Ethereum's clients: 3 carries revert data, -32000 is geth's for a

@@ -1,6 +1,6 @@
 import { Rlp } from '@openledger/rollup'
 import { type Hex, keccak256 } from 'viem'
-import type { TraceOptions } from '../engine/Tracers.ts'
+import type { TraceOptions } from '../engine/Tracer.ts'
 import { requireBlock, stateNumber } from './Chain.ts'
 import type { Methods } from './Methods.ts'
 import * as Params from './Params.ts'
