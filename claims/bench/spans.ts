@@ -9,6 +9,7 @@ const VOCABULARY = 8_000
 const RECORD_TOKENS = 200
 const ANSWER_TOKENS = 500
 const ANSWERS = 60
+const ROUNDS = 5
 
 /** Tokens with the skew and the repetitions of code: common ids, rare ids, passages copied from before. */
 function text(tokenCount: number, seed = 7): Uint16Array {
@@ -29,12 +30,24 @@ function text(tokenCount: number, seed = 7): Uint16Array {
   return tokens
 }
 
-/** Processor time: it does not count what others on the machine take. */
+/** Processor time: it does not count what others on the machine take. The system counts it in steps of some milliseconds. */
 const milliseconds = <T>(run: () => T): { ms: number; value: T } => {
   const started = process.threadCpuUsage()
   const value = run()
   const { user, system } = process.threadCpuUsage(started)
   return { ms: (user + system) / 1e3, value }
+}
+
+/** Milliseconds by the clock, for what takes less than a step of processor time; the median of rounds leaves out what others took. */
+function clocked(runs: readonly (() => unknown)[]): number[] {
+  const rounds = Array.from({ length: ROUNDS }, () =>
+    runs.map((run) => {
+      const started = performance.now()
+      run()
+      return performance.now() - started
+    }),
+  )
+  return runs.map((_, i) => rounds.map((round) => round[i]!).sort((a, b) => a - b)[ROUNDS >> 1]!)
 }
 
 /** How often runs of an answer stand in the corpus, by looking at every position. */
@@ -53,23 +66,15 @@ function measureOpenings(bare: SpanIndex.SpanIndex, answers: readonly (readonly 
   const committed = milliseconds(() => commit(bare))
   const index = committed.value
   const opener = open(index)
-  const each = answers.map((answer) => {
-    const found = foundIn(trace(index, answer))
-    const opened = milliseconds(() => openSpans(opener, found))
-    const claim = { root: index.root, found, tokenCount: answer.length }
-    const checked = milliseconds(() => verifySpans(opened.value, claim))
-    return { open: opened.ms, check: checked.ms, kilobytes: JSON.stringify(opened.value).length / 1e3 }
-  })
-  const middle = (of: (one: (typeof each)[number]) => number): string =>
-    each
-      .map(of)
-      .sort((a, b) => a - b)
-      [each.length >> 1]!.toFixed(1)
+  const found = answers.map((answer) => foundIn(trace(index, answer)))
+  const opened = found.map((each) => openSpans(opener, each))
+  const claims = found.map((each, i) => ({ root: index.root, found: each, tokenCount: answers[i]!.length }))
+  const middle = (values: number[]): string => values.sort((a, b) => a - b)[values.length >> 1]!.toFixed(1)
   return [
     ((1e3 * committed.ms) / index.tokens.length).toFixed(1),
-    middle(({ open }) => open),
-    middle(({ check }) => check),
-    middle(({ kilobytes }) => kilobytes),
+    middle(clocked(found.map((each) => () => openSpans(opener, each)))),
+    middle(clocked(claims.map((each, i) => () => verifySpans(opened[i]!, each)))),
+    middle(opened.map((each) => JSON.stringify(each).length / 1e3)),
   ]
 }
 
@@ -81,7 +86,7 @@ export const claim: Claim = {
     const failures: string[] = []
     let worst = 0
     let openings: string[] = []
-    for (const millions of isQuick ? [1, 2] : [1, 4, 16, 64]) {
+    for (const millions of isQuick ? [1, 2] : [1, 4, 16, 64, 200]) {
       const tokens = text(millions * 1e6)
       const sorted = milliseconds(() => SuffixArray.build(tokens, VOCABULARY))
       say(`${millions} M tokens: sorted in ${(sorted.ms / 1e3).toFixed(1)} s`)
@@ -97,15 +102,13 @@ export const claim: Claim = {
         const at = Math.floor(((i + 1) * tokens.length) / (ANSWERS + 2))
         return [...fresh, ...tokens.subarray(at, at + 100)]
       })
-      for (const answer of answers.slice(0, 5)) trace(index, answer)
-      const traced = answers.map((answer) => milliseconds(() => trace(index, answer)))
-      const times = traced.map(({ ms }) => ms).sort((a, b) => a - b)
+      const times = clocked(answers.map((answer) => () => trace(index, answer))).sort((a, b) => a - b)
       const p50 = times[times.length >> 1]!
       const p95 = times[Math.floor(times.length * 0.95)]!
       worst = Math.max(worst, p95)
-      for (const [i, { value }] of traced.slice(0, 3).entries()) {
-        for (const { start, end, occurrenceCount } of value.spans.slice(0, 3)) {
-          const counted = countByScan(index.tokens, answers[i]!.slice(start, end))
+      for (const answer of answers.slice(0, 3)) {
+        for (const { start, end, occurrenceCount } of trace(index, answer).spans.slice(0, 3)) {
+          const counted = countByScan(index.tokens, answer.slice(start, end))
           if (counted !== occurrenceCount)
             failures.push(`${millions} M tokens: a span counted ${occurrenceCount} stands ${counted} times`)
         }
@@ -122,7 +125,7 @@ export const claim: Claim = {
     }
     return Promise.resolve({
       figure: worst,
-      unit: 'ms of processor time at the 95th percentile',
+      unit: 'ms at the 95th percentile',
       goal: 10,
       sense: 'at most',
       failures,

@@ -1,6 +1,7 @@
 import { BaseError, type CanonicalJson, type Hex } from '@openledger/primitives'
 import * as IndexFile from '../IndexFile.ts'
 import * as SuffixArray from './SuffixArray.ts'
+import { SAMPLE_STRIDE, type SortedCorpus } from './SuffixSearch.ts'
 
 /** One record of the corpus, as the model's own tokenizer reads it. */
 export type SpanDocument = {
@@ -16,7 +17,7 @@ export type SpanDocument = {
 export const LEFT_OUT = -1
 
 /** A corpus that can be asked which of its records contain a run of tokens. */
-export type SpanIndex = {
+export type SpanIndex = SortedCorpus & {
   readonly vocabularySize: number
   /** Records in the order of their registration. */
   readonly documents: readonly Required<Omit<SpanDocument, 'tokens'>>[]
@@ -24,10 +25,6 @@ export type SpanIndex = {
   readonly documentStarts: Uint32Array
   /** All records' tokens, each record followed by the separator, whose id is `vocabularySize`; it also stands for what is left out. */
   readonly tokens: Uint16Array | Uint32Array
-  /** Start positions of all suffixes in sorted order. */
-  readonly order: Int32Array
-  /** `[vocabularySize + 2]` where the suffixes that start with each id begin in `order`. */
-  readonly bucketStarts: Int32Array
   /** `[vocabularySize]` how many different ids follow each id. */
   readonly followerCounts: Uint32Array
   /** `[documents]` number of the contribution that registered the first record of the record's cluster. */
@@ -294,11 +291,13 @@ function complete(parts: Committed): SpanIndex {
   for (let i = 0; i < tokens.length; i++) bucketStarts[tokens[i]! + 1]!++
   for (let token = 0; token <= vocabularySize; token++) bucketStarts[token + 1]! += bucketStarts[token]!
   const followerCounts = new Uint32Array(vocabularySize)
+  const secondTokens = new (tokens.constructor as typeof Uint32Array)(Math.ceil(order.length / SAMPLE_STRIDE))
   for (let token = 0; token < vocabularySize; token++) {
     let previous = -1
     for (let i = bucketStarts[token]!; i < bucketStarts[token + 1]!; i++) {
       const follower = tokens[order[i]! + 1]!
       if (follower !== previous) followerCounts[token]!++
+      if (i % SAMPLE_STRIDE === 0) secondTokens[i / SAMPLE_STRIDE] = follower
       previous = follower
     }
   }
@@ -318,6 +317,7 @@ function complete(parts: Committed): SpanIndex {
   return {
     ...parts,
     bucketStarts,
+    secondTokens,
     followerCounts,
     owners,
     contributionCount,
@@ -372,15 +372,35 @@ function traceOrigins(
     if (to - from === 1) continue
     const positions = order.subarray(from, to)
     const ownerOf = (position: number): number => index.owners[documentAt(index, position)]!
+    if (to - from > ownersMax && new Set(Array.from(positions, ownerOf)).size > ownersMax) continue
     const first = positions.reduce((least, position) => Math.min(least, position))
-    if (new Set(Array.from(positions, ownerOf)).size > ownersMax) continue
-    for (const position of positions) {
-      if (ownerOf(position) === ownerOf(first)) continue
-      for (let k = 0; k < copyTokensMin; k++) {
-        const known = origins[position + k]!
-        origins[position + k] = known === -1 ? first + k : Math.min(known, first + k)
-      }
+    const owner = ownerOf(first)
+    for (const position of positions) if (ownerOf(position) !== owner) origins[position] = first
+  }
+  return spreadRuns(origins, copyTokensMin)
+}
+
+/**
+ * Gives every token the earliest place that one of the runs over it was copied from.
+ * @param origins - Where the run that starts at each position stands first, or -1; overwritten.
+ * @param length - Of each run; none crosses the end of a record.
+ */
+function spreadRuns(origins: Int32Array, length: number): Int32Array {
+  // the runs that may still be the earliest for a token to come: how far each lies back grows from the head on
+  const starts = new Int32Array(length)
+  const shifts = new Int32Array(length)
+  let head = 0
+  let tail = 0
+  for (let at = 0; at < origins.length; at++) {
+    if (head < tail && starts[head % length]! <= at - length) head++
+    if (origins[at] !== -1) {
+      const shift = origins[at]! - at
+      while (head < tail && shifts[(tail - 1) % length]! >= shift) tail--
+      starts[tail % length] = at
+      shifts[tail % length] = shift
+      tail++
     }
+    if (head < tail) origins[at] = at + shifts[head % length]!
   }
   return origins
 }

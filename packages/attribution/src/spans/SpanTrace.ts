@@ -1,5 +1,6 @@
 import { BaseError } from '@openledger/primitives'
 import * as SpanIndex from './SpanIndex.ts'
+import { longestRun, type Ranks, ranksOfPair, ranksOfRun, ranksOfToken } from './SuffixSearch.ts'
 
 /** A record that contains a span. */
 export type SpanMatch = {
@@ -88,121 +89,63 @@ export function trace(
   const limits = { ...DEFAULTS, ...options }
   if (answer.length > ANSWER_TOKENS_MAX) throw new AnswerTooLongError(answer.length)
   SpanIndex.assertTokens(answer, index.vocabularySize, 'the answer')
-  const query = Uint32Array.from(answer)
-  const unigramMicroNats = Float64Array.from(query, (token) => unigram(index, token))
-  const bigramMicroNats = new Float64Array(query.length).fill(-1)
+  const tokens = Uint32Array.from(answer)
+  const query: Query = { tokens, pairs: Array(tokens.length) }
+  const unigramMicroNats = Float64Array.from(tokens, (token) => unigram(index, token))
   const spans: Span[] = []
   const thresholdMicroNats = threshold(index.tokenCount, limits)
   let endMax = 0
-  for (let start = 0; start < query.length; start++) {
-    const length = longestMatch(index, query, start)
+  for (let start = 0; start < tokens.length; start++) {
+    const length = longestAt(index, query, start)
     const end = start + length
     if (length === 0 || end <= endMax) continue
     endMax = end
-    const surprisalMicroNats = surprisal(index, query, start, end, unigramMicroNats, bigramMicroNats)
+    const surprisalMicroNats = surprisal(index, query, start, end, unigramMicroNats)
     if (surprisalMicroNats > thresholdMicroNats) {
       spans.push(spanAt(index, query, { start, end, surprisalMicroNats }, limits))
     }
   }
-  return { tokenCount: query.length, spans, spanOfToken: assign(query.length, spans), unigramMicroNats }
+  return { tokenCount: tokens.length, spans, spanOfToken: assign(tokens.length, spans), unigramMicroNats }
 }
 
-/** Length of the longest prefix of `query[start..]` that stands in the corpus. */
-function longestMatch(index: SpanIndex.SpanIndex, query: Uint32Array, start: number): number {
-  const { order, bucketStarts } = index
-  const first = query[start]!
-  let low = bucketStarts[first]!
-  let high = bucketStarts[first + 1]!
-  if (low === high) return 0
-  // the lengths known to match at both ends: everything between them matches at least the smaller
-  let lowMatch = 1
-  let highMatch = 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const match = matchLength(index, query, start, order[middle]!, Math.min(lowMatch, highMatch))
-    if (start + match === query.length) return match
-    if (index.tokens[order[middle]! + match]! < query[start + match]!) {
-      low = middle + 1
-      lowMatch = match
-    } else {
-      high = middle
-      highMatch = match
-    }
-  }
-  return Math.max(lowMatch, highMatch)
+/** An answer with where its pairs of neighbouring tokens stand in the corpus, looked up once each. */
+type Query = { readonly tokens: Uint32Array; readonly pairs: (Ranks | undefined)[] }
+
+/** The suffixes that start with the answer's tokens at `t` and `t + 1`. */
+const pairAt = (index: SpanIndex.SpanIndex, { tokens, pairs }: Query, t: number): Ranks =>
+  (pairs[t] ??= ranksOfPair(index, tokens[t]!, tokens[t + 1]!))
+
+/** Length of the longest run from `start` on that stands in the corpus. */
+function longestAt(index: SpanIndex.SpanIndex, query: Query, start: number): number {
+  const { from, to } = ranksOfToken(index, query.tokens[start]!)
+  if (from === to) return 0
+  if (start + 1 === query.tokens.length) return 1
+  const pair = pairAt(index, query, start)
+  return pair.from === pair.to ? 1 : longestRun(index, query.tokens, start, pair)
 }
 
-function matchLength(
-  { tokens }: SpanIndex.SpanIndex,
-  query: Uint32Array,
-  start: number,
-  position: number,
-  known: number,
-): number {
-  let length = known
-  // the separator ends every record and no query holds it, so the corpus is never overrun
-  while (start + length < query.length && tokens[position + length] === query[start + length]) length++
-  return length
-}
-
-/** The suffixes that start with `query[start, end)`, as a range of the suffix array. */
-function rangeOf(
-  index: SpanIndex.SpanIndex,
-  query: Uint32Array,
-  start: number,
-  end: number,
-): { from: number; to: number } {
-  const first = query[start]!
-  const bucketFrom = index.bucketStarts[first]!
-  const bucketTo = index.bucketStarts[first + 1]!
-  const from = bound(index, query, start, end, bucketFrom, bucketTo, 'first')
-  return { from, to: bound(index, query, start, end, from, bucketTo, 'past') }
-}
-
-function bound(
-  { tokens, order }: SpanIndex.SpanIndex,
-  query: Uint32Array,
-  start: number,
-  end: number,
-  from: number,
-  to: number,
-  side: 'first' | 'past',
-): number {
-  let low = from
-  let high = to
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const position = order[middle]!
-    let k = 1
-    while (start + k < end && tokens[position + k] === query[start + k]) k++
-    const isBefore =
-      start + k === end ? side === 'past' : (tokens[position + k] as number) < (query[start + k] as number)
-    if (isBefore) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+/** The suffixes that start with the run. */
+const ranksAt = (index: SpanIndex.SpanIndex, query: Query, start: number, end: number): Ranks =>
+  end - start === 1
+    ? ranksOfToken(index, query.tokens[start]!)
+    : ranksOfRun(index, query.tokens, start, end, pairAt(index, query, start))
 
 function surprisal(
   index: SpanIndex.SpanIndex,
-  query: Uint32Array,
+  query: Query,
   start: number,
   end: number,
   unigramMicroNats: Float64Array,
-  known: Float64Array,
 ): number {
   let sum = end > start ? unigramMicroNats[start]! : 0
-  for (let t = start + 1; t < end; t++) {
-    // neighbouring runs share most of their bigrams
-    if (known[t]! < 0) known[t] = bigram(index, query, t)
-    sum += known[t]!
-  }
+  for (let t = start + 1; t < end; t++) sum += bigram(index, query, t)
   return sum
 }
 
-function bigram(index: SpanIndex.SpanIndex, query: Uint32Array, t: number): number {
-  const { from, to } = rangeOf(index, query, t - 1, t + 1)
-  return follower(index, query[t - 1]!, query[t]!, index.originalsBefore[to]! - index.originalsBefore[from]!)
+function bigram(index: SpanIndex.SpanIndex, query: Query, t: number): number {
+  const { from, to } = pairAt(index, query, t - 1)
+  const pairCount = index.originalsBefore[to]! - index.originalsBefore[from]!
+  return follower(index, query.tokens[t - 1]!, query.tokens[t]!, pairCount)
 }
 
 /**
@@ -243,11 +186,11 @@ const microNats = (probability: number): number => Math.round(-Math.log(probabil
 
 function spanAt(
   index: SpanIndex.SpanIndex,
-  query: Uint32Array,
+  query: Query,
   { start, end, surprisalMicroNats }: { start: number; end: number; surprisalMicroNats: number },
   limits: Required<TraceOptions>,
 ): Span {
-  const { from, to } = rangeOf(index, query, start, end)
+  const { from, to } = ranksAt(index, query, start, end)
   const span = { start, end, occurrenceCount: to - from, firstRank: from, surprisalMicroNats }
   const boilerplate = { ...span, kind: 'boilerplate' as const, matches: [], runs: [] }
   if (to - from > limits.occurrencesMax) return boilerplate

@@ -66,6 +66,48 @@ describe('tracing spans', () => {
     )
   })
 
+  test('counts runs in a corpus whose words stand thousands of times each, as looking everywhere does', () => {
+    const texts = Array.from({ length: 60 }, (_, i) => words(i + 1, 200, 6))
+    const answer = [...words(99, 60, 6), ...texts[7]!.slice(20, 60), ...words(98, 20, 6)]
+    const everything = { expectedMax: 1e300, boilerplateContributionsMin: 1000, occurrencesMax: 1e9 }
+    const found = trace(corpus(texts, 6), answer, everything).spans.map(
+      ({ start, end, occurrenceCount }) => ({ start, end, occurrenceCount }),
+    )
+    expect(found).toEqual(
+      bruteForce(texts, answer).map(({ start, end, occurrenceCount }) => ({ start, end, occurrenceCount })),
+    )
+  })
+
+  test('owes every copied token to the earliest place that holds a long run over it, as looking everywhere does', () => {
+    const copyTokensMin = 4
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.nat(2), { maxLength: 25 }), { minLength: 2, maxLength: 6 }),
+        (texts) => {
+          const documents = texts.map((tokens, i) => ({ recordId: `r${i}`, contributionId: `c${i}`, tokens }))
+          const index = SpanIndex.build({ documents, vocabularySize: 3, copyTokensMin })
+          const expected = new Int32Array(index.tokens.length).fill(-1)
+          for (const [document, text] of texts.entries()) {
+            for (let at = 0; at + copyTokensMin <= text.length; at++) {
+              const run = text.slice(at, at + copyTokensMin)
+              const holders = texts.map((each) => standsAt(each, run))
+              const first = holders.findIndex((places) => places.length > 0)
+              const isBoilerplate = holders.filter((places) => places.length > 0).length > 3
+              if (first === document || isBoilerplate) continue
+              for (let k = 0; k < copyTokensMin; k++) {
+                const position = index.documentStarts[document]! + at + k
+                const origin = index.documentStarts[first]! + holders[first]![0]! + k
+                if (expected[position] === -1 || origin < expected[position]!) expected[position] = origin
+              }
+            }
+          }
+          expect(index.origins).toEqual(expected)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
   test('keeps a copied passage and drops chance matches of common words', () => {
     const texts = Array.from({ length: 40 }, (_, i) => words(i + 1, 200, 500))
     const passage = texts[7]!.slice(50, 70)
