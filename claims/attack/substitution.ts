@@ -7,7 +7,7 @@ import {
   type Tokenizer,
 } from '@openledger/model'
 import { createDecoder, type Decoder } from '@openledger/model/decoder/Decoder'
-import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
+import { type DecoderPrecision, decoderPrecisions } from '@openledger/model/decoder/DecoderGraph'
 import { readHidden } from '@openledger/openlora/attribution/Inference'
 import { type Decoding, decodingDifference, worstDistance } from '@openledger/openlora/commitment/Commitment'
 import { createEngine } from '@openledger/openlora/engine/Engine'
@@ -37,7 +37,6 @@ const RANK = 8
 const STEPS = 40
 const PROMPT_TOKENS = 40
 const OUTPUT_TOKENS_MAX = 96
-const PRECISIONS = ['f32', 'int4'] as const
 const HONEST = 'honest: many at once, 2 threads'
 /** Relative noise on every activation, as of another processor; products in float32 differ by a tenth of that or less. */
 const NOISE = 1e-4
@@ -263,7 +262,7 @@ function range(values: readonly number[]): string {
 
 export const claim: Claim = {
   says: 'A server that decodes with another base, adapter, precision or prompt than its receipt names is found out by whoever has the model, and an honest one never.',
-  async run({ isQuick, say }: ClaimOptions): Promise<Finding> {
+  async run({ isQuick, words, say }: ClaimOptions): Promise<Finding> {
     const count = isQuick ? 24 : 96
     const parts = openParts(`substitution-${count}`, [
       'claims/attack/substitution.ts',
@@ -272,7 +271,8 @@ export const claim: Claim = {
     ])
     const scene = await setScene(count)
     const rows: (readonly [claimed: DecoderPrecision, what: string, row: Row])[] = []
-    for (const claimed of PRECISIONS) {
+    const claims = decoderPrecisions.filter((one) => words.length === 0 || words.includes(one))
+    for (const claimed of claims) {
       for (const [what, substitution] of Object.entries(substitutionsOf(scene, claimed))) {
         const found = await parts.once(`${claimed} ${what}`, async () => {
           const served = await answersOf(scene, claimed, substitution)

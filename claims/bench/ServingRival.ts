@@ -84,7 +84,7 @@ export async function runRival(options: {
     })),
   }
   // sequences share what a context holds
-  if (requests.every(({ adapter }) => adapter === undefined)) job.contextSize = 256 * concurrency
+  if (new Set(requests.map(({ adapter }) => adapter)).size === 1) job.contextSize = 256 * concurrency
   const child = spawn(process.execPath, ['run.mjs'], { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end(JSON.stringify(job))
   const line = (await text(child.stdout)).trim().split('\n').at(-1)!

@@ -117,20 +117,12 @@ export type RunOptions = {
   readonly decoder: Decoder
   readonly shelf: AdapterShelf
   readonly shelfDirectory: string
-  /** Requests in flight at most where all arrive at once. */
-  readonly concurrency: number
   /** RAM for adapters that no row uses. */
   readonly adapterBytesMax: number
 }
 
 /** An engine over one decoder that runs one workload after the other; its adapters stay in memory between them. */
-export async function createRunner({
-  decoder,
-  shelf,
-  shelfDirectory,
-  concurrency,
-  adapterBytesMax,
-}: RunOptions) {
+export async function createRunner({ decoder, shelf, shelfDirectory, adapterBytesMax }: RunOptions) {
   const decoding = createWorkerHost<Record<never, never>, AdapterMethods, undefined>({
     file: new URL('../../packages/openlora/src/adapters/AdapterWorker.ts', import.meta.url),
     data: { baseDirectory: shelfDirectory } satisfies AdapterWorkerData,
@@ -188,7 +180,8 @@ export async function createRunner({
   )
   let nextId = 0
 
-  async function run(requests: readonly WorkRequest[]): Promise<RunFigures> {
+  /** @param concurrency - Requests in flight at most where all arrive at once. */
+  async function run(requests: readonly WorkRequest[], concurrency = 1): Promise<RunFigures> {
     // files first: writing them is not serving
     const files = requests.map(({ adapter }) => (adapter === undefined ? undefined : shelf.fileOf(adapter)))
     const firstId = nextId

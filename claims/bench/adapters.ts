@@ -64,7 +64,6 @@ async function withRunner<Result>(
       decoder,
       shelf,
       shelfDirectory: directory,
-      concurrency: 1,
       adapterBytesMax,
     })
     const result = await use(runner, shelf)
@@ -117,8 +116,8 @@ export const claim: Claim = {
   async run({ isQuick, words, say }): Promise<Finding> {
     const sizes: Size[] = [
       { name: '5 M f32', config: SMALL, precision: 'f32', pairs: isQuick ? 20 : 60 },
-      { name: '5 M int4', config: SMALL, precision: 'int4', pairs: isQuick ? 20 : 60 },
-      { name: '110 M int4', config: LARGE, precision: 'int4', pairs: isQuick ? 10 : 30 },
+      { name: '5 M int8', config: SMALL, precision: 'int8', pairs: isQuick ? 20 : 60 },
+      { name: '110 M int8', config: LARGE, precision: 'int8', pairs: isQuick ? 10 : 30 },
     ]
     const chosen = sizes.filter(
       ({ name }) => words.length === 0 || words.some((word) => name.startsWith(word)),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { decoderPrecisions } from '@openledger/model/decoder/DecoderGraph'
 import { BaseError } from '@openledger/primitives'
 import { z } from 'zod'
 
@@ -139,10 +140,10 @@ export const configSchema = z.object({
     .default(25)
     .describe('Told to stop, the server gives answers in the making so long to end'),
   basePrecision: z
-    .enum(['f32', 'int4'])
+    .enum(decoderPrecisions)
     .default('f32')
     .describe(
-      'How exactly the base is kept for answers; int4 is several times as fast and a little different',
+      'How exactly the base is kept for answers; int8 is several times as fast and a little different, int4 takes half its memory',
     ),
   vllmUrls: z
     .string()

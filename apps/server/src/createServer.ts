@@ -108,7 +108,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     },
   )
   stack.defer(openlora.close)
-  const router = createServingRouter(openlora, config, blobs)
+  const router = createServingRouter(openlora, config, { blobs, logger })
   stack.defer(async () => router.close())
   const gatherMs = config.gatherSeconds * 1_000
   const settlement = createSettlement(

@@ -10,6 +10,7 @@ import {
   type Router,
 } from '@openledger/openlora'
 import type { Blobs } from '@openledger/store'
+import type { Logger } from 'pino'
 import type { Config } from './Config.ts'
 import { ReplicaSecretMissingError } from './createReplica.ts'
 
@@ -21,7 +22,7 @@ import { ReplicaSecretMissingError } from './createReplica.ts'
 export function createServingRouter(
   openLora: OpenLora,
   config: Config,
-  blobs: Pick<Blobs, 'get'>,
+  { blobs, logger }: { readonly blobs: Pick<Blobs, 'get'>; readonly logger: Logger },
 ): Pick<Router, 'generate' | 'close'> {
   const { baseModel, dataDirectory } = config
   const urls = listOf(config.vllmUrls)
@@ -51,7 +52,14 @@ export function createServingRouter(
     if (secret === undefined) throw new ReplicaSecretMissingError()
     return createReplicaBackend({ url, secret, baseHash: openLora.baseHash })
   })
-  return createRouter([local, ...replicas, ...remote])
+  return createRouter([local, ...replicas, ...remote], {
+    pinned: openLora.pinned,
+    onKeepFailure: (backend, error) =>
+      logger.warn(
+        { backend, reason: (error as Error).message },
+        'adapters that are paid for are not in memory of another engine',
+      ),
+  })
 }
 
 const listOf = (urls: string | undefined): string[] => (urls ?? '').split(',').filter((url) => url !== '')

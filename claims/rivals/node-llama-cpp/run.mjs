@@ -1,6 +1,7 @@
 // Answers a list of requests with llama.cpp and tells how long that took. Reads one JSON job from standard input:
 // { modelPath, threads, concurrency, contextSize, requests: [{ promptIds, outputTokens, lora? }] }.
-// A LoRA belongs to a whole context here, so contexts are kept by adapter and the one used longest ago makes room.
+// A LoRA belongs to a whole context here: requests of one adapter share a context, and are batched there; where adapters
+// differ, contexts are kept by adapter and the one used longest ago makes room.
 import { text } from 'node:stream/consumers'
 import { getLlama } from 'node-llama-cpp'
 
@@ -11,12 +12,14 @@ const model = await llama.loadModel({
   modelPath: job.modelPath,
   defaultContextFlashAttention: job.flash ?? false,
 })
-const hasAdapters = job.requests.some(({ lora }) => lora !== undefined)
+const [onlyLora, ...otherLoras] = new Set(job.requests.map(({ lora }) => lora))
 
 const contextOptions = { contextSize: job.contextSize, batchSize: 512, threads: job.threads }
-const shared = hasAdapters
-  ? undefined
-  : await model.createContext({ ...contextOptions, sequences: job.concurrency })
+const withLora = (lora) => (lora === undefined ? {} : { lora })
+const shared =
+  otherLoras.length > 0
+    ? undefined
+    : await model.createContext({ ...contextOptions, ...withLora(onlyLora), sequences: job.concurrency })
 const idle = []
 let count = 0
 async function take(lora) {
@@ -27,7 +30,7 @@ async function take(lora) {
     count--
   }
   count++
-  const context = await model.createContext({ ...contextOptions, sequences: 1, ...(lora ? { lora } : {}) })
+  const context = await model.createContext({ ...contextOptions, ...withLora(lora), sequences: 1 })
   return { lora, context, sequence: context.getSequence() }
 }
 

@@ -30,7 +30,8 @@ import { verifyShown } from './attribution/ShownSpans.ts'
 import { createAuditor } from './commitment/Auditor.ts'
 import type { Decoding } from './commitment/Commitment.ts'
 import { hashText } from './commitment/Verification.ts'
-import { createOpenLora, type GenerateRequest, type OpenLora, type ServedModel } from './OpenLora.ts'
+import { createOpenLora, type OpenLora } from './OpenLora.ts'
+import type { GenerateRequest, ServedModel } from './Prepared.ts'
 
 const config = { ...tinyConfig, vocabularySize: 300, feedForwardSize: 64, contextMax: 128 }
 const hexOfZeros: Hex = `0x${'00'.repeat(32)}`
@@ -295,6 +296,7 @@ describe('createOpenLora', () => {
 
   test.for([
     ['f32', 'int4'],
+    ['int8', 'f32'],
     ['int4', 'f32'],
   ] as const)('an auditor finds an answer decoded in %s, and not in %s', async ([precision, other]) => {
     const serving = await start(precision)

@@ -1,6 +1,7 @@
 export type { AdapterReference } from './adapters/AdapterCache.ts'
 export { AdapterHashMismatchError } from './adapters/AdapterCache.ts'
 export type { WeightedReference } from './adapters/MergedAdapter.ts'
+export { PinsFullError } from './adapters/Pins.ts'
 export { AttributionIndexError, type AttributionReference } from './attribution/AttributionIndex.ts'
 export {
   type AttributedAnswer,
@@ -32,24 +33,25 @@ export { type AnswerForm, grammarOf } from './grammar/AnswerForm.ts'
 export { type JsonSchema, SchemaError } from './grammar/JsonSchema.ts'
 export { type CallEvent, createToolCallReader } from './grammar/ToolCalls.ts'
 export {
-  BaseMismatchError,
   createOpenLora,
-  type GenerateRequest,
-  GenerationOptionError,
-  MERGE_WEIGHT_MAX,
-  MERGED_MAX,
-  ModelNotFoundError,
   type OpenLora,
   type OpenLoraDependencies,
   type OpenLoraLimits,
   type OpenLoraMetrics,
   type OpenLoraOptions,
-  PinsFullError,
+} from './OpenLora.ts'
+export {
+  BaseMismatchError,
+  type GenerateRequest,
+  GenerationOptionError,
+  MERGE_WEIGHT_MAX,
+  MERGED_MAX,
+  ModelNotFoundError,
   type Prepared,
   PromptError,
   type ServedModel,
   type WeightedModel,
-} from './OpenLora.ts'
+} from './Prepared.ts'
 export { createReplicaBackend, ReplicaGoneError, type ReplicaOptions } from './router/ReplicaBackend.ts'
 export { createReplicaServer, type ReplicaServer } from './router/ReplicaServer.ts'
 export {

@@ -2,10 +2,10 @@ import { BaseError } from '@openledger/primitives'
 import { format, type Shape, ShapeError, size } from './Shape.ts'
 
 /** The element types that graphs carry. */
-export type DataType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8'
+export type DataType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8' | 'int8'
 
 /** Elements as the host holds them; `bool` is one byte each, as `uint8` is. */
-export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array
+export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array
 
 /** A value of a graph: known shape and type, no elements until a session runs. */
 export type Tensor = {
@@ -35,6 +35,7 @@ export type OperationName =
   | 'cast'
   | 'matmul'
   | 'matmulQuantised'
+  | 'matmulInt8'
   | 'transpose'
   | 'reshape'
   | 'expand'
@@ -45,6 +46,7 @@ export type OperationName =
   | 'mean'
   | 'max'
   | 'logSumExp'
+  | 'argMax'
   | 'cumulativeSum'
   | 'softmax'
   | 'rmsNorm'
@@ -143,6 +145,7 @@ export function dataTypeOf(data: TensorData): DataType {
   if (data instanceof Float32Array) return 'float32'
   if (data instanceof Int32Array) return 'int32'
   if (data instanceof BigInt64Array) return 'int64'
+  if (data instanceof Int8Array) return 'int8'
   return 'bool'
 }
 

@@ -6,7 +6,11 @@ import { BLOCK } from './Quantised.ts'
 import type { Shape } from './Shape.ts'
 
 // field numbers and codes of onnx.proto3, IR version 10, operator set 21
-const typeCodes: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2 }
+const typeCodes: Record<DataType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2, int8: 3 }
+/** What stands for 0 where a row is rounded to 8 bits without a sign, which products take fastest. */
+const MIDDLE = 128
+/** The least step between rounded numbers: a row of zeros has one too. */
+const STEP_MIN = 1e-30
 const contrib = 'com.microsoft'
 const STANDARD = ['', 21] as const
 const FUSED = [contrib, 1] as const
@@ -119,6 +123,24 @@ function createLowering(graph: Protobuf.Message, isPortable: boolean) {
     return shape
   }
 
+  /** Equal nodes are merged by the runtime, so that layers which share an input round it once. */
+  const lowerInt8 = ([x, codes, scales]: readonly [string, string, string], node: Node): void => {
+    const through = (type: string, given: readonly string[], attributes = {}, domain = ''): string => {
+      const name = fresh()
+      emit(type, given, [name], attributes, domain)
+      return name
+    }
+    if (!constants.has('middle')) {
+      initializer('middle', Uint8Array.of(MIDDLE), [], 'uint8')
+      constants.set('middle', 'middle')
+    }
+    const largest = through('ReduceMax', [through('Abs', [x]), list([-1])], { keepdims: 1 })
+    const step = through('Max', [through('Mul', [largest, scalar(1 / 127)]), scalar(STEP_MIN)])
+    const rounded = through('QuantizeLinear', [through('Div', [x, step]), scalar(1), 'middle'])
+    const given = [rounded, codes, scalar(1), scales, 'middle']
+    emit('Mul', [through('MatMulIntegerToFloat', given, {}, contrib), step], [node.outputs[0]!.name])
+  }
+
   const lower = (node: Node) => {
     const inputs = node.inputs.map(nameOf)
     const output = node.outputs[0]!
@@ -172,6 +194,8 @@ function createLowering(graph: Protobuf.Message, isPortable: boolean) {
         const sizes = { K: blocks * BLOCK, N: columns, bits: 4, block_size: BLOCK, accuracy_level: accuracy }
         return emitHere('MatMulNBits', [], sizes, contrib)
       }
+      case 'matmulInt8':
+        return lowerInt8(inputs as [string, string, string], node)
       case 'transpose':
         return emitHere('Transpose', [], { perm: attributes.order as readonly number[] })
       case 'reshape': {
@@ -205,6 +229,8 @@ function createLowering(graph: Protobuf.Message, isPortable: boolean) {
         const axes = list(attributes.axes as readonly number[])
         return emitHere(types[node.operation], [axes], { keepdims: attributes.keepAxes ? 1 : 0 })
       }
+      case 'argMax':
+        return emitHere('ArgMax', [], { axis: -1, keepdims: 0, select_last_index: 0 })
       case 'cumulativeSum':
         return emitHere('CumSum', [list([output.shape.length - 1])])
       case 'softmax':

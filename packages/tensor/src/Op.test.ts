@@ -9,6 +9,7 @@ import {
   Reference,
   recomputed,
   type Tensor,
+  toEightBits,
 } from './index.ts'
 
 /** Numbers in (-1, 1) that depend on the seed alone. */
@@ -117,6 +118,15 @@ const cases: Case[] = [
       return Op.matmulQuantised(x!, graph.bytes(packed, [5, 2, 16]), graph.constant(scales, [5, 2]), 1)
     },
   },
+  {
+    name: 'matmul with weights and rows in 8 bits',
+    shapes: [[2, 3, 24]],
+    noGradient: true,
+    build: (graph, [x]) => {
+      const { codes, scales } = toEightBits(numbers(5 * 24, 7), 5)
+      return Op.matmulInt8(x!, graph.constant(codes, [24, 5]), graph.constant(scales, [5]))
+    },
+  },
   { name: 'transpose', shapes: [[2, 3, 4]], build: (_, [x]) => Op.transpose(x!, [2, 0, 1]) },
   { name: 'reshape', shapes: [[2, 6]], build: (_, [x]) => Op.reshape(x!, [3, 4]) },
   { name: 'flattenRows', shapes: [[2, 3, 4]], build: (_, [x]) => Op.flattenRows(x!) },
@@ -135,6 +145,16 @@ const cases: Case[] = [
   { name: 'mean', shapes: [[2, 3, 4]], build: (_, [x]) => Op.mean(x!, [-1], true) },
   { name: 'max', shapes: [[2, 3]], noGradient: true, build: (_, [x]) => Op.max(x!, [1]) },
   { name: 'logSumExp', shapes: [[2, 3]], build: (_, [x]) => Op.logSumExp(x!, [1]) },
+  {
+    name: 'argMax, the first on a tie',
+    shapes: [[4, 3]],
+    noGradient: true,
+    build: (graph, [x]) =>
+      Op.cast(
+        Op.argMax(Op.concat([Op.multiply(x!, 0), x!, x!, graph.constant(numbers(4, 5), [4, 1])], 1)),
+        'float32',
+      ),
+  },
   { name: 'cumulativeSum', shapes: [[2, 5]], noGradient: true, build: (_, [x]) => Op.cumulativeSum(x!) },
   {
     name: 'less and cast',

@@ -106,6 +106,27 @@ export function matmulQuantised(x: Tensor, packed: Tensor, scales: Tensor, accur
   return append('matmulQuantised', [x, packed, scales], [...x.shape.slice(0, -1), columns], { accuracy })
 }
 
+/**
+ * Multiplies by weights in 8 bits: `x @ wᵀ`, each row of `x` rounded to 8 bits by its largest element; no gradient.
+ *
+ * Whole numbers are summed exactly, so that a row's product does not depend on the other rows. What is not finite in `x` need
+ * not show in the product.
+ *
+ * @param x - `[..., K]`.
+ * @param codes - `[K, N]` int8, see `toEightBits`.
+ * @param scales - `[N]`.
+ * @returns `[..., N]`.
+ */
+export function matmulInt8(x: Tensor, codes: Tensor, scales: Tensor): Tensor {
+  const [inner, columns] = codes.shape as readonly [number, number]
+  if (x.shape.at(-1) !== inner || codes.dataType !== 'int8' || !equals(scales.shape, [columns])) {
+    throw new ShapeError(
+      `Expected ${inner} channels, int8 codes and scales [${columns}], got ${format(x.shape)}, ${codes.dataType} and ${format(scales.shape)}.`,
+    )
+  }
+  return append('matmulInt8', [x, codes, scales], [...x.shape.slice(0, -1), columns])
+}
+
 /** The two weights of each byte, the first in the low half. */
 const NIBBLES = Float32Array.from({ length: 512 }, (_, i) => (i % 2 === 0 ? (i >> 1) & 15 : i >> 5) - 8)
 
@@ -269,6 +290,9 @@ export const max = (x: Tensor, axes: readonly number[], keepAxes = false): Tenso
 /** Computes `log(sum(exp(x)))` over axes without overflow. */
 export const logSumExp = (x: Tensor, axes: readonly number[], keepAxes = false): Tensor =>
   reduce('logSumExp', x, axes, keepAxes)
+
+/** Finds the largest of each row of the last axis, the first on a tie: `[..., V]` to int64 `[...]`; no gradient. */
+export const argMax = (x: Tensor): Tensor => append('argMax', [x], x.shape.slice(0, -1), {}, 'int64')
 
 /** Sums from the start of the last axis up to each element; no gradient. */
 export const cumulativeSum = (x: Tensor): Tensor => append('cumulativeSum', [x], x.shape)

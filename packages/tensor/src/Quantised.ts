@@ -34,6 +34,34 @@ export function quantise(weights: Float32Array): Quantised {
   return { packed, scales }
 }
 
+/** Weights in 8 bits: one scale for each row of the matrix, each weight a whole multiple of it from -127 to 127. */
+export type EightBits = {
+  /** `[K, N]`: the matrix transposed, as products read it. */
+  readonly codes: Int8Array
+  /** `[N]`. */
+  readonly scales: Float32Array
+}
+
+/**
+ * Rounds a matrix to 8 bits.
+ * @param weights - `[N, K]`.
+ */
+export function toEightBits(weights: Float32Array, rows: number): EightBits {
+  const columns = weights.length / rows
+  const codes = new Int8Array(weights.length)
+  const scales = new Float32Array(rows)
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns
+    let largest = 0
+    for (let k = 0; k < columns; k++) largest = Math.max(largest, Math.abs(weights[from + k]!))
+    const scale = largest / 127
+    scales[row] = scale
+    const inverse = scale === 0 ? 0 : 1 / scale
+    for (let k = 0; k < columns; k++) codes[k * rows + row] = Math.round(weights[from + k]! * inverse)
+  }
+  return { codes, scales }
+}
+
 const code = (value: number, scale: number): number =>
   scale === 0 ? 8 : Math.max(0, Math.min(15, Math.round(value / scale) + 8))
 

@@ -149,6 +149,20 @@ function apply(node: Node, inputs: readonly Value[]): Value[] {
       )
       return [fromRows(rows, [...x.shape.slice(0, -1), y.shape[0]!])]
     }
+    case 'matmulInt8': {
+      const width = y.shape[1]!
+      const rows = rowsOf(x).map((row) => {
+        const step = row.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127
+        return Float64Array.from({ length: width }, (_, n) =>
+          row.reduce(
+            (sum, value, k) =>
+              sum + Math.round(value / step) * step * y.data[k * width + n]! * inputs[2]!.data[n]!,
+            0,
+          ),
+        )
+      })
+      return [fromRows(rows, [...x.shape.slice(0, -1), width])]
+    }
     case 'transpose': {
       const order = node.attributes.order as readonly number[]
       const shape = order.map((axis) => x.shape[axis]!)
@@ -190,6 +204,13 @@ function apply(node: Node, inputs: readonly Value[]): Value[] {
     case 'max':
     case 'logSumExp':
       return [reduce(node, x)]
+    case 'argMax':
+      return [
+        {
+          data: Float64Array.from(rowsOf(x), (row) => row.indexOf(Math.max(...row))),
+          shape: x.shape.slice(0, -1),
+        },
+      ]
     case 'cumulativeSum':
       return [
         fromRows(

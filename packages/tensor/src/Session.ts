@@ -33,9 +33,13 @@ export type Session<Output extends string = string> = {
   /**
    * Runs the graph once. Feeds are read in place, without a copy; the calling thread is blocked meanwhile, so that a
    * server keeps its sessions in worker threads.
+   * @param wanted - Results that are copied out; default all.
    * @throws {FeedError} when a feed is missing or of another type or shape.
    */
-  readonly run: (feeds: Readonly<Record<string, Feed>>) => Promise<Record<Output, Fetched>>
+  readonly run: <Wanted extends Output = Output>(
+    feeds: Readonly<Record<string, Feed>>,
+    wanted?: readonly Wanted[],
+  ) => Promise<Record<Wanted, Fetched>>
   /** The values that each run must feed. */
   readonly inputs: readonly Tensor[]
   readonly release: () => Promise<void>
@@ -61,15 +65,16 @@ export async function createSession<Output extends string>(
   })
   return {
     inputs: model.inputs,
-    run: async (feeds) => {
+    run: async (feeds, wanted) => {
       const fed: Record<string, InstanceType<typeof runtime.Tensor>> = {}
       for (const input of model.inputs) {
         const { data, shape } = checkFeed(input, feeds[input.name])
         fed[input.name] = new runtime.Tensor(input.dataType, data, shape)
       }
-      const results = await session.run(fed)
-      const fetched = {} as Record<Output, Fetched>
-      for (const name of names) {
+      const fetches = wanted ?? names
+      const results = await session.run(fed, fetches)
+      const fetched: Record<string, Fetched> = {}
+      for (const name of fetches) {
         const result = results[name]!
         fetched[name] = { data: result.data as TensorData, shape: result.dims }
       }

@@ -14,7 +14,14 @@ export {
 } from './Graph.ts'
 export * as Onnx from './Onnx.ts'
 export * as Op from './Op.ts'
-export { BLOCK, dequantise, type Quantised, quantise } from './Quantised.ts'
+export {
+  BLOCK,
+  dequantise,
+  type EightBits,
+  type Quantised,
+  quantise,
+  toEightBits,
+} from './Quantised.ts'
 export * as Reference from './Reference.ts'
 export {
   createSession,

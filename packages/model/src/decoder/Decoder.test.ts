@@ -1,4 +1,4 @@
-import { createGraph, createSession, dequantise, quantise, Reference } from '@openledger/tensor'
+import { createGraph, createSession, dequantise, quantise, Reference, toEightBits } from '@openledger/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Adapter } from '../checkpoint/Adapter.ts'
 import { type LlamaConfig, linearName, linearSize, loraTargets, weightShapes } from '../checkpoint/Config.ts'
@@ -224,6 +224,39 @@ describe('createDecoder', () => {
     decoder.free(1)
   })
 
+  test('names the likeliest tokens and their log-probabilities, with and without copying logits', async () => {
+    const ids = prompt(9, 60)
+    decoder.setAdapter(1, adapters[2])
+    const [full] = await decoder.extendWithHidden([{ row: 1, ids, logitsFrom: 30 }])
+    const rows = Array.from({ length: 30 }, (_, i) => full!.logits.subarray(97 * i, 97 * (i + 1)))
+    expect([...full!.likeliest]).toEqual(rows.map(argmax))
+    const expected = rows.map(
+      (row) => Math.max(...row) - Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0)),
+    )
+    expect(distance(full!.logprobs, expected)).toBeLessThan(TOLERANCE)
+    decoder.free(1)
+    decoder.setAdapter(1, adapters[2])
+    const entry = { row: 1, ids, logitsFrom: 30, isLikeliestEnough: true }
+    const [few] = await decoder.extendWithHidden([entry])
+    expect(few).toEqual({ ...full, logits: new Float32Array() })
+    decoder.free(1)
+  })
+
+  test('gives rows of one adapter, read once for all of them, what each gets alone', async () => {
+    const prompts = [9, 14, 23].map((length, i) => prompt(70 + i, length))
+    for (const adapter of [adapters[1], undefined]) {
+      // rows apart, and another object of the same adapter
+      for (const row of [0, 2, 4]) decoder.setAdapter(row, adapter && { ...adapter })
+      const places = prompts.map((ids, i) => ({ row: 2 * i, ids: ids.slice(0, -1) }))
+      await decoder.extend(places)
+      const logits = await decoder.extend(prompts.map((ids, i) => ({ row: 2 * i, ids: ids.slice(-1) })))
+      for (const [i, ids] of prompts.entries()) {
+        expect(distance(logits[i]!, (await forward(ids, adapter)).subarray(-97))).toBeLessThan(TOLERANCE)
+      }
+      for (const row of [0, 2, 4]) decoder.free(row)
+    }
+  })
+
   test('goes on from a copied start, and after forgetting its end, as if it had read the rest alone', async () => {
     const ids = prompt(8, 70)
     const whole = await forward(ids, adapters[4])
@@ -276,7 +309,7 @@ describe('createDecoder', () => {
     decoder.setAdapter(1, adapters[1])
     const clean = await decoder.prefill(1, ids)
     decoder.free(1)
-    const broken = createAdapter(10, 8, loraTargets)
+    const broken = createAdapter(14, 8, loraTargets)
     for (const { b } of broken.tensors.values()) b.fill(Number.NaN)
     decoder.setAdapter(1, broken)
     expect((await decoder.prefill(1, ids)).every(Number.isNaN)).toBe(true)
@@ -322,29 +355,49 @@ describe('createDecoder', () => {
   })
 })
 
-test('a decoder in 4 bits is the model of the rounded weights, but for rounding its activations to 8 bits', async () => {
-  const wide: LlamaConfig = { ...config, hiddenSize: 64, heads: 4, headSize: 16, feedForwardSize: 96 }
-  const noise = createNoise(3)
-  const weights = new Map<string, Float32Array>()
-  const rounded = new Map<string, Float32Array>()
-  for (const [name, shape] of weightShapes(wide)) {
-    const count = shape.reduce((product, length) => product * length, 1)
-    const data = shape.length === 1 ? new Float32Array(count).fill(1) : noise(count, 0.2)
-    weights.set(name, data)
-    const isRounded = name.includes('_proj') || name === 'lm_head.weight'
-    rounded.set(name, isRounded ? dequantise(quantise(data)) : data)
-  }
-  const baseHash = `0x${'00'.repeat(32)}` as const
-  const options = { rows: 2, context: 64, rankMax: 0 }
-  const fourBits = await createDecoder({ config: wide, weights, baseHash }, { ...options, precision: 'int4' })
-  const exact = await createDecoder({ config: wide, weights: rounded, baseHash }, options)
-  const ids = prompt(6, 12)
-  const [found, wanted] = [await fourBits.prefill(0, ids), await exact.prefill(0, ids)]
-  const spread = Math.sqrt(wanted.reduce((sum, value) => sum + value ** 2, 0) / wanted.length)
-  expect(distance(found, wanted)).toBeLessThan(0.1 * spread)
-  await fourBits.release()
-  await exact.release()
-})
+/** The weights that rounding a matrix to 8 bits leaves. */
+function roundedToEightBits(weights: Float32Array, rows: number): Float32Array {
+  const { codes, scales } = toEightBits(weights, rows)
+  const columns = weights.length / rows
+  return weights.map(
+    (_, i) => codes[(i % columns) * rows + Math.floor(i / columns)]! * scales[Math.floor(i / columns)]!,
+  )
+}
+
+test.each([
+  ['int4', (weights: Float32Array) => dequantise(quantise(weights))],
+  ['int8', roundedToEightBits],
+] as const)(
+  'a decoder in %s is the model of the rounded weights, but for rounding its activations to 8 bits',
+  async (precision, round) => {
+    const wide: LlamaConfig = { ...config, hiddenSize: 64, heads: 4, headSize: 16, feedForwardSize: 96 }
+    const noise = createNoise(3)
+    const weights = new Map<string, Float32Array>()
+    const rounded = new Map<string, Float32Array>()
+    for (const [name, shape] of weightShapes(wide)) {
+      const count = shape.reduce((product, length) => product * length, 1)
+      const data = shape.length === 1 ? new Float32Array(count).fill(1) : noise(count, 0.2)
+      weights.set(name, data)
+      const isRounded = name.includes('_proj') || name === 'lm_head.weight'
+      rounded.set(name, isRounded ? round(data, shape[0]!) : data)
+    }
+    const baseHash = `0x${'00'.repeat(32)}` as const
+    const options = { rows: 2, context: 64, rankMax: 0 }
+    const inBits = await createDecoder({ config: wide, weights, baseHash }, { ...options, precision })
+    const exact = await createDecoder({ config: wide, weights: rounded, baseHash }, options)
+    const ids = prompt(6, 12)
+    // a part of a prompt, of which no logits are wanted, and the rest
+    await inBits.extend([{ row: 0, ids: ids.slice(0, 5), logitsFrom: 5 }])
+    const [[found], wanted] = [
+      await inBits.extend([{ row: 0, ids: ids.slice(5) }]),
+      await exact.prefill(0, ids),
+    ]
+    const spread = Math.sqrt(wanted.reduce((sum, value) => sum + value ** 2, 0) / wanted.length)
+    expect(distance(found!, wanted)).toBeLessThan(0.1 * spread)
+    await inBits.release()
+    await exact.release()
+  },
+)
 
 test('a decoder without adapters is the base model', async () => {
   const decoder = await createDecoder(checkpoint, { rows: 2, context: 64, rankMax: 0 })

@@ -25,12 +25,18 @@ export type RowTokens = {
   readonly ids: ArrayLike<number>
   /** First of `ids` whose logits are wanted; default the last. */
   readonly logitsFrom?: number
+  /** Whether the likeliest tokens are enough: with a large vocabulary, copying logits takes a part of a step. */
+  readonly isLikeliestEnough?: boolean
 }
 
 /** What a run gives for the wanted tokens of one row. */
 export type RowOutput = {
-  /** `[wanted, vocabulary]` */
+  /** `[wanted, vocabulary]`; empty where the likeliest are enough. */
   readonly logits: Float32Array
+  /** `[wanted]`: the tokens of the largest logits, the lower id on a tie. */
+  readonly likeliest: Int32Array
+  /** `[wanted]`: natural log-probabilities of `likeliest`. */
+  readonly logprobs: Float32Array
   /** `[wanted, hidden]`: the last hidden states, after the final norm, that the logits were made of. */
   readonly hidden: Float32Array
 }
@@ -96,6 +102,7 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
   const { runTokensMax = RUN_TOKENS_MAX, precision = 'f32', ...sessionOptions } = rest
   const model = buildDecoderGraph(checkpoint, rankMax > 0, precision)
   const session = await createSession(model.outputs, sessionOptions)
+  const namesWithoutLogits = Object.keys(model.outputs).filter((name) => name !== 'logits')
   const { layers, heads, headWidth, vocabularySize, hiddenSize, groups } = model
   const cache = createDecoderCache({ layers, rows, heads, headWidth, context })
   const slots = createDecoderSlots(groups, rows, rankMax)
@@ -146,6 +153,8 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
       pastMask.fill(0, place.get(row)! * past, place.get(row)! * past + length)
       for (let i = logitsFrom; i < own.length; i++) wanted.push(BigInt(at + i))
     }
+    // the runtime's reductions give nothing another shape; one product of the head is next to none
+    if (wanted.length === 0) wanted.push(0n)
     const feeds: Record<string, Feed> = {
       ids: { data: ids, shape: [count, width] },
       positions: { data: positions, shape: [count, width] },
@@ -177,7 +186,11 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
     const width = Math.max(...entries.map(({ ids }) => ids.length))
     // room first: making it moves the cache that the feeds point into
     cache.reserve(Math.max(...lengths, ...entries.map(({ row, ids }) => lengths[row]! + ids.length)))
-    const fetched = await session.run(feedsFor(entries, order, width))
+    const areLikeliestEnough = entries.every(({ isLikeliestEnough }) => isLikeliestEnough)
+    const fetched = await session.run(
+      feedsFor(entries, order, width),
+      areLikeliestEnough ? namesWithoutLogits : undefined,
+    )
     for (const { row, ids } of entries) {
       for (let layer = 0; layer < layers; layer++) {
         cache.write({
@@ -193,14 +206,21 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
       }
       lengths[row]! += ids.length
     }
-    const logits = fetched['logits']!.data as Float32Array
+    const logits = (fetched['logits']?.data ?? new Float32Array()) as Float32Array
+    const likeliest = fetched['likeliest']!.data as Int32Array
+    const logprobs = fetched['logprobs']!.data as Float32Array
     const hidden = fetched['hidden']!.data as Float32Array
     let at = 0
-    return entries.map(({ ids, logitsFrom = ids.length - 1 }) => {
+    return entries.map(({ ids, logitsFrom = ids.length - 1, isLikeliestEnough = false }) => {
       const from = at
       at += ids.length - logitsFrom
       return {
-        logits: logits.subarray(from * vocabularySize, at * vocabularySize),
+        logits: logits.subarray(
+          from * vocabularySize,
+          isLikeliestEnough ? from * vocabularySize : at * vocabularySize,
+        ),
+        likeliest: likeliest.subarray(from, at),
+        logprobs: logprobs.subarray(from, at),
         hidden: hidden.subarray(from * hiddenSize, at * hiddenSize),
       }
     })
@@ -254,16 +274,19 @@ export async function createDecoder(checkpoint: Checkpoint, options: DecoderOpti
     const parts: RowOutput[][] = entries.map(() => [])
     const longest = Math.max(...entries.map(({ ids }) => ids.length))
     for (let start = 0; start < longest; start += runTokensMax) {
-      const taken = entries.flatMap(({ row, ids, logitsFrom = ids.length - 1 }, index) => {
+      const taken = entries.flatMap((entry, index) => {
+        const { ids, logitsFrom = ids.length - 1 } = entry
         const piece = Array.prototype.slice.call(ids, start, start + runTokensMax) as number[]
         const from = Math.min(Math.max(logitsFrom - start, 0), piece.length)
-        return piece.length === 0 ? [] : [{ index, row, ids: piece, logitsFrom: from }]
+        return piece.length === 0 ? [] : [{ ...entry, index, ids: piece, logitsFrom: from }]
       })
       const outputs = await extendOnce(taken)
       for (const [i, { index }] of taken.entries()) parts[index]!.push(outputs[i]!)
     }
     return parts.map((outputs) => ({
       logits: join(outputs.map(({ logits }) => logits)),
+      likeliest: Int32Array.from(outputs.flatMap(({ likeliest }) => [...likeliest])),
+      logprobs: join(outputs.map(({ logprobs }) => logprobs)),
       hidden: join(outputs.map(({ hidden }) => hidden)),
     }))
   }

@@ -1,4 +1,4 @@
-import { BLOCK, createGraph, type Graph, Op, quantise, type Tensor } from '@openledger/tensor'
+import { BLOCK, createGraph, type Graph, Op, quantise, type Tensor, toEightBits } from '@openledger/tensor'
 import {
   hasBias,
   type LlamaConfig,
@@ -30,11 +30,12 @@ export type DecoderGraph = {
  * Feeds: `ids`, `positions` `[B, S]`; `pastMask` `[B, 1, 1, 1, T]`; `causalMask` `[1, 1, S, 1, S]`; `wanted` `[N]`,
  * tokens (flat over B and S) whose logits come out; `pastKeys.l` `[B, KV, 1, D, T]`, `pastValues.l`
  * `[B, KV, 1, T, D]`; for each group of layers with one input `name.a` `[B, input, R*k]` for its k members side by side,
- * and for each member `name.b` `[B, R, output]`.
- * Results: `logits` `[N, V]`, `hidden` `[N, C]` that they were made of, `keys.l` `[B, KV, D, S]`, `values.l` `[B, KV, S, D]`.
+ * and for each member `name.b` `[B, R, output]`; `[1, ...]` where all rows have the same.
+ * Results: `logits` `[N, V]`, `likeliest` `[N]` and the log-probabilities `logprobs` `[N, 1]` of those, `hidden` `[N, C]` that they were made of, `keys.l` `[B, KV, D, S]`, `values.l` `[B, KV, S, D]`.
  *
  * @param hasAdapters - Whether every row has adapter slots.
- * @param precision - `int4` keeps the linear layers and the head in 4 bits; adapters, norms and attention stay float32.
+ * @param precision - `int8` and `int4` keep the linear layers and the head in 8 and 4 bits; adapters, norms and attention stay
+ *   float32.
  */
 export function buildDecoderGraph(
   { config, weights }: { readonly config: LlamaConfig; readonly weights: ReadonlyMap<string, Float32Array> },
@@ -49,7 +50,12 @@ export function buildDecoderGraph(
   const lookup = Llama.constantWeights(graph, weights, weightShapes(config))
   const outputs: Record<string, Tensor> = {}
 
-  const linear = precision === 'f32' ? inFull(lookup) : inFourBits(graph, weights, weightShapes(config))
+  const shapes = weightShapes(config)
+  const linear = {
+    f32: () => inFull(lookup),
+    int8: () => inEightBits(graph, weights, shapes),
+    int4: () => inFourBits(graph, weights, shapes),
+  }[precision]()
   const groups: SlotGroup[] = []
   const base: Llama.Project = (layer, targets, x) =>
     targets.map((target) => {
@@ -86,12 +92,16 @@ export function buildDecoderGraph(
   const hidden = Llama.transform(config, parts, Llama.embed(lookup, ids))
   const wantedHidden = Op.gather(Op.flattenRows(hidden), wanted)
   outputs['hidden'] = wantedHidden
-  outputs['logits'] = linear(wantedHidden, Llama.headName(config))
+  const logits = linear(wantedHidden, Llama.headName(config))
+  outputs['logits'] = logits
+  outputs['likeliest'] = Op.cast(Op.argMax(logits), 'int32')
+  outputs['logprobs'] = Op.log(Op.max(Op.softmax(logits), [-1], true))
   return { outputs, groups, layers, heads, headWidth, vocabularySize, hiddenSize: config.hiddenSize }
 }
 
 /** How exactly the base model is kept. */
-export type DecoderPrecision = 'f32' | 'int4'
+export const decoderPrecisions = ['f32', 'int8', 'int4'] as const
+export type DecoderPrecision = (typeof decoderPrecisions)[number]
 
 const groupName = (layer: number, targets: readonly LoraTarget[]): string =>
   `layers.${layer}.${targets.join('+')}`
@@ -102,6 +112,26 @@ const inFull =
   (lookup: Llama.WeightLookup): Linear =>
   (x, name) =>
     Op.matmul(x, lookup(name), { transposeB: true })
+
+/**
+ * Products of whole numbers: beside those in 4 bits three times as fast with 8 rows or more (350 GF/s a core against 130), more
+ * exact, and twice the memory.
+ */
+function inEightBits(
+  graph: Graph,
+  weights: ReadonlyMap<string, Float32Array>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Linear {
+  return (x, name) => {
+    const [rows, columns] = shapes.get(name) as readonly [number, number]
+    const { codes, scales } = toEightBits(weights.get(name)!, rows)
+    return Op.matmulInt8(
+      x,
+      graph.constant(codes, [columns, rows], `${name}.codes`),
+      graph.constant(scales, [rows], `${name}.scales`),
+    )
+  }
+}
 
 /** Products with 8-bit activations: 4 to 7 times as fast as float32 with few rows, where reading weights takes the time. */
 function inFourBits(

@@ -18,7 +18,8 @@ export type DecoderSlots = {
   readonly free: (row: number) => void
   /**
    * Adds the feeds of some rows, in their order: `group.a` `[count, inWidth, rank * members]`, `member.b`
-   * `[count, rank, outWidth]` with the adapter's scale inside. Neighbours are views; others are copied together.
+   * `[count, rank, outWidth]` with the adapter's scale inside. Neighbours are views; others are copied together. Where all
+   * rows have one adapter the count is 1, so that it is read once for all of them.
    */
   readonly feed: (rows: readonly number[], feeds: Record<string, Feed>) => void
 }
@@ -62,6 +63,8 @@ export function createDecoderSlots(
       members.map(({ name, outWidth }) => [name, { inWidth, outWidth }] as const),
     ),
   )
+
+  const nameOf = (row: number): string => adapters.get(row)?.hash ?? 'base'
 
   function allocate(rank: number): Width {
     const slot = (name: string, shape: readonly number[]): Slot => {
@@ -141,7 +144,11 @@ export function createDecoderSlots(
     free(row) {
       adapters.delete(row)
     },
-    feed(wanted, feeds) {
+    feed(rowsFed, feeds) {
+      const used = rowsFed.filter((row) => adapters.has(row))
+      const [one] = used
+      const isOne = one !== undefined && used.every((row) => nameOf(row) === nameOf(one))
+      const wanted = isOne ? [one] : rowsFed
       const first = wanted[0]!
       const areNeighbours = wanted.every((row, i) => row === first + i)
       for (const { a, b } of current.slots) {

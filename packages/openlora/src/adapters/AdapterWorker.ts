@@ -1,9 +1,8 @@
-import { hash as digest } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Adapter, type LlamaConfig, parseConfig } from '@openledger/model'
-import type { Hex } from '@openledger/primitives'
+import { Bytes, type Hex } from '@openledger/primitives'
 import type { StartMethods } from '../engine/WorkerHost.ts'
 import { createWorkerLink, type Port, toPlainError } from '../engine/WorkerLink.ts'
 import { decodeShared, type SharedAdapter, share } from './SharedAdapter.ts'
@@ -25,9 +24,14 @@ let config: LlamaConfig | undefined
 const { baseDirectory } = workerData as AdapterWorkerData
 const link = createWorkerLink<AdapterMethods, StartMethods<undefined>>(parentPort as unknown as Port, {
   async decode({ bytes, hash, isChecked }) {
-    const found: Hex = isChecked ? hash : `0x${digest('sha256', bytes)}`
+    // on a thread of its own while this one decodes
+    const digesting = isChecked
+      ? undefined
+      : crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)
+    const decoded = decodeShared(config!, bytes, hash)
+    const found = digesting === undefined ? hash : Bytes.toHex(new Uint8Array(await digesting))
     // files that we wrote hash to their adapter; one of another writer with the same matrices is hashed as we write it
-    return found === hash ? decodeShared(config!, bytes, hash) : share(Adapter.decode(config!, bytes))
+    return found === hash ? decoded : share(Adapter.decode(config!, bytes))
   },
 })
 readFile(join(baseDirectory, 'config.json'), 'utf8').then(

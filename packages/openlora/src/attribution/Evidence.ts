@@ -1,4 +1,5 @@
 import type { FoundSpan } from '@openledger/attribution'
+import { decoderPrecisions } from '@openledger/model/decoder/DecoderGraph'
 import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import type { Decoding } from '../commitment/Commitment.ts'
 
@@ -121,7 +122,7 @@ export function decode(bytes: Uint8Array): Evidence {
   }
   const { decoding } = parsed as { decoding?: { precision?: unknown; proofs?: unknown } }
   if (decoding !== undefined) {
-    const isKnown = decoding.precision === 'f32' || decoding.precision === 'int4'
+    const isKnown = decoderPrecisions.some((precision) => precision === decoding.precision)
     if (!isKnown || !Array.isArray(decoding.proofs) || !decoding.proofs.every(isHex)) {
       throw new EvidenceError('its decoding has no known precision or no list of proofs')
     }

@@ -3,7 +3,7 @@ import * as Adapter from '@openledger/model/checkpoint/Adapter'
 import { type Checkpoint, fromWeights } from '@openledger/model/checkpoint/Checkpoint'
 import { type LlamaConfig, loraTargets, weightShapes } from '@openledger/model/checkpoint/Config'
 import { createDecoder } from '@openledger/model/decoder/Decoder'
-import type { DecoderPrecision } from '@openledger/model/decoder/DecoderGraph'
+import { type DecoderPrecision, decoderPrecisions } from '@openledger/model/decoder/DecoderGraph'
 import type { Hex } from '@openledger/primitives'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { commitmentOf, createActivations, type Decoding, decodingDifference } from './Commitment.ts'
@@ -81,7 +81,7 @@ describe('what a model computed', () => {
   type Run = {
     checkpoint?: Checkpoint
     adapter?: Adapter.Adapter | undefined
-    precision?: 'f32' | 'int4'
+    precision?: DecoderPrecision
     prompt?: readonly number[]
     threads?: number
     hasNeighbour?: boolean
@@ -112,7 +112,7 @@ describe('what a model computed', () => {
   })
 
   test('is the same for whoever computes it on another number of threads and beside other rows', async () => {
-    for (const precision of ['f32', 'int4'] as const) {
+    for (const precision of decoderPrecisions) {
       const claimed = decodingOf(await hiddenUnder({ precision }), precision)
       expect(claimed.proofs.length).toBe(2)
       for (const run of [{ threads: 2 }, { hasNeighbour: true }]) {

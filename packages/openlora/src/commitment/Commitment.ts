@@ -12,6 +12,7 @@ export const COMMITMENT_VERSION = 'openledger.inference.2'
  */
 export const TOLERANCE = {
   f32: { exponentMismatchesPpm: 25_000, mantissaErrorMean: 0.15 },
+  int8: { exponentMismatchesPpm: 60_000, mantissaErrorMean: 0.8 },
   int4: { exponentMismatchesPpm: 60_000, mantissaErrorMean: 0.8 },
 } as const satisfies Record<DecoderPrecision, { exponentMismatchesPpm: number; mantissaErrorMean: number }>
 
@@ -111,14 +112,14 @@ function chunksOf(rows: readonly Uint16Array[]): Uint16Array[] {
   })
 }
 
-const PRECISION_CODES: Record<DecoderPrecision, number> = { f32: 1, int4: 2 }
+const PRECISION_CODES: Record<DecoderPrecision, number> = { f32: 1, int4: 2, int8: 3 }
 
 /**
  * Commits to an inference, so that another model, adapter, prompt, answer or precision shows.
  *
  * `keccak256(version ‖ baseHash ‖ adapterHash ‖ n(prompt) ‖ prompt ‖ n(answer) ‖ answer ‖ precision ‖ n(proofs) ‖ proofs)`; counts
- * and token ids are 4 bytes big-endian, as is the precision (1 for f32, 2 for int4, 0 where nothing tells how the answer was
- * decoded); each proof is its length in bytes and they.
+ * and token ids are 4 bytes big-endian, as is the precision (1 for f32, 2 for int4, 3 for int8, 0 where nothing tells how the
+ * answer was decoded); each proof is its length in bytes and they.
  *
  * @param adapterHash - Zero for the base model alone.
  * @param decoding - Undefined for texts that were not decoded here.

@@ -11,7 +11,7 @@ import { createParking, type Parked, sizeOf } from './Parking.ts'
 import { createPrefixCache } from './PrefixCache.ts'
 import { guessNext } from './PromptLookup.ts'
 import { answerTokens, beginAnswer, type Entry, type Running } from './Running.ts'
-import type { Choice } from './Sampler.ts'
+import type { Choice, Scores } from './Sampler.ts'
 import { createScheduler, type SchedulerLimits } from './Scheduler.ts'
 import { toPlainError } from './WorkerLink.ts'
 
@@ -148,11 +148,21 @@ export function createEngine(
     events.push({ kind: 'finished', id: entry.id, answerIds, text, finishReason, decoding })
   }
 
-  function accept(state: Running, { logits, hidden }: RowOutput): void {
+  /** Whether the scores of all tokens are looked at for the next one. */
+  const needsLogits = ({ sampler, form }: Running): boolean => sampler.needsLogits || form !== undefined
+
+  /** Adds the token that is chosen from what a run gave for one place. */
+  function accept(state: Running, output: RowOutput, at = 0): void {
     const { entry, sampler, stream, form, answerIds } = state
+    const { vocabularySize, hiddenSize } = decoder
+    const scores: Scores = {
+      logits: output.logits.subarray(at * vocabularySize, (at + 1) * vocabularySize),
+      likeliest: output.likeliest[at]!,
+      logprob: output.logprobs[at]!,
+    }
     let choice: Choice
     try {
-      choice = sampler.next(logits, form?.matcher.mask(form.place))
+      choice = sampler.next(scores, form?.matcher.mask(form.place))
       if (form !== undefined) form.place = form.matcher.advance(form.place, choice.tokenId)
     } catch (error) {
       fail(entry, error)
@@ -162,7 +172,8 @@ export function createEngine(
       state.firstMs = clock.nowMs()
       record.observeFirstToken(entry.submittedMs, state.firstMs)
     }
-    if (!Number.isFinite(choice.logprob)) {
+    // products of whole numbers may hide what is not finite in the states that they are made of
+    if (!Number.isFinite(choice.logprob) || !Number.isFinite(output.hidden[at * hiddenSize])) {
       fail(entry, new AdapterOutputError(entry.adapter?.hash))
       return
     }
@@ -171,7 +182,7 @@ export function createEngine(
       return
     }
     answerIds.push(choice.tokenId)
-    state.activations.push(hidden)
+    state.activations.push(output.hidden.subarray(at * hiddenSize, (at + 1) * hiddenSize))
     const { text, isStopped } = stream.push(choice.tokenId)
     events.push({ kind: 'token', id: entry.id, delta: { ...choice, text } })
     const isFull = entry.promptIds.length + answerIds.length >= decoder.context
@@ -276,6 +287,7 @@ export function createEngine(
           row: state.row,
           ids,
           logitsFrom: isLast ? ids.length - 1 : ids.length,
+          isLikeliestEnough: !needsLogits(state),
         })),
       )
       for (const [i, { state, ids, isLast }] of parts.entries()) {
@@ -285,7 +297,7 @@ export function createEngine(
         reading.delete(entry.id)
         record.counts.inputTokens += entry.promptIds.length
         running.set(entry.id, state)
-        const isSound = Number.isFinite(outputs[i]!.logits[0])
+        const isSound = Number.isFinite(outputs[i]!.logprobs[0])
         if (isSound && prefixBytesMax > 0) {
           const copy = (tokens: number): PrefixSnapshot => decoder.snapshot(row, tokens)
           prefixes.remember(scopeOf(entry), entry.promptIds, copy, { isShared: entry.isShared ?? false })
@@ -322,10 +334,11 @@ export function createEngine(
     const startedMs = clock.nowMs()
     try {
       const outputs = await decoder.extendWithHidden(
-        states.map(({ row, answerIds }, i) => ({
-          row,
-          ids: [answerIds.at(-1)!, ...guessed[i]!],
+        states.map((state, i) => ({
+          row: state.row,
+          ids: [state.answerIds.at(-1)!, ...guessed[i]!],
           logitsFrom: 0,
+          isLikeliestEnough: !needsLogits(state),
         })),
       )
       for (const [i, state] of states.entries()) acceptGuessed(state, guessed[i]!, outputs[i]!)
@@ -336,15 +349,11 @@ export function createEngine(
     record.counts.stepMs += clock.nowMs() - startedMs
   }
 
-  function acceptGuessed(state: Running, guessed: readonly number[], { logits, hidden }: RowOutput): void {
+  function acceptGuessed(state: Running, guessed: readonly number[], output: RowOutput): void {
     const { entry, row, answerIds } = state
-    const { vocabularySize, hiddenSize } = decoder
     let right = 0
     for (;;) {
-      accept(state, {
-        logits: logits.subarray(right * vocabularySize, (right + 1) * vocabularySize),
-        hidden: hidden.subarray(right * hiddenSize, (right + 1) * hiddenSize),
-      })
+      accept(state, output, right)
       if (!running.has(entry.id)) break
       if (right < guessed.length && answerIds.at(-1) === guessed[right]) right++
       else {

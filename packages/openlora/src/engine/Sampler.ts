@@ -48,12 +48,24 @@ export type Choice = {
   readonly top: readonly { readonly tokenId: number; readonly logprob: number }[]
 }
 
+/** What the model thinks of every token at one place. */
+export type Scores = {
+  /** `[vocabulary]`, left unchanged; empty where the sampler needs none. */
+  readonly logits: Float32Array
+  /** The token of the largest logit, the lower id on a tie. */
+  readonly likeliest: number
+  /** Natural log-probability of `likeliest`. */
+  readonly logprob: number
+}
+
 export type Sampler = {
+  /** Whether it chooses by the logits; without a mask, the likeliest token may be all that it looks at. */
+  readonly needsLogits: boolean
   /**
-   * Chooses a token from `[vocabulary]` logits (left unchanged) and remembers it for the penalties.
-   * @param mask - Tokens that may be chosen; at least one. Undefined allows all.
+   * Chooses a token and remembers it for the penalties.
+   * @param mask - Tokens that may be chosen; at least one. Undefined allows all. With a mask, logits are needed.
    */
-  readonly next: (logits: Float32Array, mask?: TokenMask) => Choice
+  readonly next: (scores: Scores, mask?: TokenMask) => Choice
 }
 
 const BINS = 512
@@ -77,12 +89,14 @@ export function createSampler(
   const saidInPrompt = new Set(options.repetitionPenalty === 1 ? [] : promptIds)
   const countInAnswer = new Map<number, number>()
   let tokens = 0
+  const { temperature, minTokens, repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = options
+  const isPlain =
+    repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && logitBias.length === 0
+  const needsLogits = temperature > 0 || topLogprobs > 0 || minTokens > 0 || !isPlain
 
   function penalised(logits: Float32Array): Float32Array {
-    const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = options
-    const isPlain = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0
-    const mayEnd = tokens >= options.minTokens
-    if (isPlain && logitBias.length === 0 && mayEnd) return logits
+    const mayEnd = tokens >= minTokens
+    if (isPlain && mayEnd) return logits
     const adjusted = logits.slice()
     for (const [id, bias] of logitBias) if (id < adjusted.length) adjusted[id]! += bias
     const repeat = (id: number): void => {
@@ -99,12 +113,14 @@ export function createSampler(
   }
 
   return {
-    next(logits, mask) {
+    needsLogits,
+    next({ logits, likeliest, logprob }, mask) {
+      if (!needsLogits && mask === undefined) return { tokenId: likeliest, logprob, top: [] }
       const adjusted = mask === undefined ? penalised(logits) : masked(penalised(logits), logits, mask)
-      const tokenId = options.temperature === 0 ? argmax(adjusted) : draw(adjusted, options, random)
+      const tokenId = temperature === 0 ? argmax(adjusted) : draw(adjusted, options, random)
       countInAnswer.set(tokenId, (countInAnswer.get(tokenId) ?? 0) + 1)
       tokens++
-      const logTotal = logSumExp(logits)
+      const logTotal = logits[likeliest]! - logprob
       const top = best(logits, topLogprobs).map((id) => ({ tokenId: id, logprob: logits[id]! - logTotal }))
       return { tokenId, logprob: logits[tokenId]! - logTotal, top }
     },

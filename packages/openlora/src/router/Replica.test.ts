@@ -2,9 +2,11 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BaseError } from '@openledger/primitives'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { AdapterReference } from '../adapters/AdapterCache.ts'
+import { PinsFullError } from '../adapters/Pins.ts'
 import { createGeneration } from '../engine/Generation.ts'
 import { GREEDY } from '../engine/Sampler.ts'
-import type { Prepared } from '../OpenLora.ts'
+import type { Prepared } from '../Prepared.ts'
 import { createReplicaBackend } from './ReplicaBackend.ts'
 import { createReplicaServer } from './ReplicaServer.ts'
 import { type Backend, createRouter } from './Router.ts'
@@ -58,7 +60,12 @@ function scripted(script: { breaksAt?: number; isHeld?: boolean } = {}) {
     })()
     return feed.generation
   }
-  return { openLora: { generate, baseHash }, cancelled, go: () => go() }
+  const kept: AdapterReference[] = []
+  const keepFor = async (reference: AdapterReference): Promise<void> => {
+    if (reference.cid === 'huge') throw new PinsFullError(100)
+    kept.push(reference)
+  }
+  return { openLora: { generate, baseHash, keepFor }, cancelled, kept, go: () => go() }
 }
 
 const servers: Server[] = []
@@ -105,6 +112,30 @@ const read = async (generation: ReturnType<Backend['generate']>) => {
 }
 
 describe('an engine of ours in another process', () => {
+  test('keeps in memory what is kept here, as long as it is named', async () => {
+    const there = scripted()
+    const { backend, url } = await serve(there.openLora)
+    const pinned = [
+      { cid: 'huge', hash: baseHash },
+      { cid: 'small', hash: baseHash },
+    ]
+    const failures: unknown[] = []
+    const router = createRouter(
+      [{ ...scripted().openLora, name: 'local', isHealthy: async () => true }, backend],
+      {
+        checkIntervalMs: 10,
+        pinned: () => pinned,
+        onKeepFailure: (...failure) => failures.push(failure),
+      },
+    )
+    await expect.poll(() => there.kept.length).toBeGreaterThan(1)
+    router.close()
+    expect(there.kept.every(({ cid }) => cid === 'small')).toBe(true)
+    expect(failures[0]).toEqual([url, expect.objectContaining({ code: 'openlora.pins_full' })])
+    const stranger = createReplicaBackend({ url, secret: 'guessed', baseHash })
+    await expect(stranger.keep!(pinned)).rejects.toMatchObject({ code: 'engine.replica_secret' })
+  })
+
   test('answers as it does here, to whoever knows the secret and wants its base', async () => {
     const { backend, url } = await serve(scripted().openLora)
     const { text, result } = await read(backend.generate(prepared('m')))

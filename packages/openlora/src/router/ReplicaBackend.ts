@@ -1,7 +1,7 @@
 import { BaseError, type Hex } from '@openledger/primitives'
 import { createGeneration } from '../engine/Generation.ts'
 import { fromPlainError, type PlainError } from '../engine/WorkerLink.ts'
-import type { Prepared } from '../OpenLora.ts'
+import type { Prepared } from '../Prepared.ts'
 import type { ReplicaHealth, ReplicaLine } from './ReplicaServer.ts'
 import type { Backend } from './Router.ts'
 
@@ -16,6 +16,8 @@ export type ReplicaOptions = {
 }
 
 const HEALTH_MS_MAX = 2_000
+/** Loading adapters may take long; the next call asks again. */
+const KEEP_MS_MAX = 30_000
 const SILENCE_MS_MAX = 10_000
 
 /** Answers on this engine in another process, over HTTP: forms, priorities and all. */
@@ -86,6 +88,15 @@ export function createReplicaBackend(options: ReplicaOptions): Backend {
       const either = signal === undefined ? abandoned.signal : AbortSignal.any([signal, abandoned.signal])
       carryOut(prepared, either, feed).catch((error: Error) => feed.fail(error))
       return feed.generation
+    },
+    async keep(adapters) {
+      const response = await fetch(`${url}/adapters`, {
+        method: 'PUT',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: JSON.stringify(adapters),
+        signal: AbortSignal.timeout(KEEP_MS_MAX),
+      })
+      if (!response.ok) throw fromPlainError((await response.json()) as PlainError)
     },
     async isHealthy() {
       const response = await fetch(`${url}/health`, {

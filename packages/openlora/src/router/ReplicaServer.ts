@@ -1,9 +1,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
+import type { AdapterReference } from '../adapters/AdapterCache.ts'
 import type { TokenDelta } from '../engine/EngineRequest.ts'
 import type { GenerationResult } from '../engine/Generation.ts'
 import { type PlainError, toPlainError } from '../engine/WorkerLink.ts'
-import type { OpenLora, Prepared } from '../OpenLora.ts'
+import type { OpenLora } from '../OpenLora.ts'
+import type { Prepared } from '../Prepared.ts'
 
 /** A line of an answer on its way from a replica: JSON, one a line. */
 export type ReplicaLine =
@@ -18,7 +20,8 @@ export type ReplicaHealth = { readonly status: 'ok' | 'draining'; readonly baseH
 
 export type ReplicaServer = {
   /**
-   * Answers `POST /generate` with the secret as bearer (a prepared request; lines come back), and `GET /health`.
+   * Answers `POST /generate` (a prepared request; lines come back) and `PUT /adapters` (references of adapters to keep in
+   * memory for the next minute) with the secret as bearer, and `GET /health`.
    *
    * Whoever has the secret is believed: requests were checked, priced and paid where they came from.
    */
@@ -28,10 +31,12 @@ export type ReplicaServer = {
 }
 
 const ALIVE_MS = 2_000
+/** How long adapters are kept that no server names again; servers do every few seconds. */
+const KEEP_MS = 60_000
 
 /** Lends an engine to a server on another machine. */
 export function createReplicaServer(
-  openLora: Pick<OpenLora, 'generate' | 'baseHash'>,
+  openLora: Pick<OpenLora, 'generate' | 'baseHash' | 'keepFor'>,
   { secret }: { readonly secret: string },
 ): ReplicaServer {
   const expected = Bytes.keccak256(Bytes.fromUtf8(`Bearer ${secret}`))
@@ -66,6 +71,14 @@ export function createReplicaServer(
         return Response.json(health, { status: isDraining ? 503 : 200 })
       }
       if (!isKnown(request)) return refusal(401, new ReplicaSecretError())
+      if (pathname === '/adapters' && request.method === 'PUT') {
+        const adapters = (await request.json()) as readonly AdapterReference[]
+        const kept = await Promise.allSettled(adapters.map((one) => openLora.keepFor(one, KEEP_MS)))
+        const failed = kept.find(({ status }) => status === 'rejected')
+        return failed === undefined
+          ? new Response(null, { status: 204 })
+          : refusal(409, (failed as PromiseRejectedResult).reason as Error)
+      }
       if (pathname !== '/generate' || request.method !== 'POST') return new Response(null, { status: 404 })
       if (isDraining) return refusal(503, new ReplicaDrainingError())
       const prepared = (await request.json()) as Prepared

@@ -2,7 +2,7 @@ import { BaseError } from '@openledger/primitives'
 import { expect, test } from 'vitest'
 import { createGeneration } from '../engine/Generation.ts'
 import { GREEDY } from '../engine/Sampler.ts'
-import type { Prepared } from '../OpenLora.ts'
+import type { Prepared } from '../Prepared.ts'
 import { type Backend, createRouter } from './Router.ts'
 
 const prepared = (key: string): Prepared => ({

@@ -1,7 +1,8 @@
 import { BaseError } from '@openledger/primitives'
+import type { AdapterReference } from '../adapters/AdapterCache.ts'
 import type { TokenDelta } from '../engine/EngineRequest.ts'
 import { createGeneration, type Generation } from '../engine/Generation.ts'
-import type { Prepared } from '../OpenLora.ts'
+import type { Prepared } from '../Prepared.ts'
 
 /** One engine that answers: ours, in this process or another, or a vLLM server. */
 export type Backend = {
@@ -11,6 +12,8 @@ export type Backend = {
   readonly isHealthy: () => Promise<boolean>
   /** Whether it can make this answer at all; undefined for any. */
   readonly canMake?: (prepared: Prepared) => boolean
+  /** Keeps these adapters in memory for a time that each call begins anew. */
+  readonly keep?: (adapters: readonly AdapterReference[]) => Promise<void>
 }
 
 export type RouterOptions = {
@@ -19,6 +22,10 @@ export type RouterOptions = {
   /** Backends that one request is tried on at most. */
   readonly attemptsMax?: number
   readonly checkIntervalMs?: number
+  /** Adapters that every backend which can is to keep in memory; told to it at every check. */
+  readonly pinned?: () => readonly AdapterReference[]
+  /** Told what a backend could not keep. */
+  readonly onKeepFailure?: (backend: string, error: unknown) => void
 }
 
 export type RouterState = readonly {
@@ -74,6 +81,8 @@ export function createRouter(backends: readonly Backend[], options: RouterOption
     loadFactor = LOAD_FACTOR,
     attemptsMax = ATTEMPTS_MAX,
     checkIntervalMs = CHECK_INTERVAL_MS,
+    pinned = () => [],
+    onKeepFailure = () => {},
   } = options
   const members = backends.map(
     (backend): Member => ({
@@ -117,6 +126,9 @@ export function createRouter(backends: readonly Backend[], options: RouterOption
     await Promise.all(
       members.map(async (member) => {
         member.isUp = await member.backend.isHealthy().catch(() => false)
+        const adapters = pinned()
+        if (!member.isUp || adapters.length === 0) return
+        await member.backend.keep?.(adapters).catch((error) => onKeepFailure(member.backend.name, error))
       }),
     )
   }

@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { TokenDelta } from '../engine/EngineRequest.ts'
 import { GREEDY } from '../engine/Sampler.ts'
-import type { Prepared } from '../OpenLora.ts'
+import type { Prepared } from '../Prepared.ts'
 import { createRouter } from './Router.ts'
 import { createVllmBackend } from './VllmBackend.ts'
 

@@ -1,6 +1,6 @@
 import { BaseError } from '@openledger/primitives'
 import { createGeneration, type Generation } from '../engine/Generation.ts'
-import type { Prepared, ServedModel } from '../OpenLora.ts'
+import type { Prepared, ServedModel } from '../Prepared.ts'
 import { traceHeader } from './ReplicaBackend.ts'
 import type { Backend } from './Router.ts'
 
