@@ -1,28 +1,27 @@
 import { BaseError, Bytes, type Hex } from '@openledger/primitives'
 import { Abi, type Deployment, type Sender } from '@openledger/protocol'
-import {
-  and,
-  asc,
-  type Database,
-  desc,
-  eq,
-  gt,
-  gte,
-  isNull,
-  lte,
-  type Orm,
-  schema,
-  sum,
-} from '@openledger/store'
-import { decodeFunctionData, encodeFunctionData, type PublicClient, parseEventLogs } from 'viem'
-import * as SettlementBatch from './Batch.ts'
+import { and, asc, type Database, desc, eq, gt, isNull, lte, type Orm, schema } from '@openledger/store'
+import { encodeFunctionData, type PublicClient } from 'viem'
+import * as Batch from './Batch.ts'
+import { createBatchPosting, type Landed } from './BatchPosting.ts'
 import type { Contract } from './Contract.ts'
 import type * as Credits from './Credits.ts'
 import { applyCall, bookOf, readLines, writeLines } from './Ledger.ts'
 import { toReceipt } from './Receipts.ts'
 import { createRecovery } from './Recovery.ts'
+import {
+  headOf,
+  inSequence,
+  isRecrediting,
+  lastCredited,
+  newestCredited,
+  newestSequence,
+  preparedBatch,
+  type StoredBatch,
+  uncredited,
+} from './StoredBatches.ts'
 
-const { batches, payouts, receipts } = schema
+const { batches, receipts } = schema
 
 export type SettlerStatus = {
   /** `blocked`: the chain refuses the prepared batch or disagrees with it; `failure` says why, and it is tried again. */
@@ -64,8 +63,6 @@ export type SettlerOptions = {
   readonly onError?: (error: unknown) => void
 }
 
-type Batch = typeof batches.$inferSelect
-
 /** The ledger in memory after a batch, and the lines which that batch changed. */
 type Book = { readonly batch: number; readonly lines: Credits.Lines; readonly changed: readonly number[] }
 
@@ -92,10 +89,11 @@ export function createSettler(
   },
   options: SettlerOptions = {},
 ): Settler {
-  const { database, contract, publicClient, sender, deployment } = deps
+  const { database, contract, sender } = deps
   const { intervalMs = 2_000, gatherMs = 200, receiptCountMax = 500, onError = () => {} } = options
   const { creditCountAtOnce = 1_024, ledgerIntervalMs = 3_600_000, creditBytesMax = 96_000 } = options
-  const { segmentCreditCount = SettlementBatch.SEGMENT_CREDIT_COUNT } = options
+  const { segmentCreditCount = Batch.SEGMENT_CREDIT_COUNT } = options
+  const posting = createBatchPosting(deps, creditBytesMax)
   const recovery = createRecovery(deps)
   let isSignedAnew = false
   let status: SettlerStatus = {
@@ -116,7 +114,7 @@ export function createSettler(
     const batch = (await preparedBefore()) ?? (await prepare(until))
     if (batch === undefined) return false
     status = { ...status, state: 'settling' }
-    const { transactionHash, ...stands } = (await landed(batch)) ?? (await send(batch))
+    const { transactionHash, ...stands } = (await posting.landed(batch)) ?? (await post(batch))
     await database.transaction(async (orm) => {
       const { lines, changed } = await bookAfter(orm, batch.number)
       const marked = await orm
@@ -136,12 +134,19 @@ export function createSettler(
   }
 
   /** The batch that was prepared before, unless the chain can never take it: its receipts wait again then. */
-  async function preparedBefore(): Promise<Batch | undefined> {
+  async function preparedBefore(): Promise<StoredBatch | undefined> {
     const batch = await preparedBatch(database.orm)
-    if (batch === undefined || (await landed(batch)) || !(await recovery.isObsolete(batch))) return batch
+    if (batch === undefined || (await posting.landed(batch)) || !(await recovery.isObsolete(batch)))
+      return batch
     await recovery.forget(batch)
     book = undefined
     return undefined
+  }
+
+  const post = async (batch: StoredBatch): Promise<Landed> => {
+    // it may have been prepared before a conviction
+    await cover()
+    return posting.send(batch)
   }
 
   /** Says whether receipts up to one wait, or credits that the court took back. */
@@ -187,7 +192,7 @@ export function createSettler(
   }
 
   /** Packs the oldest unsettled receipts into the next batch and stores it; nothing when there are none up to one. */
-  async function prepare(until: number): Promise<Batch | undefined> {
+  async function prepare(until: number): Promise<StoredBatch | undefined> {
     const { coveredWei, awaitedShares } = await standAnew()
     status = { ...status, awaitedShares }
     if (!(await isAnythingDue(database.orm, until))) return undefined
@@ -205,7 +210,7 @@ export function createSettler(
         const number = (previous?.number ?? 0) + 1
         const { lines } = await bookAfter(orm, number - 1)
         const owed = await uncredited(orm, waiting.at(-1)?.sequence ?? previous!.lastSequence)
-        const fullFrom = SettlementBatch.firstBeyond(owed, lines, creditBytesMax)
+        const fullFrom = Batch.firstBeyond(owed, lines, creditBytesMax)
         // one receipt at least, or nothing would ever move
         let feesWei = 0n
         const rows = waiting.filter(({ sequence, feeWei }, at) => {
@@ -222,7 +227,7 @@ export function createSettler(
             rows.length < waiting.length ||
             accounts.size <= creditCountAtOnce ||
             (await isLedgerDue(orm)))
-        const { posted, changed } = SettlementBatch.make(
+        const { posted, changed } = Batch.make(
           rows.map(toSettled),
           isCredited ? payments : [],
           lines,
@@ -241,14 +246,14 @@ export function createSettler(
             receiptsRoot: posted.header.receiptsRoot,
             ledgerRoot: Bytes.toHex(lines.tree.root().hash),
             ledgerSumWei: lines.tree.root().sum,
-            bodyHash: SettlementBatch.bodyHash(posted),
+            bodyHash: Batch.bodyHash(posted),
             previousBatch: (await newestCredited(orm))?.number ?? 0,
             operator: sender.account.toLowerCase(),
             isCredited: posted.segments.length > 0,
             callData: encodeFunctionData({
               abi: Abi.settlementAbi,
               functionName: 'settle',
-              args: SettlementBatch.settleArguments(posted),
+              args: Batch.settleArguments(posted),
             }),
           })
           .returning()
@@ -280,103 +285,6 @@ export function createSettler(
       .orderBy(desc(receipts.sequence))
       .limit(1)
     return (newest!.timestamp - oldest!.timestamp) * 1_000 >= ledgerIntervalMs
-  }
-
-  /** What the chain says of a batch that it has; the court may have moved the ledger while it was on its way. */
-  type Landed = {
-    readonly transactionHash: Hex
-    readonly settledAt: number
-    readonly previousBatch: number
-    readonly ledgerSumWei: bigint
-    readonly accountCount: number
-  }
-
-  /** Gives the transaction that settled the batch, if the chain has it. */
-  async function landed(batch: Batch): Promise<Landed | undefined> {
-    const chain = await contract.state()
-    if (chain.lastSequence < batch.firstSequence - 1) {
-      throw new SequenceGapError(batch.firstSequence, chain.lastSequence)
-    }
-    if (chain.batchCount < batch.number) return undefined
-    const [event] = await publicClient.getContractEvents({
-      address: deployment.l2.settlement,
-      abi: Abi.settlementAbi,
-      eventName: 'BatchSettled',
-      args: { batch: BigInt(batch.number) },
-      fromBlock: BigInt(deployment.l2StartBlock),
-      strict: true,
-    })
-    if (
-      event === undefined ||
-      Number(event.args.lastSequence) !== batch.lastSequence ||
-      event.args.bodyHash !== batch.bodyHash
-    ) {
-      throw new LedgerDivergedError(batch.number, batch.bodyHash as Hex, event?.args.bodyHash)
-    }
-    return standsAs(batch, event)
-  }
-
-  const standsAs = async (
-    batch: Batch,
-    event: {
-      readonly args: { readonly ledgerSum: bigint; readonly accountCount: bigint }
-      readonly transactionHash: Hex
-      readonly blockNumber: bigint
-    },
-  ): Promise<Landed> => ({
-    transactionHash: event.transactionHash,
-    settledAt: Number((await publicClient.getBlock({ blockNumber: event.blockNumber })).timestamp),
-    // credits land on the ledger that they were made for, or not at all
-    previousBatch: batch.isCredited ? batch.previousBatch : await contract.ledgerBatch(event.blockNumber),
-    ledgerSumWei: event.args.ledgerSum,
-    accountCount: Number(event.args.accountCount),
-  })
-
-  /**
-   * Posts ahead what of a batch's credits does not fit the transaction that settles it. Begins anew after a crash: what was
-   * posted of it, or of a batch that was forgotten since, is dropped by the first of these calls.
-   */
-  async function postAhead(parts: readonly (readonly SettlementBatch.Segment[])[]): Promise<void> {
-    const onSettlement = { address: deployment.l2.settlement, abi: Abi.settlementAbi } as const
-    const isLeftover = parts.length === 0 && (await contract.postedCount()) > 0
-    let from = 0
-    for (const part of isLeftover ? [[]] : parts) {
-      await sender.send({ ...onSettlement, functionName: 'postCredits', args: [BigInt(from), part] })
-      from += part.length
-    }
-  }
-
-  /** Sends the batch and gives its transaction. */
-  async function send(batch: Batch): Promise<Landed> {
-    const { args: whole } = decodeFunctionData({ abi: Abi.settlementAbi, data: batch.callData as Hex })
-    const [header, debits, groups, segments] = whole as ReturnType<typeof SettlementBatch.settleArguments>
-    const parts = SettlementBatch.partsOf(segments, creditBytesMax)
-    const args = [header, debits, groups, parts.at(-1)!] as const
-    // it may have been prepared before a conviction
-    await cover()
-    try {
-      if (batch.isCredited) await postAhead(parts.slice(0, -1))
-      const receipt = await sender.send({
-        address: deployment.l2.settlement,
-        abi: Abi.settlementAbi,
-        functionName: 'settle',
-        args,
-      })
-      const [event] = parseEventLogs({
-        abi: Abi.settlementAbi,
-        eventName: 'BatchSettled',
-        logs: receipt.logs,
-      })
-      if (event?.args.bodyHash !== batch.bodyHash) {
-        throw new LedgerDivergedError(batch.number, batch.bodyHash as Hex, event?.args.bodyHash)
-      }
-      return await standsAs(batch, event)
-    } catch (error) {
-      // another copy of the same batch, sent before a crash, may have landed first
-      const before = await landed(batch)
-      if (before === undefined) throw error
-      return before
-    }
   }
 
   const settle = (): Promise<void> => {
@@ -430,100 +338,10 @@ export function createSettler(
   }
 }
 
-const inSequence = (
-  column: typeof receipts.sequence | typeof payouts.receiptSequence,
-  first: number,
-  last: number,
-) => and(gte(column, first), lte(column, last))
-
-/** Sequence of the newest receipt; zero before the first. */
-async function newestSequence(orm: Orm): Promise<number> {
-  const [row] = await orm
-    .select({ sequence: receipts.sequence })
-    .from(receipts)
-    .orderBy(desc(receipts.sequence))
-    .limit(1)
-  return row?.sequence ?? 0
-}
-
-async function preparedBatch(orm: Orm): Promise<Batch | undefined> {
-  const [batch] = await orm.select().from(batches).where(eq(batches.status, 'prepared')).limit(1)
-  return batch
-}
-
-/** Says whether credits that the court took back have not been made anew. */
-async function isRecrediting(orm: Orm): Promise<boolean> {
-  const [struck] = await orm
-    .select({ lastSequence: batches.lastSequence })
-    .from(batches)
-    .where(eq(batches.isRewound, true))
-    .orderBy(desc(batches.number))
-    .limit(1)
-  return struck !== undefined && struck.lastSequence > (await lastCredited(orm))
-}
-
-/** Where the receipts of a batch end, for one that has none of its own. */
-function headOf({ callData }: Batch): SettlementBatch.Head {
-  const { args } = decodeFunctionData({ abi: Abi.settlementAbi, data: callData as Hex })
-  return args![0] as SettlementBatch.Header
-}
-
-/** Sequence of the last receipt whose payments are in the ledger. */
-const lastCredited = async (orm: Orm): Promise<number> => (await newestCredited(orm))?.lastSequence ?? 0
-
-/** The newest batch whose credits stand: the next ones build on its ledger. */
-async function newestCredited(orm: Orm) {
-  const [batch] = await orm
-    .select({ number: batches.number, lastSequence: batches.lastSequence })
-    .from(batches)
-    .where(and(eq(batches.isCredited, true), eq(batches.isRewound, false)))
-    .orderBy(desc(batches.number))
-    .limit(1)
-  return batch
-}
-
-/** What receipts up to one pay to whom and are not in the ledger yet, by account and answer. */
-async function uncredited(orm: Orm, lastSequence: number): Promise<SettlementBatch.PaymentLine[]> {
-  const rows = await orm
-    .select({
-      account: payouts.beneficiary,
-      sequence: payouts.receiptSequence,
-      amountWei: sum(payouts.amountWei),
-    })
-    .from(payouts)
-    .where(inSequence(payouts.receiptSequence, (await lastCredited(orm)) + 1, lastSequence))
-    .groupBy(payouts.beneficiary, payouts.receiptSequence)
-  return rows.map(({ account, sequence, amountWei }) => ({
-    account: account as Hex,
-    sequence: BigInt(sequence),
-    amountWei: BigInt(amountWei ?? 0),
-  }))
-}
-
-const toSettled = (row: typeof receipts.$inferSelect): SettlementBatch.SettledReceipt => ({
+const toSettled = (row: typeof receipts.$inferSelect): Batch.SettledReceipt => ({
   receipt: toReceipt(row),
   signature: row.signature as Hex,
   platformWei: row.platformWei,
   ownerWei: row.ownerWei,
   stakersWei: row.stakersWei,
 })
-
-export class SequenceGapError extends BaseError {
-  constructor(firstSequence: number, chainSequence: number) {
-    super({
-      code: 'settlement.sequence_gap',
-      message: `Expected the chain to stand just before receipt ${firstSequence}, but its last is ${chainSequence}. The chain lost a settled batch or belongs to another database; connect the chain that this database was made with.`,
-      context: { firstSequence, chainSequence },
-    })
-  }
-}
-
-export class LedgerDivergedError extends BaseError {
-  constructor(batchNumber: number, expectedHash: Hex, chainHash: Hex | undefined) {
-    super({
-      code: 'settlement.diverged',
-      message: `Expected batch ${batchNumber} on chain with body ${expectedHash}, found ${chainHash ?? 'no such batch'}. Another operator settled in between or the database is not this chain's; nothing more is settled until that is resolved.`,
-      context: { batchNumber, expectedHash, chainHash },
-    })
-  }
-}

@@ -69,8 +69,6 @@ export { proveRebuilt, type RebuiltLedger, rebuildLedger } from './rebuildLedger
 export { createSettlement, type Settlement, type SettlementDependencies } from './Settlement.ts'
 export {
   createSettler,
-  LedgerDivergedError,
-  SequenceGapError,
   type Settler,
   type SettlerOptions,
   type SettlerStatus,

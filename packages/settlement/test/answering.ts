@@ -17,8 +17,11 @@ export const SMALL: AnswerSize = { inputTokens: 11, outputTokens: 7 }
 /** Two wei, whatever the model asks. */
 export const TINY: AnswerSize = { inputTokens: 1, outputTokens: 1, inputPriceWei: 1n, outputPriceWei: 1n }
 
+/** Of a house, what answers are sold and paid by. */
+export type Sells = Pick<House, 'modelId' | 'contributionIds'>
+
 /** What an answer's attribution says: a share in parts per million for each of the house's contributions, the rest to the commons. */
-export const draftOf = (house: House, shares: readonly number[]): AttributionDraft => ({
+export const draftOf = (house: Sells, shares: readonly number[]): AttributionDraft => ({
   engineVersion: 'test',
   policy: { influenceBps: 5_000, spansBps: 5_000 },
   liftMilliNats: 1_234,
@@ -36,7 +39,7 @@ export const draftOf = (house: House, shares: readonly number[]): AttributionDra
 
 /** What is charged for an answer of some size that pays by a draft. */
 export const answerOf = (
-  house: House,
+  house: Sells,
   attribution: AttributionDraft,
   {
     inputTokens,
@@ -57,7 +60,7 @@ export const answerOf = (
 
 /** Serves one answer and gives its receipt. */
 export async function serve(
-  house: House,
+  house: Sells,
   settlement: Settlement,
   payer: Hex,
   shares: readonly number[],
