@@ -158,6 +158,11 @@ describe('what owners decide by the command line', () => {
     await succeed('backer', 'prepay', '0.5')
     const made = await succeed('backer', 'create-key', 'by-hand', '--limit', '0.4')
     const [, id, key] = /key (\S+)\. [\s\S]*OPENLEDGER_API_KEY=(\S+)/.exec(made)!
+    const words = ['solidity-1', question.prompt, '--tokens', '4']
+    const quoted = await succeed('backer', 'quote', ...words)
+    expect(quoted).toContain('together, at most')
+    // merged with nothing else it is the same answer, at the same price
+    expect(await succeed('backer', 'quote', ...words, '--merge', 'solidity-1=1')).toBe(quoted)
     const { receipt } = await ask(house, key!, { ...question, max_tokens: 4 })
     await settled(house, receipt.sequence)
     expect(await succeed('backer', 'account')).toMatch(/by-hand/)

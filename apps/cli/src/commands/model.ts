@@ -29,6 +29,7 @@ type AskOptions = {
   readonly merge?: readonly string[]
 }
 type ExportOptions = { readonly format: string; readonly base: string; readonly own: boolean }
+const MERGE = 'models that answer together, the asked one among them'
 const BASE_FOLDER = join(import.meta.dirname, '../../../../assets/base')
 
 /** Models: training, what is published, asking. */
@@ -185,23 +186,33 @@ export function addModelCommands(program: Command, session: Session): void {
     .argument('<model>')
     .argument('<prompt>')
     .option('--tokens <count>', 'tokens at most', '96')
-    .action(async (model: string, prompt: string, { tokens }: { tokens: string }) => {
-      const { client } = await session.connect()
-      const quote = await client.quote({ model, prompt, max_tokens: Number(tokens) })
-      const { inputTokens, inputPriceWei, outputTokensMax, outputPriceWei, maxWei } = quote
-      const row = (name: string, count: number, priceWei: string): string[] => [
-        name,
-        String(count),
-        open(priceWei),
-        open(BigInt(count) * BigInt(priceWei)),
-      ]
-      table([
-        ['', 'tokens', 'price per token', 'cost'],
-        row('question', inputTokens, inputPriceWei),
-        row('answer, at most', outputTokensMax, outputPriceWei),
-        ['together, at most', '', '', open(maxWei)],
-      ])
-    })
+    .option('--merge <name=weight...>', MERGE)
+    .action(
+      async (model: string, prompt: string, { tokens, merge }: Pick<AskOptions, 'tokens' | 'merge'>) => {
+        const { client } = await session.connect()
+        const { parts, maxWei } = await client.quote({
+          model,
+          prompt,
+          max_tokens: Number(tokens),
+          adapters: merge?.map(weightedOf),
+        })
+        const row = (name: string, of: string, count: number, priceWei: string): string[] => [
+          name,
+          of,
+          String(count),
+          open(priceWei),
+          open(BigInt(count) * BigInt(priceWei)),
+        ]
+        table([
+          ['model', '', 'tokens', 'price per token', 'cost'],
+          ...parts.flatMap((part) => [
+            row(part.model, 'question', part.inputTokens, part.inputPriceWei),
+            row(part.model, 'answer, at most', part.outputTokensMax, part.outputPriceWei),
+          ]),
+          ['together, at most', '', '', '', open(maxWei)],
+        ])
+      },
+    )
 
   program
     .command('ask')
@@ -211,7 +222,7 @@ export function addModelCommands(program: Command, session: Session): void {
     .option('--tokens <count>', 'tokens at most', '96')
     .option('--key <secret>', 'API key', session.apiKey)
     .option('--passage <record...>', 'ids of records to answer from; each is paid for what it does')
-    .option('--merge <name=weight...>', 'models that answer together, the asked one among them')
+    .option('--merge <name=weight...>', MERGE)
     .option('--save <file>', 'keeps question and answer for verify')
     .action(async (model: string, prompt: string, options: AskOptions) => {
       const { tokens, key, save, passage: passages = [], merge } = options

@@ -383,7 +383,7 @@ function priced(quote: Omit<Quote, 'maxWei'>): Quote {
 type Tokens = { readonly inputTokens: number; readonly outputTokens: number }
 
 /** What of an answer's tokens one model is paid for. */
-const tokensOf = ({ weightPpm }: Sold, { inputTokens, outputTokens }: Tokens): Tokens =>
+export const tokensOf = ({ weightPpm }: Sold, { inputTokens, outputTokens }: Tokens): Tokens =>
   weightPpm === undefined
     ? { inputTokens, outputTokens }
     : {

@@ -17,6 +17,8 @@ let secret: string
 let openai: OpenAI
 const caller = DevelopmentKeys.account('caller').address.toLowerCase() as Hex
 const model = 'solidity-1'
+/** Of both models, as a quote tells them. */
+const PRICES = { inputPriceWei: INPUT_PRICE_WEI.toString(), outputPriceWei: OUTPUT_PRICE_WEI.toString() }
 const WORDS = ['contract ', 'Token ', 'is ', 'ERC20 ', '{}']
 
 beforeAll(async () => {
@@ -113,8 +115,7 @@ describe('the official OpenAI client', () => {
       choices: 2,
       inputTokens: 3,
       outputTokensMax: 3,
-      inputPriceWei: INPUT_PRICE_WEI.toString(),
-      outputPriceWei: OUTPUT_PRICE_WEI.toString(),
+      parts: [{ model, inputTokens: 3, outputTokensMax: 3, ...PRICES }],
       maxWei: mostWei.toString(),
     })
     expect(await money()).toEqual(before)
@@ -238,7 +239,17 @@ describe('the official OpenAI client', () => {
     }
     const feeWei = FeeSplit.feeWei(4, 7, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI)
     const quoted = await house.post('/v1/completions/quote', { ...request, max_tokens: 5 })
-    expect(quoted.body).toMatchObject({ inputTokens: 3, outputTokensMax: 5, maxWei: feeWei.toString() })
+    expect(quoted.body).toEqual({
+      model,
+      choices: 1,
+      inputTokens: 3,
+      outputTokensMax: 5,
+      parts: [
+        { model, inputTokens: 3, outputTokensMax: 5, ...PRICES },
+        { model: 'solidity-2', inputTokens: 1, outputTokensMax: 2, ...PRICES },
+      ],
+      maxWei: feeWei.toString(),
+    })
     const after = await money()
     expect(before.leftWei - after.leftWei).toBe(feeWei)
     expect(BigInt(after.spent) - BigInt(before.spent)).toBe(feeWei)

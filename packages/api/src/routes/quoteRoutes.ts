@@ -1,5 +1,5 @@
 import { Http } from '@openledger/protocol'
-import { type Answering, choicesOf } from '../completions/Answering.ts'
+import { type Answering, choicesOf, tokensOf } from '../completions/Answering.ts'
 import * as Completions from '../completions/Completions.ts'
 import type { Routes } from './Routes.ts'
 
@@ -11,15 +11,22 @@ export function addQuoteRoutes(routes: Routes, { answering }: { readonly answeri
   ): Promise<Http.Quote> => {
     const choices = choicesOf(await answering.quote(read, request.passages ?? []), request.n ?? 1)
     const [{ sold, inputTokens, prepared }] = choices as [(typeof choices)[number]]
-    const asked = request.adapters?.findIndex(({ name }) => name === request.model) ?? 0
-    const { terms } = sold[asked]!
+    const { outputTokensMax } = prepared
     return {
       model: request.model,
       choices: choices.length,
       inputTokens,
-      outputTokensMax: prepared.outputTokensMax,
-      inputPriceWei: terms.inputPriceWei.toString(),
-      outputPriceWei: terms.outputPriceWei.toString(),
+      outputTokensMax,
+      parts: sold.map((one, index) => {
+        const part = tokensOf(one, { inputTokens, outputTokens: outputTokensMax })
+        return {
+          model: request.adapters?.[index]?.name ?? request.model,
+          inputTokens: part.inputTokens,
+          outputTokensMax: part.outputTokens,
+          inputPriceWei: one.terms.inputPriceWei.toString(),
+          outputPriceWei: one.terms.outputPriceWei.toString(),
+        }
+      }),
       maxWei: choices.reduce((sum, { maxWei }) => sum + maxWei, 0n).toString(),
     }
   }

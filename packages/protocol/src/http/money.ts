@@ -44,9 +44,16 @@ export const quoteSchema = z.object({
   inputTokens: z.number().int(),
   /** Of each answer. */
   outputTokensMax: z.number().int(),
-  /** Of `model`; those that answer together with it have their own. */
-  inputPriceWei: weiSchema,
-  outputPriceWei: weiSchema,
+  /** What each model is paid for one answer at most, for its part of the tokens; several where they answer together. */
+  parts: z.array(
+    z.object({
+      model: z.string(),
+      inputTokens: z.number().int(),
+      outputTokensMax: z.number().int(),
+      inputPriceWei: weiSchema,
+      outputPriceWei: weiSchema,
+    }),
+  ),
   /** What must be prepaid; the bill is for what comes. */
   maxWei: weiSchema,
 })
