@@ -167,6 +167,21 @@ describe('links', () => {
   })
 })
 
+describe('tests that documents name', () => {
+  test('are there, under the title that is told', () => {
+    const missing = documents.flatMap((path) => {
+      // a file, a colon, titles in italics: until the next file or the end of the line
+      const named = read(path).matchAll(/`([\w./-]+\.test\.ts)`: ((?:\*[^*\n]+\*(?:[^*`\n]*))+)/g)
+      return [...named].flatMap(([, file, titles]) =>
+        [...titles!.matchAll(/\*([^*]+)\*/g)]
+          .filter(([, title]) => !existsSync(join(root, file!)) || !read(file!).includes(title!))
+          .map(([, title]) => `${path}: ${file}: ${title}`),
+      )
+    })
+    expect(missing).toEqual([])
+  })
+})
+
 describe('commands in the documents', () => {
   const scripts = Object.keys(
     (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts,

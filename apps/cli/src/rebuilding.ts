@@ -66,7 +66,18 @@ export async function claimFrom(
   const proven = await proveRebuilt(rebuilt, contests, ChallengeWindow.finalUpTo(window, Number(timestamp)), [
     ...new Set(accounts.map((account) => account.toLowerCase() as Hex)),
   ])
-  if (proven === undefined || proven.granted.length === 0) return undefined
+  if (proven === undefined) return undefined
+  const claimed = await Promise.all(
+    proven.granted.map(({ account }) =>
+      l2.readContract({
+        address: settlement,
+        abi: settlementAbi,
+        functionName: 'claimed',
+        args: [account],
+      }),
+    ),
+  )
+  if (proven.granted.every(({ cumulativeWei }, i) => cumulativeWei <= claimed[i]!)) return undefined
   if (privateKey === undefined) throw new RebuildingError('OPENLEDGER_PRIVATE_KEY, a key that pays the gas')
   const rpcUrl = l2.transport['url'] as string
   const wallet = createWalletClient({
