@@ -1,9 +1,10 @@
+import { Open } from '@openledger/primitives'
 import { DevelopmentKeys } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
-import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import * as CommandLine from './CommandLine.ts'
 import { waitFor } from './House.ts'
-import { type Visit, visit } from './People.ts'
+import { lower, type Visit, visit } from './People.ts'
 
 const openledger = (role: string, ...words: string[]) =>
   CommandLine.openledger(['--as', role, ...words], { OPENLEDGER_URL: inject('houseUrl') })
@@ -18,9 +19,14 @@ const MILL =
 const FLOUR =
   'Whoever orders their flour before the new moon gets a sack for nothing and a ribbon to tie it with.'
 const contributor = DevelopmentKeys.contributor(30)
+const JUDGES = ['backer', 'caller', 'agentOwner'] as const
 
 describe('a Datanet under the panel of validators', () => {
-  test('has the last word of judges drawn by stake, who keep nothing between committing and revealing', async () => {
+  afterAll(async () => {
+    for (const judge of JUDGES) await succeed(judge, 'delist')
+  })
+
+  test('has the last word of judges drawn by stake, in an appeal of others, who keep nothing between committing and revealing', async () => {
     const house = await visit(inject('houseUrl'))
     const name = `panel-${Date.now()}`
     await succeed('builder', 'create-datanet', name, '--summary', 'Under a panel', '--licence', 'MIT')
@@ -31,27 +37,33 @@ describe('a Datanet under the panel of validators', () => {
       (await house.client.contribution(id)).status === 'versioned' ? true : undefined,
     )
     await succeed('builder', 'use-panel', datanetId, '--judges', '1', '--fee', '0.1')
-    expect(await succeed('backer', 'enlist', '20')).toContain('20')
+    for (const judge of JUDGES) expect(await succeed(judge, 'enlist', '20')).toContain('Enlisted')
     expect(await succeed('voter', 'dispute', id, '1')).toContain('0.1 OPEN')
     const only = async () => (await house.client.panelCases(id))[0]!
-    const reaches = (stage: string) =>
-      waitFor(`the case to reach ${stage}`, 120_000, async () =>
-        (await only()).stage === stage ? true : undefined,
-      )
+    // drawing, counting and recording is the server's to do
+    const reaches = (stage: string, voteCount: number) =>
+      waitFor(`the case to reach ${stage}`, 120_000, async () => {
+        const { stage: now, votes } = await only()
+        return now === stage && votes.length === voteCount ? votes : undefined
+      })
+    const rolesOf = (votes: readonly { readonly judge: string; readonly round: number }[], round: number) =>
+      votes
+        .filter((vote) => vote.round === round)
+        .map(({ judge }) => JUDGES.find((role) => lower(DevelopmentKeys.account(role).address) === judge)!)
+    const [first] = rolesOf(await reaches('commit', 1), 0)
     const caseId = String((await only()).id)
-    const drawn = await waitFor('the draw', 20_000, async () => {
-      const { status, output } = await openledger('voter', 'proceed', caseId, id)
-      return status === 0 && (await only()).votes.length === 1 ? output : undefined
-    })
-    const judge = DevelopmentKeys.account('backer').address.toLowerCase()
-    expect(drawn).toContain(judge)
-    expect(await succeed('backer', 'cases')).toContain(id)
-    await succeed('backer', 'commit-verdict', caseId, id, '--accept', 'none')
-    await reaches('reveal')
-    await succeed('backer', 'reveal-verdict', caseId, '--reason', 'An advertisement.')
-    await reaches('conclude')
-    await succeed('voter', 'proceed', caseId, id)
-    await waitFor('the next version', 60_000, async () =>
+    expect(await succeed(first!, 'cases')).toContain(id)
+    await succeed(first!, 'commit-verdict', caseId, id, '--accept', '1')
+    await reaches('reveal', 1)
+    await succeed(first!, 'reveal-verdict', caseId, '--reason', 'It tells of flour.')
+    await reaches('appeal', 1)
+    expect(await succeed('voter', 'appeal', caseId)).toContain('0.2 OPEN come back if the verdict changes')
+    const others = rolesOf(await reaches('commit', 3), 1)
+    for (const other of others) await succeed(other, 'commit-verdict', caseId, id, '--accept', 'none')
+    await reaches('reveal', 3)
+    for (const other of others)
+      await succeed(other, 'reveal-verdict', caseId, '--reason', 'An advertisement.')
+    await waitFor('the next version', 120_000, async () =>
       (await house.client.datanet(datanetId)).version === 2 ? true : undefined,
     )
     const { records } = await house.client.contribution(id)
@@ -60,8 +72,17 @@ describe('a Datanet under the panel of validators', () => {
       ['rejected', `Case ${caseId} of the panel: An advertisement.`],
     ])
     expect(await only()).toMatchObject({ outcome: 'decided', stage: 'over', rejected: [1] })
-    expect(await succeed('backer', 'withdraw-fees')).toContain('0.1 OPEN')
-    await succeed('backer', 'delist')
+    // what is done already is left as it is
+    expect(await succeed('voter', 'proceed', caseId, id)).toContain('An advertisement.')
+    const metrics = await (await fetch(`${inject('houseUrl')}/metrics`)).text()
+    expect(metrics).toMatch(/openledger_panel_steps\{step="carryOut"\} [1-9]/)
+    expect(await succeed('voter', 'withdraw-fees')).toContain('0.2 OPEN')
+    // fees, and what the first judge lost, went to those whom the last word agrees with
+    const { votes } = await only()
+    const sumOf = (field: 'paidWei' | 'slashedWei') =>
+      votes.reduce((sum, vote) => sum + BigInt(vote[field]), 0n)
+    expect(sumOf('paidWei') - sumOf('slashedWei')).toBe(Open.parse('0.3'))
+    for (const other of others) expect(await succeed(other, 'withdraw-fees')).toContain('Paid out')
   })
 })
 

@@ -133,6 +133,11 @@ export const configSchema = z.object({
     .regex(/^\d+(\.\d{1,18})?$/, 'expected an amount of OPEN')
     .default('0.001')
     .describe('OPEN for keeping a MiB of adapters in memory for an hour'),
+  panelFeeMin: z
+    .string()
+    .regex(/^(off|\d+(\.\d{1,18})?)$/, 'expected an amount of OPEN, or off')
+    .default('0.01')
+    .describe('Disputes for so much OPEN or more are drawn, counted and recorded at your cost; `off`: none'),
   drainSeconds: z.coerce
     .number()
     .min(0)

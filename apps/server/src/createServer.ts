@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createApi, createSupply } from '@openledger/api'
-import { createDatanets, openZeppelinModules } from '@openledger/datanet'
+import { createDatanets, createPanelKeeper, openZeppelinModules } from '@openledger/datanet'
 import { CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import { createNode } from '@openledger/node'
@@ -126,6 +126,17 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   stack.defer(settlement.settler.close)
   settlement.defence.start()
   stack.defer(settlement.defence.close)
+  const panelKeeper = createPanelKeeper(
+    { publicClient, deployment, sender: operator, datanets },
+    {
+      ...(config.panelFeeMin !== 'off' && { feeMinWei: Open.parse(config.panelFeeMin) }),
+      onStep: (caseId, step) => logger.info({ caseId, step }, 'a case before the panel was carried forward'),
+      onError: (error, caseId) =>
+        logger.warn({ caseId, reason: (error as Error).message }, 'a case before the panel cannot go on'),
+    },
+  )
+  if (config.panelFeeMin !== 'off') panelKeeper.start()
+  stack.defer(panelKeeper.close)
   await datanets.work()
   await factory.work()
 
@@ -169,6 +180,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     pinPriceWei: Open.parse(config.pinPrice),
     settlement,
     seed: () => seedStatus(),
+    panelKeeper,
     chainProblems: node.problems,
     clock: systemClock,
     otlpUrl: config.otlpUrl,

@@ -1,3 +1,4 @@
+import type { PanelKeeper } from '@openledger/datanet'
 import type { OpenLoraMetrics } from '@openledger/openlora'
 import type { Settlement } from '@openledger/settlement'
 import type { MiddlewareHandler } from 'hono'
@@ -17,6 +18,7 @@ export type Metrics = {
 /** Creates the metrics of one server. */
 export function createMetrics(deps: {
   readonly settlement: Pick<Settlement, 'settler'>
+  readonly panelKeeper: Pick<PanelKeeper, 'status'>
   readonly engine: () => Promise<OpenLoraMetrics>
   /** Name of the base, under which vLLM's dashboards know the engine. */
   readonly model: string
@@ -53,6 +55,22 @@ export function createMetrics(deps: {
     help: '1 while the chain refuses the prepared batch.',
     registers,
   })
+  const openCases = new Gauge({
+    name: 'openledger_panel_cases',
+    help: 'Open cases before the panel of validators that this server carries forward.',
+    registers,
+  })
+  const refusedCases = new Gauge({
+    name: 'openledger_panel_cases_refused',
+    help: 'Of them those whose next step the chain refuses.',
+    registers,
+  })
+  const caseSteps = new Gauge({
+    name: 'openledger_panel_steps',
+    help: 'Steps of cases that this process took, by kind.',
+    labelNames: ['step'],
+    registers,
+  })
   const engine = new Gauge({
     name: 'openledger_engine',
     help: 'Numbers of the serving engine, by name.',
@@ -80,6 +98,10 @@ export function createMetrics(deps: {
       const { lastSequence, state } = deps.settlement.settler.status()
       settled.set(lastSequence)
       blocked.set(state === 'blocked' ? 1 : 0)
+      const { openCount, refusedCount, steps } = deps.panelKeeper.status()
+      openCases.set(openCount)
+      refusedCases.set(refusedCount)
+      for (const [step, count] of Object.entries(steps)) caseSteps.set({ step }, count)
       const numbers = await deps.engine()
       for (const [name, value] of Object.entries(numbers)) {
         if (typeof value === 'number') engine.set({ name }, value)

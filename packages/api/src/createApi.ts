@@ -1,3 +1,4 @@
+import type { PanelKeeper } from '@openledger/datanet'
 import type { OpenLora } from '@openledger/openlora'
 import { BaseError } from '@openledger/primitives'
 import { Hono } from 'hono'
@@ -35,6 +36,8 @@ export type ApiDependencies = ApiRouteDependencies & {
   readonly findModel: (name: string) => Promise<AnsweringModel | undefined>
   /** What a MiB of adapters costs that is kept in memory for an hour. */
   readonly pinPriceWei: bigint
+  /** Tells how the cases before the panel of validators stand that the operator carries forward. */
+  readonly panelKeeper: Pick<PanelKeeper, 'status'>
   /** What does not work on the chain's side at the moment, by service. */
   readonly chainProblems: () => Readonly<Record<string, string>>
   /** Collector of traces over OTLP/HTTP; undefined keeps them off. */
@@ -71,7 +74,12 @@ export function createApi(deps: ApiDependencies): Api {
   const { serving, settlement, network, database, clock, logger } = deps
   const app = new Hono()
   const routes = createRoutes(app)
-  const metrics = createMetrics({ settlement, engine: () => serving.metrics(), model: network.base.name })
+  const metrics = createMetrics({
+    settlement,
+    panelKeeper: deps.panelKeeper,
+    engine: () => serving.metrics(),
+    model: network.base.name,
+  })
   const draining = createDraining()
   const sold = counted(
     createAnswering({

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createDatanets } from '@openledger/datanet'
+import { createDatanets, createPanelKeeper } from '@openledger/datanet'
 import { Adapter, CheckpointFolder } from '@openledger/model'
 import { createModelFactory } from '@openledger/modelfactory'
 import {
@@ -156,6 +156,7 @@ export async function startApiHouse({ isReal = false } = {}): Promise<ApiHouse> 
     pinPriceWei: PIN_PRICE_WEI,
     serving: engine === undefined ? scripted : { ...engine, attribute: scripted.attribute },
     seed: () => ({ done: true, steps: [] }),
+    panelKeeper: createPanelKeeper({ ...house, datanets }),
     chainProblems: () => ({}),
     logger: { info: log, warn: log, error: log },
   })

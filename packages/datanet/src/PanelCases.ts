@@ -1,8 +1,9 @@
 import type { Hex } from '@openledger/primitives'
-import type { Deployment, Http } from '@openledger/protocol'
+import { type Deployment, type Http, PanelRecords } from '@openledger/protocol'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
-import { type PublicClient, parseEventLogs, zeroAddress } from 'viem'
+import { type PublicClient, parseEventLogs } from 'viem'
+import { createCaseReader } from './PanelStage.ts'
 
 /** What the validators' panel decided about a contribution, as one of its transactions recorded it. */
 export type PanelVerdict = {
@@ -26,9 +27,7 @@ export type PanelCases = {
   readonly carriedOutIn: (transactionHash: Hex, contributionId: Hex) => Promise<PanelVerdict | undefined>
 }
 
-/** Records to a word of votes. */
-const PART_SIZE = 256
-const OUTCOMES = ['open', 'lapsed', 'hung', 'decided'] as const
+const { PART_SIZE, indexesOf, isIn } = PanelRecords
 
 /** Creates the access to one deployment's panel. */
 export function createPanelCases({
@@ -40,20 +39,16 @@ export function createPanelCases({
 }): PanelCases {
   const panel = { address: deployment.l2.validatorPanel, abi: validatorPanelAbi } as const
   const history = { ...panel, fromBlock: BigInt(deployment.l2StartBlock), strict: true } as const
+  const readCase = createCaseReader({ publicClient, deployment })
 
-  const read = async (caseId: bigint, nowSeconds: number): Promise<Http.PanelCase> => {
-    const args = [caseId] as const
-    const [found, appealCostWei, stepSeconds, first, second, events] = await Promise.all([
-      publicClient.readContract({ ...panel, functionName: 'caseOf', args }),
-      publicClient.readContract({ ...panel, functionName: 'appealCostOf', args }),
-      publicClient.readContract({ ...panel, functionName: 'STEP_SECONDS' }),
-      publicClient.readContract({ ...panel, functionName: 'roundOf', args: [caseId, 0n] }),
-      publicClient.readContract({ ...panel, functionName: 'roundOf', args: [caseId, 1n] }),
+  const read = async (caseId: bigint, nowSeconds: bigint): Promise<Http.PanelCase> => {
+    const [{ found, rounds, isAppealed, outcome, stage, until }, appealCostWei, events] = await Promise.all([
+      readCase(caseId, nowSeconds),
+      publicClient.readContract({ ...panel, functionName: 'appealCostOf', args: [caseId] }),
       publicClient.getContractEvents({ ...history, args: { caseId } }),
     ])
-    const rounds = [first, second].map(({ judges }) => judges)
     const votes = await Promise.all(
-      rounds.flatMap((judges, round) =>
+      rounds.flatMap(({ judges }, round) =>
         judges.map(async (judge): Promise<Http.PanelCase['votes'][number]> => {
           const vote = await publicClient.readContract({
             ...panel,
@@ -87,7 +82,6 @@ export function createPanelCases({
         }),
       ),
     )
-    const isAppealed = found.appellant !== zeroAddress
     return {
       id: Number(caseId),
       contributionId: found.contributionId,
@@ -98,19 +92,16 @@ export function createPanelCases({
       appellant: isAppealed ? lower(found.appellant) : null,
       feeWei: found.feeWei.toString(),
       appealCostWei: appealCostWei.toString(),
-      outcome: OUTCOMES[found.outcome]!,
-      ...stageOf(found, isAppealed ? second : first, {
-        isAppealed,
-        stepSeconds,
-        nowSeconds: BigInt(nowSeconds),
-      }),
+      outcome,
+      stage,
+      until,
       votes,
     }
   }
 
   const readAll = async (ids: readonly bigint[]): Promise<Http.PanelCase[]> => {
     const { timestamp } = await publicClient.getBlock()
-    return Promise.all(ids.map((id) => read(id, Number(timestamp))))
+    return Promise.all(ids.map((id) => read(id, timestamp)))
   }
 
   return {
@@ -178,42 +169,5 @@ export function createPanelCases({
     },
   }
 }
-
-/** What can be done in a case at a time, and until when. */
-function stageOf(
-  { outcome, isCarriedOut }: { readonly outcome: number; readonly isCarriedOut: boolean },
-  round: {
-    readonly judges: readonly Hex[]
-    readonly drawUntil: bigint
-    readonly commitUntil: bigint
-    readonly revealUntil: bigint
-  },
-  {
-    isAppealed,
-    stepSeconds,
-    nowSeconds,
-  }: { readonly isAppealed: boolean; readonly stepSeconds: bigint; readonly nowSeconds: bigint },
-): Pick<Http.PanelCase, 'stage' | 'until'> {
-  if (OUTCOMES[outcome] === 'decided' && !isCarriedOut) return { stage: 'carryOut', until: null }
-  if (OUTCOMES[outcome] !== 'open') return { stage: 'over', until: null }
-  const stages = [
-    ...(round.judges.length === 0
-      ? [['draw', round.drawUntil] as const]
-      : [['commit', round.commitUntil] as const, ['reveal', round.revealUntil] as const]),
-    ...(round.judges.length === 0 || isAppealed
-      ? []
-      : [['appeal', round.revealUntil + stepSeconds] as const]),
-  ]
-  const now = stages.find(([, until]) => nowSeconds <= until)
-  return now === undefined ? { stage: 'conclude', until: null } : { stage: now[0], until: Number(now[1]) }
-}
-
-const isIn = (word: bigint, bit: number): boolean => ((word >> BigInt(bit)) & 1n) === 1n
-
-/** Places of records in their contribution, from the bits of one part's word. */
-const indexesOf = (word: bigint, part: number): number[] =>
-  Array.from({ length: PART_SIZE }, (_, bit) => bit)
-    .filter((bit) => isIn(word, bit))
-    .map((bit) => part * PART_SIZE + bit)
 
 const lower = (address: string): Hex => address.toLowerCase() as Hex

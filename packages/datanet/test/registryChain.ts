@@ -19,8 +19,8 @@ import {
 import { startAnvil } from '../../protocol/test/startAnvil.ts'
 
 export const CHAIN_ID = 161_200
-/** Between the steps of a case before the validators' panel. */
-export const PANEL_STEP_SECONDS = 60n
+/** Between the steps of a case before the validators' panel: longer than the 256 blocks for which a hash is known. */
+export const PANEL_STEP_SECONDS = 600n
 const ZERO: Hex = `0x${'00'.repeat(20)}`
 
 /** A chain with the registry of Datanets on it, and the panel of validators. */

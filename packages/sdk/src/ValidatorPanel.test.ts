@@ -1,5 +1,5 @@
 import type { Hex } from '@openledger/primitives'
-import { Abi, type Deployment, DevelopmentKeys, type Http } from '@openledger/protocol'
+import { Abi, type Deployment, DevelopmentKeys } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BareChain, startBareChain } from '../test/bareChain.ts'
 import { signerOf } from './Client.ts'
@@ -69,12 +69,6 @@ test('records go to the contract by parts of 256', () => {
   expect(ValidatorPanel.recordsOf([256, 258, 258])).toEqual({ part: 1, word: 5n })
   expect(() => ValidatorPanel.recordsOf([255, 256])).toThrow(/one part/)
   expect(() => ValidatorPanel.recordsOf([])).toThrow(/got none/)
-  const records = Array.from({ length: 300 }, (_, index) => ({
-    id: `0x${index.toString(16).padStart(64, '0')}`,
-    verdict: index === 2 || index === 257 ? 'accepted' : 'rejected',
-  })) as unknown as Http.RecordDetail[]
-  const [caseId, ids, standing] = ValidatorPanel.carryOutArguments(9, { records })
-  expect([caseId, ids.length, standing]).toEqual([9n, 300, [4n, 2n]])
 })
 
 /** The chain's log with one vote in it; to have it there in truth takes a whole case, as the house's tests have. */

@@ -1,5 +1,5 @@
 import { BaseError, type Hex } from '@openledger/primitives'
-import { type Deployment, type Http, TypedData } from '@openledger/protocol'
+import { type Deployment, PanelRecords, TypedData } from '@openledger/protocol'
 import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
 import {
   concat,
@@ -12,8 +12,7 @@ import {
 } from 'viem'
 import type { Signer } from './Client.ts'
 
-/** Records that one case is about lie in one part of their contribution. */
-export const PART_SIZE = 256
+const { PART_SIZE } = PanelRecords
 
 /** Records of one part as the contract takes them: bit `i` of the word is record `256 × part + i`. */
 export type Records = { readonly part: number; readonly word: bigint }
@@ -87,19 +86,6 @@ export async function open(
     throw new VoteNotFoundError(caseId, signer.address)
   }
   return vote
-}
-
-/** Gives what `ValidatorPanel.carryOut` asks for: every record's id, and which of them stand accepted now. */
-export function carryOutArguments(
-  caseId: number,
-  { records }: Pick<Http.ContributionDetail, 'records'>,
-): readonly [bigint, readonly Hex[], readonly bigint[]] {
-  const standing = Array.from({ length: Math.ceil(records.length / PART_SIZE) }, (_, part) =>
-    records
-      .slice(part * PART_SIZE, (part + 1) * PART_SIZE)
-      .reduce((word, { verdict }, bit) => (verdict === 'accepted' ? word | (1n << BigInt(bit)) : word), 0n),
-  )
-  return [BigInt(caseId), records.map(({ id }) => id as Hex), standing]
 }
 
 /** A place for another judge: a new one, or one that its holder has left long enough ago. */

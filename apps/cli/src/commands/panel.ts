@@ -1,5 +1,5 @@
 import { BaseError, type Hex, Open } from '@openledger/primitives'
-import type { Http } from '@openledger/protocol'
+import { type Http, PanelRecords } from '@openledger/protocol'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { securityStakeAbi } from '@openledger/protocol/abi/securityStake'
 import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
@@ -219,7 +219,7 @@ export function addPanelCommands(program: Command, session: Session): void {
         await sender.send({
           ...panel,
           functionName: 'carryOut',
-          args: ValidatorPanel.carryOutArguments(now.id, detail),
+          args: PanelRecords.carryOutArguments(now.id, detail),
         })
         await client.followContribution(contributionId)
       }

@@ -1,5 +1,5 @@
 import { Badge, Button, Card, Group, Stack, Table, Text, TextInput, Title } from '@mantine/core'
-import type { Http } from '@openledger/protocol'
+import { type Http, PanelRecords } from '@openledger/protocol'
 import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
 import { ValidatorPanel } from '@openledger/sdk'
 import { useQuery } from '@tanstack/react-query'
@@ -125,7 +125,7 @@ function Case({ contribution, found }: { contribution: Http.ContributionDetail; 
       await transact.send({
         ...panel!,
         functionName: 'carryOut',
-        args: ValidatorPanel.carryOutArguments(id, detail),
+        args: PanelRecords.carryOutArguments(id, detail),
       })
       await client.followContribution(contribution.id)
     })
