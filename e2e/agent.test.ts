@@ -159,6 +159,22 @@ describe('an agent with a wallet of its own', () => {
       validation: { count: 1, average: 90 },
     })
 
+    // its owner's stake pays a client whose work fails
+    await asOwner('pool', 'agent', id!, '20')
+    const guaranteed = await asOwner('request-validation', id!, validator, 'one answer for a client')
+    const [work] = /0x[0-9a-f]{64}/.exec(guaranteed)!
+    const client = `0x${'c1'.repeat(20)}` as const
+    await asOwner('guarantee-work', work, client, '5', '--pass', '60')
+    const forfeit = ['--as', 'caller', 'guarantee', work, '--forfeit']
+    expect(await openledger(forfeit, environment)).toMatchObject({
+      status: 1,
+      output: expect.stringContaining('NotFailed'),
+    })
+    await succeed(['--as', 'validator', 'answer-validation', work, '59'], environment)
+    expect(await succeed(forfeit, environment)).toContain('forfeited')
+    expect(await house.l2.getBalance({ address: client })).toBe(Open.parse('5'))
+    expect(await asOwner('pool', 'agent', id!)).toMatch(/\b15 OPEN/)
+
     await asOwner('top-up-agent', id!, '0.25')
     await asOwner('revoke-agent', id!)
     expect(await asAgent()).toMatchObject({

@@ -43,6 +43,7 @@ const SOURCES: readonly Source[] = [
   { contract: 'GOpen', module: 'gOpen' },
   { contract: 'OpenGovernor', module: 'openGovernor' },
   { contract: 'TimelockController', module: 'timelockController' },
+  { contract: 'AgentGuarantees', module: 'agentGuarantees' },
   { contract: 'AgentIdentity', module: 'agentIdentity' },
   { contract: 'AgentReputation', module: 'agentReputation' },
   { contract: 'AgentValidation', module: 'agentValidation' },

@@ -34,7 +34,7 @@ contract AgentIdentity_Test is Base {
         vm.expectEmit(address(identity));
         emit IAgentIdentity.MetadataSet(2, "agentWallet", "agentWallet", abi.encodePacked(owner.addr));
         vm.assertEq(identity.register("ipfs://file"), 2);
-        vm.snapshotGasLastCall("agents", "AgentIdentity.register");
+        vm.snapshotGasLastCall("AgentIdentity", "register");
         vm.assertEq(identity.register("https://example.com/agent.json", metadata), 3);
         vm.stopPrank();
 

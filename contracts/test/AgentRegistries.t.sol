@@ -58,7 +58,7 @@ contract AgentReputation_Test is AgentRegistriesTest {
         );
         vm.prank(ann.addr);
         reputation.giveFeedback(agentId, 87, 0, "starred", "week", "https://e", "ipfs://f", keccak256("f"));
-        vm.snapshotGasLastCall("agents", "AgentReputation.giveFeedback");
+        vm.snapshotGasLastCall("AgentReputation", "giveFeedback");
         (int128 value, uint8 decimals, string memory tag1, string memory tag2, bool isRevoked) =
             reputation.readFeedback(agentId, ann.addr, 1);
         vm.assertEq(uint256(int256(value)), 87);
@@ -207,7 +207,7 @@ contract AgentValidation_Test is AgentRegistriesTest {
         validation.validationRequest(ann.addr, agentId, "ipfs://work", keccak256("work"));
         vm.prank(helper.addr);
         validation.validationRequest(ann.addr, agentId, "ipfs://more", keccak256("more"));
-        vm.snapshotGasLastCall("agents", "AgentValidation.validationRequest");
+        vm.snapshotGasLastCall("AgentValidation", "validationRequest");
         vm.assertEq(validation.getAgentValidations(agentId).length, 2);
         vm.assertEq(validation.getValidatorRequests(ann.addr)[1], keccak256("more"));
         vm.assertEq(validation.getIdentityRegistry(), address(identity));

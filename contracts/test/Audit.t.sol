@@ -22,7 +22,7 @@ contract Audit_proveReceipt_Test is CourtTest {
         ICourt.Posted memory posted = post();
         bytes memory data = _data(posted, 1);
         this.prove(data);
-        vm.snapshotGasLastCall("court", "proveReceipt, of 2");
+        vm.snapshotGasLastCall("Audit", "proveReceipt, of 2");
         requireConvicted(posted.number, true);
         uint256 before = settlement.prepaidOf(caller.addr);
         court.refund(posted, debits, 0, 10);
@@ -203,7 +203,7 @@ contract Audit_lines_Test is CourtTest {
         creditEntries[2].amount += 1;
         ICourt.Posted memory posted = post();
         this.prove(abi.encodeCall(IAudit.proveLine, (posted, true, creditLine(2), posted, filed(1, false), none, 0)));
-        vm.snapshotGasLastCall("court", "proveLine, of 3");
+        vm.snapshotGasLastCall("Audit", "proveLine, of 3");
         requireConvicted(posted.number, false);
         _requireRewound();
     }
@@ -308,7 +308,7 @@ contract Audit_totals_Test is CourtTest {
         creditEntries[1].amount += 1;
         ICourt.Posted memory posted = post();
         this.prove(_credit(posted, high.addr, _lines(2, 2, 3, true)));
-        vm.snapshotGasLastCall("court", "proveCredit, of 3 lines and 2 accounts");
+        vm.snapshotGasLastCall("Audit", "proveCredit, of 3 lines and 2 accounts");
         requireConvicted(posted.number, false);
     }
 

@@ -60,7 +60,7 @@ contract Audit_proveRoot_Test is CourtTest {
         IAudit.Recomputed memory segment = _segment();
         (segment.width, segment.lines, segment.siblings) = (2, shown, siblings);
         this.prove(_prove(second, first, segment));
-        vm.snapshotGasLastCall("court", "proveRoot, 2 credits");
+        vm.snapshotGasLastCall("Audit", "proveRoot, 2 credits");
         requireConvicted(2, false);
 
         vm.warp(block.timestamp + CHALLENGE);

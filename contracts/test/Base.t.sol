@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { ISecurityStake } from "../src/interfaces/ISecurityStake.sol";
 import { ISettlement } from "../src/interfaces/ISettlement.sol";
 
 /// @notice The part of forge's cheat codes that these tests use.
@@ -40,6 +41,8 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
     function getDeployedCode(string calldata artifact) external view returns (bytes memory);
     function readFile(string calldata path) external view returns (string memory);
+    function split(string calldata text, string calldata delimiter) external pure returns (string[] memory parts);
+    function parseBytes(string calldata hexadecimal) external pure returns (bytes memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
@@ -142,6 +145,12 @@ abstract contract Base {
                 )
             )
         );
+    }
+
+    /// @dev One contract that may slash from the beginning.
+    function entitled(address account, uint256 capBps) internal pure returns (ISecurityStake.Slasher[] memory list) {
+        list = new ISecurityStake.Slasher[](1);
+        list[0] = ISecurityStake.Slasher(account, capBps);
     }
 
     /// @dev Value in a range, both ends included, spread by the remainder.

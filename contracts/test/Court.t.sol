@@ -158,7 +158,7 @@ contract Court_demand_Test is CourtTest {
         ICourt.Filed memory shown = filed(1, true);
         vm.prank(stranger.addr);
         court.produceReceipt(posted, shown);
-        vm.snapshotGasLastCall("court", "produceReceipt, of 2");
+        vm.snapshotGasLastCall("Court", "produceReceipt, of 2");
         vm.assertEq(court.owedTo(operator.addr), STAKE);
         vm.expectRevert(abi.encodeWithSelector(ICourt.CourtDemanded.selector, 1, ICourt.Item.Receipt, 1));
         vm.prank(challenger.addr);

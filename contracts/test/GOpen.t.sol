@@ -31,7 +31,7 @@ contract GOpen_Test is Base {
         vm.startPrank(voter.addr);
         gopen.delegate(other.addr);
         gopen.deposit{ value: 1 ether }();
-        vm.snapshotGasLastCall("tokens", "GOpen.deposit, again");
+        vm.snapshotGasLastCall("GOpen", "deposit, again");
         vm.stopPrank();
         vm.assertEq(gopen.getVotes(other.addr), 101 ether);
         vm.assertEq(gopen.getVotes(voter.addr), 0);
@@ -49,7 +49,7 @@ contract GOpen_Test is Base {
         emit IGOpen.Withdrawn(voter.addr, 60 ether);
         vm.prank(voter.addr);
         gopen.withdraw(60 ether);
-        vm.snapshotGasLastCall("tokens", "GOpen.withdraw");
+        vm.snapshotGasLastCall("GOpen", "withdraw");
         vm.assertEq(gopen.getVotes(voter.addr), 40 ether);
         vm.assertEq(address(gopen).balance, 40 ether);
     }

@@ -14,7 +14,7 @@ contract Gas_Test is SettlementTest {
         ISettlement.Receipt[] memory receipts = one(nextReceipt());
         book.credit(ann.addr, contributorsPart(FEE, false));
         _post(receipts);
-        vm.snapshotGasLastCall("settlement", "settle, 1 receipt, 1 credit");
+        vm.snapshotGasLastCall("Settlement", "settle, 1 receipt, 1 credit");
     }
 
     /// @dev Batches that differ in one thing only; what they differ by is the price of that thing.
@@ -23,12 +23,12 @@ contract Gas_Test is SettlementTest {
         uint256 base = _settleMany(100, 100);
         uint256 moreReceipts = _settleMany(200, 100);
         uint256 moreCredits = _settleMany(100, 300);
-        vm.snapshotValue("settlement", "settle, per receipt", (moreReceipts - base) / 100);
+        vm.snapshotValue("Settlement", "settle, per receipt", (moreReceipts - base) / 100);
         // 100 of the 300 are known, the others new
         uint256 allKnown = _settleMany(100, 300);
-        vm.snapshotValue("settlement", "settle, per credit of a known account", (allKnown - base) / 200);
-        vm.snapshotValue("settlement", "settle, per credit of a new account", (moreCredits - base) / 200);
-        vm.snapshotValue("settlement", "settle, 100 receipts, 300 credits", allKnown);
+        vm.snapshotValue("Settlement", "settle, per credit of a known account", (allKnown - base) / 200);
+        vm.snapshotValue("Settlement", "settle, per credit of a new account", (moreCredits - base) / 200);
+        vm.snapshotValue("Settlement", "settle, 100 receipts, 300 credits", allKnown);
     }
 
     function test_claim_depth_isMeasured() public {
@@ -41,61 +41,61 @@ contract Gas_Test is SettlementTest {
         vm.warp(NOON + CHALLENGE);
         uint256[] memory lines = new uint256[](1);
         claimLines(lines);
-        vm.snapshotGasLastCall("settlement", "claim, alone, of 101 accounts");
+        vm.snapshotGasLastCall("Settlement", "claim, alone, of 101 accounts");
         lines = new uint256[](50);
         for (uint256 i; i < 50; ++i) {
             lines[i] = 2 * i + 1;
         }
         claimLines(lines);
-        vm.snapshotValue("settlement", "claim, each of 50 together, new account", vm.lastCallGas().gasTotalUsed / 50);
+        vm.snapshotValue("Settlement", "claim, each of 50 together, new account", vm.lastCallGas().gasTotalUsed / 50);
     }
 
     function test_prepaid_flows_areMeasured() public {
         vm.prank(caller.addr);
         settlement.deposit{ value: 1 }(caller.addr);
-        vm.snapshotGasLastCall("settlement", "deposit, again");
+        vm.snapshotGasLastCall("Settlement", "deposit, again");
         vm.prank(caller.addr);
         settlement.requestWithdrawal(1);
-        vm.snapshotGasLastCall("settlement", "requestWithdrawal");
+        vm.snapshotGasLastCall("Settlement", "requestWithdrawal");
         vm.warp(NOON + WITHDRAWAL_DELAY);
         vm.prank(caller.addr);
         settlement.withdraw(caller.addr);
-        vm.snapshotGasLastCall("settlement", "withdraw");
+        vm.snapshotGasLastCall("Settlement", "withdraw");
     }
 
     function test_registries_areMeasured() public {
         uint256 datanetId = createDatanet();
-        vm.snapshotGasLastCall("registries", "createDatanet");
+        vm.snapshotGasLastCall("Datanets", "createDatanet");
         IDatanets.ContributionInput memory input = contributionInput(datanetId);
         bytes memory signature = signContribution(contributor, input, contributor.addr, NOON);
         datanets.contribute(input, contributor.addr, NOON, signature);
-        vm.snapshotGasLastCall("registries", "contribute");
+        vm.snapshotGasLastCall("Datanets", "contribute");
         vm.prank(builder.addr);
         datanets.publishVersion(datanetId, keccak256("v1"), 8, 0, 0);
-        vm.snapshotGasLastCall("registries", "publishVersion");
+        vm.snapshotGasLastCall("Datanets", "publishVersion");
         vm.startPrank(builder.addr);
         datanets.setLicenceTerms(datanetId, 1 ether, 30 days, 1000, keccak256("terms"));
-        vm.snapshotGasLastCall("registries", "setLicenceTerms");
+        vm.snapshotGasLastCall("Datanets", "setLicenceTerms");
         vm.stopPrank();
         vm.prank(caller.addr);
         datanets.buyLicence{ value: 1 ether }(datanetId, 1, caller.addr);
-        vm.snapshotGasLastCall("registries", "buyLicence");
+        vm.snapshotGasLastCall("Datanets", "buyLicence");
         IModels.ModelInput memory model = modelInput("solidity-2");
         signature = signPublication(builder, model, builder.addr, NOON);
         models.publishModel(model, builder.addr, NOON, signature);
-        vm.snapshotGasLastCall("registries", "publishModel, no Datanets");
+        vm.snapshotGasLastCall("Models", "publishModel, no Datanets");
     }
 
     function test_staking_flows_areMeasured() public {
         stake(backer, modelId, 1 ether);
-        vm.snapshotGasLastCall("staking", "stake, first");
+        vm.snapshotGasLastCall("Staking", "stake, first");
         settleOne(ann.addr);
         vm.prank(backer.addr);
         staking.claimRewards(modelId);
-        vm.snapshotGasLastCall("staking", "claimRewards");
+        vm.snapshotGasLastCall("Staking", "claimRewards");
         vm.prank(backer.addr);
         staking.requestUnstake(modelId, 1 ether);
-        vm.snapshotGasLastCall("staking", "requestUnstake");
+        vm.snapshotGasLastCall("Staking", "requestUnstake");
     }
 
     function _settleMany(uint256 count, uint256 credits) private returns (uint256) {

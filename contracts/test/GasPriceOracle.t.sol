@@ -199,7 +199,7 @@ contract L1Block_Test is Predeploys {
     function test_setL1BlockValuesIsthmus_gas_isRecorded() public {
         setIsthmus(usual(), 1, 2);
         setIsthmus(usual(), 3, 4);
-        vm.snapshotGasLastCall("l1Block", "setL1BlockValuesIsthmus");
+        vm.snapshotGasLastCall("L1Block", "setL1BlockValuesIsthmus");
     }
 }
 
@@ -225,10 +225,12 @@ contract GasPriceOracle_Test is Predeploys {
         this.compare(data);
     }
 
-    function test_getL1Fee_edgeLengths_areThePublishedFees() public view {
+    function test_getL1Fee_edgeLengths_areThePublishedFees() public {
         for (uint256 length; length < 40; ++length) {
             this.compare(new bytes(length));
         }
+        oracle.getL1Fee(new bytes(300));
+        vm.snapshotGasLastCall("GasPriceOracle", "getL1Fee, 300 bytes");
         this.compare(new bytes(8191));
         this.compare(new bytes(8207));
         this.compare(

@@ -95,7 +95,7 @@ contract OpenGovernor_Test is Base {
         vm.warp(block.timestamp + DELAY + 1);
         vm.prank(proposer.addr);
         governor.castVote(id, FOR);
-        vm.snapshotGasLastCall("governance", "OpenGovernor.castVote");
+        vm.snapshotGasLastCall("OpenGovernor", "castVote");
         vm.warp(block.timestamp + PERIOD);
         vm.assertEq(uint256(governor.state(id)), uint256(IGovernor.ProposalState.Defeated));
     }

@@ -78,7 +78,7 @@ contract OutputChallenges_challenge_Test is OutputChallenges_Test {
         oracle.propose(WRONG);
         oracle.propose(WRONG);
         _challenge(challenger, 0, WRONG, RIGHT, BOND);
-        vm.snapshotGasLastCall("l1", "OutputChallenges.challenge, 2 outputs");
+        vm.snapshotGasLastCall("OutputChallenges", "challenge, 2 outputs");
         vm.assertEq(oracle.count(), 0);
 
         oracle.propose(RIGHT);
@@ -241,5 +241,158 @@ contract OutputChallenges_settle_Test is OutputChallenges_Test {
         uint256 paid = challenger.balance + proposer.balance - before;
         vm.assertLe(paid, pot, "more than the pot");
         vm.assertGe(paid + 2, pot, "dust at most");
+    }
+}
+
+/// @notice Four accounts answer, outbid and enforce over the blocks of a chain in any order, a proposer proposes rights and lies
+///         again and again, and what becomes final is settled and paid. It keeps its own books of bonds.
+contract OutputChallengesHandler is Base {
+    uint256 private constant _INTERVAL = 5;
+
+    Oracle public immutable ORACLE;
+    OutputChallenges public immutable CHALLENGES;
+    address[4] private _accounts;
+    bytes32[3] private _roots = [keccak256("right"), keccak256("wrong"), keccak256("other")];
+    uint256 private _highest;
+    /// @dev By block: what was put in, what was paid out, and what each account put on each root.
+    mapping(uint256 number => uint256) private _potOf;
+    mapping(uint256 number => uint256) private _paidOf;
+    mapping(uint256 number => mapping(bytes32 root => mapping(address account => uint256))) private _bondOf;
+    mapping(uint256 number => mapping(bytes32 root => uint256)) private _bondsOn;
+    /// @dev Payments that are not the account's part of the pot.
+    uint256 public wronglyPaid;
+
+    constructor() {
+        ORACLE = new Oracle();
+        CHALLENGES = new OutputChallenges(ORACLE, 1 ether);
+        ORACLE.setChallenger(address(CHALLENGES));
+        for (uint256 i; i < 4; ++i) {
+            _accounts[i] = actor(string.concat("account", vm.toString(i))).addr;
+        }
+    }
+
+    function propose(uint256 seed) external {
+        // so that games meet again
+        if (ORACLE.count() == 12) return;
+        ORACLE.propose(_roots[seed % 3]);
+        if (ORACLE.count() * _INTERVAL > _highest) _highest = ORACLE.count() * _INTERVAL;
+    }
+
+    function wait(uint256 elapsed) external {
+        vm.warp(block.timestamp + bound(elapsed, 1, 60));
+    }
+
+    function challenge(uint256 who, uint256 index, uint256 answer) external {
+        if (ORACLE.count() == 0) return;
+        index %= ORACLE.count();
+        IL2OutputOracle.OutputProposal memory output = ORACLE.getL2Output(index);
+        IOutputChallenges.Game memory game = CHALLENGES.game(output.l2BlockNumber);
+        bytes32 root = _roots[answer % 3];
+        if (root == output.outputRoot || _isFinal(output)) return;
+        if (game.bondWei != 0 && game.answer != output.outputRoot) return;
+        uint256 bond = _give(_accounts[who % 4], output.l2BlockNumber, root);
+        if (bond == 0) return;
+        vm.prank(_accounts[who % 4]);
+        CHALLENGES.challenge{ value: bond }(index, output.outputRoot, root);
+    }
+
+    function overbid(uint256 who, uint256 number, uint256 answer) external {
+        if (_highest == 0) return;
+        number = _INTERVAL * (number % (_highest / _INTERVAL) + 1);
+        IOutputChallenges.Game memory game = CHALLENGES.game(number);
+        bytes32 root = _roots[answer % 3];
+        if (game.bondWei == 0 || game.finalRoot != 0 || game.answer == root) return;
+        uint256 bond = _give(_accounts[who % 4], number, root);
+        if (bond == 0) return;
+        vm.prank(_accounts[who % 4]);
+        CHALLENGES.overbid{ value: bond }(number, root);
+    }
+
+    function enforce(uint256 index) external {
+        if (ORACLE.count() == 0) return;
+        index %= ORACLE.count();
+        IL2OutputOracle.OutputProposal memory output = ORACLE.getL2Output(index);
+        IOutputChallenges.Game memory game = CHALLENGES.game(output.l2BlockNumber);
+        if (game.bondWei == 0 || game.answer == output.outputRoot || _isFinal(output)) return;
+        CHALLENGES.enforce(index);
+    }
+
+    function settle(uint256 index) external {
+        if (ORACLE.count() == 0) return;
+        index %= ORACLE.count();
+        IL2OutputOracle.OutputProposal memory output = ORACLE.getL2Output(index);
+        IOutputChallenges.Game memory game = CHALLENGES.game(output.l2BlockNumber);
+        if (game.bondWei == 0 || game.finalRoot != 0) return;
+        if (!_isFinal(output)) vm.warp(output.timestamp + ORACLE.finalizationPeriodSeconds());
+        CHALLENGES.settle(index);
+    }
+
+    /// @dev Whoever asks for whom, as often as they like: what is due is paid once.
+    function pay(uint256 number, uint256 who) external {
+        if (_highest == 0) return;
+        number = _INTERVAL * (number % (_highest / _INTERVAL) + 1);
+        address account = _accounts[who % 4];
+        bytes32 root = CHALLENGES.game(number).finalRoot;
+        uint256 stake = _bondOf[number][root][account];
+        uint256 due = root == 0 || stake == 0 ? 0 : stake * _potOf[number] / _bondsOn[number][root];
+        uint256 had = account.balance;
+        (bool succeeded,) = address(CHALLENGES).call(abi.encodeCall(CHALLENGES.pay, (number, account)));
+        if (succeeded != (due != 0) || account.balance - had != due || due < stake && root != 0) ++wronglyPaid;
+        _bondOf[number][root][account] = 0;
+        _paidOf[number] += due;
+    }
+
+    /// @dev What games have and did not pay out.
+    function held() external view returns (uint256 sum) {
+        for (uint256 number = _INTERVAL; number <= _highest; number += _INTERVAL) {
+            sum += _potOf[number] - _paidOf[number];
+        }
+    }
+
+    function otherPots() external view returns (uint256 count) {
+        for (uint256 number = _INTERVAL; number <= _highest; number += _INTERVAL) {
+            if (CHALLENGES.game(number).potWei != _potOf[number] || _paidOf[number] > _potOf[number]) ++count;
+        }
+    }
+
+    function selectors() external pure returns (bytes4[] memory list) {
+        list = new bytes4[](8);
+        (list[0], list[1], list[2]) = (this.propose.selector, this.propose.selector, this.wait.selector);
+        (list[3], list[4], list[5]) = (this.challenge.selector, this.overbid.selector, this.enforce.selector);
+        (list[6], list[7]) = (this.settle.selector, this.pay.selector);
+    }
+
+    /// @dev Enters a bond in the books; none beyond what anyone would have, because each is twice the last.
+    function _give(address who, uint256 number, bytes32 root) private returns (uint256 bond) {
+        bond = CHALLENGES.requiredBond(number);
+        if (bond > 1e30) return 0;
+        vm.deal(who, who.balance + bond);
+        _potOf[number] += bond;
+        _bondOf[number][root][who] += bond;
+        _bondsOn[number][root] += bond;
+    }
+
+    function _isFinal(IL2OutputOracle.OutputProposal memory output) private view returns (bool) {
+        return block.timestamp - output.timestamp >= ORACLE.finalizationPeriodSeconds();
+    }
+}
+
+contract OutputChallenges_Invariant_Test is Base {
+    OutputChallengesHandler internal handler;
+
+    function setUp() public {
+        vm.warp(NOON);
+        handler = new OutputChallengesHandler();
+        target(address(handler), handler.selectors());
+    }
+
+    function invariant_bonds_areConserved() public view {
+        vm.assertEq(address(handler.CHALLENGES()).balance, handler.held());
+        vm.assertEq(handler.otherPots(), 0);
+    }
+
+    /// @dev To the wei, once, never less than was put on the right root, and to nobody who put nothing on it.
+    function invariant_winners_getTheirPartOnce() public view {
+        vm.assertEq(handler.wronglyPaid(), 0);
     }
 }

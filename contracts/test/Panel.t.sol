@@ -78,6 +78,7 @@ contract Panel_case_Test is PanelTest {
         vm.assertEq(uncredited, 14_000);
         vm.prank(jurors[0]);
         panel.withdraw();
+        vm.snapshotGasLastCall("Panel", "withdraw");
         vm.expectRevert(abi.encodeWithSelector(IPanel.PanelNothingOwed.selector, jurors[0]));
         vm.prank(jurors[0]);
         panel.withdraw();
@@ -250,7 +251,7 @@ contract Panel_exclusion_Test is PanelTest {
         _claim(third, exclusions);
         exclusions = _exclude(first, second);
         _claim(third, exclusions);
-        vm.snapshotGasLastCall("court", "claimExcluding, 2 accounts");
+        vm.snapshotGasLastCall("Settlement", "claimExcluding, 2 accounts");
         vm.assertEq(low.addr.balance, 10_000 + 8000);
         vm.assertEq(high.addr.balance, 4000 + 6000);
 

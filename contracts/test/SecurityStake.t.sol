@@ -9,8 +9,11 @@ import { IERC721 } from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import { IERC721Errors } from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
 import { AgentIdentity } from "../src/agent/AgentIdentity.sol";
+import { AgentWallet } from "../src/agent/AgentWallet.sol";
+import { AgentWalletFactory } from "../src/agent/AgentWalletFactory.sol";
 import { ISecurityStake } from "../src/interfaces/ISecurityStake.sol";
 import { SecurityStake } from "../src/settlement/SecurityStake.sol";
+import { WOPEN } from "../src/token/WOPEN.sol";
 import { Base, Refuser } from "./Base.t.sol";
 
 abstract contract SecurityStakeTest is Base {
@@ -34,7 +37,9 @@ abstract contract SecurityStakeTest is Base {
         bob = richActor("bob");
         wronged = actor("wronged");
         identity = new AgentIdentity();
-        pools = new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING, address(0), 0);
+        pools = new SecurityStake(
+            governance.addr, IERC721(address(identity)), UNBONDING, new ISecurityStake.Slasher[](0)
+        );
         subject = uint160(actor("validator").addr);
         vm.prank(governance.addr);
         pools.setSlasher(court.addr, 3000);
@@ -71,7 +76,7 @@ contract SecurityStake_stake_Test is SecurityStakeTest {
         vm.expectEmit(address(pools));
         emit ISecurityStake.Staked(VALIDATOR, subject, ann.addr, 5 ether, 5000 ether);
         stake(ann, 5 ether);
-        vm.snapshotGasLastCall("staking", "SecurityStake.stake, first");
+        vm.snapshotGasLastCall("SecurityStake", "stake, first");
         vm.assertEq(worth(ann), 5 ether);
         (uint256 assets, uint256 shares) = pools.poolOf(VALIDATOR, subject);
         vm.assertEq(assets, 5 ether);
@@ -82,12 +87,30 @@ contract SecurityStake_stake_Test is SecurityStakeTest {
         vm.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, 1));
         vm.prank(ann.addr);
         pools.stake{ value: 1 ether }(ISecurityStake.Role.Agent, 1);
-        vm.prank(bob.addr);
+        vm.startPrank(ann.addr);
         identity.register();
-        vm.prank(ann.addr);
         pools.stake{ value: 1 ether }(ISecurityStake.Role.Agent, 1);
+        vm.stopPrank();
         // an agent's pool is not the validator's whose address is its number
         vm.assertEq(pools.sharesOf(VALIDATOR, 1, ann.addr), 0);
+    }
+
+    /// @dev Behind an agent stands its owner's stake alone, whether they own it or their wallet does.
+    function test_stake_agent_isItsOwners() public {
+        AgentWalletFactory factory = new AgentWalletFactory(new WOPEN());
+        AgentWallet wallet = AgentWallet(payable(factory.createWallet(ann.addr, "one")));
+        vm.startPrank(ann.addr);
+        wallet.execute(address(identity), 0, abi.encodeWithSignature("register()"));
+        pools.stake{ value: 1 ether }(ISecurityStake.Role.Agent, 1);
+        vm.stopPrank();
+        vm.assertTrue(pools.mayStake(ISecurityStake.Role.Agent, 1, address(wallet)));
+        vm.expectRevert(abi.encodeWithSelector(ISecurityStake.SecurityStakeNotAgentOwner.selector, 1, bob.addr));
+        vm.prank(bob.addr);
+        pools.stake{ value: 1 ether }(ISecurityStake.Role.Agent, 1);
+        // an owner that is a contract and no wallet has nobody else behind it
+        vm.prank(address(this));
+        identity.register();
+        vm.assertFalse(pools.mayStake(ISecurityStake.Role.Agent, 2, bob.addr));
     }
 
     function test_stake_noAddress_reverts() public {
@@ -182,7 +205,7 @@ contract SecurityStake_slash_Test is SecurityStakeTest {
             VALIDATOR, subject, court.addr, wronged.addr, 30 ether, keccak256("copied a verdict")
         );
         slash(30 ether);
-        vm.snapshotGasLastCall("staking", "SecurityStake.slash");
+        vm.snapshotGasLastCall("SecurityStake", "slash");
         vm.assertEq(wronged.addr.balance, 30 ether);
         vm.assertApproxEqAbs(worth(ann), 42 ether, 1000, "ann");
         vm.assertApproxEqAbs(worth(bob), 28 ether, 1000, "bob");
@@ -387,121 +410,5 @@ contract SecurityStake_Oracle_Test is SecurityStakeTest {
             pools.pay{ value: amount }(VALIDATOR, subject);
             token.mint(address(vault), amount);
         }
-    }
-}
-
-/// @notice Stakes, leaves, pays and slashes at random in two pools.
-contract SecurityStakeHandler is Base {
-    SecurityStake public immutable POOLS;
-    Actor[] private _actors;
-    Actor private _court;
-    uint256[] private _unstakings;
-    uint256 public moneyIn;
-    uint256 public moneyOut;
-
-    constructor(SecurityStake pools, Actor memory court) {
-        POOLS = pools;
-        _court = court;
-        _actors.push(actor("ann"));
-        _actors.push(actor("bob"));
-        _actors.push(actor("cleo"));
-    }
-
-    function stake(uint256 who, uint256 pool, uint256 amount) external {
-        amount = bound(amount, 2 ether, 1000 ether);
-        (uint256 assets, uint256 shares) = POOLS.poolOf(ISecurityStake.Role.Validator, 1 + pool % 2);
-        // a share that has become dearer than what is sent buys nothing, and is refused
-        if (assets > 1000 * shares) return;
-        vm.deal(_actors[who % 3].addr, amount);
-        vm.prank(_actors[who % 3].addr);
-        POOLS.stake{ value: amount }(ISecurityStake.Role.Validator, 1 + pool % 2);
-        moneyIn += amount;
-    }
-
-    function requestUnstake(uint256 who, uint256 pool, uint256 shares) external {
-        address account = _actors[who % 3].addr;
-        uint256 held = POOLS.sharesOf(ISecurityStake.Role.Validator, 1 + pool % 2, account);
-        if (held == 0) return;
-        vm.prank(account);
-        _unstakings.push(POOLS.requestUnstake(ISecurityStake.Role.Validator, 1 + pool % 2, bound(shares, 1, held)));
-    }
-
-    function unstake(uint256 which, uint256 elapsed) external {
-        vm.warp(block.timestamp + bound(elapsed, 0, 8 days));
-        if (_unstakings.length == 0) return;
-        uint256 id = _unstakings[which % _unstakings.length];
-        ISecurityStake.Unstaking memory request = POOLS.unstakingOf(id);
-        if (request.account == address(0) || request.readyAt > block.timestamp) return;
-        vm.prank(request.account);
-        moneyOut += POOLS.unstake(id);
-    }
-
-    function pay(uint256 pool, uint256 amount) external {
-        (, uint256 shares) = POOLS.poolOf(ISecurityStake.Role.Validator, 1 + pool % 2);
-        if (shares == 0) return;
-        amount = bound(amount, 0, 10 ether);
-        vm.deal(address(this), amount);
-        POOLS.pay{ value: amount }(ISecurityStake.Role.Validator, 1 + pool % 2);
-        moneyIn += amount;
-    }
-
-    function slash(uint256 pool, uint256 part, uint256 elapsed) external {
-        vm.warp(block.timestamp + bound(elapsed, 7 days, 9 days));
-        (uint256 assets,) = POOLS.poolOf(ISecurityStake.Role.Validator, 1 + pool % 2);
-        uint256 most = assets * 3 / 10;
-        if (most == 0) return;
-        uint256 amount = bound(part, 1, most);
-        vm.prank(_court.addr);
-        POOLS.slash(ISecurityStake.Role.Validator, 1 + pool % 2, amount, address(0xbeef), 0);
-        moneyOut += amount;
-    }
-
-    /// @dev What all shares of a pool are worth, leaving ones included.
-    function owed(uint256 pool) external view returns (uint256 sum) {
-        for (uint256 i; i < 3; ++i) {
-            sum += POOLS.convertToAssets(
-                ISecurityStake.Role.Validator,
-                pool,
-                POOLS.sharesOf(ISecurityStake.Role.Validator, pool, _actors[i].addr)
-            );
-        }
-        for (uint256 i; i < _unstakings.length; ++i) {
-            ISecurityStake.Unstaking memory request = POOLS.unstakingOf(_unstakings[i]);
-            if (request.subject == pool) {
-                sum += POOLS.convertToAssets(ISecurityStake.Role.Validator, pool, request.shares);
-            }
-        }
-    }
-
-    function selectors() external pure returns (bytes4[] memory list) {
-        list = new bytes4[](6);
-        list[0] = this.stake.selector;
-        list[1] = this.stake.selector;
-        list[2] = this.requestUnstake.selector;
-        list[3] = this.unstake.selector;
-        list[4] = this.pay.selector;
-        list[5] = this.slash.selector;
-    }
-}
-
-contract SecurityStake_Invariant_Test is SecurityStakeTest {
-    SecurityStakeHandler internal handler;
-
-    function setUp() public override {
-        super.setUp();
-        handler = new SecurityStakeHandler(pools, court);
-        target(address(handler), handler.selectors());
-    }
-
-    function invariant_balance_isWhatCameLessWhatWent() public view {
-        vm.assertEq(address(pools).balance, handler.moneyIn() - handler.moneyOut());
-    }
-
-    function invariant_pools_coverEveryShare() public view {
-        (uint256 first,) = pools.poolOf(VALIDATOR, 1);
-        (uint256 second,) = pools.poolOf(VALIDATOR, 2);
-        vm.assertEq(address(pools).balance, first + second);
-        vm.assertLe(handler.owed(1), first, "first pool");
-        vm.assertLe(handler.owed(2), second, "second pool");
     }
 }

@@ -51,7 +51,7 @@ abstract contract ValidatorPanelTest is Base {
         datanets = new Datanets();
         address panelAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
         AgentIdentity identity = new AgentIdentity();
-        pools = new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING, panelAt, CAP_BPS);
+        pools = new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING, entitled(panelAt, CAP_BPS));
         panel = new ValidatorPanel(datanets, pools, STEP);
         vm.startPrank(builder.addr);
         datanetId = datanets.createDatanet("canals", 0, "MIT", builder.addr);

@@ -71,7 +71,7 @@ contract WOPEN_wrapping_Test is WOPENTest {
         emit IWOPEN.Withdrawal(holder.addr, 40 ether);
         vm.prank(holder.addr);
         wopen.withdraw(40 ether);
-        vm.snapshotGasLastCall("tokens", "WOPEN.withdraw");
+        vm.snapshotGasLastCall("WOPEN", "withdraw");
         vm.assertEq(holder.addr.balance, before + 40 ether);
         vm.assertEq(wopen.totalSupply(), 60 ether);
     }
@@ -115,7 +115,7 @@ contract WOPEN_authorization_Test is WOPENTest {
         vm.expectEmit(address(wopen));
         emit IERC3009.AuthorizationUsed(holder.addr, NONCE);
         wopen.transferWithAuthorization(holder.addr, payee.addr, 7 ether, NOON - 1, NOON + 60, NONCE, signature);
-        vm.snapshotGasLastCall("tokens", "WOPEN.transferWithAuthorization");
+        vm.snapshotGasLastCall("WOPEN", "transferWithAuthorization");
         vm.assertEq(wopen.balanceOf(payee.addr), 7 ether);
         vm.assertTrue(wopen.authorizationState(holder.addr, NONCE));
         vm.assertEq(wopen.authorizationOutcome(holder.addr, NONCE), keccak256(abi.encode(payee.addr, 7 ether)));

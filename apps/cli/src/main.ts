@@ -5,6 +5,7 @@ import { addChainCommands } from './commands/chain.ts'
 import { addCourtCommands } from './commands/court.ts'
 import { addDatanetCommands } from './commands/datanet.ts'
 import { addGovernanceCommands } from './commands/governance.ts'
+import { addGuaranteeCommands } from './commands/guarantee.ts'
 import { addLicenceCommands } from './commands/licence.ts'
 import { addModelCommands } from './commands/model.ts'
 import { addMoneyCommands } from './commands/money.ts'
@@ -47,6 +48,7 @@ addStakingCommands(program, session)
 addPanelCommands(program, session)
 addPoolCommands(program, session)
 addAgentCommands(program, session)
+addGuaranteeCommands(program, session)
 addChainCommands(program, () => ({ privateKey: process.env['OPENLEDGER_PRIVATE_KEY'], as: options().as }))
 
 try {

@@ -99,6 +99,11 @@ contract AgentValidation is IAgentValidation {
     }
 
     /// @inheritdoc IAgentValidation
+    function isAnswered(bytes32 requestHash) external view returns (bool) {
+        return _existing(requestHash).isAnswered;
+    }
+
+    /// @inheritdoc IAgentValidation
     function getSummary(
         uint256 agentId,
         address[] calldata validatorAddresses,

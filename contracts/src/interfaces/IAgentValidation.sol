@@ -58,6 +58,9 @@ interface IAgentValidation {
             uint256 lastUpdate
         );
 
+    /// @notice Says whether a request has an answer, which its status does not. Reverts when there is no such request.
+    function isAnswered(bytes32 requestHash) external view returns (bool);
+
     /// @notice Number and average (rounded down) of an agent's latest answers: of named validators or all (none named), of
     ///         one tag or all (empty).
     function getSummary(

@@ -5,8 +5,11 @@ pragma solidity 0.8.37;
 /// @notice What is used of the OP Stack's contract by that name: while it is paused, the portal proves and finalises no
 ///         withdrawal. Only its guardian pauses it.
 interface ISuperchainConfig {
+    /// @notice Stops withdrawals. Its guardian only, which is {BridgeGuardian}.
     function pause(string calldata identifier) external;
+    /// @notice Lets withdrawals go on. Its guardian only.
     function unpause() external;
+    /// @notice Says whether withdrawals are stopped.
     function paused() external view returns (bool);
 }
 

@@ -9,8 +9,11 @@ interface IL2OutputOracle {
         uint128 l2BlockNumber;
     }
 
+    /// @notice Reads an output; reverts when there is none at the index.
     function getL2Output(uint256 index) external view returns (OutputProposal memory);
+    /// @notice Seconds from its proposal in which an output can be deleted.
     function finalizationPeriodSeconds() external view returns (uint256);
+    /// @notice Deletes an output and all after it. The challenger only, none that is final.
     function deleteL2Outputs(uint256 index) external;
 }
 
@@ -81,5 +84,6 @@ interface IOutputChallenges {
     /// @notice What the next answer for a block takes.
     function requiredBond(uint256 l2BlockNumber) external view returns (uint256);
 
+    /// @notice Reads a block's game; all zero when nobody challenged an output of it.
     function game(uint256 l2BlockNumber) external view returns (Game memory);
 }

@@ -2,9 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title ISecurityStake
-/// @notice What validators and agents answer with: anyone stakes behind one of them, in a pool of its own. Contracts that
-///         governance entitled take from a pool what its subject forfeits, within a cap, and so from everyone behind it in
-///         proportion, whoever is leaving included. Whatever is paid into a pool raises everyone's stake in proportion.
+/// @notice What validators and agents answer with, in a pool for each: anyone stakes behind a validator, and behind an agent its
+///         owner alone, because the owner decides what an agent guarantees. Contracts that governance entitled take from a pool
+///         what its subject forfeits, within a cap, and so from everyone behind it in proportion, whoever is leaving included.
+///         Whatever is paid into a pool raises everyone's stake in proportion.
 ///
 ///         Shares are reckoned as ERC-4626 does, per pool and in native OPEN, with virtual shares and assets: who comes
 ///         first cannot make later stakes round to nothing, and a stake that would lose a thousandth of itself is refused.
@@ -18,6 +19,12 @@ interface ISecurityStake {
         Agent
     }
 
+    /// @notice A contract that may slash, and up to which share of a pool, in hundredths of a per cent.
+    struct Slasher {
+        address account;
+        uint256 capBps;
+    }
+
     /// @notice A stake on its way out. It can still be slashed, and is worth what its shares are when it is paid.
     struct Unstaking {
         address account;
@@ -28,6 +35,7 @@ interface ISecurityStake {
     }
 
     error SecurityStakeUnknownSubject(Role role, uint256 subject);
+    error SecurityStakeNotAgentOwner(uint256 agentId, address caller);
     error SecurityStakeBelowMinimum(uint256 stakeWei, uint256 minimumWei);
     error SecurityStakeRoundsAway(uint256 amount, uint256 worthWei);
     error SecurityStakeInsufficientShares(address account, uint256 needed, uint256 available);
@@ -62,7 +70,7 @@ interface ISecurityStake {
     event SlasherChanged(address indexed slasher, uint256 capBps);
     event UnbondingChanged(uint64 unbondingSeconds);
 
-    /// @notice Puts the value sent along behind a subject, on top of what the caller has there.
+    /// @notice Puts the value sent along behind a subject, on top of what the caller has there. Who {mayStake} only.
     /// @return shares What it is worth in the pool's shares.
     function stake(Role role, uint256 subject) external payable returns (uint256 shares);
 
@@ -88,6 +96,10 @@ interface ISecurityStake {
 
     /// @notice Sets the unbonding time of later requests. Owner (governance) only, at most {UNBONDING_SECONDS_MAX}.
     function setUnbonding(uint64 unbondingSeconds) external;
+
+    /// @notice Says whether an account may stake behind a subject: anyone behind a validator; behind an agent its owner, and the
+    ///         owner of the wallet that owns it. Reverts when there is no such agent.
+    function mayStake(Role role, uint256 subject, address account) external view returns (bool);
 
     /// @notice Wei and shares of a pool.
     function poolOf(Role role, uint256 subject) external view returns (uint256 assets, uint256 shares);

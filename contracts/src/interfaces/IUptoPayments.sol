@@ -23,6 +23,9 @@ interface IUptoPayments {
         bytes signature;
     }
 
+    /// @notice A payment was taken, of at most `maxWei`, into its payer's prepaid money.
+    event PaymentTaken(address indexed payer, uint256 indexed nonce, uint256 amountWei, uint256 maxWei);
+
     error UptoPaymentsNotOperator(address caller);
     error UptoPaymentsNotWOPEN(address sender);
 

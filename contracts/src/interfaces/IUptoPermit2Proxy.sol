@@ -62,10 +62,13 @@ interface IUptoPermit2Proxy {
         bytes calldata signature
     ) external;
 
+    /// @notice Permit2, where every chain has it.
     // forge-lint: disable-next-line(mixed-case-function)
     function PERMIT2() external view returns (ISignatureTransfer);
+    /// @notice What Permit2 is told of the witness: the rest of the signed type's string.
     // forge-lint: disable-next-line(mixed-case-function)
     function WITNESS_TYPE_STRING() external view returns (string memory);
+    /// @notice EIP-712 type hash of {Witness}.
     // forge-lint: disable-next-line(mixed-case-function)
     function WITNESS_TYPEHASH() external view returns (bytes32);
 }

@@ -6,6 +6,7 @@ import { IERC721 } from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import { IAgentWallet } from "../interfaces/IAgentWallet.sol";
 import { ISecurityStake } from "../interfaces/ISecurityStake.sol";
 
 /// @title SecurityStake
@@ -52,22 +53,26 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
     mapping(uint256 unstakingId => Unstaking) private _unstakings;
     mapping(address slasher => uint256) private _caps;
 
-    /// @param slasher The one contract that is entitled before any vote; zero for none.
+    /// @param slashers Contracts that are entitled before any vote.
     constructor(
         address owner,
         IERC721 agentIdentity,
         uint64 initialUnbondingSeconds,
-        address slasher,
-        uint256 capBps
+        Slasher[] memory slashers
     ) Ownable(owner) {
         AGENT_IDENTITY = agentIdentity;
         _setUnbonding(initialUnbondingSeconds);
-        if (slasher != address(0)) _setSlasher(slasher, capBps);
+        for (uint256 i; i < slashers.length; ++i) {
+            _setSlasher(slashers[i].account, slashers[i].capBps);
+        }
     }
 
     /// @inheritdoc ISecurityStake
     function stake(Role role, uint256 subject) external payable nonReentrant returns (uint256 shares) {
-        _requireSubject(role, subject);
+        if (!mayStake(role, subject, msg.sender)) {
+            if (role == Role.Agent) revert SecurityStakeNotAgentOwner(subject, msg.sender);
+            revert SecurityStakeUnknownSubject(role, subject);
+        }
         Pool storage pool = _pools[role][subject];
         shares = _toShares(pool, msg.value);
         uint256 held = _shares[role][subject][msg.sender] + shares;
@@ -155,6 +160,13 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISecurityStake
+    function mayStake(Role role, uint256 subject, address account) public view returns (bool) {
+        if (role == Role.Validator) return subject != 0 && subject <= type(uint160).max;
+        address owner = AGENT_IDENTITY.ownerOf(subject);
+        return account == owner || account == _ownerOf(owner);
+    }
+
+    /// @inheritdoc ISecurityStake
     function poolOf(Role role, uint256 subject) external view returns (uint256 assets, uint256 shares) {
         Pool storage pool = _pools[role][subject];
         return (pool.assets, pool.shares);
@@ -218,13 +230,10 @@ contract SecurityStake is ISecurityStake, Ownable, ReentrancyGuardTransient {
         return cap > slashed ? cap - slashed : 0;
     }
 
-    function _requireSubject(Role role, uint256 subject) private view {
-        if (role == Role.Agent) {
-            // reverts when there is no such agent
-            AGENT_IDENTITY.ownerOf(subject);
-        } else if (subject == 0 || subject > type(uint160).max) {
-            revert SecurityStakeUnknownSubject(role, subject);
-        }
+    /// @dev Nobody's, where there is no wallet that says whose it is.
+    function _ownerOf(address wallet) private view returns (address) {
+        (bool succeeded, bytes memory result) = wallet.staticcall(abi.encodeCall(IAgentWallet.owner, ()));
+        return succeeded && result.length == 32 ? abi.decode(result, (address)) : address(0);
     }
 
     function _setSlasher(address slasher, uint256 capBps) private {

@@ -36,7 +36,7 @@ contract UptoPayments is IUptoPayments {
     /// @inheritdoc IUptoPayments
     function take(Payment calldata payment, uint256 amountWei) external onlyOperator {
         PROXY.settle(_permitOf(payment), amountWei, payment.payer, _witnessOf(payment), payment.signature);
-        _prepay(payment.payer, amountWei);
+        _prepay(payment, amountWei);
     }
 
     /// @inheritdoc IUptoPayments
@@ -48,12 +48,13 @@ contract UptoPayments is IUptoPayments {
         PROXY.settleWithPermit(
             permit2612, _permitOf(payment), amountWei, payment.payer, _witnessOf(payment), payment.signature
         );
-        _prepay(payment.payer, amountWei);
+        _prepay(payment, amountWei);
     }
 
-    function _prepay(address payer, uint256 amountWei) private {
+    function _prepay(Payment calldata payment, uint256 amountWei) private {
+        emit PaymentTaken(payment.payer, payment.nonce, amountWei, payment.maxWei);
         WOPEN.withdraw(amountWei);
-        SETTLEMENT.deposit{ value: amountWei }(payer);
+        SETTLEMENT.deposit{ value: amountWei }(payment.payer);
     }
 
     function _permitOf(Payment calldata payment) private view returns (ISignatureTransfer.PermitTransferFrom memory) {

@@ -6,6 +6,7 @@ export {
   type PaidAnswer,
   PaymentRefusedError,
 } from './Agent.ts'
+export * as Guarantees from './Guarantees.ts'
 export {
   AgentUnregisteredError,
   type ProvisionedAgent,

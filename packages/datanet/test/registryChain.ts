@@ -58,8 +58,12 @@ export async function startRegistryChain(): Promise<RegistryChain> {
         deployer.account.address,
         ZERO,
         7n * PANEL_STEP_SECONDS,
-        getContractAddress({ from: deployer.account.address, nonce: BigInt(nonce) + 1n }),
-        2_000n,
+        [
+          {
+            account: getContractAddress({ from: deployer.account.address, nonce: BigInt(nonce) + 1n }),
+            capBps: 2_000n,
+          },
+        ],
       ],
     }),
   )
@@ -146,6 +150,7 @@ export function deploymentAt(datanets: Hex): Deployment {
         'validatorPanel',
         'agentReputation',
         'agentValidation',
+        'agentGuarantees',
         'uptoPayments',
         'court',
         'audit',

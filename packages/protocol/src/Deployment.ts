@@ -37,6 +37,7 @@ export const deploymentSchema = z.object({
     securityStake: addressSchema,
     agentReputation: addressSchema,
     agentValidation: addressSchema,
+    agentGuarantees: addressSchema,
     uptoPayments: addressSchema,
   }),
 })

@@ -14,13 +14,7 @@ beforeAll(async () => {
   const agentIdentity = await chain.deploy({ abi: Abi.agentIdentityAbi, bytecode: Abi.agentIdentityBytecode })
   const securityStake = await chain.deploy(
     { abi: Abi.securityStakeAbi, bytecode: Abi.securityStakeBytecode },
-    [
-      DevelopmentKeys.account('deployer').address,
-      agentIdentity,
-      BigInt(unbondingSeconds),
-      `0x${'00'.repeat(20)}`,
-      0n,
-    ],
+    [DevelopmentKeys.account('deployer').address, agentIdentity, BigInt(unbondingSeconds), []],
   )
   // the only contract that these functions ask
   deployment = { l2StartBlock: 0, l2: { securityStake } } as Deployment

@@ -222,6 +222,7 @@ async function deploy(
     ),
     agentReputation: ZERO,
     agentValidation: ZERO,
+    agentGuarantees: ZERO,
     uptoPayments: await created(
       await wallet.deployContract({
         abi: Abi.uptoPaymentsAbi,

@@ -105,7 +105,7 @@ function AgentCard({ agent }: { agent: Http.Agent }) {
       <Title order={3} size="h5" mt="md" mb="xs">
         Stake that answers for it
       </Title>
-      <PoolPanel subject={{ role: 'agent', subject: BigInt(agent.id) }} />
+      <PoolPanel subject={{ role: 'agent', subject: BigInt(agent.id) }} canStake={isOwn} />
     </Card>
   )
 }

@@ -18,18 +18,28 @@ import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
 
 /** The stake behind a validator or an agent: what stands there, what was slashed, and staking and leaving. */
-export function PoolPanel({ subject }: { subject: SecurityStake.Subject }) {
+export function PoolPanel({
+  subject,
+  canStake = true,
+}: {
+  subject: SecurityStake.Subject
+  canStake?: boolean
+}) {
   const network = useQuery(queries.network)
   return (
     <AsyncView query={network}>
-      {({ deployment }) => <Pool subject={subject} deployment={deployment} />}
+      {({ deployment }) => <Pool subject={subject} canStake={canStake} deployment={deployment} />}
     </AsyncView>
   )
 }
 
-type Props = { subject: SecurityStake.Subject; deployment: Http.Network['deployment'] }
+type Props = {
+  subject: SecurityStake.Subject
+  canStake: boolean
+  deployment: Http.Network['deployment']
+}
 
-function Pool({ subject, deployment }: Props) {
+function Pool({ subject, canStake, deployment }: Props) {
   const { address } = useConnection()
   const publicClient = useL2Client()
   const transact = useTransact()
@@ -65,7 +75,7 @@ function Pool({ subject, deployment }: Props) {
             <OpenInput value={amount} onChange={setAmount} w={110} />
             <Button
               size="xs"
-              disabled={!canAct}
+              disabled={!canAct || !canStake}
               onClick={() =>
                 transact.start(() =>
                   transact.send({ ...contract, functionName: 'stake', args, valueWei: amountWei }),
@@ -110,9 +120,11 @@ function Pool({ subject, deployment }: Props) {
           ))}
           <TransactionState progress={transact.progress} />
           <Text size="xs" c="dimmed">
-            At least 1 OPEN. Contracts that a vote entitled can slash it, everyone’s in proportion; what is
-            taken out waits {duration(data.unbondingSeconds)} and can be slashed until then. It earns nothing
-            but what somebody pays in.
+            {subject.role === 'agent'
+              ? 'At least 1 OPEN, and its owner’s alone: it pays clients whose guaranteed work failed.'
+              : 'At least 1 OPEN. The panel of validators and contracts that a vote entitled can slash it, everyone’s in proportion.'}{' '}
+            What is taken out waits {duration(data.unbondingSeconds)} and can be slashed until then. It earns
+            nothing but what somebody pays in.
           </Text>
         </Stack>
       )}

@@ -20,6 +20,8 @@ export type L2Parameters = {
   readonly validatorPanelStepSeconds: number
   /** Of a pool, what that panel may slash within seven days before any vote, in hundredths of a per cent. */
   readonly validatorPanelCapBps: number
+  /** The same of an agent's own stake, for what its owner guaranteed. */
+  readonly agentGuaranteesCapBps: number
   /** To answer a demand; to draw, to commit and to reveal before the panel. */
   readonly courtStepSeconds: number
   /** What a convicted operator pays. */
@@ -45,6 +47,7 @@ export const developmentParameters: L2Parameters = {
   securityUnbondingSeconds: 300,
   validatorPanelStepSeconds: 20,
   validatorPanelCapBps: 2_000,
+  agentGuaranteesCapBps: 5_000,
   courtStepSeconds: 20,
   penaltyWei: parseEther('100'),
   challengeBondWei: parseEther('1'),
@@ -65,6 +68,7 @@ export const productionParameters: L2Parameters = {
   securityUnbondingSeconds: 7 * 86_400,
   validatorPanelStepSeconds: 12 * 3_600,
   validatorPanelCapBps: 2_000,
+  agentGuaranteesCapBps: 5_000,
   courtStepSeconds: 12 * 3_600,
   penaltyWei: parseEther('1000'),
   challengeBondWei: parseEther('10'),

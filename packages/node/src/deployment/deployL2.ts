@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import type { Deployment } from '@openledger/protocol'
 import { deploymentSchema } from '@openledger/protocol'
 import {
+  agentGuaranteesAbi,
+  agentGuaranteesBytecode,
   agentIdentityBytecode,
   agentReputationAbi,
   agentReputationBytecode,
@@ -213,6 +215,10 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
     'agentWalletFactory',
     encodeDeployData({ abi: agentWalletFactoryAbi, bytecode: agentWalletFactoryBytecode, args: [wopen] }),
   )
+  const agentValidation = create(
+    'agentValidation',
+    encodeDeployData({ abi: agentValidationAbi, bytecode: agentValidationBytecode, args: [agentIdentity] }),
+  )
   const securityStake = create(
     'securityStake',
     encodeDeployData({
@@ -222,9 +228,11 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
         timelock,
         agentIdentity,
         BigInt(parameters.securityUnbondingSeconds),
-        // the next contract
-        createdAt(from, next() + 1),
-        BigInt(parameters.validatorPanelCapBps),
+        // the next two contracts
+        [
+          { account: createdAt(from, next() + 1), capBps: BigInt(parameters.validatorPanelCapBps) },
+          { account: createdAt(from, next() + 2), capBps: BigInt(parameters.agentGuaranteesCapBps) },
+        ],
       ],
     }),
   )
@@ -236,13 +244,17 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       args: [datanets, securityStake, BigInt(parameters.validatorPanelStepSeconds)],
     }),
   )
+  const agentGuarantees = create(
+    'agentGuarantees',
+    encodeDeployData({
+      abi: agentGuaranteesAbi,
+      bytecode: agentGuaranteesBytecode,
+      args: [agentValidation, securityStake],
+    }),
+  )
   const agentReputation = create(
     'agentReputation',
     encodeDeployData({ abi: agentReputationAbi, bytecode: agentReputationBytecode, args: [agentIdentity] }),
-  )
-  const agentValidation = create(
-    'agentValidation',
-    encodeDeployData({ abi: agentValidationAbi, bytecode: agentValidationBytecode, args: [agentIdentity] }),
   )
   const uptoPayments = create(
     'uptoPayments',
@@ -266,6 +278,7 @@ function createPlan(options: L2DeploymentOptions, firstNonce: number) {
       securityStake,
       agentReputation,
       agentValidation,
+      agentGuarantees,
       uptoPayments,
     },
   }
