@@ -42,6 +42,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
   dark: {
     '--mantine-color-dimmed': '#adb5bd',
     '--mantine-color-placeholder': '#949ba2',
+    // a button that waits for something has to be seen on a card of nearly the same dark
+    '--mantine-color-disabled': '#3d3d3d',
     '--mantine-color-disabled-color': '#adb5bd',
     '--mantine-color-error': '#ff8787',
   },

@@ -1,5 +1,5 @@
 import { BaseError, CanonicalJson, type Hex } from '@openledger/primitives'
-import { Abi, type Deployment, Http, type Sender, TypedData } from '@openledger/protocol'
+import { Abi, type Deployment, Http, type Sender } from '@openledger/protocol'
 import { type Blobs, type Database, eq, schema } from '@openledger/store'
 import { encodeAbiParameters, keccak256, type PublicClient, parseEventLogs } from 'viem'
 import type { RunRow, Runs } from './Runs.ts'
@@ -151,19 +151,6 @@ export async function publish(
     await orm.update(trainingRuns).set({ status: 'published' }).where(eq(trainingRuns.id, run.id))
   })
 }
-
-/** Gives what the owner signs. */
-export const publicationTypedData = (deployment: Deployment, run: RunRow, deadline: number) =>
-  ({
-    domain: TypedData.contractDomain('OpenLedger Models', deployment.l2ChainId, deployment.l2.models),
-    types: TypedData.publication,
-    primaryType: 'Publication',
-    message: {
-      modelHash: modelHashOf(modelInputOf(run)),
-      owner: run.owner as Hex,
-      deadline: BigInt(deadline),
-    },
-  }) as const
 
 export class RunNotTrainedError extends BaseError {
   constructor(id: string, status: string) {

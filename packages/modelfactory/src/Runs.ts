@@ -5,7 +5,6 @@ import { and, asc, count, type Database, desc, eq, inArray, type Orm, schema, sq
 const { datanetVersions, models, payouts, receipts, trainingMetrics, trainingRuns } = schema
 
 export type RunRow = typeof trainingRuns.$inferSelect
-export type RunStatus = RunRow['status']
 
 /** What a model's owner and backers can change, as the chain has it now. */
 export type TermsOf = (

@@ -34,14 +34,3 @@ describe('split', () => {
     expect(() => Share.split(1n, [0n])).toThrow(RangeError)
   })
 })
-
-describe('fromScores', () => {
-  test('gives shares that sum to the scale in the order of the scores', () => {
-    expect(Share.fromScores([1, 1, 2])).toEqual([250_000n, 250_000n, 500_000n])
-  })
-
-  test('refuses negative and infinite scores', () => {
-    expect(() => Share.fromScores([-1, 2])).toThrow(RangeError)
-    expect(() => Share.fromScores([Number.POSITIVE_INFINITY])).toThrow(RangeError)
-  })
-})

@@ -26,19 +26,3 @@ export function split(amount: bigint, weights: readonly bigint[]): bigint[] {
   for (let k = 0; k < rest; k++) parts[byRemainder[k]!.i]! += 1n
   return parts
 }
-
-/**
- * Turns real-valued scores into integer shares of `SCALE` that sum exactly.
- * @param scores - Finite and non-negative, at least one above zero.
- */
-export function fromScores(scores: readonly number[]): bigint[] {
-  if (scores.some((score) => !Number.isFinite(score) || score < 0)) {
-    throw new RangeError('Expected finite, non-negative scores.')
-  }
-  const max = Math.max(...scores)
-  // 2^40 steps keep more precision than the shares can show and stay exact in a double
-  return split(
-    SCALE,
-    scores.map((score) => (max > 0 ? BigInt(Math.round((score / max) * 2 ** 40)) : 0n)),
-  )
-}

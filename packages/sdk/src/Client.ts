@@ -1,7 +1,8 @@
-import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
+import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { Http, Receipt, TypedData } from '@openledger/protocol'
 import type { LocalAccount } from 'viem'
 import type { z } from 'zod'
+import { createTransport, query } from './Transport.ts'
 
 /** What signs for a person: a viem local account, or a wallet client with its account bound in. */
 export type Signer = {
@@ -32,6 +33,12 @@ export type ClientOptions = {
 
 export type Client = ReturnType<typeof createClient>
 
+const DOMAIN_NAMES = {
+  datanets: 'OpenLedger Datanets',
+  models: 'OpenLedger Models',
+  settlement: 'OpenLedger Settlement',
+} as const
+
 /**
  * Creates a client of an OpenLedger server: one function for each route of `Http`, for browsers and Node.
  *
@@ -48,43 +55,9 @@ export function createClient({
   signatureSeconds = 600,
   nowMs = Date.now,
 }: ClientOptions) {
-  async function ask(path: string, accept: string, body?: unknown, secret?: string): Promise<Response> {
-    const response = await send(`${url}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: {
-        accept,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    if (!response.ok) throw await problemFrom(response)
-    return response
-  }
-
-  /** @param secret - Of the API key that pays, for what costs. */
-  async function call<T extends z.ZodType>(
-    schema: T,
-    path: string,
-    body?: unknown,
-    secret?: string,
-  ): Promise<z.infer<T>> {
-    const response = await ask(path, 'application/json', body, secret)
-    return schema.parse(await response.json())
-  }
-
-  async function bytes(path: string, body?: unknown): Promise<Uint8Array<ArrayBuffer>> {
-    const response = await ask(path, '*/*', body)
-    return new Uint8Array(await response.arrayBuffer())
-  }
+  const { call, bytes } = createTransport(url, send)
 
   const deadline = (): number => Math.floor(nowMs() / 1000) + signatureSeconds
-  const query = (parameters: Record<string, string | number | undefined>): string => {
-    const search = new URLSearchParams()
-    for (const [key, value] of Object.entries(parameters))
-      if (value !== undefined) search.set(key, String(value))
-    return search.size === 0 ? '' : `?${search}`
-  }
 
   let networkOnce: Promise<Http.Network> | undefined
   const network = (): Promise<Http.Network> => call(Http.networkSchema, '/api/network')
@@ -117,6 +90,24 @@ export function createClient({
       },
     })
     return { payload, account: signer.address, deadline: until, signature }
+  }
+
+  /** Signs what a contract checks, for as long as signatures stay good. */
+  async function signFor(
+    contract: keyof typeof DOMAIN_NAMES,
+    types: Readonly<Record<string, readonly { readonly name: string; readonly type: string }[]>>,
+    message: Readonly<Record<string, unknown>>,
+    signer: Signer,
+  ) {
+    const { l2ChainId, l2 } = await deployment()
+    const until = deadline()
+    const signature = await signer.signTypedData({
+      domain: TypedData.contractDomain(DOMAIN_NAMES[contract], l2ChainId, l2[contract]),
+      types,
+      primaryType: Object.keys(types)[0]!,
+      message: { ...message, deadline: BigInt(until) },
+    })
+    return { deadline: until, signature }
   }
 
   return {
@@ -152,31 +143,23 @@ export function createClient({
       input: z.input<typeof Http.prepareContributionSchema> & { title: string },
       signer: Signer,
     ): Promise<Http.Contribution> {
-      const { l2ChainId, l2 } = await deployment()
       const { title, ...content } = input
       const prepared = await call(Http.preparedContributionSchema, '/api/contributions/prepare', content)
-      const until = deadline()
-      const signature = await signer.signTypedData({
-        domain: TypedData.contractDomain('OpenLedger Datanets', l2ChainId, l2.datanets),
-        types: TypedData.contribution,
-        primaryType: 'Contribution',
-        message: {
+      const signed = await signFor(
+        'datanets',
+        TypedData.contribution,
+        {
           datanetId: BigInt(input.datanetId),
           recordsRoot: prepared.recordsRoot,
           recordCount: prepared.recordCount,
           contentHash: prepared.contentHash,
           licence: input.licence,
           contributor: signer.address,
-          deadline: BigInt(until),
         },
-      })
-      return call(Http.contributionSchema, '/api/contributions', {
-        ...content,
-        title,
-        contributor: signer.address,
-        deadline: until,
-        signature,
-      })
+        signer,
+      )
+      const body = { ...content, title, contributor: signer.address, ...signed }
+      return call(Http.contributionSchema, '/api/contributions', body)
     },
 
     /** What a version holds; with a signer also the texts that the licence gives to who signs. */
@@ -221,33 +204,16 @@ export function createClient({
       call(Http.claimedLicenceFeesSchema, '/api/licence-claims', { account }),
     /** Signs that a contribution is taken back, for good; costs no gas. */
     async withdrawContribution(id: string, signer: Signer): Promise<Http.ContributionDetail> {
-      const { l2ChainId, l2 } = await deployment()
-      const until = deadline()
-      const signature = await signer.signTypedData({
-        domain: TypedData.contractDomain('OpenLedger Datanets', l2ChainId, l2.datanets),
-        types: TypedData.withdrawal,
-        primaryType: 'Withdrawal',
-        message: { contributionId: id, deadline: BigInt(until) },
-      })
-      const body = { deadline: until, signature }
+      const body = await signFor('datanets', TypedData.withdrawal, { contributionId: id }, signer)
       return call(Http.contributionDetailSchema, `/api/contributions/${id}/withdraw`, body)
     },
     /** Signs that a contribution's future rewards go to another address; costs no gas. */
     async changeBeneficiary(id: string, to: Hex, signer: Signer): Promise<Http.ContributionDetail> {
-      const { l2ChainId, l2 } = await deployment()
       const { beneficiaryNonce } = await call(Http.contributionDetailSchema, `/api/contributions/${id}`)
-      const until = deadline()
-      const signature = await signer.signTypedData({
-        domain: TypedData.contractDomain('OpenLedger Datanets', l2ChainId, l2.datanets),
-        types: TypedData.beneficiaryChange,
-        primaryType: 'BeneficiaryChange',
-        message: { contributionId: id, to, nonce: BigInt(beneficiaryNonce), deadline: BigInt(until) },
-      })
-      return call(Http.contributionDetailSchema, `/api/contributions/${id}/beneficiary`, {
-        to: to.toLowerCase(),
-        deadline: until,
-        signature,
-      })
+      const message = { contributionId: id, to, nonce: BigInt(beneficiaryNonce) }
+      const signed = await signFor('datanets', TypedData.beneficiaryChange, message, signer)
+      const body = { to: to.toLowerCase(), ...signed }
+      return call(Http.contributionDetailSchema, `/api/contributions/${id}/beneficiary`, body)
     },
 
     trainingRuns: () => call(Http.trainingRunSchema.array(), '/api/training-runs'),
@@ -271,16 +237,10 @@ export function createClient({
       ),
     /** Signs what a trained run would publish and has it published. */
     async publish(runId: string, signer: Signer): Promise<Http.Model> {
-      const { l2ChainId, l2 } = await deployment()
       const { modelHash } = await call(Http.publicationSchema, `/api/training-runs/${runId}/publication`)
-      const until = deadline()
-      const signature = await signer.signTypedData({
-        domain: TypedData.contractDomain('OpenLedger Models', l2ChainId, l2.models),
-        types: TypedData.publication,
-        primaryType: 'Publication',
-        message: { modelHash, owner: signer.address, deadline: BigInt(until) },
-      })
-      return call(Http.modelSchema, `/api/training-runs/${runId}/publish`, { deadline: until, signature })
+      const message = { modelHash, owner: signer.address }
+      const body = await signFor('models', TypedData.publication, message, signer)
+      return call(Http.modelSchema, `/api/training-runs/${runId}/publish`, body)
     },
 
     models: () => call(Http.modelSchema.array(), '/api/models'),
@@ -308,22 +268,10 @@ export function createClient({
      * it to `Settlement.refund`, which pays after the withdrawal's delay.
      */
     async signRefund(amountWei: bigint, signer: Signer): Promise<z.input<typeof Http.refundSchema>> {
-      const { l2ChainId, l2 } = await deployment()
-      const until = deadline()
       const nonce = Bytes.toHex(crypto.getRandomValues(new Uint8Array(32)))
-      const signature = await signer.signTypedData({
-        domain: TypedData.contractDomain('OpenLedger Settlement', l2ChainId, l2.settlement),
-        types: TypedData.refund,
-        primaryType: 'Refund',
-        message: { account: signer.address, amount: amountWei, nonce, deadline: BigInt(until) },
-      })
-      return {
-        account: signer.address,
-        amountWei: amountWei.toString(),
-        nonce,
-        deadline: until,
-        signature,
-      }
+      const message = { account: signer.address, amount: amountWei, nonce }
+      const signed = await signFor('settlement', TypedData.refund, message, signer)
+      return { account: signer.address, amountWei: amountWei.toString(), nonce, ...signed }
     },
     refund: (signed: z.input<typeof Http.refundSchema>) => call(Http.refundedSchema, '/api/refunds', signed),
 
@@ -334,7 +282,7 @@ export function createClient({
     async countersign(receipt: Http.SignedReceipt, signer: Signer): Promise<Http.SignedReceipt> {
       const { l2ChainId, l2 } = await deployment()
       const signature = await signer.signTypedData({
-        domain: TypedData.contractDomain('OpenLedger Settlement', l2ChainId, l2.settlement),
+        domain: TypedData.contractDomain(DOMAIN_NAMES.settlement, l2ChainId, l2.settlement),
         types: TypedData.receipt,
         primaryType: 'Receipt',
         message: Receipt.ofShown(receipt),
@@ -398,73 +346,5 @@ export function createClient({
     block: (number: number | string) => call(Http.blockDetailSchema, `/api/blocks/${number}`),
     transaction: (hash: string) => call(Http.transactionSchema, `/api/transactions/${hash}`),
     agents: () => call(Http.agentSchema.array(), '/api/agents'),
-  }
-}
-
-/** Reads server-sent events of a run's metrics until it ends or `signal` aborts. */
-export async function* trainingEvents(
-  url: string,
-  runId: string,
-  signal?: AbortSignal,
-): AsyncGenerator<Http.Metric | Http.TrainingRun> {
-  const response = await fetch(
-    `${url}/api/training-runs/${runId}/events`,
-    signal === undefined ? {} : { signal },
-  )
-  if (!response.ok || response.body === null) throw await problemFrom(response)
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
-  for (let buffer = ''; ; ) {
-    const { done, value } = await reader.read()
-    if (done) return
-    buffer += value
-    for (let end = buffer.indexOf('\n\n'); end >= 0; end = buffer.indexOf('\n\n')) {
-      const fields = buffer.slice(0, end).split('\n')
-      buffer = buffer.slice(end + 2)
-      const kind = fields
-        .find((field) => field.startsWith('event:'))
-        ?.slice(6)
-        .trim()
-      const data = fields.find((field) => field.startsWith('data:'))?.slice(5)
-      if (data === undefined) continue
-      if (kind === 'metric') yield Http.metricSchema.parse(JSON.parse(data))
-      if (kind === 'run') yield Http.trainingRunSchema.parse(JSON.parse(data))
-    }
-  }
-}
-
-async function problemFrom(response: Response): Promise<ProblemError> {
-  const text = await response.text()
-  try {
-    const json = JSON.parse(text)
-    const parsed = Http.problemSchema.safeParse(json)
-    if (parsed.success) return new ProblemError(parsed.data)
-    // the shape of errors under /v1 is OpenAI's
-    const { status, statusText } = response
-    const { message, code } = json.error
-    if (typeof message === 'string') {
-      return new ProblemError({ type: 'about:blank', title: statusText, status, detail: message, code })
-    }
-  } catch {
-    // not JSON: the text itself is all there is to show
-  }
-  return new ProblemError({
-    type: 'about:blank',
-    title: response.statusText,
-    status: response.status,
-    detail: text.slice(0, 500) || `The server answered ${response.status} without saying why.`,
-    code: 'http.unexpected',
-  })
-}
-
-/** The server refused; `detail` says what was expected, what came and what to do. */
-export class ProblemError extends BaseError {
-  readonly problem: Http.Problem
-  constructor(problem: Http.Problem) {
-    super({
-      code: problem.code,
-      message: problem.detail,
-      context: { status: problem.status, ...problem.context },
-    })
-    this.problem = problem
   }
 }

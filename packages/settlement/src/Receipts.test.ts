@@ -15,7 +15,7 @@ describe('payOut', () => {
         wei,
         wei,
         (scores, commonsScore, contributorsWei, joinedWei) => {
-          const ppm = Share.fromScores([...scores, commonsScore]).map(Number)
+          const ppm = Share.split(Share.SCALE, [...scores, commonsScore].map(BigInt)).map(Number)
           const beneficiaries = scores.map((_, i) => hex(i + 1, 20))
           const { attribution, payouts, sharesRoot } = payOut(
             {

@@ -10,6 +10,7 @@ import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { Command } from '../components/Command.tsx'
 import { Figure, Figures } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { moment } from '../components/words.ts'
 import { PoolPanel } from '../staking/PoolPanel.tsx'
 import { AgentOwnerPanel } from './AgentOwnerPanel.tsx'
 import { CreateAgent } from './CreateAgent.tsx'
@@ -157,7 +158,7 @@ function Session({ session }: { session: Http.Agent['sessions'][number] }) {
         only to <Address value={session.payee} /> ·{' '}
         {session.revoked
           ? 'revoked by its owner'
-          : `${hasExpired ? 'ended' : 'until'} ${new Date(session.expiresAt * 1000).toLocaleString('en-GB')}`}
+          : `${hasExpired ? 'ended' : 'until'} ${moment(session.expiresAt)}`}
       </Text>
     </div>
   )

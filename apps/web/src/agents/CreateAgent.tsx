@@ -88,7 +88,7 @@ export function CreateAgent() {
         disabled={!isReady}
         title={address === undefined ? 'Connect a wallet first' : undefined}
       >
-        New agent
+        {address === undefined ? 'Connect a wallet to make one' : 'New agent'}
       </Button>
       <Modal
         opened={opened}

@@ -4,7 +4,6 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useConnection } from 'wagmi'
 import { client, queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
-import { Command } from '../components/Command.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 import { useApiKey } from './apiKey.ts'
@@ -12,7 +11,7 @@ import { Purse } from './Purse.tsx'
 import { TakeBack } from './TakeBack.tsx'
 
 /** What stands between a visitor and an answer: a wallet, a prepaid balance, a key with a limit. */
-export function AccessPanel({ model }: { model: string }) {
+export function AccessPanel() {
   const { address } = useConnection()
   if (address === undefined)
     return (
@@ -20,10 +19,10 @@ export function AccessPanel({ model }: { model: string }) {
         The button is at the top right. On a development network, wallets with OPEN are offered.
       </Alert>
     )
-  return <Access key={address} address={address} model={model} />
+  return <Access key={address} address={address} />
 }
 
-function Access({ address, model }: { address: `0x${string}`; model: string }) {
+function Access({ address }: { address: `0x${string}` }) {
   const account = useQuery(queries.account(address))
   const keys = useQuery(queries.apiKeys(address))
   const { held } = useApiKey()
@@ -53,8 +52,6 @@ function Access({ address, model }: { address: `0x${string}`; model: string }) {
         </Text>
         <Stack gap="sm" mt="sm">
           <Purse address={address} account={account.data} />
-          <Text size="sm">Any OpenAI client works with this key:</Text>
-          <Command>{curlOf(held.secret, model)}</Command>
           <Revoke apiKey={key} />
           {account.data && <TakeBack address={address} availableWei={BigInt(account.data.availableWei)} />}
         </Stack>
@@ -94,12 +91,3 @@ function Revoke({ apiKey }: { apiKey: Http.ApiKey }) {
     </>
   )
 }
-
-/** The same kind of question from a terminal. */
-const curlOf = (secret: string, model: string): string =>
-  [
-    `curl ${window.location.origin}/v1/completions`,
-    `-H 'authorization: Bearer ${secret}'`,
-    `-H 'content-type: application/json'`,
-    `-d '${JSON.stringify({ model, prompt: 'contract MyToken is ERC20 {\n    function transfer(', max_tokens: 64 })}'`,
-  ].join(' \\\n  ')

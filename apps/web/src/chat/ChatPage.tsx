@@ -10,6 +10,7 @@ import { usePayees } from '../components/usePayees.ts'
 import { AccessPanel } from './AccessPanel.tsx'
 import { AnswerText } from './AnswerText.tsx'
 import { useApiKey } from './apiKey.ts'
+import { FromAProgram } from './FromAProgram.tsx'
 import { Payment } from './Payment.tsx'
 import { EXAMPLES, PromptForm, type Question } from './PromptForm.tsx'
 import { useAnswer } from './useAnswer.ts'
@@ -68,7 +69,7 @@ export function ChatPage() {
                 }}
                 onStop={stop}
               >
-                <AccessPanel model={question.model} />
+                <AccessPanel />
               </PromptForm>
               <AnswerText answer={answer} failure={failure} isBusy={isBusy} {...choosing} />
             </Stack>
@@ -85,6 +86,7 @@ export function ChatPage() {
                   <Payment key={receipt.sequence} receipt={receipt} answer={answer.text} {...choosing} />
                 ))
               )}
+              <FromAProgram model={question.model} />
             </Stack>
           </SimpleGrid>
         )}

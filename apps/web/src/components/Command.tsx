@@ -11,7 +11,12 @@ export function Command({ children: command }: { children: string }) {
       <CopyButton value={command}>
         {({ copied, copy }) => (
           <Tooltip label={copied ? 'Copied' : 'Copy'}>
-            <ActionIcon variant="subtle" size="lg" onClick={copy} aria-label="Copy the command">
+            <ActionIcon
+              variant="subtle"
+              size="lg"
+              onClick={copy}
+              aria-label={copied ? 'Copied' : 'Copy the command'}
+            >
               {copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
             </ActionIcon>
           </Tooltip>

@@ -1,6 +1,6 @@
 import { Text } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
-import { count } from './words.ts'
+import { count, moment } from './words.ts'
 
 /** Says what a receipt is for, where it is not one model's whole answer. */
 export function PaidFor({ receipt: { attribution, modelName } }: { receipt: Http.SignedReceipt }) {
@@ -8,10 +8,9 @@ export function PaidFor({ receipt: { attribution, modelName } }: { receipt: Http
   if (pin !== undefined)
     return (
       <Text size="sm" mb="xs">
-        {modelName} is kept in memory until {new Date(pin.untilSeconds * 1000).toLocaleString('en-GB')}, paid
-        for by size and time: {(pin.sizeBytes / 2 ** 20).toFixed(1)} MiB for{' '}
-        {count(pin.seconds / 3600, 'hour')}. No record shaped an answer here, so the contributors’ part goes
-        to the commons.
+        {modelName} is kept in memory until {moment(pin.untilSeconds)}, paid for by size and time:{' '}
+        {(pin.sizeBytes / 2 ** 20).toFixed(1)} MiB for {count(pin.seconds / 3600, 'hour')}. No record shaped
+        an answer here, so the contributors’ part goes to the commons.
       </Text>
     )
   if (merge === undefined) return null

@@ -2,6 +2,7 @@ import { Anchor, Box, Code, Group, Progress, Stack, Text } from '@mantine/core'
 import type { Attribution, Http } from '@openledger/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { queries } from '../api.ts'
 import { byRecord, glimpse, type RecordReasons } from './byRecord.ts'
 import { Echoes } from './Echoes.tsx'
@@ -11,27 +12,33 @@ import { byKind, count, likelier, percent, strength } from './words.ts'
 const NAMED_MAX = 6
 const SHOWN_MAX = 3
 
+type Props = {
+  contributionId: string
+  reasons: readonly Attribution.Reason[]
+  /** The answer's text, where it is known: words are then quoted. */
+  answer?: string | undefined
+  /** Stands after the sentence that says which way paid how much. */
+  children?: ReactNode
+}
+
 /** Why one contribution is paid: which of its records, how strongly, and what stands in them. */
-export function Reasons({ share, answer }: { share: Attribution.Share; answer: string | undefined }) {
-  const contribution = useQuery(queries.contribution(share.contributionId))
+export function Reasons({ contributionId, reasons, answer, children }: Props) {
+  const contribution = useQuery(queries.contribution(contributionId))
   const texts = new Map(contribution.data?.records.map((record) => [record.id as string, record]))
-  const records = byRecord(share.reasons, answer)
-  const ways = byKind(share.reasons)
+  const records = byRecord(reasons, answer)
+  const ways = byKind(reasons)
   return (
     <Stack gap="xs" pl={26} pr={6} pb="sm" pt={4}>
       <Text size="xs">
         {percent(ways.influence)} by influence, {percent(ways.span)} by exact words
-        {ways.context > 0 && <>, {percent(ways.context)} by standing in the prompt</>}.{' '}
-        <Anchor component={Link} to={`/contributions/${share.contributionId}`} size="xs">
-          Open the whole contribution
-        </Anchor>
+        {ways.context > 0 && <>, {percent(ways.context)} by standing in the prompt</>}. {children}
       </Text>
-      {records.slice(0, NAMED_MAX).map((reasons, index) => (
+      {records.slice(0, NAMED_MAX).map((each, index) => (
         <RecordReason
-          key={reasons.recordId}
-          contributionId={share.contributionId}
-          reasons={reasons}
-          record={texts.get(reasons.recordId)}
+          key={each.recordId}
+          contributionId={contributionId}
+          reasons={each}
+          record={texts.get(each.recordId)}
           most={records[0]!.sharePpm}
           isShown={index < SHOWN_MAX}
         />
@@ -45,7 +52,7 @@ export function Reasons({ share, answer }: { share: Attribution.Share; answer: s
   )
 }
 
-type Props = {
+type RecordReasonProps = {
   contributionId: string
   reasons: RecordReasons
   record: Http.RecordDetail | undefined
@@ -54,7 +61,7 @@ type Props = {
   isShown: boolean
 }
 
-function RecordReason({ contributionId, reasons, record, most, isShown }: Props) {
+function RecordReason({ contributionId, reasons, record, most, isShown }: RecordReasonProps) {
   const { recordId, sharePpm, milliZ, milliNats, passages, characters } = reasons
   return (
     <Box>

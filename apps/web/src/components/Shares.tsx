@@ -1,12 +1,13 @@
-import { Group, Progress, Stack, Text, UnstyledButton } from '@mantine/core'
+import { Anchor, Group, Progress, Stack, Text, UnstyledButton } from '@mantine/core'
 import type { Attribution } from '@openledger/protocol'
+import { Link } from '@tanstack/react-router'
 import { shorten } from './Address.tsx'
 import { Amount } from './Amount.tsx'
 import { payeeColours } from './payeeColours.ts'
 import { ranked } from './pieces.ts'
 import { Reasons } from './Reasons.tsx'
 import { type Payees, payeeName } from './usePayees.ts'
-import { byKind, count, percent } from './words.ts'
+import { byKind, inShort, percent } from './words.ts'
 
 type Props = {
   attribution: Attribution.Attribution
@@ -78,11 +79,6 @@ type RowProps = {
 }
 
 function ShareRow({ share, payees, answer, colour, isSelected, onToggle }: RowProps) {
-  const records = new Set(share.reasons.flatMap((each) => (each.kind === 'influence' ? [each.recordId] : [])))
-  const passages = new Set(
-    share.reasons.flatMap((each) => (each.kind === 'span' ? [`${each.start}-${each.end}`] : [])),
-  )
-  const given = share.reasons.filter(({ kind }) => kind === 'context').length
   return (
     <li>
       <UnstyledButton
@@ -107,21 +103,20 @@ function ShareRow({ share, payees, answer, colour, isSelected, onToggle }: RowPr
                 {payeeName(payees, share.contributionId)}
               </Text>
               <Text size="xs" c="dimmed">
-                pays {shorten(share.beneficiary)} ·{' '}
-                {[
-                  records.size > 0 && `${count(records.size, 'record')} moved it`,
-                  passages.size > 0 && `${count(passages.size, 'passage')} word for word`,
-                  given > 0 && `${count(given, 'record')} in the prompt`,
-                ]
-                  .filter(Boolean)
-                  .join(' · ')}
+                pays {shorten(share.beneficiary)} · {inShort(share.reasons)}
               </Text>
             </div>
           </Group>
           <ShareFigures sharePpm={share.sharePpm} wei={share.amountWei} />
         </Group>
       </UnstyledButton>
-      {isSelected && <Reasons share={share} answer={answer} />}
+      {isSelected && (
+        <Reasons contributionId={share.contributionId} reasons={share.reasons} answer={answer}>
+          <Anchor component={Link} to={`/contributions/${share.contributionId}`} size="xs">
+            Open the whole contribution
+          </Anchor>
+        </Reasons>
+      )}
     </li>
   )
 }

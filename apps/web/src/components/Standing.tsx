@@ -1,11 +1,11 @@
 import { Badge, Tooltip } from '@mantine/core'
 import type { Http } from '@openledger/protocol'
+import { moment } from './words.ts'
 
 /** Where a payout or a batch stands, in a word; what that means, and until when, on pointing at it. */
 export function Standing({ of: { state, finalAt } }: { of: Http.PayoutStanding }) {
   const { color, word, means } = STANDINGS[state]
-  const until =
-    state === 'open' && finalAt !== null ? ` ${new Date(finalAt * 1000).toLocaleString('en-GB')}.` : ''
+  const until = state === 'open' && finalAt !== null ? ` ${moment(finalAt)}.` : ''
   return (
     <Tooltip
       label={`${means}${until}`}
@@ -19,6 +19,13 @@ export function Standing({ of: { state, finalAt } }: { of: Http.PayoutStanding }
     </Tooltip>
   )
 }
+
+/** Whether an answer's batch is on chain. */
+export const Settled = ({ transaction }: { transaction: string | null }) => (
+  <Badge size="sm" color={transaction === null ? 'gray' : 'green'}>
+    {transaction === null ? 'settling' : 'on chain'}
+  </Badge>
+)
 
 const STANDINGS: Readonly<
   Record<

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { byKind, count, duration, percent, reasonText } from './words.ts'
+import { byKind, count, duration, inShort, likelier, moment, percent } from './words.ts'
 
 const recordId = `0x${'1'.repeat(64)}` as const
 
@@ -34,16 +34,24 @@ describe('words', () => {
     ])
   })
 
-  test('a reason says what was measured', () => {
-    expect(reasonText({ kind: 'influence', recordId, milliZ: 14_565, sharePpm: 1 })).toBe(
-      'Moved the answer very strongly (14.6 σ)',
-    )
-    expect(reasonText({ kind: 'span', recordId, start: 4, end: 5, occurrences: 2, sharePpm: 1 })).toBe(
-      'Has 1 character of the answer word for word (found 2 times in the training data)',
-    )
+  test('a moment has its day, its month in letters and its seconds', () => {
+    expect(moment(1_795_328_411)).toMatch(/^2[12] Nov 2026, \d\d:\d\d:11$/)
+  })
+
+  test('how much likelier is a number that people can read', () => {
+    expect([1_500, 3_000, 9_000].map(likelier)).toEqual([
+      '4.5 times as likely',
+      '20.1 times as likely',
+      'more than a thousand times as likely',
+    ])
+  })
+
+  test('reasons in short count each record and each passage once', () => {
+    const span = { kind: 'span', recordId, start: 4, end: 5, occurrences: 2, sharePpm: 1 } as const
+    const influence = { kind: 'influence', recordId, milliZ: 14_565, sharePpm: 1 } as const
     const context = { kind: 'context', recordId, milliNats: 1_500, sharePpm: 1 } as const
-    expect(reasonText(context)).toBe('Stood in the prompt and made the answer 4.5 times as likely')
-    expect(reasonText({ ...context, milliNats: 9_000 })).toContain('more than a thousand times')
+    expect(inShort([influence, span, span, influence])).toBe('1 record moved it · 1 passage word for word')
+    expect(inShort([context])).toBe('1 record in the prompt')
   })
 
   test('the ways add up to the share', () => {

@@ -18,6 +18,10 @@ export function duration(seconds: number): string {
   return unit === undefined ? count(seconds, 'second') : count(Math.ceil(seconds / unit[0]), unit[1])
 }
 
+/** A moment in Unix seconds, by the reader's own clock: `22 Nov 2026, 06:20:11`. */
+export const moment = (seconds: number): string =>
+  new Date(seconds * 1000).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+
 /** How far a record's influence stands out, in a word; `milliZ` is in thousandths of a robust standard deviation. */
 export function strength(milliZ: number): string {
   if (milliZ >= 8_000) return 'very strongly'
@@ -25,25 +29,27 @@ export function strength(milliZ: number): string {
   return 'clearly'
 }
 
-/** Says one reason for a share in words. */
-export function reasonText(reason: Attribution.Reason): string {
-  switch (reason.kind) {
-    case 'influence':
-      return `Moved the answer ${strength(reason.milliZ)} (${(reason.milliZ / 1000).toFixed(1)} σ)`
-    case 'span':
-      return `Has ${count(reason.end - reason.start, 'character')} of the answer word for word (found ${count(reason.occurrences, 'time')} in the training data)`
-    case 'context':
-      return `Stood in the prompt and made the answer ${likelier(reason.milliNats)}`
-    default:
-      return reason satisfies never
-  }
-}
-
 /** How much likelier an answer became, as a number of times that people can read. */
 export function likelier(milliNats: number): string {
   const times = Math.exp(milliNats / 1_000)
   if (times < 1_000) return `${times.toPrecision(times < 10 ? 2 : 3)} times as likely`
   return 'more than a thousand times as likely'
+}
+
+/** How many records, passages and given records speak for a share. */
+export function inShort(reasons: readonly Attribution.Reason[]): string {
+  const moved = new Set(reasons.flatMap((each) => (each.kind === 'influence' ? [each.recordId] : [])))
+  const passages = new Set(
+    reasons.flatMap((each) => (each.kind === 'span' ? [`${each.start}-${each.end}`] : [])),
+  )
+  const given = reasons.filter(({ kind }) => kind === 'context').length
+  return [
+    moved.size > 0 && `${count(moved.size, 'record')} moved it`,
+    passages.size > 0 && `${count(passages.size, 'passage')} word for word`,
+    given > 0 && `${count(given, 'record')} in the prompt`,
+  ]
+    .filter((part) => part !== false)
+    .join(' · ')
 }
 
 /** How much of a share came by each way, in parts per million. */

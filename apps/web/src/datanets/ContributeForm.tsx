@@ -17,6 +17,7 @@ import type { Http } from '@openledger/protocol'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { client } from '../api.ts'
 import { Address } from '../components/Address.tsx'
+import { Command } from '../components/Command.tsx'
 import { count } from '../components/words.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
@@ -109,6 +110,12 @@ export function ContributeForm({ datanet }: { datanet: Http.Datanet }) {
           </Group>
         </Stack>
       </form>
+      <details style={{ marginTop: 'var(--mantine-spacing-md)' }}>
+        <Text component="summary" size="sm" style={{ cursor: 'pointer' }}>
+          Many files? From a terminal
+        </Text>
+        <Command>{`npm run openledger -- contribute ${datanet.id} *.md --title "My notes" --licence ${datanet.licence}`}</Command>
+      </details>
       {failure !== null && (
         <Alert color="red" mt="md" title="Nothing was contributed" role="alert">
           {shortMessage(failure)}

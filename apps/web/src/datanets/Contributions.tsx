@@ -7,19 +7,29 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { STATUS_TEXT } from './status.ts'
 
-/** Who gave what to a Datanet, what became of it, and what it earned. */
-export function Contributions({ datanetId }: { datanetId: string }) {
-  const contributions = useQuery(queries.contributions({ datanetId }))
+type Props = { of: { readonly datanetId: string } | { readonly contributor: string } }
+
+/** What was given to a Datanet, or by one contributor: what became of it, and what it earned. */
+export function Contributions({ of }: Props) {
+  const isOwn = 'contributor' in of
+  const contributions = useQuery(queries.contributions(of))
   return (
     <Card withBorder component="section" aria-labelledby="contributions">
       <Title order={2} size="h4" mb="sm" id="contributions">
-        Contributions
+        {isOwn ? 'Your contributions' : 'Contributions'}
       </Title>
       <AsyncView
         query={contributions}
         empty={{
           when: (list) => list.length === 0,
-          view: (
+          view: isOwn ? (
+            <Empty title="Nothing contributed yet">
+              <Anchor component={Link} to="/datanets" inherit>
+                Choose a Datanet
+              </Anchor>{' '}
+              and sign some text into it: what answers pay for it shows here.
+            </Empty>
+          ) : (
             <Empty title="Nobody has contributed yet">
               Be the first: whoever comes first owns what others repeat.
             </Empty>
@@ -31,7 +41,7 @@ export function Contributions({ datanetId }: { datanetId: string }) {
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Contribution</Table.Th>
-                <Table.Th visibleFrom="sm">Contributor</Table.Th>
+                <Table.Th visibleFrom="sm">{isOwn ? 'Datanet' : 'Contributor'}</Table.Th>
                 <Table.Th>Accepted</Table.Th>
                 <Table.Th visibleFrom="sm">State</Table.Th>
                 <Table.Th ta="right">Earned</Table.Th>
@@ -46,7 +56,13 @@ export function Contributions({ datanetId }: { datanetId: string }) {
                     </Anchor>
                   </Table.Td>
                   <Table.Td visibleFrom="sm">
-                    <Address value={contribution.contributor} />
+                    {isOwn ? (
+                      <Anchor component={Link} to={`/datanets/${contribution.datanetId}`} size="sm">
+                        {contribution.datanetName}
+                      </Anchor>
+                    ) : (
+                      <Address value={contribution.contributor} />
+                    )}
                   </Table.Td>
                   <Table.Td>
                     <Text size="sm" inherit>

@@ -58,7 +58,7 @@ export function CreateDatanet() {
         disabled={address === undefined}
         title={address === undefined ? 'Connect a wallet first' : undefined}
       >
-        New Datanet
+        {address === undefined ? 'Connect a wallet to open one' : 'New Datanet'}
       </Button>
       <Modal opened={opened} onClose={close} title="New Datanet">
         <form onSubmit={form.onSubmit((values) => create.mutate(values))}>

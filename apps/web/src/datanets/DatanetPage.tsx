@@ -14,6 +14,8 @@ import { ContributeForm } from './ContributeForm.tsx'
 import { Contributions } from './Contributions.tsx'
 import { LicenceCard } from './LicenceCard.tsx'
 
+const VERSIONS_SHOWN = 10
+
 /** One Datanet: its contributions, its versions, and the form to contribute. */
 export function DatanetPage() {
   const { id } = useParams({ strict: false }) as { id: string }
@@ -39,7 +41,7 @@ export function DatanetPage() {
           </div>
           <ContributeForm datanet={data} />
           <LicenceCard datanet={data} />
-          <Contributions datanetId={id} />
+          <Contributions of={{ datanetId: id }} />
           <Versions datanetId={id} />
           <Validator />
         </Stack>
@@ -92,7 +94,7 @@ function Versions({ datanetId }: { datanetId: string }) {
           <Stack gap={8}>
             {[...list]
               .sort((a, b) => b.version - a.version)
-              .slice(0, 10)
+              .slice(0, VERSIONS_SHOWN)
               .map((version) => (
                 <Group key={version.version} gap="md" style={{ rowGap: 2 }}>
                   <Badge>version {version.version}</Badge>
@@ -105,6 +107,11 @@ function Versions({ datanetId }: { datanetId: string }) {
                   </Text>
                 </Group>
               ))}
+            {list.length > VERSIONS_SHOWN && (
+              <Text size="sm" c="dimmed">
+                and {count(list.length - VERSIONS_SHOWN, 'older version')}
+              </Text>
+            )}
           </Stack>
         )}
       </AsyncView>

@@ -10,6 +10,7 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { OpenInput } from '../components/OpenInput.tsx'
 import { weiOf } from '../components/weiOf.ts'
+import { moment } from '../components/words.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
@@ -70,9 +71,7 @@ export function LicenceCard({ datanet }: { datanet: Http.Datanet }) {
                 </Button>
               </>
             )}
-            {until !== null && (
-              <Text size="sm">Yours until {new Date(until * 1_000).toLocaleString('en')}.</Text>
-            )}
+            {until !== null && <Text size="sm">Yours until {moment(until)}.</Text>}
             {BigInt(owedWei) > 0n && (
               <Button size="xs" variant="light" loading={claim.isPending} onClick={() => claim.mutate()}>
                 Take <Amount wei={owedWei} /> earned by licences

@@ -7,6 +7,7 @@ import { useState } from 'react'
 import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
 import { Amount } from '../components/Amount.tsx'
+import { moment } from '../components/words.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useSigner } from '../wallet/useSigner.ts'
 import { useTransact } from '../wallet/useTransact.ts'
@@ -160,7 +161,7 @@ function Case({ contribution, found }: { contribution: Http.ContributionDetail; 
         </Badge>
         <Text size="sm" c="dimmed">
           {STAGE_TEXT[stage]}
-          {found.until !== null && ` until ${new Date(found.until * 1_000).toLocaleTimeString()}`}
+          {found.until !== null && ` until ${moment(found.until)}`}
         </Text>
       </Group>
       {found.outcome === 'decided' && (

@@ -1,4 +1,5 @@
 import { Alert, Button, Card, Group, SimpleGrid, Stack, Text } from '@mantine/core'
+import type { Http } from '@openledger/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Hex } from 'viem'
 import { useConnection } from 'wagmi'
@@ -8,6 +9,7 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { Figure } from '../components/Figure.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
+import { Contributions } from '../datanets/Contributions.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { BridgePanel } from './BridgePanel.tsx'
 import { Payouts } from './Payouts.tsx'
@@ -45,15 +47,18 @@ function Earnings({ address }: { address: string }) {
         <Stack gap="lg">
           <Card withBorder component="section" aria-label="Balance">
             <Group justify="space-between" align="flex-end" mb="md">
-              <SimpleGrid cols={{ base: 2, xs: 3 }} spacing="xl" verticalSpacing="sm">
+              <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="xl" verticalSpacing="sm">
                 <Figure label="Earned in all">
                   <Amount wei={data.creditedWei} />
                 </Figure>
                 <Figure label="Claimed">
                   <Amount wei={data.claimedWei} />
                 </Figure>
+                <Figure label="On its way">
+                  <Amount wei={onItsWayWei(data)} />
+                </Figure>
                 <Figure label="Ready to claim">
-                  <Amount wei={data.claimableWei} />
+                  <Amount wei={data.claimableWei} strong />
                 </Figure>
               </SimpleGrid>
               <Button
@@ -65,8 +70,8 @@ function Earnings({ address }: { address: string }) {
               </Button>
             </Group>
             <Text size="sm" c="dimmed">
-              There is no minimum. The claim is checked on chain against the ledger’s root, can only pay this
-              wallet, and costs it nothing.
+              A payout can be claimed once its batch is beyond challenge: what is on its way says below how
+              far it is. There is no minimum, and a claim costs this wallet nothing and can pay nobody else.
             </Text>
             {claim.error !== null && (
               <Alert color="red" mt="sm" role="alert">
@@ -83,9 +88,16 @@ function Earnings({ address }: { address: string }) {
             )}
           </Card>
           <Payouts list={data.payouts} />
+          <Contributions of={{ contributor: address }} />
           {network.data !== undefined && <BridgePanel address={address as Hex} network={network.data} />}
         </Stack>
       )}
     </AsyncView>
   )
+}
+
+/** Earned, and neither claimed nor ready to be; a claim may be counted a moment before what it was for. */
+function onItsWayWei({ creditedWei, claimedWei, claimableWei }: Http.Earnings): bigint {
+  const wei = BigInt(creditedWei) - BigInt(claimedWei) - BigInt(claimableWei)
+  return wei > 0n ? wei : 0n
 }

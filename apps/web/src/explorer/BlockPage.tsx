@@ -6,6 +6,7 @@ import { Address } from '../components/Address.tsx'
 import { AsyncView, Empty } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
+import { moment } from '../components/words.ts'
 import { HeadBadge } from './HeadBadge.tsx'
 import { HEADS } from './heads.ts'
 
@@ -13,14 +14,14 @@ import { HEADS } from './heads.ts'
 export function BlockPage() {
   const { number } = useParams({ strict: false }) as { number: string }
   const block = useQuery(queries.block(number))
+  const network = useQuery(queries.network)
   return (
     <AsyncView query={block} title={`Block ${number}`}>
       {(data) => (
         <Stack gap="lg">
           <div>
             <PageTitle title={`Block ${data.number.toLocaleString('en')}`}>
-              {new Date(data.timestamp * 1000).toLocaleString('en-GB')} · <HeadBadge status={data.status} />{' '}
-              {HEADS[data.status].means}
+              {moment(data.timestamp)} · <HeadBadge status={data.status} /> {HEADS[data.status].means}
             </PageTitle>
             <Card withBorder>
               <Rows>
@@ -46,16 +47,17 @@ export function BlockPage() {
                   </Row>
                 )}
               </Rows>
-              <Group mt="sm" gap="xs">
+              {network.data !== undefined && data.number < network.data.heads.unsafe && (
                 <Button
                   component={Link}
                   to={`/explorer/blocks/${data.number + 1}`}
                   size="compact-sm"
                   variant="default"
+                  mt="sm"
                 >
                   Next block
                 </Button>
-              </Group>
+              )}
             </Card>
           </div>
           <Card withBorder component="section" aria-labelledby="transactions">

@@ -1,9 +1,10 @@
-import { Anchor, Button, Card, Group, Table, Text, Title } from '@mantine/core'
+import { Anchor, Card, Table, Text, Title } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { queries } from '../api.ts'
 import { AsyncView } from '../components/AsyncView.tsx'
+import { Pager } from '../components/Pager.tsx'
 import { HeadBadge } from './HeadBadge.tsx'
 
 const COUNT = 15
@@ -53,24 +54,10 @@ export function Blocks() {
                 ))}
               </Table.Tbody>
             </Table>
-            <Group mt="sm" gap="xs">
-              <Button
-                size="xs"
-                variant="default"
-                disabled={before === undefined}
-                onClick={() => setBefore(undefined)}
-              >
-                Newest
-              </Button>
-              <Button
-                size="xs"
-                variant="default"
-                disabled={(list.at(-1)?.number ?? 0) === 0}
-                onClick={() => setBefore(list.at(-1)?.number)}
-              >
-                Older
-              </Button>
-            </Group>
+            <Pager
+              onNewest={before === undefined ? undefined : () => setBefore(undefined)}
+              onOlder={(list.at(-1)?.number ?? 0) === 0 ? undefined : () => setBefore(list.at(-1)?.number)}
+            />
           </>
         )}
       </AsyncView>

@@ -13,6 +13,7 @@ import { PaidFor } from '../components/PaidFor.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { Shares } from '../components/Shares.tsx'
 import { usePayees } from '../components/usePayees.ts'
+import { moment } from '../components/words.ts'
 
 /** One receipt: the bill, who it pays and why, and what an auditor needs. */
 export function ReceiptPage() {
@@ -27,7 +28,7 @@ export function ReceiptPage() {
               {data.attribution.pin === undefined
                 ? `${data.modelName} answered with ${data.outputTokens} tokens to a prompt of ${data.inputTokens}`
                 : `${data.modelName} is kept in memory`}
-              , on {new Date(data.timestamp * 1000).toLocaleString('en-GB')}.
+              , on {moment(data.timestamp)}.
             </PageTitle>
             <Card withBorder component="section" aria-labelledby="bill">
               <Title order={2} size="h4" mb={4} id="bill">

@@ -8,6 +8,7 @@ import { Amount } from '../components/Amount.tsx'
 import { AsyncView } from '../components/AsyncView.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
+import { moment } from '../components/words.ts'
 
 /** One transaction: what it did, and every event it left. */
 export function TransactionPage() {
@@ -29,7 +30,7 @@ export function TransactionPage() {
                   <Anchor component={Link} to={`/explorer/blocks/${data.blockNumber}`} inherit>
                     block {data.blockNumber.toLocaleString('en')}
                   </Anchor>
-                  , {new Date(data.timestamp * 1000).toLocaleString('en-GB')}
+                  , {moment(data.timestamp)}
                 </Row>
                 <Row label="Hash">
                   <Address value={data.hash} />

@@ -7,6 +7,7 @@ import { queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
 import { PageTitle } from '../components/PageTitle.tsx'
 import { LatestAnswers } from './LatestAnswers.tsx'
+import { OwnEarnings } from './OwnEarnings.tsx'
 import { SeedProgress } from './SeedProgress.tsx'
 
 type Step = { icon: ReactNode; title: string; to: string; text: string }
@@ -59,6 +60,7 @@ export function HomePage() {
             Contribute data
           </Button>
         </Group>
+        <OwnEarnings />
         <SeedProgress />
         <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} component="ol" p={0} m={0}>
           {loop.map((step, index) => (

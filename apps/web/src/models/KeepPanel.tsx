@@ -6,6 +6,7 @@ import { useState } from 'react'
 import { client, queries } from '../api.ts'
 import { useApiKey } from '../chat/apiKey.ts'
 import { Amount } from '../components/Amount.tsx'
+import { moment } from '../components/words.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
 
 const HOURS_MAX = 720
@@ -28,7 +29,7 @@ export function KeepPanel({ model }: { model: Http.Model }) {
           'In memory only while it is asked, so that the first question after a while waits for it.'
         ) : (
           <>
-            Kept in memory until {new Date(kept.untilSeconds * 1000).toLocaleString('en-GB')}, as{' '}
+            Kept in memory until {moment(kept.untilSeconds)}, as{' '}
             <Anchor component={Link} to={`/explorer/receipts/${kept.receiptSequence}`} size="sm">
               receipt {kept.receiptSequence}
             </Anchor>{' '}

@@ -12,6 +12,7 @@ import { Figure, Figures } from '../components/Figure.tsx'
 import { OpenInput } from '../components/OpenInput.tsx'
 import { weiOf } from '../components/weiOf.ts'
 import { duration } from '../components/words.ts'
+import { TakenOut } from '../staking/TakenOut.tsx'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
@@ -111,23 +112,16 @@ function Stake({ model, account, deployment, publicClient }: Props) {
             </Button>
           </Group>
           {unstakings.map(({ id, amountWei: takenWei, readyAt }) => (
-            <Group key={id.toString()} gap="xs">
-              <Text size="sm">
-                <Amount wei={takenWei} /> taken out
-                {chainTime < readyAt && `, yours again in ${duration(readyAt - chainTime)}`}
-              </Text>
-              {chainTime >= readyAt && (
-                <Button
-                  size="compact-xs"
-                  disabled={transact.isBusy}
-                  onClick={() =>
-                    transact.start(() => transact.send({ ...staking, functionName: 'unstake', args: [id] }))
-                  }
-                >
-                  Withdraw it
-                </Button>
-              )}
-            </Group>
+            <TakenOut
+              key={id.toString()}
+              amountWei={takenWei}
+              chainTime={chainTime}
+              readyAt={readyAt}
+              isBusy={transact.isBusy}
+              onWithdraw={() =>
+                transact.start(() => transact.send({ ...staking, functionName: 'unstake', args: [id] }))
+              }
+            />
           ))}
           <TransactionState progress={transact.progress} />
           <Text size="xs" c="dimmed">

@@ -16,6 +16,7 @@ import { duration } from '../components/words.ts'
 import { TransactionState } from '../wallet/TransactionState.tsx'
 import { useTransact } from '../wallet/useTransact.ts'
 import { useL2Client } from '../wallet/useWallet.ts'
+import { TakenOut } from './TakenOut.tsx'
 
 /** The stake behind a validator or an agent: what stands there, what was slashed, and staking and leaving. */
 export function PoolPanel({
@@ -94,23 +95,16 @@ function Pool({ subject, canStake, deployment }: Props) {
             </Button>
           </Group>
           {data.unstakings.map(({ id, worthWei, readyAt }) => (
-            <Group key={id.toString()} gap="xs">
-              <Text size="sm">
-                <Amount wei={worthWei} /> on the way out
-                {data.chainTime < readyAt && `, yours again in ${duration(readyAt - data.chainTime)}`}
-              </Text>
-              {data.chainTime >= readyAt && (
-                <Button
-                  size="compact-xs"
-                  disabled={transact.isBusy}
-                  onClick={() =>
-                    transact.start(() => transact.send({ ...contract, functionName: 'unstake', args: [id] }))
-                  }
-                >
-                  Withdraw it
-                </Button>
-              )}
-            </Group>
+            <TakenOut
+              key={id.toString()}
+              amountWei={worthWei}
+              chainTime={data.chainTime}
+              readyAt={readyAt}
+              isBusy={transact.isBusy}
+              onWithdraw={() =>
+                transact.start(() => transact.send({ ...contract, functionName: 'unstake', args: [id] }))
+              }
+            />
           ))}
           {data.slashes.map(({ amountWei: slashedWei, slasher, transactionHash }) => (
             <Text key={transactionHash} size="sm" component="div">

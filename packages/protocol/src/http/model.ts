@@ -63,7 +63,6 @@ export const modelAttributionSchema = z.object({
   /** Whether the licences let anyone have the files. */
   isOpen: z.boolean(),
 })
-export type ModelAttribution = z.infer<typeof modelAttributionSchema>
 
 // GET /api/receipts/:sequence/spans
 const provedBytesSchema = z

@@ -68,7 +68,6 @@ export const refundSchema = z.object({
   signature: hexSchema,
 })
 export const refundedSchema = z.object({ transactionHash: hashSchema, amountWei: weiSchema })
-export type Refunded = z.infer<typeof refundedSchema>
 
 // GET /api/receipts?payer=&model=&limit=&before=, GET /api/receipts/:sequence
 export const receiptSchema = z.object({

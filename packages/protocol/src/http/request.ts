@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { addressSchema, hexSchema, unixSecondsSchema } from '../Scalars.ts'
-import { ACTIONS } from '../TypedData.ts'
 
 /** Proof that a wallet asked for something: an EIP-712 `Request` over the keccak256 of the payload's canonical JSON. */
 export const signedSchema = <T extends z.ZodType>(payload: T) =>
@@ -10,8 +9,6 @@ export const signedSchema = <T extends z.ZodType>(payload: T) =>
     deadline: unixSecondsSchema,
     signature: hexSchema,
   })
-
-export const actionSchema = z.enum(ACTIONS)
 
 /** RFC 9457 problem document; `code` is stable, `detail` is for people. */
 export const problemSchema = z.object({

@@ -21,13 +21,6 @@ export type Account = {
   readonly storage: StorageTrie
 }
 
-export const EMPTY_ACCOUNT: Account = {
-  nonce: 0n,
-  balance: 0n,
-  codeHash: EMPTY_CODE_HASH,
-  storage: undefined,
-}
-
 /** One version of all accounts; an old version stays valid for as long as someone holds it. */
 export type WorldState = Trie.Node<Account> | undefined
 
