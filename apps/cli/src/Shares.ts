@@ -1,6 +1,8 @@
-import type { Http } from '@openledger/protocol'
+import { Attribution, type Http } from '@openledger/protocol'
 import type { Connection } from './Connection.ts'
 import { bold, dim, open, percent, table } from './Output.ts'
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
 
 /** Prints a receipt: how its fee was divided, and whom it pays because of what. */
 export async function printShares(connection: Connection, receipt: Http.SignedReceipt): Promise<void> {
@@ -27,15 +29,15 @@ export async function printShares(connection: Connection, receipt: Http.SignedRe
     ...[...shares]
       .sort((a, b) => b.sharePpm - a.sharePpm)
       .map((share) => {
-        const { influence = [], span = [], context = [] } = Object.groupBy(share.reasons, ({ kind }) => kind)
+        const { moved, passages, given } = Attribution.tally(share.reasons)
         return [
           titles.get(share.contributionId) ?? share.contributionId,
           percent(share.sharePpm),
           open(share.amountWei),
           [
-            influence.length > 0 ? `${influence.length} records moved the answer` : '',
-            span.length > 0 ? `${span.length} passages word for word` : '',
-            context.length > 0 ? `${context.length} records in the prompt` : '',
+            moved > 0 ? `${count(moved, 'record')} moved the answer` : '',
+            passages > 0 ? `${count(passages, 'passage')} word for word` : '',
+            given > 0 ? `${count(given, 'record')} in the prompt` : '',
           ]
             .filter((part) => part !== '')
             .join(', '),

@@ -131,3 +131,16 @@ export const JOINED_REASON = "The stakers' part joins it, because nobody stakes 
 export type Reason = z.infer<typeof reasonSchema>
 export type Share = z.infer<typeof shareSchema>
 export type Attribution = z.infer<typeof attributionSchema>
+
+/** How many records moved an answer, how many of its passages repeat one, and how many stood in its prompt; each counts once. */
+export function tally(reasons: readonly Reason[]): { moved: number; passages: number; given: number } {
+  const moved = new Set<string>()
+  const passages = new Set<string>()
+  const given = new Set<string>()
+  for (const reason of reasons) {
+    if (reason.kind === 'influence') moved.add(reason.recordId)
+    else if (reason.kind === 'span') passages.add(`${reason.start}-${reason.end}`)
+    else given.add(reason.recordId)
+  }
+  return { moved: moved.size, passages: passages.size, given: given.size }
+}

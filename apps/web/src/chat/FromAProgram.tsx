@@ -1,4 +1,4 @@
-import { Anchor, Card, Text, Title } from '@mantine/core'
+import { Anchor, Card, Stack, Text, Title } from '@mantine/core'
 import { Command } from '../components/Command.tsx'
 import { useApiKey } from './apiKey.ts'
 
@@ -18,8 +18,10 @@ export function FromAProgram({ model }: { model: string }) {
         is described for machines too.
         {held === undefined && ' A key is made on this page, or by the command line:'}
       </Text>
-      {held === undefined && <Command>npm run openledger -- create-key my-program --limit 2</Command>}
-      <Command>{curlOf(model, held?.secret ?? '$OPENLEDGER_API_KEY')}</Command>
+      <Stack gap="xs">
+        {held === undefined && <Command>npm run openledger -- create-key my-program --limit 2</Command>}
+        <Command>{curlOf(model, held?.secret ?? '$OPENLEDGER_API_KEY')}</Command>
+      </Stack>
     </Card>
   )
 }

@@ -45,7 +45,7 @@ export function PayoutRow({ payout, standing, title, isOpen }: Props) {
         </div>
         <Text size="sm" component="div" ta="right" style={{ flexShrink: 0 }}>
           <Amount wei={amountWei} strong />
-          <Text size="xs" c="dimmed">
+          <Text size="xs" c="dimmed" maw={{ base: 110, sm: 'none' }}>
             {percent(sharePpm)} of the contributors’ part
           </Text>
         </Text>

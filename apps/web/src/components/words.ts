@@ -1,4 +1,4 @@
-import type { Attribution } from '@openledger/protocol'
+import { Attribution } from '@openledger/protocol'
 
 /** Parts per million as a percentage with one decimal. */
 export const percent = (ppm: number): string => `${(ppm / 10_000).toFixed(1)} %`
@@ -38,14 +38,10 @@ export function likelier(milliNats: number): string {
 
 /** How many records, passages and given records speak for a share. */
 export function inShort(reasons: readonly Attribution.Reason[]): string {
-  const moved = new Set(reasons.flatMap((each) => (each.kind === 'influence' ? [each.recordId] : [])))
-  const passages = new Set(
-    reasons.flatMap((each) => (each.kind === 'span' ? [`${each.start}-${each.end}`] : [])),
-  )
-  const given = reasons.filter(({ kind }) => kind === 'context').length
+  const { moved, passages, given } = Attribution.tally(reasons)
   return [
-    moved.size > 0 && `${count(moved.size, 'record')} moved it`,
-    passages.size > 0 && `${count(passages.size, 'passage')} word for word`,
+    moved > 0 && `${count(moved, 'record')} moved it`,
+    passages > 0 && `${count(passages, 'passage')} word for word`,
     given > 0 && `${count(given, 'record')} in the prompt`,
   ]
     .filter((part) => part !== false)

@@ -29,7 +29,7 @@ export function BridgePanel({ address, network }: { address: Hex; network: Http.
   const bridge = useMemo(() => bridgeOf(network), [network])
   const withdrawals = useQuery(withdrawalsQuery(bridge, address))
   const { journey, withdraw, resume, deposit } = useBridge(bridge)
-  const [amount, setAmount] = useState('1')
+  const [amount, setAmount] = useState('')
   const amountWei = weiOf(amount) ?? 0n
   const isTooMuch =
     account.data !== undefined &&

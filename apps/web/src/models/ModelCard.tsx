@@ -51,7 +51,7 @@ export function ModelCard({ model }: { model: Http.Model }) {
         <Figure label="Per token">
           <Amount wei={model.outputPriceWei} />
         </Figure>
-        <Figure label="Paid to contributors">
+        <Figure label="Contributors’ part">
           <Amount wei={model.earnedWei} />
         </Figure>
         <Figure label="Staked behind it">
