@@ -1,30 +1,12 @@
-import { BaseError, Bytes, CanonicalJson, type Hex, MerkleSum, Share } from '@openledger/primitives'
+import { BaseError, Bytes, CanonicalJson, type Hex, MerkleSum } from '@openledger/primitives'
 import { Attribution, type Deployment, FeeSplit, type Http, Receipt, TypedData } from '@openledger/protocol'
 import { and, asc, type Database, desc, eq, lt, type Orm, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { charge, type Hold, InsufficientBalanceError, unsettledWei } from './Accounts.ts'
 import type { AnswerTerms, ChainPrepaid, Contract } from './Contract.ts'
-import * as Credits from './Credits.ts'
+import { type AttributionDraft, payOut } from './PayOut.ts'
 
 const { batches, models, payouts, receipts } = schema
-
-/** Why an answer pays whom, before it is known how much: shares and commons sum to `Share.SCALE`. */
-export type AttributionDraft = {
-  readonly engineVersion: string
-  readonly evidenceCid?: string | undefined
-  readonly textFrom?: 'caller' | undefined
-  readonly merge?: Attribution.Merge | undefined
-  readonly pin?: Attribution.Pin | undefined
-  readonly policy: Attribution.Attribution['policy']
-  readonly liftMilliNats: number
-  readonly context?: NonNullable<Attribution.Attribution['context']> | undefined
-  readonly shares: readonly {
-    readonly contributionId: Hex
-    readonly sharePpm: number
-    readonly reasons: readonly Attribution.Reason[]
-  }[]
-  readonly commons: { readonly sharePpm: number; readonly beneficiary: Hex; readonly reason: string }
-}
 
 /** One delivered answer, to be charged and paid out. */
 export type Answer = {
@@ -300,77 +282,6 @@ type Owed = { readonly part: AnswerPart; readonly terms: AnswerTerms }
 /** The end of the chain of receipts. */
 type Link = { readonly sequence: number; readonly hash: Hex; readonly timestamp: number }
 
-type Payout = Omit<typeof payouts.$inferInsert, 'receiptSequence'>
-
-/**
- * Turns shares into wei: the contributors' part by share, to the wei, and what the stakers' part leaves to the commons.
- *
- * @param joinedWei - The stakers' part where nobody stakes behind the model, else zero. It is the last payout, on its
- *   own, because no share of the attribution explains it.
- * @throws {SharesSumError} when shares and commons do not sum to `Share.SCALE`.
- */
-export function payOut(
-  draft: AttributionDraft,
-  contributorsWei: bigint,
-  joinedWei: bigint,
-  beneficiaries: readonly Hex[],
-): { attribution: Attribution.Attribution; payouts: Payout[]; sharesRoot: Hex } {
-  const { shares, commons } = draft
-  const weights = [...shares.map((share) => BigInt(share.sharePpm)), BigInt(commons.sharePpm)]
-  const sumPpm = weights.reduce((total, weight) => total + weight, 0n)
-  if (sumPpm !== Share.SCALE) throw new SharesSumError(sumPpm)
-  const amounts = Share.split(contributorsWei, weights)
-  const rows: Payout[] = [
-    ...shares.map((share, position) => ({
-      position,
-      beneficiary: beneficiaries[position]!,
-      contributionId: share.contributionId,
-      sharePpm: share.sharePpm,
-      amountWei: amounts[position]!,
-    })),
-    commonsPayout(shares.length, commons.beneficiary, commons.sharePpm, amounts.at(-1)!),
-    commonsPayout(shares.length + 1, commons.beneficiary, 0, joinedWei),
-  ].filter((row) => row.amountWei > 0n)
-  const earned = Credits.merge(
-    rows.map(({ beneficiary, amountWei }) => ({ account: beneficiary as Hex, amountWei })),
-  )
-  return {
-    attribution: {
-      engineVersion: draft.engineVersion,
-      ...(draft.evidenceCid === undefined ? {} : { evidenceCid: draft.evidenceCid }),
-      ...(draft.textFrom === undefined ? {} : { textFrom: draft.textFrom }),
-      policy: draft.policy,
-      liftMilliNats: draft.liftMilliNats,
-      ...(draft.merge === undefined ? {} : { merge: draft.merge }),
-      ...(draft.pin === undefined ? {} : { pin: draft.pin }),
-      ...(draft.context === undefined ? {} : { context: draft.context }),
-      shares: shares.map((share, i) => ({
-        contributionId: share.contributionId,
-        beneficiary: beneficiaries[i]!,
-        sharePpm: share.sharePpm,
-        amountWei: amounts[i]!.toString(),
-        reasons: [...share.reasons],
-      })),
-      commons: {
-        sharePpm: commons.sharePpm,
-        amountWei: (amounts.at(-1)! + joinedWei).toString(),
-        beneficiary: commons.beneficiary,
-        reason: joinedWei === 0n ? commons.reason : `${commons.reason} ${Attribution.JOINED_REASON}`.trim(),
-      },
-    },
-    payouts: rows,
-    sharesRoot: Receipt.sharesRoot(earned),
-  }
-}
-
-/** A payment to the Datanet's commons; it belongs to no contribution. */
-const commonsPayout = (
-  position: number,
-  beneficiary: Hex,
-  sharePpm: number,
-  amountWei: bigint,
-): Payout & { amountWei: bigint } => ({ position, beneficiary, contributionId: null, sharePpm, amountWei })
-
 async function lastReceipt(orm: Orm): Promise<Link> {
   const [row] = await orm
     .select({ sequence: receipts.sequence, hash: receipts.hash, timestamp: receipts.timestamp })
@@ -474,16 +385,6 @@ export class ModelRetiredError extends BaseError {
       code: 'model.retired',
       message: `Expected a model in service, but model ${modelId} was retired by its owner. Nothing was charged; choose another model.`,
       context: { modelId: modelId.toString() },
-    })
-  }
-}
-
-export class SharesSumError extends BaseError {
-  constructor(sumPpm: bigint) {
-    super({
-      code: 'receipt.shares_sum',
-      message: `Expected shares and commons that sum to ${Share.SCALE}, got ${sumPpm}. The attribution is wrong; nothing was charged.`,
-      context: { sumPpm: sumPpm.toString() },
     })
   }
 }

@@ -44,17 +44,15 @@ export {
   PaymentReplayedError,
   type Payments,
 } from './Payments.ts'
+export { type AttributionDraft, payOut, SharesSumError } from './PayOut.ts'
 export {
   type Answer,
-  type AttributionDraft,
   createReceipts,
   ModelRetiredError,
-  payOut,
   type ReceiptFilter,
   ReceiptNotFoundError,
   ReceiptNotSettledError,
   type Receipts,
-  SharesSumError,
 } from './Receipts.ts'
 export {
   type CorrectShares,

@@ -1,7 +1,7 @@
 import type { Hex } from '@openledger/primitives'
 import { DevelopmentKeys, FeeSplit, type Http } from '@openledger/protocol'
 import { keccak256, toHex } from 'viem'
-import type { AttributionDraft } from '../src/Receipts.ts'
+import type { AttributionDraft } from '../src/PayOut.ts'
 import type { Settlement } from '../src/Settlement.ts'
 import { type House, INPUT_PRICE_WEI, OUTPUT_PRICE_WEI } from './house.ts'
 

@@ -1,7 +1,7 @@
 import { Bytes, type Hex, MerkleSum, Share } from '@openledger/primitives'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { payOut } from './Receipts.ts'
+import { payOut } from './PayOut.ts'
 
 const hex = (n: number, size: number): Hex => `0x${n.toString(16).padStart(size * 2, '0')}`
 const wei = fc.bigInt(0n, 10n ** 24n)
