@@ -35,9 +35,16 @@ test('validators drawn by stake overturn the rules: their verdict, and why, is i
   })
   const { panel, judges, voter } = house
   const caseId = await house.dispute(id, 2n)
-  expect(await house.caseOf(id)).toMatchObject({ disputed: [1], outcome: 'open', stage: 'draw', votes: [] })
+  expect(await house.caseOf(id)).toMatchObject({
+    disputed: [1],
+    outcome: 'open',
+    stage: 'draw',
+    isDrawable: false,
+    votes: [],
+  })
   expect(await house.datanets.mayReadAll(lower(judges[0]!.address), 1n)).toBe(false)
   await house.mine(2)
+  expect((await house.caseOf(id)).isDrawable).toBe(true)
   await voter.send({ ...panel, functionName: 'draw', args: [caseId] })
   // all three are drawn, and may read what they judge
   expect(await house.datanets.mayReadAll(lower(judges[0]!.address), 1n)).toBe(true)

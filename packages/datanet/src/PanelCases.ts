@@ -3,7 +3,7 @@ import { type Deployment, type Http, PanelRecords } from '@openledger/protocol'
 import { datanetsAbi } from '@openledger/protocol/abi/datanets'
 import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
 import { type PublicClient, parseEventLogs } from 'viem'
-import { createCaseReader } from './PanelStage.ts'
+import { type AtBlock, createCaseReader } from './PanelStage.ts'
 
 /** What the validators' panel decided about a contribution, as one of its transactions recorded it. */
 export type PanelVerdict = {
@@ -41,9 +41,9 @@ export function createPanelCases({
   const history = { ...panel, fromBlock: BigInt(deployment.l2StartBlock), strict: true } as const
   const readCase = createCaseReader({ publicClient, deployment })
 
-  const read = async (caseId: bigint, nowSeconds: bigint): Promise<Http.PanelCase> => {
-    const [{ found, rounds, isAppealed, outcome, stage, until }, appealCostWei, events] = await Promise.all([
-      readCase(caseId, nowSeconds),
+  const read = async (caseId: bigint, at: AtBlock): Promise<Http.PanelCase> => {
+    const [{ found, rounds, isAppealed, ...stands }, appealCostWei, events] = await Promise.all([
+      readCase(caseId, at),
       publicClient.readContract({ ...panel, functionName: 'appealCostOf', args: [caseId] }),
       publicClient.getContractEvents({ ...history, args: { caseId } }),
     ])
@@ -92,16 +92,14 @@ export function createPanelCases({
       appellant: isAppealed ? lower(found.appellant) : null,
       feeWei: found.feeWei.toString(),
       appealCostWei: appealCostWei.toString(),
-      outcome,
-      stage,
-      until,
+      ...stands,
       votes,
     }
   }
 
   const readAll = async (ids: readonly bigint[]): Promise<Http.PanelCase[]> => {
-    const { timestamp } = await publicClient.getBlock()
-    return Promise.all(ids.map((id) => read(id, timestamp)))
+    const newest = await publicClient.getBlock()
+    return Promise.all(ids.map((id) => read(id, newest)))
   }
 
   return {

@@ -69,9 +69,8 @@ export function createPanelKeeper(
 
   /** What can be done in a case at the newest block. */
   const dueIn = async (caseId: bigint) => {
-    const { number, timestamp } = await publicClient.getBlock({ blockTag: 'latest' })
-    const { found, rounds, isAppealed, stage } = await readCase(caseId, timestamp)
-    const isDrawable = number > rounds[isAppealed ? 1 : 0].drawBlock
+    const newest = await publicClient.getBlock({ blockTag: 'latest' })
+    const { found, stage, isDrawable } = await readCase(caseId, newest)
     const isStep = (stage === 'draw' && isDrawable) || stage === 'conclude' || stage === 'carryOut'
     return {
       isOver: over.has(caseId) || stage === 'over' || found.feeWei < feeMinWei,

@@ -16,14 +16,17 @@ export type CaseOnChain = {
   readonly rounds: readonly [Read<'roundOf'>, Read<'roundOf'>]
   readonly isAppealed: boolean
   readonly outcome: Http.PanelCase['outcome']
-} & Pick<Http.PanelCase, 'stage' | 'until'>
+} & Pick<Http.PanelCase, 'stage' | 'until' | 'isDrawable'>
+
+/** What a case is read at. */
+export type AtBlock = { readonly number: bigint; readonly timestamp: bigint }
 
 const OUTCOMES = ['open', 'lapsed', 'hung', 'decided'] as const
 
 /**
  * Creates the reading of cases, by number.
  *
- * @returns What gives a case as it stands at a block's time.
+ * @returns What gives a case as it stands at a block.
  */
 export function createCaseReader({
   publicClient,
@@ -31,9 +34,9 @@ export function createCaseReader({
 }: {
   readonly publicClient: PublicClient
   readonly deployment: Deployment
-}): (caseId: bigint, nowSeconds: bigint) => Promise<CaseOnChain> {
+}): (caseId: bigint, at: AtBlock) => Promise<CaseOnChain> {
   const panel = { address: deployment.l2.validatorPanel, abi: validatorPanelAbi } as const
-  return async (caseId, nowSeconds) => {
+  return async (caseId, { number, timestamp }) => {
     const [found, stepSeconds, first, second] = await Promise.all([
       publicClient.readContract({ ...panel, functionName: 'caseOf', args: [caseId] }),
       publicClient.readContract({ ...panel, functionName: 'STEP_SECONDS' }),
@@ -42,12 +45,14 @@ export function createCaseReader({
     ])
     const isAppealed = found.appellant !== zeroAddress
     const round = isAppealed ? second : first
+    const stands = stageOf(found, round, { isAppealed, stepSeconds, nowSeconds: timestamp })
     return {
       found,
       rounds: [first, second],
       isAppealed,
       outcome: OUTCOMES[found.outcome]!,
-      ...stageOf(found, round, { isAppealed, stepSeconds, nowSeconds }),
+      ...stands,
+      isDrawable: stands.stage === 'draw' && number > round.drawBlock,
     }
   }
 }

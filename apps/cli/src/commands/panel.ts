@@ -209,7 +209,7 @@ export function addPanelCommands(program: Command, session: Session): void {
       const { client } = connection
       const args = [BigInt(id)] as const
       let now = await caseOf(client, contributionId, id)
-      if (now.stage === 'draw') await sender.send({ ...panel, functionName: 'draw', args })
+      if (now.isDrawable) await sender.send({ ...panel, functionName: 'draw', args })
       if (now.stage === 'conclude') {
         await sender.send({ ...panel, functionName: 'conclude', args })
         now = await caseOf(client, contributionId, id)

@@ -172,7 +172,13 @@ function Case({ contribution, found }: { contribution: Http.ContributionDetail; 
       {votes.length > 0 && <Votes votes={votes} />}
       <Group align="flex-end" gap="xs" mt="xs">
         {(stage === 'draw' || stage === 'conclude' || stage === 'carryOut') && (
-          <Button size="xs" variant="light" disabled={!isReady} loading={transact.isBusy} onClick={step}>
+          <Button
+            size="xs"
+            variant="light"
+            disabled={!isReady || (stage === 'draw' && !found.isDrawable)}
+            loading={transact.isBusy}
+            onClick={step}
+          >
             {stage === 'draw' ? 'Draw the judges' : stage === 'conclude' ? 'Count the votes' : 'Record it'}
           </Button>
         )}

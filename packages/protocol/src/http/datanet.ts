@@ -237,6 +237,8 @@ export const panelCaseSchema = z.object({
   stage: z.enum(['draw', 'commit', 'reveal', 'appeal', 'conclude', 'carryOut', 'over']),
   /** Last second of the stage, by the chain's clock; null where it waits for somebody. */
   until: unixSecondsSchema.nullable(),
+  /** Whether its judges can be drawn now: the stage is `draw`, and the block whose hash draws is there. */
+  isDrawable: z.boolean(),
   votes: z.array(panelVoteSchema),
 })
 export type PanelCase = z.infer<typeof panelCaseSchema>
