@@ -16,10 +16,15 @@ export function installRival(say: (line: string) => void): boolean {
   if (process.platform !== 'linux' || process.arch !== 'x64') return false
   if (existsSync(join(folder, 'node_modules', 'node-llama-cpp'))) return true
   say(`Installing ${RIVAL} (85 MB, once) ...`)
-  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'], {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  // not `ci`: npm leaves optional packages of other platforms out of the lock that it then misses
+  const npm = spawnSync(
+    'npm',
+    ['install', '--no-save', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  )
   return npm.status === 0
 }
 

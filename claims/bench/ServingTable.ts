@@ -240,12 +240,26 @@ async function measurePeft({ size, engines, parts, workload, say }: Measuring): 
   }
 }
 
+/** What is measured of a size; all but the first need a rival. */
+const PARTS = {
+  registered: measureRegistered,
+  different: measureDifferent,
+  batches: measureBatches,
+  peft: measurePeft,
+}
+export type PartName = keyof typeof PARTS
+export const PART_NAMES = Object.keys(PARTS) as PartName[]
+
 /** Measures one size; a run that was cut off goes on where it was. */
 export async function measureSize(
   size: Size,
-  options: { readonly threads: number; readonly isWithRivals: boolean; readonly say: ClaimOptions['say'] },
+  options: {
+    readonly threads: number
+    readonly parts: readonly PartName[]
+    readonly say: ClaimOptions['say']
+  },
 ): Promise<SizeFindings> {
-  const { threads, isWithRivals, say } = options
+  const { threads, say } = options
   const { config, requests, rounds } = size
   const name = `serving-${size.name.replaceAll(' ', '-')}-${requests}x${rounds}-${threads}`
   const parts = openParts(name, ['claims/bench/*erving*.ts', 'packages/{tensor,model,openlora}/src/**/*.ts'])
@@ -264,10 +278,8 @@ export async function measureSize(
     })
   try {
     const measuring = { size, engines, parts, workload, say }
-    const found = [await measureRegistered(measuring)]
-    for (const measure of isWithRivals ? [measureDifferent, measureBatches, measurePeft] : []) {
-      found.push(await measure(measuring))
-    }
+    const found: Measured[] = []
+    for (const part of options.parts) found.push(await PARTS[part](measuring))
     return {
       rows: found.flatMap(({ rows }) => rows),
       goals: found.flatMap(({ goals }) => goals),

@@ -1,7 +1,7 @@
 import { type Claim, type Finding, table } from '../Claim.ts'
 import { installRival, RIVAL } from './ServingRival.ts'
 import { CALLERS_WAITING, LOAD, ROWS, type Size } from './ServingSize.ts'
-import { HEAD, measureSize, type SizeFindings } from './ServingTable.ts'
+import { HEAD, measureSize, PART_NAMES, type SizeFindings } from './ServingTable.ts'
 import { LARGE, SMALL } from './ServingWorkload.ts'
 
 const REGISTERED = [1, 10, 100, 1_000, 10_000]
@@ -35,12 +35,13 @@ const goalsOf = (found: readonly SizeFindings[]): string => {
 export const claim: Claim = {
   says: 'Ten thousand registered adapters keep most of the throughput of the base model alone, and different adapters are answered several times as fast as by llama.cpp.',
   async run({ isQuick, words, say }): Promise<Finding> {
-    /** Reads a word such as `threads=1`. */
+    /** Reads a word such as `threads=1`; others name sizes (`"110 M int8"`) and parts (`different`). */
     const wordOf = (name: string): number | undefined => {
       const word = words.find((one) => one.startsWith(`${name}=`))
       return word === undefined ? undefined : Number(word.slice(name.length + 1))
     }
-    const names = words.filter((word) => !word.includes('='))
+    const asked = PART_NAMES.filter((name) => words.includes(name))
+    const names = words.filter((word) => !word.includes('=') && !asked.some((part) => part === word))
     const quick = {
       ...SIZES[0]!,
       registered: [1, 100, 10_000],
@@ -52,6 +53,9 @@ export const claim: Claim = {
       ({ name }) => names.length === 0 || names.some((word) => name.startsWith(word)),
     )
     const isWithRivals = !isQuick && installRival(say)
+    const parts = (asked.length > 0 ? asked : PART_NAMES).filter(
+      (part) => part === 'registered' || isWithRivals,
+    )
     const found: SizeFindings[] = []
     for (const size of chosen) {
       const most = wordOf('registered')
@@ -63,7 +67,7 @@ export const claim: Claim = {
             rounds: wordOf('rounds') ?? size.rounds,
             registered: most === undefined ? size.registered : [most],
           },
-          { threads: wordOf('threads') ?? THREADS_DEFAULT, isWithRivals, say },
+          { threads: wordOf('threads') ?? THREADS_DEFAULT, parts, say },
         ),
       )
     }

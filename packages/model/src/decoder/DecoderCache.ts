@@ -57,8 +57,9 @@ const CAPACITY_MIN = 64
 /**
  * Creates the key-value cache of a decoder.
  *
- * Keys lie transposed, so that a product with them needs no packing; the last axis of both is the capacity, a power
- * of two that follows the longest row, because a step costs as much as the capacity and not as what is used of it.
+ * Keys lie transposed, so that a product with them needs no packing; the last axis of both is the capacity, a power of two or
+ * one and a half of one that follows the longest row, because a step costs as much as the capacity and not as what is used of
+ * it: with many rows it reads more keys and values than weights.
  */
 export function createDecoderCache(shape: DecoderCacheShape): DecoderCache {
   const { layers, rows, heads, headWidth, context } = shape
@@ -69,9 +70,9 @@ export function createDecoderCache(shape: DecoderCacheShape): DecoderCache {
   let values = allocate(capacity)
 
   const capacityFor = (tokens: number): number => {
-    let length = Math.min(CAPACITY_MIN, context)
-    while (length < tokens) length = Math.min(2 * length, context)
-    return length
+    let length = CAPACITY_MIN
+    while (length < tokens) length = Number.isInteger(Math.log2(length)) ? 1.5 * length : (4 * length) / 3
+    return Math.min(length, context)
   }
 
   function resize(length: number): void {

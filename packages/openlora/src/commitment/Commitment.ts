@@ -12,7 +12,7 @@ export const COMMITMENT_VERSION = 'openledger.inference.2'
  */
 export const TOLERANCE = {
   f32: { exponentMismatchesPpm: 25_000, mantissaErrorMean: 0.15 },
-  int8: { exponentMismatchesPpm: 60_000, mantissaErrorMean: 0.8 },
+  int8: { exponentMismatchesPpm: 60_000, mantissaErrorMean: 0.67 },
   int4: { exponentMismatchesPpm: 60_000, mantissaErrorMean: 0.8 },
 } as const satisfies Record<DecoderPrecision, { exponentMismatchesPpm: number; mantissaErrorMean: number }>
 
