@@ -44,7 +44,7 @@ describe('the pages of what was measured', () => {
   test('give the index its rows', () => {
     expect(indexTable([{ name: 'chain', text: withSection(page, 'bench: chain', body) }])).toBe(
       [
-        '| claim | what it says | figure | goal |  | run |',
+        '| claim | what it says | figure | goal | verdict | run |',
         '| --- | --- | --- | --- | --- | --- |',
         '| [bench: chain](benchmarks/chain.md#bench-chain) | It is fast. | 7375 transfers/s of one thread | at least 6000 | met | 2026-11-22, 10000 |',
         '| [soak: fuzz](benchmarks/chain.md#soak-fuzz) | Nothing crashes. |  |  | not run |  |',

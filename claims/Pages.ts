@@ -63,7 +63,7 @@ export function indexTable(pages: readonly Page[]): string {
       ],
     ),
   )
-  return table([['claim', 'what it says', 'figure', 'goal', '', 'run'], ...rows])
+  return table([['claim', 'what it says', 'figure', 'goal', 'verdict', 'run'], ...rows])
 }
 
 /** Figure, goal, verdict and day of the run that a section tells of. */

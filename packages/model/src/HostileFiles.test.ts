@@ -1,6 +1,7 @@
 import { BaseError } from '@openledger/primitives'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { tinyConfig } from '../test/tinyConfig.ts'
 import {
   Adapter,
   createTokenizer,
@@ -14,20 +15,14 @@ import {
 const numRuns = Number(process.env['OPENLEDGER_FUZZ_RUNS'] ?? 300)
 
 const config: LlamaConfig = {
+  ...tinyConfig,
   vocabularySize: 20,
   hiddenSize: 8,
   feedForwardSize: 8,
   layers: 1,
-  heads: 2,
-  keyValueHeads: 1,
   headSize: 4,
   contextMax: 16,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
   eosId: 2,
-  padId: 0,
 }
 const adapter = Adapter.create(config, { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'], seed: 1 })
 const whole = Adapter.encode(adapter)

@@ -1,24 +1,17 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import * as Adapter from './Adapter.ts'
 import { type LlamaConfig, loraTargets } from './Config.ts'
 import * as Safetensors from './Safetensors.ts'
 
 const config: LlamaConfig = {
+  ...tinyConfig,
   vocabularySize: 16,
   hiddenSize: 8,
   feedForwardSize: 12,
-  layers: 2,
-  heads: 2,
-  keyValueHeads: 1,
   headSize: 4,
   contextMax: 16,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
-  eosId: 0,
-  padId: 0,
 }
 const adapter = Adapter.create(config, { rank: 2, alpha: 4, targets: loraTargets, seed: 1 })
 

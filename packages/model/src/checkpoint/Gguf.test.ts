@@ -1,24 +1,20 @@
 import { describe, expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import * as Adapter from './Adapter.ts'
 import { createCheckpoint } from './Checkpoint.ts'
 import { type LlamaConfig, linearSize, loraTargets } from './Config.ts'
 import * as Gguf from './Gguf.ts'
 
 const config: LlamaConfig = {
-  vocabularySize: 40,
+  ...tinyConfig,
   hiddenSize: 64,
   feedForwardSize: 96,
-  layers: 2,
   heads: 4,
   keyValueHeads: 2,
   headSize: 16,
   contextMax: 64,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
   isHeadTied: false,
-  bosId: 1,
   eosId: 2,
-  padId: 0,
 }
 const checkpoint = createCheckpoint(config, 1)
 const vocabulary = Gguf.vocabularyOf(

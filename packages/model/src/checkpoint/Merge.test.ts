@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import { createRandom } from '../Random.ts'
 import { createScorer } from '../Scorer.ts'
 import { createGradients } from '../training/Gradients.ts'
@@ -7,22 +8,7 @@ import { createCheckpoint, fromWeights } from './Checkpoint.ts'
 import { type LlamaConfig, loraTargets } from './Config.ts'
 import * as Merge from './Merge.ts'
 
-const config: LlamaConfig = {
-  vocabularySize: 40,
-  hiddenSize: 16,
-  feedForwardSize: 24,
-  layers: 2,
-  heads: 2,
-  keyValueHeads: 1,
-  headSize: 8,
-  contextMax: 32,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
-  eosId: 0,
-  padId: 2,
-}
+const config: LlamaConfig = { ...tinyConfig, padId: 2 }
 const random = createRandom(3)
 const checkpoint = fromWeights(
   config,

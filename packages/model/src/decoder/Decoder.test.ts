@@ -1,25 +1,21 @@
 import { createGraph, createSession, dequantise, quantise, Reference, toEightBits } from '@openledger/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import type { Adapter } from '../checkpoint/Adapter.ts'
 import { type LlamaConfig, linearName, linearSize, loraTargets, weightShapes } from '../checkpoint/Config.ts'
 import * as Llama from '../Llama.ts'
 import { createDecoder, type Decoder } from './Decoder.ts'
 
 const config: LlamaConfig = {
+  ...tinyConfig,
   vocabularySize: 97,
   hiddenSize: 48,
   feedForwardSize: 80,
-  layers: 2,
   heads: 6,
   keyValueHeads: 2,
-  headSize: 8,
   contextMax: 160,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
   isHeadTied: false,
-  bosId: 1,
   eosId: 2,
-  padId: 0,
 }
 
 /** Logits of these models spread over about 10; products of another height round by this much at most. */

@@ -1,26 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import { createCheckpoint } from '../checkpoint/Checkpoint.ts'
 import { createScorer } from '../Scorer.ts'
 import { writeOwnTexts } from './Rehearsal.ts'
 
 const VOCABULARY = 12
 const checkpoint = createCheckpoint(
-  {
-    vocabularySize: VOCABULARY,
-    hiddenSize: 16,
-    feedForwardSize: 32,
-    layers: 1,
-    heads: 2,
-    keyValueHeads: 1,
-    headSize: 8,
-    contextMax: 32,
-    ropeTheta: 10_000,
-    normEpsilon: 1e-5,
-    isHeadTied: true,
-    bosId: 1,
-    eosId: 0,
-    padId: 0,
-  },
+  { ...tinyConfig, vocabularySize: VOCABULARY, feedForwardSize: 32, layers: 1 },
   3,
 )
 // far from uniform, so that a sampler which ignored the scores would be seen

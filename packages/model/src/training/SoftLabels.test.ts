@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import * as Adapter from '../checkpoint/Adapter.ts'
 import { createCheckpoint, fromWeights } from '../checkpoint/Checkpoint.ts'
 import { loraTargets } from '../checkpoint/Config.ts'
@@ -9,22 +10,7 @@ import { withSoftLabels } from './SoftLabels.ts'
 import { createTrainer } from './Trainer.ts'
 
 const VOCABULARY = 10
-const config = {
-  vocabularySize: VOCABULARY,
-  hiddenSize: 16,
-  feedForwardSize: 24,
-  layers: 1,
-  heads: 2,
-  keyValueHeads: 1,
-  headSize: 8,
-  contextMax: 32,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
-  eosId: 0,
-  padId: 0,
-}
+const config = { ...tinyConfig, vocabularySize: VOCABULARY, layers: 1 }
 const random = createRandom(8)
 const fresh = createCheckpoint(config, 3)
 // far from uniform, so that labels which ignored the teacher would be seen

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import {
   Adapter,
   type Batch,
@@ -13,20 +14,12 @@ import {
 } from '../index.ts'
 
 const config: LlamaConfig = {
-  vocabularySize: 40,
-  hiddenSize: 16,
-  feedForwardSize: 24,
-  layers: 2,
+  ...tinyConfig,
   heads: 4,
   keyValueHeads: 2,
   headSize: 4,
   contextMax: 64,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  isHeadTied: true,
-  bosId: 1,
   eosId: 2,
-  padId: 0,
 }
 const base = createCheckpoint(config, 5)
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Quantised, quantise } from '@openledger/tensor'
 import { describe, expect, test } from 'vitest'
+import { tinyConfig } from '../../test/tinyConfig.ts'
 import {
   Adapter,
   type Batch,
@@ -31,20 +32,14 @@ const reference = JSON.parse(bytes.toString()) as {
 }
 
 const config: LlamaConfig = {
-  vocabularySize: 40,
+  ...tinyConfig,
   hiddenSize: 32,
   feedForwardSize: 64,
-  layers: 2,
   heads: 4,
   keyValueHeads: 2,
-  headSize: 8,
   contextMax: 64,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
   isHeadTied: false,
-  bosId: 1,
   eosId: 2,
-  padId: 0,
 }
 
 /** Numbers in [-1, 1) that the script computes too. */
