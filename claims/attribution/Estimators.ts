@@ -11,11 +11,11 @@ import { type Material, sequenceOf, signs } from './Gradients.ts'
 export type Scores = readonly ArrayLike<number>[]
 
 /** Whitens with the exact damped Gauss-Newton block of every LoRA matrix, without coding. */
-export function exactBlocks(
+export async function exactBlocks(
   { blocks, records, queries, fisher }: Material,
   { damping, unitRows }: { readonly damping: number; readonly unitRows: boolean },
-): Scores {
-  const { gram, normsSquared } = Whitening.relate({
+): Promise<Scores> {
+  const { gram, normsSquared } = await Whitening.relate({
     blocks,
     fisher,
     damping,
@@ -32,21 +32,18 @@ export function exactBlocks(
 }
 
 /** The product's own index, with codes of a given length. */
-export function storedCodes(
+export async function storedCodes(
   { blocks, records, queries, fisher }: Material,
   dimension?: number,
-): Scores & { index: InfluenceIndex.InfluenceIndex } {
-  const index = InfluenceIndex.build({
+): Promise<Scores> {
+  const index = await InfluenceIndex.build({
     blocks,
     fisher,
     rows: records,
     recordIds: records.map((_, i) => `record ${i}`),
     ...(dimension === undefined ? {} : { dimension }),
   })
-  return Object.assign(
-    queries.map((query) => InfluenceIndex.score(index, query)),
-    { index },
-  )
+  return queries.map((query) => InfluenceIndex.score(index, query))
 }
 
 export const gradDot = ({ records, queries }: Material): Scores =>

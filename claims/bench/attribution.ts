@@ -27,7 +27,8 @@ const ANSWER_TOKENS = 96
 const PROMPT_TOKENS = 32
 const RECORDS = 10_000
 const ANSWER_MS_MAX = 50
-const INDEXED_RECORDS = 4_096
+/** The second is a Datanet's size; with few records their curvature, read once more, weighs as much as they do. */
+const INDEXED_RECORDS = [512, 4_096]
 const RECORD_TOKENS = 64
 const BUILD_EPOCHS_MAX = 1.2
 /** Answers that are decoded together, each under its adapter. */
@@ -47,10 +48,11 @@ export const claim: Claim = {
     const wholeMs = parts.reduce((sum, [, ms]) => sum + ms, 0)
     const decodingMs = await decodingCost(checkpoint)
     const throughput = decodingMs / (decodingMs + wholeMs)
-    const recordCount = isQuick ? INDEXED_RECORDS / 8 : INDEXED_RECORDS
-    say(`one epoch of ${recordCount} records, and their indexes`)
-    const { epochMs, indexMs } = await buildCosts(checkpoint, tokenizer, recordCount)
-    const epochs = indexMs / epochMs
+    const builds: Build[] = []
+    for (const recordCount of isQuick ? INDEXED_RECORDS.slice(0, 1) : INDEXED_RECORDS) {
+      say(`one epoch of ${recordCount} records, and their indexes`)
+      builds.push(await buildCosts(checkpoint, tokenizer, recordCount))
+    }
     return {
       figure: wholeMs,
       unit: 'ms of processor time for an answer',
@@ -62,9 +64,12 @@ export const claim: Claim = {
               `where no core is idle, answers come at ${throughput.toFixed(2)} of the rate without, goal ${THROUGHPUT_MIN}`,
             ]
           : []),
-        ...(epochs > BUILD_EPOCHS_MAX
-          ? [`indexes of ${recordCount} records cost ${epochs.toFixed(2)} epochs, goal ${BUILD_EPOCHS_MAX}`]
-          : []),
+        ...builds
+          .filter((build) => epochsOf(build) > BUILD_EPOCHS_MAX)
+          .map(
+            (build) =>
+              `indexes of ${build.recordCount} records cost ${epochsOf(build).toFixed(2)} epochs, goal ${BUILD_EPOCHS_MAX}`,
+          ),
       ],
       report: `${table([
         [
@@ -79,12 +84,17 @@ export const claim: Claim = {
 
 ${table([
   [
-    `${recordCount.toLocaleString('en')} records of about ${RECORD_TOKENS} tokens, rank 8`,
-    'seconds of processor time',
+    `records of about ${RECORD_TOKENS} tokens, rank 8`,
+    'one epoch of training, seconds of processor time',
+    'all indexes',
+    'of that until the last gradient',
     'epochs',
   ],
-  ['one epoch of training', (epochMs / 1e3).toFixed(1), '1'],
-  ['all indexes', (indexMs / 1e3).toFixed(1), epochs.toFixed(2)],
+  ...builds.map((build) => [
+    build.recordCount.toLocaleString('en'),
+    ...[build.epochMs, build.indexMs, build.gradientsMs].map((ms) => (ms / 1e3).toFixed(1)),
+    epochsOf(build).toFixed(2),
+  ]),
 ])}`,
     }
   },
@@ -156,12 +166,19 @@ async function decodingCost(checkpoint: Checkpoint): Promise<number> {
   }
 }
 
+/** What indexes cost, in processor time. */
+type Build = {
+  readonly recordCount: number
+  readonly epochMs: number
+  readonly indexMs: number
+  /** Of `indexMs`: spans, the readings of all records and of their curvature. */
+  readonly gradientsMs: number
+}
+
+const epochsOf = ({ indexMs, epochMs }: Build): number => indexMs / epochMs
+
 /** One epoch of training and the indexes of what it learned, with the product's defaults. */
-async function buildCosts(
-  checkpoint: Checkpoint,
-  tokenizer: Tokenizer,
-  recordCount: number,
-): Promise<{ readonly epochMs: number; readonly indexMs: number }> {
+async function buildCosts(checkpoint: Checkpoint, tokenizer: Tokenizer, recordCount: number): Promise<Build> {
   const random = createRandom(8)
   const { records: pieces } = readCorpus('code', tokenizer, {
     contributors: 64,
@@ -186,11 +203,17 @@ async function buildCosts(
   const trained: Adapter.Adapter[] = []
   const epochMs = await cpuMs(async () => void trained.push(await retrainer.without(new Set())))
   await retrainer.release()
+  const started = process.cpuUsage()
+  let gradientsMs = 0
+  const onProgress = () => {
+    const { user, system } = process.cpuUsage(started)
+    gradientsMs = (user + system) / 1e3
+  }
   const indexMs = await cpuMs(() =>
     buildIndexes(
       { checkpoint, tokenizer, adapter: trained[0]!, records, seed: config.seed },
-      { onProgress: () => {}, signal: new AbortController().signal },
+      { onProgress, signal: new AbortController().signal },
     ),
   )
-  return { epochMs, indexMs }
+  return { recordCount, epochMs, indexMs, gradientsMs }
 }

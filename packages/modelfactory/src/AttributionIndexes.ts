@@ -90,7 +90,7 @@ export async function buildIndexes(
       }
       onProgress(start + chunk.length)
     }
-    const influence = InfluenceIndex.build({
+    const influence = await InfluenceIndex.build({
       blocks: gradients.blocks,
       rows: measured,
       fisher,

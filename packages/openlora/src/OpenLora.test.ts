@@ -96,7 +96,7 @@ describe('createOpenLora', () => {
     const rows = (await gradients.perExample(sequences)).map(({ gradient }) => gradient)
     await gradients.release()
     const recordIds = documents.map(({ recordId }) => recordId)
-    const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher: rows, recordIds })
+    const influence = await buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher: rows, recordIds })
     const spans = commitSpans(buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize }))
     const table = RecordTable.encode({ records: documents })
     blobs

@@ -171,7 +171,7 @@ async function buildIndex(checkpoint: Checkpoint, tokenizer: Tokenizer, adapter:
   const rows = (await gradients.perExample(sequences)).map(({ gradient }) => gradient)
   const fisher = (await gradients.perExample(sequences, 'sampled')).map(({ gradient }) => gradient)
   const recordIds = records.map(({ recordId }) => recordId)
-  const influence = buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher, recordIds })
+  const influence = await buildInfluenceIndex({ blocks: gradients.blocks, rows, fisher, recordIds })
   await gradients.release()
   const documents = records.map((record) => ({ ...record, tokens: tokenizer.encode(record.text) }))
   const spans = commitSpans(buildSpanIndex({ documents, vocabularySize: tokenizer.vocabularySize }))

@@ -121,10 +121,6 @@ const SIMD = {
   f32Add: 0xe4,
   f32Multiply: 0xe6,
   f32FromI32: 0xfa,
-  f64Add: 0xf0,
-  f64Subtract: 0xf1,
-  f64Multiply: 0xf2,
-  f64FromLowF32: 0x5f,
   i32Add: 0xae,
   i32Dot16: 0xba,
 } as const

@@ -24,7 +24,7 @@ const NORM_TOLERANCE = 1e-12
  * Rows are whitened and scaled to unit norm; their principal directions over all blocks come from the Gram matrix of
  * at most `LANDMARKS_MAX` of them; a fixed rotation then spreads energy evenly, so that 8 bits lose little anywhere.
  */
-export function learn(source: {
+export async function learn(source: {
   readonly blocks: readonly Whitening.GradientBlock[]
   readonly rows: readonly Float32Array[]
   readonly fisher: readonly Float32Array[]
@@ -32,22 +32,23 @@ export function learn(source: {
   readonly originals?: readonly number[]
   /** A power of two, 64 or more; left out, the shortest that keeps enough energy. */
   readonly dimension?: number
-}): {
+}): Promise<{
   readonly dimension: number
   readonly energyPpm: number
   readonly scales: Uint16Array
   readonly kernels: ScanKernels.ScanKernels
-} {
+}> {
   const { blocks, fisher } = source
   const { order, landmarkCount } = chooseLandmarks(source.rows.length, source.originals)
   const rows = order.map((i) => source.rows[i]!)
-  const { gram, normsSquared, factors } = Whitening.relate({ blocks, rows, fisher, landmarkCount })
+  const { gram, normsSquared, factors } = await Whitening.relate({ blocks, rows, fisher, landmarkCount })
   const inverseNorms = invertNorms(normsSquared)
   for (let i = 0; i < rows.length; i++) {
     for (let j = 0; j < landmarkCount; j++)
       gram[i * landmarkCount + j]! *= inverseNorms[i]! * inverseNorms[j]!
   }
-  const { directions, rank, dimension, energyPpm } = principal(gram, landmarkCount, source.dimension)
+  const { directions, dimension, energyPpm } = principal(gram, landmarkCount, source.dimension)
+  rotate(directions, dimension, landmarkCount)
   const gradientWidth = paddedWidth(blocks)
   const kernels = ScanKernels.create({
     rowCount: rows.length,
@@ -58,38 +59,27 @@ export function learn(source: {
   const scales = new Uint16Array(rows.length)
   const projected = new Float64Array(dimension)
   for (const [i, row] of order.entries()) {
-    projected.fill(0)
-    for (let k = 0, at = 0; k < rank; k++) {
+    for (let k = 0, at = 0; k < dimension; k++) {
       let sum = 0
       for (let j = i * landmarkCount; j < (i + 1) * landmarkCount; j++, at++)
         sum += directions[at]! * gram[j]!
       projected[k] = sum
     }
-    rotate(projected, dimension, 1)
     const { code, scale } = toRow(projected)
     kernels.codes.set(code, row * dimension)
     scales[row] = scale
   }
-  for (let k = 0, at = 0; k < rank; k++) {
+  for (let k = 0, at = 0; k < dimension; k++) {
     for (let j = 0; j < landmarkCount; j++, at++) directions[at]! *= inverseNorms[j]!
   }
   const starts = paddedStarts(blocks)
-  const group = new Float64Array(dimension * ScanKernels.GROUP)
-  Whitening.pullBack({ blocks, rows, fisher, landmarkCount, factors }, directions, (block, part, stride) => {
+  const known = { blocks, rows, fisher, landmarkCount, factors }
+  await Whitening.pullBack(known, directions, (block, part) => {
     const { size } = blocks[block]!
-    for (let from = 0; from < size; from += ScanKernels.GROUP) {
-      const width = Math.min(ScanKernels.GROUP, size - from)
-      group.fill(0)
-      for (let k = 0; k < rank; k++) {
-        const at = k * stride + from
-        group.set(part.subarray(at, at + width), k * ScanKernels.GROUP)
-      }
-      rotate(group, dimension, ScanKernels.GROUP)
-      for (let k = 0; k < dimension; k++) {
-        const values = group.subarray(k * ScanKernels.GROUP, k * ScanKernels.GROUP + width)
-        const to = k * gradientWidth + starts[block]! + from
-        quantizeGroups(values, CODE_MAX, kernels.transform, kernels.transformScales, to)
-      }
+    for (let k = 0; k < dimension; k++) {
+      const values = part.subarray(k * size, (k + 1) * size)
+      const to = k * gradientWidth + starts[block]!
+      quantizeGroups(values, CODE_MAX, kernels.transform, kernels.transformScales, to)
     }
   })
   return { dimension, energyPpm, scales, kernels }
@@ -144,7 +134,7 @@ function paddedStarts(blocks: readonly Whitening.GradientBlock[]): number[] {
 }
 
 function quantizeGroups(
-  values: Float32Array | Float64Array,
+  values: Float32Array,
   stepMax: number,
   steps: Int8Array | Int16Array,
   groupScales: Float32Array,
@@ -187,12 +177,12 @@ function invertNorms(normsSquared: Float64Array): Float64Array {
   )
 }
 
-/** Gives `[rank, landmarks]` combinations of unit landmarks that are orthonormal, most energy first. */
+/** Gives `[dimension, landmarks]` combinations of unit landmarks that are orthonormal, most energy first, and zeros where there is none. */
 function principal(
   gram: Float64Array,
   landmarkCount: number,
   wanted: number | undefined,
-): { directions: Float64Array; rank: number; dimension: number; energyPpm: number } {
+): { directions: Float64Array; dimension: number; energyPpm: number } {
   const { values, vectors } = decompose(gram.slice(0, landmarkCount * landmarkCount), landmarkCount)
   const positive = values.map((value) => Math.max(0, value))
   const total = positive.reduce((sum, value) => sum + value, 0)
@@ -201,12 +191,13 @@ function principal(
   const dimension =
     wanted ?? DIMENSIONS.find((candidate) => kept(candidate) >= ENERGY_MIN) ?? DIMENSIONS.at(-1)!
   const rank = positive.slice(0, dimension).filter((value) => value > RANK_TOLERANCE * positive[0]!).length
-  const directions = vectors.slice(0, rank * landmarkCount)
+  const directions = new Float64Array(dimension * landmarkCount)
+  directions.set(vectors.subarray(0, rank * landmarkCount))
   for (let k = 0, at = 0; k < rank; k++) {
     const scale = 1 / Math.sqrt(positive[k]!)
     for (let j = 0; j < landmarkCount; j++, at++) directions[at]! *= scale
   }
-  return { directions, rank, dimension, energyPpm: Math.round(kept(dimension) * 1e6) }
+  return { directions, dimension, energyPpm: Math.round(kept(dimension) * 1e6) }
 }
 
 /** Applies a fixed orthogonal matrix to the rows: random signs, then the Walsh-Hadamard transform. */

@@ -31,7 +31,8 @@ const VERSION = 1
  *
  * Each LoRA matrix is whitened by its exact damped Gauss-Newton block, rows are scaled to unit norm, and the principal
  * directions of all blocks together are kept and coded in 8 bits. Takes about
- * `(records + fisher)² · parameters / 2` products of time and the size of the rows again in memory.
+ * `records · (landmarks + fisher) · parameters` products of time, in float32 by ONNX Runtime: equal inputs give equal bytes on
+ * one kind of processor. What is asked of the index is whole numbers on every machine.
  *
  * @param blocks - The LoRA matrices, in the order in which gradients concatenate them.
  * @param rows - One gradient of the token-mean loss for each record, `[parameters]`.
@@ -43,7 +44,7 @@ const VERSION = 1
  * @throws {GradientShapeError} @throws {GradientValueError}
  * @see Grosse et al. 2023 for the damped Gauss-Newton form; EOGP (Heo et al. 2026) for whitened principal directions.
  */
-export function build({
+export async function build({
   blocks,
   rows,
   fisher,
@@ -57,7 +58,7 @@ export function build({
   readonly recordIds: readonly string[]
   readonly originals?: readonly number[]
   readonly dimension?: number
-}): InfluenceIndex {
+}): Promise<InfluenceIndex> {
   const parameterCount = blocks.reduce((sum, { size }) => sum + size, 0)
   if (
     rows.length !== recordIds.length ||
@@ -72,7 +73,7 @@ export function build({
   }
   for (const [i, row] of rows.entries()) assertGradient(row, parameterCount, `record ${recordIds[i]}`)
   for (const [i, row] of fisher.entries()) assertGradient(row, parameterCount, `Fisher row ${i}`)
-  const { dimension, energyPpm, kernels, scales } = GradientCode.learn({
+  const { dimension, energyPpm, kernels, scales } = await GradientCode.learn({
     blocks,
     rows,
     fisher,

@@ -1,4 +1,5 @@
-import * as DenseAlgebra from '../algebra/DenseAlgebra.ts'
+import { createGraph, createSession, type Graph, Op, type Session, type Tensor } from '@openledger/tensor'
+import { invertFactor } from '../algebra/Cholesky.ts'
 
 /** One LoRA matrix: its gradients are whitened together. */
 export type GradientBlock = { readonly name: string; readonly size: number }
@@ -9,8 +10,8 @@ export const DAMPING = 0.3
 /** The damped curvature of one block in its dual form: `L Lᵀ = F Fᵀ + μ I` over the Fisher rows F. */
 type Factor = {
   readonly mu: number
-  /** Lower triangle, row after row. */
-  readonly lower: Float64Array
+  /** `[fisher, fisher]` `L⁻¹` */
+  readonly inverse: Float32Array
 }
 
 /** Whitened inner products of the rows, and what is needed to map directions back to gradients. */
@@ -36,47 +37,39 @@ type Source = {
  * Computes whitened inner products exactly, without ever forming a block's curvature matrix.
  *
  * With fewer Fisher rows than parameters, `(Fᵀ F + μ I)⁻¹ = (I - Fᵀ (F Fᵀ + μ I)⁻¹ F) / μ`, so only products of rows
- * with rows are needed: `gᵀ H⁻¹ g' = (g·g' - z·z') / μ` with `L z = F g`. A block on which no Fisher row depends
- * carries no curvature and is left out.
+ * with rows are needed: `gᵀ H⁻¹ g' = r·r' / μ + a·a'`, where `a = (F Fᵀ + μ I)⁻¹ F g` is what ridge regression explains a
+ * gradient by and `r = g - Fᵀ a` what it leaves. `(g·g' - g Fᵀ a') / μ` is the same, but a loud gradient would lose it to
+ * float32's rounding, which these two do not feel: at the best a, first order errors of a cancel. A block on which no Fisher
+ * row depends carries no curvature and is left out.
  */
-export function relate({ blocks, rows, fisher, landmarkCount, damping = DAMPING }: Source): Whitened {
+export async function relate({
+  blocks,
+  rows,
+  fisher,
+  landmarkCount,
+  damping = DAMPING,
+}: Source): Promise<Whitened> {
   const gram = new Float64Array(rows.length * landmarkCount)
   const normsSquared = new Float64Array(rows.length)
-  const columns = DenseAlgebra.roundUp(landmarkCount, DenseAlgebra.BLOCK)
-  const widest = Math.max(...blocks.map(({ size }) => size))
-  const { matrixBytes } = DenseAlgebra
-  const arena = DenseAlgebra.createArena(
-    matrixBytes(fisher.length, widest, 4) +
-      matrixBytes(rows.length, widest, 4) +
-      matrixBytes(fisher.length, fisher.length, 8) +
-      matrixBytes(rows.length, fisher.length, 8) +
-      matrixBytes(rows.length, columns, 8),
-  )
-  let offset = 0
-  const factors = blocks.map(({ size }) => {
-    arena.clear()
-    const f = gather(arena, fisher, offset, size)
-    const g = gather(arena, rows, offset, size)
-    offset += size
-    const lower = arena.matrix64(fisher.length, fisher.length)
-    DenseAlgebra.addGram32(arena, f, f.rows, lower)
-    const mu = damp(lower, fisher.length, size, damping)
-    if (mu === 0) return undefined
-    DenseAlgebra.factor(arena, lower)
-    const z = arena.matrix64(rows.length, fisher.length)
-    DenseAlgebra.addProduct32(arena, g, f, z)
-    DenseAlgebra.solveForward(arena, lower, z)
-    const products = arena.matrix64(rows.length, columns)
-    DenseAlgebra.addGram32(arena, g, columns, products)
-    DenseAlgebra.subtractGram64(arena, z, columns, products)
-    for (let i = 0; i < rows.length; i++) {
-      for (let j = 0; j < landmarkCount; j++) {
-        gram[i * landmarkCount + j]! += products.data[i * products.stride + j]! / mu
-      }
-      if (i >= landmarkCount) normsSquared[i]! += (normSquared(g, i) - normSquared(z, i)) / mu
+  const factors: (Factor | undefined)[] = []
+  const curvature = await createSession(curvatureGraph(fisher.length))
+  const products = await createSession(productGraph(rows.length, landmarkCount, fisher.length))
+  try {
+    for (const { from, size } of extents(blocks)) {
+      const f = gather(fisher, from, size)
+      const factor = await factorOf(curvature, f, damping)
+      factors.push(factor)
+      if (factor === undefined) continue
+      const { mu, inverse } = factor
+      const given = { rows: gather(rows, from, size), fisher: f, inverse, mu: Float32Array.of(mu) }
+      const found = await products.run(given)
+      addScaled(gram, found.products.data as Float32Array, 1 / mu)
+      addScaled(normsSquared, found.norms.data as Float32Array, 1 / mu)
     }
-    return { mu, lower: pack(lower) }
-  })
+  } finally {
+    await curvature.release()
+    await products.release()
+  }
   for (let i = 0; i < landmarkCount; i++) normsSquared[i] = gram[i * landmarkCount + i]!
   return { gram, normsSquared, factors }
 }
@@ -86,130 +79,120 @@ export function relate({ blocks, rows, fisher, landmarkCount, damping = DAMPING 
  * `Σⱼ coefficients[k, j] H⁻¹ gⱼ`, so that its product with a raw gradient is a whitened inner product.
  *
  * @param coefficients - `[directions, landmarks]`.
- * @param visit - Gets each block's part, `[directions, stride]`, valid during the call; zero where nothing is known.
+ * @param visit - Gets each block's part, `[directions, size]`; zero where nothing is known.
  */
-export function pullBack(
+export async function pullBack(
   { blocks, rows, fisher, landmarkCount, factors }: Source & Pick<Whitened, 'factors'>,
   coefficients: Float64Array,
-  visit: (block: number, part: Float64Array, stride: number) => void,
-): void {
+  visit: (block: number, part: Float32Array) => void,
+): Promise<void> {
   const directions = coefficients.length / landmarkCount
-  const widest = Math.max(...blocks.map(({ size }) => size))
-  const { matrixBytes } = DenseAlgebra
-  const arena = DenseAlgebra.createArena(
-    matrixBytes(directions, landmarkCount, 4) +
-      matrixBytes(widest, landmarkCount, 4) +
-      2 * matrixBytes(directions, widest, 8) +
-      matrixBytes(directions, widest, 4) +
-      2 * matrixBytes(fisher.length, widest, 4) +
-      matrixBytes(directions, fisher.length, 8) +
-      matrixBytes(directions, fisher.length, 4) +
-      2 * matrixBytes(fisher.length, fisher.length, 8),
-  )
   const landmarks = rows.slice(0, landmarkCount)
-  let offset = 0
-  for (const [block, { size }] of blocks.entries()) {
-    arena.clear()
-    const from = offset
-    offset += size
-    const combined = arena.matrix64(directions, size)
-    const factor = factors[block]
-    if (factor === undefined) {
-      visit(block, combined.data, combined.stride)
-      continue
-    }
-    const weights = arena.matrix32(directions, landmarkCount)
-    for (let k = 0; k < directions; k++) {
-      for (let j = 0; j < landmarkCount; j++) {
-        weights.data[k * weights.stride + j] = coefficients[k * landmarkCount + j]!
+  const weights = Float32Array.from(coefficients)
+  const session = await createSession(directionGraph(directions, landmarkCount, fisher.length))
+  try {
+    for (const [block, { from, size }] of extents(blocks).entries()) {
+      const factor = factors[block]
+      if (factor === undefined) {
+        visit(block, new Float32Array(directions * size))
+        continue
       }
+      const { part } = await session.run({
+        weights,
+        landmarks: gather(landmarks, from, size),
+        fisher: gather(fisher, from, size),
+        inverse: factor.inverse,
+      })
+      const data = part.data as Float32Array
+      for (let i = 0; i < data.length; i++) data[i]! /= factor.mu
+      visit(block, data)
     }
-    DenseAlgebra.addProduct32(arena, weights, gatherTransposed(arena, landmarks, from, size), combined)
-    const combined32 = arena.matrix32(directions, size)
-    combined32.data.set(combined.data)
-    const dual = arena.matrix64(directions, fisher.length)
-    DenseAlgebra.addProduct32(arena, combined32, gather(arena, fisher, from, size), dual)
-    const { lower, upper } = unpack(arena, factor.lower, fisher.length)
-    DenseAlgebra.solveForward(arena, lower, dual)
-    DenseAlgebra.solveBackward(arena, upper, dual)
-    const dual32 = arena.matrix32(directions, fisher.length)
-    dual32.data.set(dual.data)
-    const correction = arena.matrix64(directions, size)
-    DenseAlgebra.addProduct32(arena, dual32, gatherTransposed(arena, fisher, from, size), correction)
-    for (let i = 0; i < combined.data.length; i++) {
-      combined.data[i] = (combined.data[i]! - correction.data[i]!) / factor.mu
-    }
-    visit(block, combined.data, combined.stride)
+  } finally {
+    await session.release()
   }
 }
 
-/** Adds `μ = damping · tr(F Fᵀ) / size` to the diagonal and makes the padding the identity. Gives μ. */
-function damp(
-  { data, rows, stride }: DenseAlgebra.Matrix<Float64Array>,
-  count: number,
-  size: number,
+/** Rows of one block, whose length differs from run to run. */
+const gradientsIn = (graph: Graph, name: string, count: number): Tensor =>
+  graph.input(name, 'float32', [count, 'size'])
+
+const timesTransposed = (a: Tensor, b: Tensor): Tensor => Op.matmul(a, b, { transposeB: true })
+
+function curvatureGraph(fisherCount: number): { readonly gram: Tensor } {
+  const fisher = gradientsIn(createGraph(), 'fisher', fisherCount)
+  return { gram: timesTransposed(fisher, fisher) }
+}
+
+function productGraph(
+  rowCount: number,
+  landmarkCount: number,
+  fisherCount: number,
+): { readonly products: Tensor; readonly norms: Tensor } {
+  const graph = createGraph()
+  const mu = graph.input('mu', 'float32', [1])
+  const { dual, rest } = explain(graph, gradientsIn(graph, 'rows', rowCount), fisherCount)
+  const withLandmarks = (x: Tensor) => timesTransposed(x, Op.slice(x, 0, 0, landmarkCount))
+  const squares = (x: Tensor) => Op.sum(Op.multiply(x, x), [1])
+  return {
+    products: Op.add(withLandmarks(rest), Op.multiply(withLandmarks(dual), mu)),
+    norms: Op.add(squares(rest), Op.multiply(squares(dual), mu)),
+  }
+}
+
+/** Explains rows by the Fisher rows: `a = (F Fᵀ + μ I)⁻¹ F g` for each row g, and what it leaves, `g - Fᵀ a`. */
+function explain(
+  graph: Graph,
+  rows: Tensor,
+  fisherCount: number,
+): { readonly dual: Tensor; readonly rest: Tensor } {
+  const fisher = gradientsIn(graph, 'fisher', fisherCount)
+  const inverse = graph.input('inverse', 'float32', [fisherCount, fisherCount])
+  const dual = Op.matmul(timesTransposed(timesTransposed(rows, fisher), inverse), inverse)
+  return { dual, rest: Op.subtract(rows, Op.matmul(dual, fisher)) }
+}
+
+function directionGraph(
+  directions: number,
+  landmarkCount: number,
+  fisherCount: number,
+): { readonly part: Tensor } {
+  const graph = createGraph()
+  const landmarks = gradientsIn(graph, 'landmarks', landmarkCount)
+  const weights = graph.input('weights', 'float32', [directions, landmarkCount])
+  return { part: explain(graph, Op.matmul(weights, landmarks), fisherCount).rest }
+}
+
+/** Factors a block's curvature with `μ = damping · tr(F Fᵀ) / size` on the diagonal; undefined where there is none. */
+async function factorOf(
+  curvature: Session<'gram'>,
+  fisher: ReturnType<typeof gather>,
   damping: number,
-): number {
+): Promise<Factor | undefined> {
+  const [count, size] = fisher.shape
+  const gram = Float64Array.from((await curvature.run({ fisher })).gram.data as Float32Array)
   let trace = 0
-  for (let i = 0; i < count; i++) trace += data[i * stride + i]!
+  for (let i = 0; i < count; i++) trace += gram[i * count + i]!
   const mu = (damping * trace) / size
-  for (let i = 0; i < rows; i++) data[i * stride + i]! += i < count ? mu : 1
-  return mu
+  if (mu === 0) return undefined
+  for (let i = 0; i < count; i++) gram[i * count + i]! += mu
+  return { mu, inverse: Float32Array.from(invertFactor(gram, count)) }
 }
 
-function gather(
-  arena: DenseAlgebra.Arena,
-  gradients: readonly Float32Array[],
-  offset: number,
-  size: number,
-): DenseAlgebra.Matrix<Float32Array> {
-  const matrix = arena.matrix32(gradients.length, size)
-  for (const [i, row] of gradients.entries()) {
-    matrix.data.set(row.subarray(offset, offset + size), i * matrix.stride)
-  }
-  return matrix
+/** Where each block stands in a gradient. */
+function extents(blocks: readonly GradientBlock[]): { readonly from: number; readonly size: number }[] {
+  let end = 0
+  return blocks.map(({ size }) => {
+    end += size
+    return { from: end - size, size }
+  })
 }
 
-function gatherTransposed(
-  arena: DenseAlgebra.Arena,
-  gradients: readonly Float32Array[],
-  offset: number,
-  size: number,
-): DenseAlgebra.Matrix<Float32Array> {
-  const matrix = arena.matrix32(size, gradients.length)
-  for (const [i, row] of gradients.entries()) {
-    for (let j = 0, to = i; j < size; j++, to += matrix.stride) matrix.data[to] = row[offset + j]!
-  }
-  return matrix
+function gather(gradients: readonly Float32Array[], from: number, size: number) {
+  const data = new Float32Array(gradients.length * size)
+  for (const [i, row] of gradients.entries()) data.set(row.subarray(from, from + size), i * size)
+  return { data, shape: [gradients.length, size] as const }
 }
 
-function normSquared(
-  { data, stride }: DenseAlgebra.Matrix<Float32Array | Float64Array>,
-  row: number,
-): number {
-  let sum = 0
-  for (let k = row * stride; k < (row + 1) * stride; k++) sum += data[k]! * data[k]!
-  return sum
-}
-
-function pack({ data, rows, stride }: DenseAlgebra.Matrix<Float64Array>): Float64Array {
-  const packed = new Float64Array((rows * (rows + 1)) / 2)
-  for (let i = 0, at = 0; i < rows; at += ++i) packed.set(data.subarray(i * stride, i * stride + i + 1), at)
-  return packed
-}
-
-function unpack(
-  arena: DenseAlgebra.Arena,
-  packed: Float64Array,
-  size: number,
-): { lower: DenseAlgebra.Matrix<Float64Array>; upper: DenseAlgebra.Matrix<Float64Array> } {
-  const lower = arena.matrix64(size, size)
-  const upper = arena.matrix64(size, size)
-  for (let i = 0, at = 0; i < lower.rows; at += ++i) {
-    for (let j = 0; j <= i; j++) {
-      lower.data[i * lower.stride + j] = packed[at + j]!
-      upper.data[j * upper.stride + i] = packed[at + j]!
-    }
-  }
-  return { lower, upper }
+function addScaled(sums: Float64Array, values: Float32Array, factor: number): void {
+  for (let i = 0; i < sums.length; i++) sums[i]! += values[i]! * factor
 }

@@ -73,7 +73,10 @@ const answers = Array.from({ length: 32 }, (_, i) => {
 })
 
 /** Pays all answers and gives each name's part of everything that was to be earned. */
-function pay(written: readonly Written[], excluded: readonly string[] = []): Map<string, number> {
+async function pay(
+  written: readonly Written[],
+  excluded: readonly string[] = [],
+): Promise<Map<string, number>> {
   const names = written.map((_, i) => `r${i}`)
   const clusters = clusterRecords(written.map(({ tokens }, i) => ({ recordId: names[i]!, tokens })))
   const spanIndex = SpanIndex.build({
@@ -86,7 +89,7 @@ function pay(written: readonly Written[], excluded: readonly string[] = []): Map
     vocabularySize: VOCABULARY,
   })
   const rows = written.map(({ tokens }) => gradient(tokens))
-  const influenceIndex = InfluenceIndex.build({ blocks, rows, fisher, recordIds: names })
+  const influenceIndex = await InfluenceIndex.build({ blocks, rows, fisher, recordIds: names })
   const copied = copiedParts(spanIndex, influenceIndex)
   const records = written.map(
     ({ name }, i): PayoutRecord => ({
@@ -119,7 +122,7 @@ function pay(written: readonly Written[], excluded: readonly string[] = []): Map
 const sumOf = (totals: ReadonlyMap<string, number>, isIncluded: (name: string) => boolean): number =>
   [...totals].reduce((sum, [name, part]) => sum + (isIncluded(name) ? part : 0), 0)
 
-const before = pay(honest)
+const before = await pay(honest)
 const average = sumOf(before, () => true) / CONTRIBUTORS
 const attacker = 'writer 0'
 const victim = 'writer 1'
@@ -127,8 +130,8 @@ const ofVictim = honest.filter(({ name }) => name === victim)
 const isAttacker = (name: string): boolean => name === attacker || name.startsWith('alias')
 
 /** Says what an attack changes: the attacker's earnings, and everyone else's, as multiples of before. */
-function attack(name: string, added: readonly Written[], from: readonly Written[] = honest) {
-  const after = pay([...from, ...added])
+async function attack(name: string, added: readonly Written[], from: readonly Written[] = honest) {
+  const after = await pay([...from, ...added])
   const gain = sumOf(after, isAttacker) / sumOf(before, isAttacker)
   const others = sumOf(after, (who) => !isAttacker(who)) / sumOf(before, (who) => !isAttacker(who))
   console.log(`${name}: attacker ${gain.toFixed(3)} times, others ${others.toFixed(3)} times`)
@@ -143,14 +146,15 @@ describe('the honest world', () => {
     expect(before.get(victim)! / average).toBeGreaterThan(0.6)
   })
 
-  test('pays noise next to nothing, on the average of several draws', () => {
-    const draws = [0, 100, 200, 300].map((seed) => {
+  test('pays noise next to nothing, on the average of several draws', async () => {
+    const draws: number[] = []
+    for (const seed of [0, 100, 200, 300]) {
       const records = Array.from({ length: RECORDS_EACH }, (_, i) => ({
         name: 'noise',
         tokens: noise(seed + i, RECORD_TOKENS),
       }))
-      return (pay([...honest, ...records]).get('noise') ?? 0) / average
-    })
+      draws.push(((await pay([...honest, ...records])).get('noise') ?? 0) / average)
+    }
     const part = draws.reduce((sum, draw) => sum + draw, 0) / draws.length
     console.log(`noise: ${part.toFixed(4)} of an average share`)
     expect(part).toBeLessThan(0.02)
@@ -165,8 +169,8 @@ const continued = (seed: number, passageTokens: number): Written[] =>
   }))
 
 describe('an attacker gains at most a tenth', () => {
-  test('by registering exact copies', () => {
-    const { gain, others } = attack(
+  test('by registering exact copies', async () => {
+    const { gain, others } = await attack(
       'exact copies',
       ofVictim.map(({ tokens }) => ({ name: attacker, tokens })),
     )
@@ -174,8 +178,8 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.98)
   })
 
-  test('by registering edited copies', () => {
-    const { gain, others } = attack(
+  test('by registering edited copies', async () => {
+    const { gain, others } = await attack(
       'edited copies',
       ofVictim.map(({ tokens }, i) => ({
         name: attacker,
@@ -186,8 +190,8 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.98)
   })
 
-  test('by copying under many names', () => {
-    const { gain, others } = attack(
+  test('by copying under many names', async () => {
+    const { gain, others } = await attack(
       'copies under ten names',
       ofVictim.flatMap(({ tokens }) =>
         Array.from({ length: 10 }, (_, k) => ({ name: `alias ${k}`, tokens })),
@@ -197,8 +201,8 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.98)
   })
 
-  test('by splitting own records over many names', () => {
-    const { gain, others } = attack(
+  test('by splitting own records over many names', async () => {
+    const { gain, others } = await attack(
       'own records under ten names',
       [],
       honest.map((record, i) => (record.name === attacker ? { ...record, name: `alias ${i}` } : record)),
@@ -208,8 +212,8 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.98)
   })
 
-  test('by padding copies with noise until they are no duplicates', () => {
-    const { gain, others } = attack(
+  test('by padding copies with noise until they are no duplicates', async () => {
+    const { gain, others } = await attack(
       'copies padded to twice the length',
       ofVictim.map(({ tokens }, i) => ({
         name: attacker,
@@ -220,8 +224,8 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.95)
   })
 
-  test('by changing a word in ten, so that no long run is left', () => {
-    const { gain, others } = attack(
+  test('by changing a word in ten, so that no long run is left', async () => {
+    const { gain, others } = await attack(
       'a word in ten changed',
       ofVictim.map(({ tokens }, i) => ({
         name: attacker,
@@ -232,33 +236,36 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.95)
   })
 
-  test.each([30, 40, 60])('by stitching passages of %i tokens of several writers together', (length) => {
-    const { gain, others } = attack(
-      `stitched passages of ${length}`,
-      Array.from({ length: RECORDS_EACH }, (_, i) => ({
-        name: attacker,
-        tokens: [1, 5, 9].flatMap((k) => honest[k * RECORDS_EACH + i]!.tokens.slice(15, 15 + length)),
-      })),
-    )
-    expect(gain).toBeLessThan(1.1)
-    expect(others).toBeGreaterThan(0.95)
-  })
+  test.each([30, 40, 60])(
+    'by stitching passages of %i tokens of several writers together',
+    async (length) => {
+      const { gain, others } = await attack(
+        `stitched passages of ${length}`,
+        Array.from({ length: RECORDS_EACH }, (_, i) => ({
+          name: attacker,
+          tokens: [1, 5, 9].flatMap((k) => honest[k * RECORDS_EACH + i]!.tokens.slice(15, 15 + length)),
+        })),
+      )
+      expect(gain).toBeLessThan(1.1)
+      expect(others).toBeGreaterThan(0.95)
+    },
+  )
 
-  test("by continuing others' passages in their topic, so that the longer match is his", () => {
-    const { gain: ownWords } = attack('own words alone', continued(6_000, 0))
-    const { gain, others } = attack('own words after passages', continued(6_000, 40))
+  test("by continuing others' passages in their topic, so that the longer match is his", async () => {
+    const { gain: ownWords } = await attack('own words alone', continued(6_000, 0))
+    const { gain, others } = await attack('own words after passages', continued(6_000, 40))
     expect(gain / ownWords).toBeLessThan(1.1)
     expect(others).toBeGreaterThan(0.95)
   })
 
-  test('by foreseeing the words of answers and putting them after passages of others', () => {
-    const { gain, others } = attack('answers foreseen', continued(9_100, 40))
+  test('by foreseeing the words of answers and putting them after passages of others', async () => {
+    const { gain, others } = await attack('answers foreseen', continued(9_100, 40))
     expect(gain).toBeLessThan(1.1)
     expect(others).toBeGreaterThan(0.95)
   })
 
-  test('by records that are loud instead of useful', () => {
-    const { gain, others } = attack(
+  test('by records that are loud instead of useful', async () => {
+    const { gain, others } = await attack(
       'outliers',
       Array.from({ length: RECORDS_EACH }, (_, i) => ({
         name: attacker,
@@ -269,8 +276,8 @@ describe('an attacker gains at most a tenth', () => {
     expect(others).toBeGreaterThan(0.98)
   })
 
-  test('by asking for answers to own data, which earn nothing', () => {
-    const after = pay(honest, [attacker])
+  test('by asking for answers to own data, which earn nothing', async () => {
+    const after = await pay(honest, [attacker])
     expect(after.get(attacker)).toBeUndefined()
     for (const [name, part] of after) expect(part).toBe(before.get(name))
   })

@@ -58,7 +58,7 @@ beforeAll(async () => {
   })
   const recordIds = records.map(({ recordId }) => recordId)
   const blocks = [{ name: 'all', size: PARAMETERS, rows: 8, columns: PARAMETERS / 8 }]
-  const influence = buildInfluenceIndex({ blocks, rows, fisher: rows.map(rowOf), recordIds })
+  const influence = await buildInfluenceIndex({ blocks, rows, fisher: rows.map(rowOf), recordIds })
   const spans = commitSpans(buildSpanIndex({ documents: records, vocabularySize: tokenizer.vocabularySize }))
   const table = RecordTable.encode({ records })
   const files = new Map([
