@@ -40,7 +40,8 @@ abstract contract AgentGuaranteesTest is Base {
         identity = new AgentIdentity();
         validation = new AgentValidation(identity);
         address guaranteesAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        pools = new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING, entitled(guaranteesAt, CAP_BPS));
+        pools =
+            new SecurityStake(governance.addr, IERC721(address(identity)), UNBONDING, entitled(guaranteesAt, CAP_BPS));
         guarantees = new AgentGuarantees(validation, pools);
         vm.startPrank(owner.addr);
         agentId = identity.register();

@@ -8,10 +8,11 @@ import { IAgentIdentity } from "../src/interfaces/IAgentIdentity.sol";
 import { IAgentReputation } from "../src/interfaces/IAgentReputation.sol";
 import { IAgentValidation } from "../src/interfaces/IAgentValidation.sol";
 import { Base } from "./Base.t.sol";
+import { Intruder } from "./Intruder.t.sol";
 
 /// @notice Three people register agents, sell them, consent to be paid for them, rate, revoke, ask and answer at random, in the
 ///         three registries of ERC-8004, and try what is not theirs. It keeps its own books.
-contract AgentRegistriesHandler is Base {
+contract AgentRegistriesHandler is Intruder {
     bytes32 private constant _WALLET_TYPEHASH =
         keccak256("AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256 deadline)");
     string private constant _NO_TEXT = "";
@@ -41,7 +42,6 @@ contract AgentRegistriesHandler is Base {
     mapping(uint256 agentId => address) private _walletOf;
     Feedback[] private _feedback;
     Request[] private _requests;
-    uint256 public intrusions;
 
     constructor() {
         IDENTITY = new AgentIdentity();
@@ -119,7 +119,7 @@ contract AgentRegistriesHandler is Base {
         Actor memory caller = _people[who % 3];
         address owner = _ownerOf[agentId];
         if (caller.addr == owner) {
-            _attempt(
+            attempt(
                 caller.addr,
                 address(REPUTATION),
                 abi.encodeCall(
@@ -128,19 +128,19 @@ contract AgentRegistriesHandler is Base {
             );
         } else {
             bytes memory consent = _consent(caller, agentId, owner);
-            _attempt(
+            attempt(
                 caller.addr,
                 address(IDENTITY),
                 abi.encodeCall(IAgentIdentity.setAgentWallet, (agentId, caller.addr, block.timestamp, consent))
             );
-            _attempt(caller.addr, address(IDENTITY), abi.encodeCall(IAgentIdentity.unsetAgentWallet, (agentId)));
-            _attempt(caller.addr, address(IDENTITY), abi.encodeCall(IAgentIdentity.setAgentURI, (agentId, "ipfs://x")));
-            _attempt(
+            attempt(caller.addr, address(IDENTITY), abi.encodeCall(IAgentIdentity.unsetAgentWallet, (agentId)));
+            attempt(caller.addr, address(IDENTITY), abi.encodeCall(IAgentIdentity.setAgentURI, (agentId, "ipfs://x")));
+            attempt(
                 caller.addr,
                 address(IDENTITY),
                 abi.encodeWithSignature("transferFrom(address,address,uint256)", owner, caller.addr, agentId)
             );
-            _attempt(
+            attempt(
                 caller.addr,
                 address(VALIDATION),
                 abi.encodeCall(
@@ -151,7 +151,7 @@ contract AgentRegistriesHandler is Base {
         if (_feedback.length != 0) {
             Feedback memory feedback = _feedback[which % _feedback.length];
             if (feedback.index > REPUTATION.getLastIndex(feedback.agentId, caller.addr)) {
-                _attempt(
+                attempt(
                     caller.addr,
                     address(REPUTATION),
                     abi.encodeCall(IAgentReputation.revokeFeedback, (feedback.agentId, feedback.index))
@@ -161,7 +161,7 @@ contract AgentRegistriesHandler is Base {
         if (_requests.length == 0) return;
         Request memory request = _requests[which % _requests.length];
         if (request.validator == caller.addr) return;
-        _attempt(
+        attempt(
             caller.addr,
             address(VALIDATION),
             abi.encodeCall(IAgentValidation.validationResponse, (request.requestHash, 100, _NO_TEXT, 0, _NO_TEXT))
@@ -240,12 +240,6 @@ contract AgentRegistriesHandler is Base {
         return signTyped(
             wallet, domain, keccak256(abi.encode(_WALLET_TYPEHASH, agentId, wallet.addr, owner, block.timestamp))
         );
-    }
-
-    function _attempt(address caller, address to, bytes memory data) private {
-        vm.prank(caller);
-        (bool succeeded,) = to.call(data);
-        if (succeeded) ++intrusions;
     }
 }
 

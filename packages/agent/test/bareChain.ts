@@ -1,0 +1,1 @@
+export { type BareChain, startBareChain } from '../../protocol/test/startBareChain.ts'
