@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { createSimilarityIndex, openZeppelinModules, splitIntoRecords } from '@openledger/datanet'
 import { Adapter, type Checkpoint, type Tokenizer } from '@openledger/model'
 import { joinRecords, type TrainingResult, trainAdapter } from '@openledger/modelfactory'
-import type { TrainingCheckpoint } from '@openledger/modelfactory/Training'
 import { partRecords, type TrainingRecord } from '@openledger/modelfactory/TrainingPlan'
+import type { TrainingCheckpoint } from '@openledger/modelfactory/TrainingSteps'
 import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import { digestOf } from '../Parts.ts'
@@ -109,20 +109,20 @@ export async function trainDomain(
 type KeptCheckpoint = Omit<TrainingCheckpoint, 'state' | 'best'> & {
   readonly seconds: number
   readonly state: string
-  readonly best: (Omit<NonNullable<TrainingCheckpoint['best']>, 'adapter'> & { adapter: string }) | null
+  readonly best: (Omit<NonNullable<TrainingCheckpoint['best']>, 'learned'> & { learned: string }) | null
 }
 
 const encode = ({ step, state, best }: TrainingCheckpoint, seconds: number): KeptCheckpoint => ({
   step,
   seconds,
   state: toBase64(state),
-  best: best === undefined ? null : { ...best, adapter: toBase64(best.adapter) },
+  best: best === undefined ? null : { ...best, learned: toBase64(best.learned) },
 })
 
 const decode = ({ step, state, best }: KeptCheckpoint): TrainingCheckpoint => ({
   step,
   state: fromBase64(state),
-  best: best === null ? undefined : { ...best, adapter: fromBase64(best.adapter) },
+  best: best === null ? undefined : { ...best, learned: fromBase64(best.learned) },
 })
 
 const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

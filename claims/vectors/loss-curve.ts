@@ -12,8 +12,9 @@ import {
   fromText,
   type Sequence,
 } from '@openledger/model'
-import { rateAt, trainerOptionsOf } from '@openledger/modelfactory/Training'
+import { trainerOptionsOf } from '@openledger/modelfactory/Training'
 import { planBatches } from '@openledger/modelfactory/TrainingPlan'
+import { rateAt } from '@openledger/modelfactory/TrainingSteps'
 import { Http } from '@openledger/protocol'
 import { type Claim, type Finding, table } from '../Claim.ts'
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CheckpointFolder } from '@openledger/model'
-import { type FullTrainingState, trainFull, wholeModelFiles } from '@openledger/modelfactory'
+import { type TrainingCheckpoint, TrainingState, trainFull, wholeModelFiles } from '@openledger/modelfactory'
 import { BaseError } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import type { Signer } from '@openledger/sdk'
@@ -22,15 +22,14 @@ export type FullTrainingRequest = {
   readonly readAs: () => Promise<Signer>
 }
 
-/** All weights take smaller steps than an adapter's. */
-const LEARNING_RATE = 5e-4
 /** Training is stopped and taken up by the file that holds its state. */
 const STATE_FILE = 'training.state'
 
 /**
  * Trains all weights of a small base on the newest version of a Datanet, on this machine, and writes the model as others read it.
  *
- * The records are hashed up to the version's root on chain. What comes of it is not published: a server serves it as its base.
+ * The records are hashed up to the version's root on chain. What comes of it is not published: a server serves it as its base. A run of the queue with the
+ * same settings ends with the same weights.
  * @returns The folder's files.
  * @throws {FullFormatError} {RecordsRootError} {TextWithheldError}
  */
@@ -46,7 +45,11 @@ export async function trainFullModel(
   const { records } = found
   const checkpoint = await CheckpointFolder.read(baseDirectory)
   const tokenizer = await CheckpointFolder.readTokenizer(baseDirectory)
-  const config = Http.trainingConfigSchema.parse({ learningRate: LEARNING_RATE, ...wanted })
+  const config = Http.trainingConfigSchema.parse({
+    method: 'full',
+    learningRate: Http.FULL_LEARNING_RATE,
+    ...wanted,
+  })
   await mkdir(directory, { recursive: true })
   const statePath = join(directory, STATE_FILE)
   const resume = await readState(statePath)
@@ -56,16 +59,21 @@ export async function trainFullModel(
   const result = await trainFull(
     { checkpoint, tokenizer, records, config, workers, ...(resume === undefined ? {} : { resume }) },
     {
-      onMetric: async ({ step, stepCount, trainingLoss, validationLoss }) =>
-        onProgress(
-          `step ${step} of ${stepCount}: loss ${trainingLoss.toFixed(3)}, on validation records ${validationLoss!.toFixed(3)}`,
-        ),
-      onState: (state) => writeState(statePath, state),
+      onStart: async () => {},
+      async onMetric({ step, stepCount, trainingLoss, validationLoss }) {
+        if (validationLoss !== null)
+          onProgress(
+            `step ${step} of ${stepCount}: loss ${trainingLoss.toFixed(3)}, on validation records ${validationLoss.toFixed(3)}`,
+          )
+      },
+      onCheckpoint: (state) => writeState(statePath, state),
+      nowMs: () => performance.now(),
       signal: new AbortController().signal,
     },
   )
+  onProgress(`weights ${result.checkpoint.baseHash}`)
   const perplexity = (loss: number): string => Math.exp(loss).toFixed(2)
-  const measured = `perplexity on ${result.testCount} test records ${perplexity(result.testLoss)}, the base's ${perplexity(result.baseTestLoss)}`
+  const measured = `perplexity on ${result.test.length} test records ${perplexity(result.testLoss)}, the base's ${perplexity(result.baseTestLoss)}`
   onProgress(measured)
   const files = await wholeModelFiles(
     {
@@ -76,7 +84,7 @@ export async function trainFullModel(
       card: [
         `# ${name}, version ${version}`,
         '',
-        `All weights of the base ${checkpoint.baseHash} trained on ${result.trainingCount} records of Datanet ${datanetId}, version ${version}, of OpenLedger at chain ${connection.network.deployment.l2ChainId}: ${result.stepCount} steps, learning rate ${config.learningRate}, seed ${config.seed}; ${measured}.`,
+        `All weights of the base ${checkpoint.baseHash} trained on ${result.training.length} records of Datanet ${datanetId}, version ${version}, of OpenLedger at chain ${connection.network.deployment.l2ChainId}: ${result.stepCount} steps, learning rate ${config.learningRate}, seed ${config.seed}; ${measured}.`,
         '',
         'No answer of it is attributed to those records: it is a base of its own. It is not published on chain.',
         '',
@@ -93,19 +101,15 @@ export async function trainFullModel(
   return [...files.keys()]
 }
 
-/** The number of the step in 8 bytes, then the trainer's state; the file appears whole or not at all. */
-async function writeState(path: string, { step, state }: FullTrainingState): Promise<void> {
-  const head = new Uint8Array(8)
-  new DataView(head.buffer).setBigUint64(0, BigInt(step))
-  await writeFile(`${path}.part`, [head, state])
+/** The file appears whole or not at all. */
+async function writeState(path: string, state: TrainingCheckpoint): Promise<void> {
+  await writeFile(`${path}.part`, TrainingState.encode(state))
   await rename(`${path}.part`, path)
 }
 
-async function readState(path: string): Promise<FullTrainingState | undefined> {
+async function readState(path: string): Promise<TrainingCheckpoint | undefined> {
   const bytes = await readFile(path).catch(() => undefined)
-  if (bytes === undefined) return undefined
-  const step = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0))
-  return { step, state: Uint8Array.from(bytes.subarray(8)) }
+  return bytes && TrainingState.decode(Uint8Array.from(bytes))
 }
 
 const countOf = (weights: ReadonlyMap<string, Float32Array>): number =>

@@ -53,6 +53,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'training.check': 400,
   'training.judge_missing': 400,
   'training_run.not_owner': 403,
+  'training_run.whole_model': 409,
   'transaction.reverted': 409,
   'transaction.unconfirmed': 504,
 }

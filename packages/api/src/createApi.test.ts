@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { Adapter, CheckpointFolder } from '@openledger/model'
+import { Adapter, CheckpointFolder, encodeWeights } from '@openledger/model'
 import { Bytes, CanonicalJson, type Hex, Open } from '@openledger/primitives'
 import { Abi, DevelopmentKeys, Http, TypedData } from '@openledger/protocol'
-import { cidOf, schema } from '@openledger/store'
+import { cidOf, eq, schema } from '@openledger/store'
 import type { LocalAccount } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ApiHouse, baseDirectory, startApiHouse, URL_BASE } from '../test/apiHouse.ts'
 
 let house: ApiHouse
 const caller = DevelopmentKeys.account('caller')
+const builder = DevelopmentKeys.account('builder')
 const callerAddress = caller.address.toLowerCase() as Hex
 const model = 'solidity-1'
 
@@ -53,6 +54,16 @@ async function signed(
     },
   })
   return { payload, account, deadline, signature }
+}
+
+/** Asks for the archive of a model that `signer` says to own. */
+async function exportFor(signer: LocalAccount, name: string, format: Http.ExportFormat): Promise<Response> {
+  const request = await signed('exportModel', { name, format }, { signer, account: signer.address })
+  return house.fetch(`${URL_BASE}/api/models/exports`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(request),
+  })
 }
 
 const keyPayload = (name: string) => ({ name, limitWei: Open.parse('5').toString() })
@@ -130,19 +141,48 @@ describe('what an auditor needs', () => {
     await orm.update(schema.datanets).set({ licence: 'Proprietary' })
     const forbidden = { status: 403, code: 'model.files_forbidden' }
     expect(await statusOf(`/api/models/${model}/exports/peft`)).toEqual(forbidden)
-    const askedBy = async (signer: LocalAccount) => {
-      const payload = { name: model, format: 'peft' }
-      const request = await signed('exportModel', payload, { signer, account: signer.address })
-      const response = await house.fetch(`${URL_BASE}/api/models/exports`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(request),
-      })
-      return [response.status, response.headers.get('content-type')]
-    }
-    expect(await askedBy(caller)).toEqual([403, 'application/problem+json'])
-    expect(await askedBy(DevelopmentKeys.account('builder'))).toEqual([200, 'application/zip'])
+    const askedBy = async (signer: LocalAccount) => (await exportFor(signer, model, 'peft')).status
+    expect(await askedBy(caller)).toBe(403)
+    expect(await askedBy(builder)).toBe(200)
     await orm.update(schema.datanets).set({ licence: 'MIT' })
+  })
+
+  test('that all weights were trained of is handed to its owner, once its gate is passed, and never published', async () => {
+    const { orm } = house.database
+    const base = await CheckpointFolder.read(baseDirectory)
+    const weightsCid = await house.blobs.put(encodeWeights(base.config, base.weights, 'F32'))
+    const run = {
+      id: 'whole',
+      modelName: 'whole-1',
+      owner: builder.address.toLowerCase(),
+      datanets: [{ datanetId: '1', version: 1 }],
+      config: Http.trainingConfigSchema.parse({ method: 'full', gate: 'base' }),
+      inputPriceWei: 0n,
+      outputPriceWei: 0n,
+      influenceBps: 0,
+      status: 'trained' as const,
+      weightsCid,
+      weightsHash: base.baseHash,
+      baseHash: base.baseHash,
+      testLoss: 2.5,
+      baseTestLoss: 2,
+    }
+    await orm.insert(schema.trainingRuns).values(run)
+    const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code
+    expect(await codeOf(await exportFor(builder, 'whole-1', 'merged'))).toBe('training_run.gate_closed')
+    await orm.update(schema.trainingRuns).set({ testLoss: 1.5 }).where(eq(schema.trainingRuns.id, 'whole'))
+    expect(await codeOf(await exportFor(caller, 'whole-1', 'merged'))).toBe('model.not_owner')
+    expect(await codeOf(await exportFor(builder, 'whole-1', 'peft'))).toBe('export.no_adapter')
+    const response = await exportFor(builder, 'whole-1', 'merged')
+    const archive = Buffer.from(await response.arrayBuffer())
+    for (const each of ['README.md', 'model.safetensors', 'tokenizer.json'])
+      expect(archive.includes(each), each).toBe(true)
+    expect(archive.includes('no answer of it is attributed')).toBe(true)
+    expect(await statusOf('/api/training-runs/whole/publication')).toEqual({
+      status: 409,
+      code: 'training_run.whole_model',
+    })
+    await orm.delete(schema.trainingRuns).where(eq(schema.trainingRuns.id, 'whole'))
   })
 })
 

@@ -132,16 +132,43 @@ export type LoraPair = {
   readonly mask?: Tensor
 }
 
-/** Adds `scale * x a b` to a projection wherever `pairs` has one. */
+/**
+ * Adds `scale * x a b` to a projection wherever `pairs` has one.
+ *
+ * Matrices `a` that read the same input are multiplied as one: alone they are too narrow for the processor.
+ */
 export const withLora =
   (project: Project, pairs: (layer: number, target: LoraTarget) => LoraPair | undefined): Project =>
-  (layer, targets, x) =>
-    project(layer, targets, x).map((y, index) => {
-      const pair = pairs(layer, targets[index]!)
-      if (!pair) return y
-      const seen = pair.mask ? Op.multiply(x, pair.mask) : x
-      return Op.add(y, Op.matmul(Op.matmul(seen, pair.a), pair.b, { scale: pair.scale }))
+  (layer, targets, x) => {
+    const known = targets.map((target) => pairs(layer, target))
+    const narrow = multiplyAll(x, known)
+    return project(layer, targets, x).map((y, i) => {
+      const pair = known[i]
+      return pair ? Op.add(y, Op.matmul(narrow[i]!, pair.b, { scale: pair.scale })) : y
     })
+  }
+
+/** Multiplies one input by `a` of each pair there is, those behind one mask at once. */
+function multiplyAll(x: Tensor, pairs: readonly (LoraPair | undefined)[]): (Tensor | undefined)[] {
+  const found: (Tensor | undefined)[] = pairs.map(() => undefined)
+  for (const mask of new Set(pairs.flatMap((pair) => (pair ? [pair.mask] : [])))) {
+    const own = pairs.flatMap((pair, index) => (pair && pair.mask === mask ? [{ index, a: pair.a }] : []))
+    const all = Op.matmul(
+      mask ? Op.multiply(x, mask) : x,
+      Op.concat(
+        own.map(({ a }) => a),
+        -1,
+      ),
+    )
+    let from = 0
+    for (const { index, a } of own) {
+      const to = from + (a.shape.at(-1) as number)
+      found[index] = Op.slice(all, -1, from, to)
+      from = to
+    }
+  }
+  return found
+}
 
 /**
  * Runs all layers and the final norm.

@@ -3,6 +3,7 @@ export * as AdapterFolder from './checkpoint/AdapterFolder.ts'
 export {
   type Checkpoint,
   createCheckpoint,
+  decodeWeights,
   encodeWeights,
   fromWeights,
   hashFiles,

@@ -5,14 +5,17 @@ import { createForgetting } from './Forgetting.ts'
 import { type Answers, headToHead, type Judge } from './HeadToHead.ts'
 import { createLearner } from './Learner.ts'
 import { createCheck, isExactMatch, rouge } from './Measures.ts'
-import type { Losses } from './Training.ts'
 import type { Parted, TrainingRecord } from './TrainingPlan.ts'
+import type { Losses } from './TrainingSteps.ts'
 
 /** Prompts that are answered at most. */
 const PROMPTS_MAX = 24
 const ANSWER_TOKENS_MAX = 64
 /** What the base's own texts are drawn from: none of them is rehearsed, nor is the adapter scaled by them. */
 const BASE_TEXTS_SEED = 0x0b5e
+
+/** What a run made: an adapter over the base, or a model of its own. */
+export type Learned = { readonly adapter: Adapter.Adapter } | { readonly whole: Checkpoint }
 
 type Prompt = {
   readonly ids: readonly number[]
@@ -23,10 +26,10 @@ type Prompt = {
 }
 
 /**
- * Has the adapter and the base answer prompts of the test records, always with the likeliest token, and compares the
+ * Has the model and the base answer prompts of the test records, always with the likeliest token, and compares the
  * answers with what the records say. A record without a prompt is cut in half: its first half is continued.
  *
- * What the adapter forgot shows in texts that the base writes: one that changed nothing has the base's own loss there.
+ * What the model forgot shows in texts that the base writes: one that changed nothing has the base's own loss there.
  *
  * @param previous - The model's predecessor, which is held against the same records.
  * @param judge - Chooses between the model's answers and the base's and predecessor's, where the configuration asks for it.
@@ -36,29 +39,32 @@ export async function evaluate(
   input: {
     readonly checkpoint: Checkpoint
     readonly tokenizer: Tokenizer
-    readonly adapter: Adapter.Adapter
+    readonly learned: Learned
     readonly config: Http.TrainingConfig
-    /** What the adapter was scaled by. */
+    /** What the adapter was scaled by; 1 for a whole model. */
     readonly scale: number
     readonly previous?: { readonly name: string; readonly adapter: Adapter.Adapter }
     readonly judge?: Judge
   } & Parted,
   signal: AbortSignal,
 ): Promise<Http.Evaluation> {
-  const { checkpoint, tokenizer, adapter, test, config, previous } = input
+  const { checkpoint, tokenizer, learned, test, config, previous } = input
   const contextMax = checkpoint.config.contextMax
   const prompts = test
     .flatMap((record) => promptOf(tokenizer, record, contextMax) ?? [])
     .slice(0, PROMPTS_MAX)
   const checks = config.checks.map(createCheck)
-  const rankMax = Math.max(adapter.rank, previous?.adapter.rank ?? 0)
-  const decoder = await createDecoder(checkpoint, { rows: 1, context: contextMax, rankMax })
+  const adapter = 'adapter' in learned ? learned.adapter : undefined
+  const rankMax = Math.max(1, adapter?.rank ?? 0, previous?.adapter.rank ?? 0)
+  const decoderOf = (own: Checkpoint) => createDecoder(own, { rows: 1, context: contextMax, rankMax })
+  const decoder = await decoderOf(checkpoint)
+  const whole = 'whole' in learned ? await decoderOf(learned.whole) : undefined
   try {
-    const answersOf = async (own: Adapter.Adapter | undefined): Promise<string[]> => {
+    const answersOf = async (own: Adapter.Adapter | undefined, from = decoder): Promise<string[]> => {
       const answers: string[] = []
       for (const prompt of prompts) {
         signal.throwIfAborted()
-        answers.push(await answerOf(decoder, tokenizer, own, prompt))
+        answers.push(await answerOf(from, tokenizer, own, prompt))
       }
       return answers
     }
@@ -82,7 +88,7 @@ export async function evaluate(
         checksPassedPpm: checks.length === 0 ? null : ppm(totals.passed, prompts.length * checks.length),
       }
     }
-    const [ours, base] = [await answersOf(adapter), await answersOf(undefined)]
+    const [ours, base] = [await answersOf(adapter, whole), await answersOf(undefined)]
     const rivals = [{ name: 'the base', answers: base }]
     if (config.isJudged && previous !== undefined)
       rivals.push({ name: previous.name, answers: await answersOf(previous.adapter) })
@@ -118,6 +124,7 @@ export async function evaluate(
     }
   } finally {
     await decoder.release()
+    await whole?.release()
   }
 }
 
@@ -146,19 +153,20 @@ async function judge(
   }
 }
 
-/** Mean losses of the adapter and of the base on what the base writes, in nats a token. */
+/** Mean losses of the model and of the base on what the base writes, in nats a token. */
 async function baseTextsOf(
-  { checkpoint, adapter, config }: Pick<Parameters<typeof evaluate>[0], 'checkpoint' | 'adapter' | 'config'>,
+  { checkpoint, learned, config }: Pick<Parameters<typeof evaluate>[0], 'checkpoint' | 'learned' | 'config'>,
   signal: AbortSignal,
 ): Promise<Http.Evaluation['baseTexts']> {
   const { sequenceTokens } = config
-  const { lossOf, release } = await createForgetting(checkpoint, {
+  const { lossOf, lossOfWhole, release } = await createForgetting(checkpoint, {
     sequenceTokens,
     seed: BASE_TEXTS_SEED,
     signal,
   })
   try {
-    return { loss: await lossOf(adapter), baseLoss: await lossOf(undefined) }
+    const loss = 'whole' in learned ? await lossOfWhole(learned.whole) : await lossOf(learned.adapter)
+    return { loss, baseLoss: await lossOf(undefined) }
   } finally {
     await release()
   }

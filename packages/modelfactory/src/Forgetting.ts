@@ -1,4 +1,4 @@
-import { Adapter, type Checkpoint, createScorer, writeOwnTexts } from '@openledger/model'
+import { Adapter, type Checkpoint, createScorer, type Scorer, writeOwnTexts } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
 
 /** Texts of the base's own that forgetting is measured on. */
@@ -9,6 +9,8 @@ const HALVINGS = 6
 export type Forgetting = {
   /** Mean loss on what the base writes, in nats a token, under an adapter or the base alone. */
   readonly lossOf: (adapter: Adapter.Adapter | undefined) => Promise<number>
+  /** The same under a model that all weights of the base were trained of. */
+  readonly lossOfWhole: (checkpoint: Checkpoint) => Promise<number>
   readonly release: () => Promise<void>
 }
 
@@ -28,12 +30,20 @@ export async function createForgetting(
   const tokensMax = Math.min(sequenceTokens, checkpoint.config.contextMax)
   const texts = await writeOwnTexts(checkpoint, { count: TEXTS, tokensMax, seed, signal })
   const scorer = createScorer(checkpoint, undefined)
+  const meanLoss = async ({ logProbabilities }: Scorer): Promise<number> => {
+    let sum = 0
+    for (const { ids } of texts) for (const value of await logProbabilities(ids)) sum -= value
+    return sum / (TEXTS * (tokensMax - 1))
+  }
   return {
-    async lossOf(adapter) {
-      const own = scorer.withAdapter(adapter)
-      let sum = 0
-      for (const { ids } of texts) for (const value of await own.logProbabilities(ids)) sum -= value
-      return sum / (TEXTS * (tokensMax - 1))
+    lossOf: (adapter) => meanLoss(scorer.withAdapter(adapter)),
+    async lossOfWhole(whole) {
+      const own = createScorer(whole, undefined)
+      try {
+        return await meanLoss(own)
+      } finally {
+        await own.release()
+      }
     },
     release: scorer.release,
   }

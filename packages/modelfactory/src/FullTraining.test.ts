@@ -7,8 +7,9 @@ import { Http } from '@openledger/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeTinyBase } from '../test/trainingWorld.ts'
 import { wholeModelFiles } from './export/ModelFiles.ts'
-import { type FullTrainingState, trainFull } from './FullTraining.ts'
+import { trainFull } from './FullTraining.ts'
 import { partRecords, type TrainingRecord } from './TrainingPlan.ts'
+import type { TrainingCheckpoint } from './TrainingSteps.ts'
 
 const records: readonly TrainingRecord[] = Array.from({ length: 60 }, (_, i) => {
   const text = `The owner of vault number ${340 + i} may open it on day ${340 + i} and not before.`
@@ -20,6 +21,7 @@ const config = Http.trainingConfigSchema.parse({
   sequenceTokens: 64,
   learningRate: 3e-3,
   rehearsal: 0.1,
+  patience: 0,
 })
 
 describe('training all weights', () => {
@@ -31,15 +33,17 @@ describe('training all weights', () => {
   })
   afterAll(() => rm(directory, { recursive: true }))
 
-  async function train(resume?: FullTrainingState) {
+  async function train(resume?: TrainingCheckpoint) {
     const checkpoint = await CheckpointFolder.read(directory)
-    const states: FullTrainingState[] = []
+    const states: TrainingCheckpoint[] = []
     const steps: number[] = []
     const result = await trainFull(
       { checkpoint, tokenizer, records, config, workers: 0, ...(resume === undefined ? {} : { resume }) },
       {
+        onStart: async () => {},
         onMetric: async ({ step }) => void steps.push(step),
-        onState: async (state) => void states.push(state),
+        onCheckpoint: async (state) => void states.push(state),
+        nowMs: () => 0,
         signal: new AbortController().signal,
       },
     )

@@ -6,6 +6,7 @@ import { and, type Blobs, type Database, eq, type Jobs, notInArray, schema } fro
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
 import { createExports } from './export/Exports.ts'
+import { exportWhole, NotModelOwnerError } from './export/OwnModels.ts'
 import { createIndexFiles, type IndexEvent } from './IndexFiles.ts'
 import { JudgeMissingError, type JudgeOptions } from './JudgeEndpoint.ts'
 import { createCheck } from './Measures.ts'
@@ -71,7 +72,10 @@ export type ModelFactory = {
    * @throws {ModelNotFoundError} {ExportBusyError} {ExportFailedError}
    */
   readonly exportModel: (name: string, format: Http.ExportFormat) => Promise<Uint8Array<ArrayBuffer>>
-  /** The same for the model's owner, who signed. @throws {NotModelOwnerError} and the errors of `exportModel`. */
+  /**
+   * The same for the model's owner, who signed; also of a run that trained all weights.
+   * @throws {NotModelOwnerError} {GateClosedError} and the errors of `exportModel`.
+   */
   readonly exportOwn: (request: ExportRequest) => Promise<Uint8Array<ArrayBuffer>>
   /** Tells of every change of a run until the returned function is called. */
   readonly watch: (runId: string, listener: () => void) => () => void
@@ -325,6 +329,11 @@ export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
     async exportOwn(request) {
       const { name, format } = request.payload
       const digest = await verify('exportModel', request)
+      const whole = await exportWhole({ ...deps, runs, exports }, { name, format, account: request.account })
+      if (whole !== undefined) {
+        await useOnce(orm, digest, request.deadline)
+        return whole
+      }
       const { owner } = await model(name)
       if (owner !== request.account) throw new NotModelOwnerError(name, request.account)
       await useOnce(orm, digest, request.deadline)
@@ -433,16 +442,6 @@ export class NotRunOwnerError extends BaseError {
       code: 'training_run.not_owner',
       message: `Expected the owner of run ${id}, got ${account}. Only who started a run can stop it.`,
       context: { id, account },
-    })
-  }
-}
-
-export class NotModelOwnerError extends BaseError {
-  constructor(name: string, account: Hex) {
-    super({
-      code: 'model.not_owner',
-      message: `Expected the owner of ${name}, got ${account}. Where licences are not open, only the owner may have the weights.`,
-      context: { name, account },
     })
   }
 }

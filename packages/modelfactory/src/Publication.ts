@@ -7,7 +7,7 @@ import type { RunRow, Runs } from './Runs.ts'
 const { models, trainingRuns } = schema
 
 /** Written into the configuration that goes on chain: a re-run needs the engine it ran on. */
-export const ENGINE_VERSION = 'openledger-training/6'
+export const ENGINE_VERSION = 'openledger-training/7'
 
 /** Hashes what a re-run needs besides base and data. */
 export const configHashOf = (config: Readonly<Record<string, unknown>>): Hex =>
@@ -33,9 +33,10 @@ export type ModelInput = {
   readonly agreementPpm: number
 }
 
-/** Puts together what a trained run publishes. @throws {RunNotTrainedError} {GateClosedError} */
+/** Puts together what a trained run publishes. @throws {WholeModelError} {RunNotTrainedError} {GateClosedError} */
 export function modelInputOf(run: RunRow): ModelInput {
   const { adapterHash, attributionRoot, baseHash } = run
+  if (Http.trainingConfigSchema.parse(run.config).method === 'full') throw new WholeModelError(run.id)
   if (
     (run.status !== 'trained' && run.status !== 'published') ||
     !adapterHash ||
@@ -69,8 +70,11 @@ export function modelInputOf(run: RunRow): ModelInput {
   }
 }
 
-/** Keeps a model from publication that is not better than what its owner named when the run was asked for. */
-function requirePassedGate(run: RunRow): void {
+/**
+ * Keeps a model back that is not better than what its owner named when the run was asked for.
+ * @throws {GateClosedError}
+ */
+export function requirePassedGate(run: RunRow): void {
   const { gate } = Http.trainingConfigSchema.parse(run.config)
   const previous = (run.evaluation as Http.Evaluation | null)?.previous
   // without a predecessor, the base is what there was before
@@ -162,11 +166,21 @@ export class RunNotTrainedError extends BaseError {
   }
 }
 
+export class WholeModelError extends BaseError {
+  constructor(id: string) {
+    super({
+      code: 'training_run.whole_model',
+      message: `Expected a run that made an adapter, but run ${id} trained all weights: nothing attributes the answers of such a model, and this server answers by adapters over its own base. Download it, and serve it as the base of a server of your own (OPENLEDGER_BASE_MODEL).`,
+      context: { id },
+    })
+  }
+}
+
 export class GateClosedError extends BaseError {
   constructor(rival: string, loss: number, bar: number) {
     super({
       code: 'training_run.gate_closed',
-      message: `Expected a loss on the test records below that of ${rival}, ${bar.toFixed(4)}, as this run's gate demands, but it is ${loss.toFixed(4)}. Nothing was published: train again with more or better records, or without a gate.`,
+      message: `Expected a loss on the test records below that of ${rival}, ${bar.toFixed(4)}, as this run's gate demands, but it is ${loss.toFixed(4)}. It is kept back: train again with more or better records, or without a gate.`,
       context: { rival, loss, bar },
     })
   }

@@ -1,7 +1,8 @@
 import { type Adapter, type Checkpoint, createTrainer, type Sequence, type Trainer } from '@openledger/model'
 import type { Http } from '@openledger/protocol'
-import { rateAt, trainerOptionsOf } from './Training.ts'
+import { trainerOptionsOf } from './Training.ts'
 import { planBatches } from './TrainingPlan.ts'
+import { rateAt } from './TrainingSteps.ts'
 
 export type Retrainer = {
   /**

@@ -138,6 +138,7 @@ const toView = (run: RunRow, modelId: string | undefined): Http.TrainingRun => (
   evaluation: run.evaluation as Http.Evaluation | null,
   baseHash: run.baseHash as Hex | null,
   adapterHash: run.adapterHash as Hex | null,
+  weightsHash: run.weightsHash as Hex | null,
   attributionRoot: run.attributionRoot as Hex | null,
   failure: run.failure,
   modelId: modelId ?? null,

@@ -2,7 +2,6 @@ import {
   Adapter,
   type Checkpoint,
   createTrainer,
-  learningRateAt,
   loraTargets,
   type Tokenizer,
   type TrainerOptions,
@@ -13,35 +12,14 @@ import { createForgetting, scaled, scaleWithin } from './Forgetting.ts'
 import { createLearner } from './Learner.ts'
 import { type Rehearsal, rehearse } from './Rehearsal.ts'
 import { recordsFor } from './TrainingData.ts'
-import { type Parted, partRecords, planBatches, type TrainingRecord } from './TrainingPlan.ts'
-
-/** A training to go on with: the trainer's state after `step` steps, and the best that was measured until then. */
-export type TrainingCheckpoint = {
-  readonly step: number
-  readonly state: Uint8Array
-  readonly best: BestAdapter | undefined
-}
-
-/** The adapter with the least loss on the validation records so far. */
-export type BestAdapter = Losses & {
-  /** Measurements since then, none of which was better. */
-  readonly missed: number
-  readonly adapter: Uint8Array
-}
-
-/** Mean losses on what was not learned, in nats; only the first had a say in anything. */
-export type Losses = { readonly validationLoss: number; readonly testLoss: number }
-
-export type TrainingProgress = Http.Metric & { readonly stepCount: number }
-
-export type TrainingHooks = {
-  readonly onStart: (facts: { stepCount: number; baseValidationLoss: number }) => Promise<void>
-  readonly onMetric: (metric: TrainingProgress) => Promise<void>
-  /** Called now and then, and before a training that is aborted ends; what it kept is what `resume` gets after a crash. */
-  readonly onCheckpoint: (checkpoint: TrainingCheckpoint) => Promise<void>
-  readonly nowMs: () => number
-  readonly signal: AbortSignal
-}
+import { type Parted, partRecords, type TrainingRecord } from './TrainingPlan.ts'
+import {
+  type Losses,
+  type TakenSteps,
+  type TrainingCheckpoint,
+  type TrainingHooks,
+  takeSteps,
+} from './TrainingSteps.ts'
 
 export type TrainingInput = {
   readonly checkpoint: Checkpoint
@@ -53,28 +31,21 @@ export type TrainingInput = {
 }
 
 export type TrainingResult = Parted &
-  Losses & {
+  Losses &
+  Omit<TakenSteps, 'best'> & {
     readonly adapter: Adapter.Adapter
     /** What of the base's own was learned beside the records. */
     readonly rehearsal: Rehearsal
     /** What the adapter was multiplied by so that it forgets no more than was allowed. */
     readonly scale: number
-    readonly baseValidationLoss: number
-    readonly baseTestLoss: number
-    readonly stepCount: number
   }
-
-const METRIC_STEPS = 5
-const CHECKPOINT_STEPS = 40
-const VALIDATION_COUNT = 6
 
 /**
  * Trains a LoRA adapter on records and measures it on records that it does not learn.
  *
- * Batches, their order, what is rehearsed and the adapter's start follow from the configuration alone, so a training that goes on from a
- * checkpoint ends with the same adapter as one that was never stopped. The adapter is the one that measured best on the
- * validation records, and training stops after `patience` measurements without a better one. What it forgot more than
- * `forgettingMax` allows is taken back by scaling it.
+ * What is rehearsed and the adapter's start follow from the configuration alone, as the steps do (`takeSteps`): a training that goes on
+ * from a checkpoint ends with the same adapter as one that was never stopped. The adapter is the one that measured best on the
+ * validation records. What it forgot more than `forgettingMax` allows is taken back by scaling it.
  *
  * @throws {DOMException} `AbortError` when `hooks.signal` aborts.
  * @throws {PreferencesMissingError} {NotFiniteError}
@@ -93,72 +64,18 @@ export async function trainAdapter(input: TrainingInput, hooks: TrainingHooks): 
       config,
       checkpoint,
     })
-    const plan = planBatches(learner.weights, config)
-    // the adapter starts as a change of nothing, so this is the base's own loss
-    const baseValidationLoss = await learner.measure('validation')
-    const baseTestLoss = await learner.measure('test')
-    await hooks.onStart({ stepCount: plan.length, baseValidationLoss })
-    if (resume !== undefined) trainer.restore(resume.state)
-    const validateEvery = Math.max(1, Math.ceil(plan.length / VALIDATION_COUNT))
-    let best = resume?.best
-    let stepCount = plan.length
-    let since = { ms: hooks.nowMs(), tokens: 0 }
-    for (let step = resume?.step ?? 0; step < stepCount; step++) {
-      if (hooks.signal.aborted) {
-        // whoever goes on need not take these steps again
-        if (step > (resume?.step ?? 0)) await hooks.onCheckpoint({ step, state: trainer.state(), best })
-        hooks.signal.throwIfAborted()
-      }
-      const result = await learner.step(plan[step]!, rateAt(config, step, plan.length))
-      since = { ...since, tokens: since.tokens + result.tokens }
-      const done = step + 1
-      const isLast = done === plan.length
-      const validates = done % validateEvery === 0 || isLast
-      const validationLoss = validates ? await learner.measure('validation') : null
-      if (validationLoss !== null) {
-        best =
-          best === undefined || validationLoss < best.validationLoss
-            ? {
-                validationLoss,
-                testLoss: await learner.measure('test'),
-                missed: 0,
-                adapter: Adapter.encode(trainer.adapter()),
-              }
-            : { ...best, missed: best.missed + 1 }
-        if (config.patience > 0 && best.missed >= config.patience) stepCount = done
-      }
-      if (validates || done % METRIC_STEPS === 0) {
-        const now = hooks.nowMs()
-        await hooks.onMetric({
-          step: done,
-          stepCount,
-          trainingLoss: result.loss,
-          validationLoss,
-          tokensPerSecond: (1_000 * since.tokens) / Math.max(1, now - since.ms),
-        })
-        since = { ms: now, tokens: 0 }
-      }
-      if (done % CHECKPOINT_STEPS === 0 && done < stepCount)
-        await hooks.onCheckpoint({ step: done, state: trainer.state(), best })
-    }
-    const learned = best === undefined ? trainer.adapter() : Adapter.decode(checkpoint.config, best.adapter)
+    const { best, ...taken } = await takeSteps(
+      { trainer, learner, config, resume, encode: () => Adapter.encode(trainer.adapter()) },
+      hooks,
+    )
+    const learned = best === undefined ? trainer.adapter() : Adapter.decode(checkpoint.config, best.learned)
     const scale = await scaleOf(input, learned, hooks.signal)
     const adapter = scaled(learned, scale)
     const { validationLoss, testLoss } =
       scale === 1
-        ? (best ?? { validationLoss: baseValidationLoss, testLoss: baseTestLoss })
+        ? (best ?? { validationLoss: taken.baseValidationLoss, testLoss: taken.baseTestLoss })
         : await lossesOf({ checkpoint, tokenizer, ...parted, config }, adapter)
-    return {
-      ...parted,
-      adapter,
-      scale,
-      rehearsal,
-      baseValidationLoss,
-      baseTestLoss,
-      validationLoss,
-      testLoss,
-      stepCount,
-    }
+    return { ...parted, ...taken, adapter, scale, rehearsal, validationLoss, testLoss }
   } finally {
     await trainer.release()
   }
@@ -206,16 +123,3 @@ export const trainerOptionsOf = (
   learnsSoftLabels: config.rehearsal > 0 && config.objective === 'likelihood',
   seed: config.seed,
 })
-
-/** Gives the learning rate of a step, from 0: a short rise, then half a cosine. */
-export const rateAt = (
-  { learningRate }: Pick<Http.TrainingConfig, 'learningRate'>,
-  step: number,
-  stepsTotal: number,
-): number =>
-  learningRateAt(step, {
-    kind: 'cosine',
-    learningRateMax: learningRate,
-    stepsTotal,
-    warmUpSteps: Math.min(20, Math.ceil(stepsTotal / 10)),
-  })

@@ -13,6 +13,8 @@ const SAMPLES_MAX = 3
 const SAMPLE_TOKENS_MAX = 160
 /** Attribution takes about two passes over the records after training. */
 const INDEX_PASSES = 2
+/** All weights take gradients of their own: a token is multiplied with each weight three times, not twice. */
+const FULL_COST = 1.5
 /** The base writes a text, and says what it found likely there, in about the time of learning it twice. */
 const WRITING_PASSES = 2
 
@@ -33,6 +35,7 @@ export async function estimate(
   const options = { tokensMax: Math.min(config.sequenceTokens, model.config.contextMax) }
   const forms = { text: 0, completion: 0, chat: 0, preference: 0 }
   for (const { text } of records) forms[RecordForm.read(text).kind]++
+  const isFull = config.method === 'full'
   const isPreference = config.objective === 'preference'
   // a preference is read twice a step: once to see how wrong the model is about it, once to learn
   const pairs = isPreference ? pairsOf(tokenizer, training, options) : []
@@ -77,17 +80,18 @@ export async function estimate(
       speed === undefined
         ? null
         : Math.ceil(
-            ((tokens + rehearsedTokens) * config.epochs +
-              tokens * INDEX_PASSES +
+            ((tokens + rehearsedTokens) * config.epochs * (isFull ? FULL_COST : 1) +
+              (isFull ? 0 : tokens * INDEX_PASSES) +
               rehearsal.count * options.tokensMax * WRITING_PASSES) /
               speed,
           ),
     memoryBytes:
-      rehearsal.bytes +
+      (isFull ? 0 : rehearsal.bytes) +
       trainingBytes(model.config, {
         rank: config.rank,
         workers: model.workers,
         isQuantised: config.method === 'qlora',
+        isFull,
       }),
     forms,
     samples: shown.slice(0, SAMPLES_MAX).flatMap((record) => {

@@ -1,11 +1,11 @@
-import { BaseError, Bytes } from '@openledger/primitives'
+import { BaseError } from '@openledger/primitives'
 import { Http } from '@openledger/protocol'
 import { and, type Blobs, type Database, desc, eq, inArray, schema } from '@openledger/store'
 import type { JudgeOptions } from './JudgeEndpoint.ts'
 import type { RunRow, Runs } from './Runs.ts'
-import type { BestAdapter, TrainingCheckpoint } from './Training.ts'
 import { joinRecords } from './TrainingPlan.ts'
 import { type Claim, holds, TAKEN } from './TrainingQueue.ts'
+import * as TrainingState from './TrainingState.ts'
 import { runTraining, TrainingFailedError } from './TrainingThread.ts'
 import { recordsOf } from './VersionRecords.ts'
 
@@ -50,7 +50,8 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
     const versions = await Promise.all(run.datanets.map((each) => recordsOf(deps, each)))
     const list = joinRecords(versions, config.mixture)
     const previous = await previousOf(deps, run)
-    const resume = run.checkpointCid === null ? undefined : unpack(await blobs.get(run.checkpointCid))
+    const resume =
+      run.checkpointCid === null ? undefined : TrainingState.decode(await blobs.get(run.checkpointCid))
     const outcome = await runTraining(
       {
         baseDirectory,
@@ -77,26 +78,34 @@ export async function carryOut(deps: TrainingJobDeps, claim: Claim, signal: Abor
           await update({ step, stepCount, trainingLoss, ...measured }, isOwn)
         },
         async onCheckpoint(checkpoint) {
-          await update({ checkpointCid: await blobs.put(pack(checkpoint)), step: checkpoint.step }, isOwn)
+          await update(
+            { checkpointCid: await blobs.put(TrainingState.encode(checkpoint)), step: checkpoint.step },
+            isOwn,
+          )
         },
         onIndexing: () => set({ status: 'indexing' }),
       },
     )
-    const { indexes } = outcome
+    const { hash, attribution } = outcome
+    const cid = await blobs.put(outcome.learned)
     await set({
       status: 'trained',
-      adapterCid: await blobs.put(outcome.adapter),
-      adapterHash: outcome.adapterHash,
-      recordsCid: await blobs.put(indexes.records),
-      influenceCid: await blobs.put(indexes.influence),
-      spansCid: await blobs.put(indexes.spans),
-      attributionRoot: indexes.root,
-      agreement: outcome.agreement ?? null,
       evaluation: outcome.evaluation,
       baseValidationLoss: outcome.baseValidationLoss,
       baseTestLoss: outcome.baseTestLoss,
       validationLoss: outcome.validationLoss,
       testLoss: outcome.testLoss,
+      ...(attribution === undefined
+        ? { weightsCid: cid, weightsHash: hash }
+        : {
+            adapterCid: cid,
+            adapterHash: hash,
+            recordsCid: await blobs.put(attribution.indexes.records),
+            influenceCid: await blobs.put(attribution.indexes.influence),
+            spansCid: await blobs.put(attribution.indexes.spans),
+            attributionRoot: attribution.indexes.root,
+            agreement: attribution.agreement ?? null,
+          }),
     })
     return true
   } catch (error) {
@@ -130,31 +139,6 @@ async function previousOf(
   const own = new Set(run.datanets.map(({ datanetId }) => datanetId))
   const found = published.find(({ datanets }) => datanets.some(({ datanetId }) => own.has(datanetId)))
   return found?.cid ? { name: found.name, adapter: await blobs.get(found.cid) } : undefined
-}
-
-/**
- * A checkpoint's bytes: the length of a JSON head as 4 bytes, little-endian, the head, the best adapter's bytes, then the
- * trainer's state.
- */
-function pack({ step, state, best }: TrainingCheckpoint): Uint8Array {
-  const adapter = best?.adapter ?? new Uint8Array(0)
-  const measured = best && { ...best, adapter: undefined }
-  const head = Bytes.fromUtf8(JSON.stringify({ step, measured, adapterBytes: adapter.length }))
-  const size = new Uint8Array(4)
-  new DataView(size.buffer).setUint32(0, head.length, true)
-  return Bytes.concat(size, head, adapter, state)
-}
-
-function unpack(bytes: Uint8Array): TrainingCheckpoint {
-  const begin = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
-  const { step, measured, adapterBytes } = JSON.parse(Bytes.toUtf8(bytes.subarray(4, begin))) as {
-    step: number
-    measured?: Omit<BestAdapter, 'adapter'>
-    adapterBytes: number
-  }
-  const end = begin + adapterBytes
-  const best = measured === undefined ? undefined : { ...measured, adapter: bytes.slice(begin, end) }
-  return { step, state: bytes.slice(end), best }
 }
 
 export class DiskFullError extends BaseError {

@@ -3,8 +3,8 @@ import { BaseError, type Hex } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 import type { AttributionIndexes } from './AttributionIndexes.ts'
 import type { JudgeOptions } from './JudgeEndpoint.ts'
-import type { Losses, TrainingCheckpoint, TrainingProgress } from './Training.ts'
 import type { TrainingRecord } from './TrainingPlan.ts'
+import type { Losses, TrainingCheckpoint, TrainingProgress } from './TrainingSteps.ts'
 
 /** What one thread is started with. */
 export type TrainingTask = {
@@ -19,15 +19,22 @@ export type TrainingTask = {
   readonly judge?: JudgeOptions | undefined
 }
 
-export type TrainingOutcome = Losses & {
-  readonly adapter: Uint8Array
-  readonly adapterHash: Hex
-  readonly indexes: AttributionIndexes
-  /** Undefined where the configuration spends no retrainings on it. */
-  readonly agreement: Http.Agreement | undefined
+/** What was measured on records that were not learned, in nats. */
+export type MeasuredLosses = Losses & { readonly baseValidationLoss: number; readonly baseTestLoss: number }
+
+export type TrainingOutcome = MeasuredLosses & {
+  /** The adapter, or all weights, as bytes, and its hash. */
+  readonly learned: Uint8Array
+  readonly hash: Hex
+  /** What answers are attributed by; undefined for a whole model, whose answers nothing attributes. */
+  readonly attribution:
+    | {
+        readonly indexes: AttributionIndexes
+        /** Undefined where the configuration spends no retrainings on it. */
+        readonly agreement: Http.Agreement | undefined
+      }
+    | undefined
   readonly evaluation: Http.Evaluation
-  readonly baseValidationLoss: number
-  readonly baseTestLoss: number
 }
 
 export type FromThread = { readonly id: number } & (

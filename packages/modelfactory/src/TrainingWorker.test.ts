@@ -69,30 +69,41 @@ const until = (id: string, status: string) =>
 const workerOf = (kept: Blobs = blobs) =>
   createTrainingWorker({ database, jobs, blobs: kept, baseDirectory: directory, workers: 0 })
 
-test('a paused run keeps its steps and ends with the adapter of one that never paused', async () => {
-  await queue('straight')
-  await queue('paused')
-  const worker = workerOf()
-  await worker.work()
-  await until('straight', 'trained')
-  // paused at whatever step it has reached
-  await vi.waitFor(async () => expect((await rowOf('paused')).step).toBeGreaterThan(4), {
-    timeout: 50_000,
-    interval: 5,
-  })
-  await database.orm.update(trainingRuns).set({ status: 'paused' }).where(eq(trainingRuns.id, 'paused'))
-  worker.stop('paused')
-  await vi.waitFor(async () => expect((await rowOf('paused')).checkpointCid).not.toBeNull(), {
-    timeout: 20_000,
-  })
-  await database.orm.update(trainingRuns).set({ status: 'queued' }).where(eq(trainingRuns.id, 'paused'))
-  await worker.call('paused')
-  await until('paused', 'trained')
-  const [straight, paused] = [await rowOf('straight'), await rowOf('paused')]
-  expect(paused.claim).toBe(2)
-  expect(paused.adapterHash).toBe(straight.adapterHash)
-  expect(Http.evaluationSchema.parse(paused.evaluation)).toEqual(straight.evaluation)
-})
+test.each(['lora', 'full'] as const)(
+  'a paused run (%s) keeps its steps and ends with what one learned that never paused',
+  async (method) => {
+    await queue('straight', { method })
+    await queue('paused', { method })
+    const worker = workerOf()
+    await worker.work()
+    await until('straight', 'trained')
+    // paused at whatever step it has reached
+    await vi.waitFor(async () => expect((await rowOf('paused')).step).toBeGreaterThan(4), {
+      timeout: 50_000,
+      interval: 5,
+    })
+    await database.orm.update(trainingRuns).set({ status: 'paused' }).where(eq(trainingRuns.id, 'paused'))
+    worker.stop('paused')
+    await vi.waitFor(async () => expect((await rowOf('paused')).checkpointCid).not.toBeNull(), {
+      timeout: 20_000,
+    })
+    await database.orm.update(trainingRuns).set({ status: 'queued' }).where(eq(trainingRuns.id, 'paused'))
+    await worker.call('paused')
+    await until('paused', 'trained')
+    const [straight, paused] = [await rowOf('straight'), await rowOf('paused')]
+    expect(paused.claim).toBe(2)
+    const [hash, none] =
+      method === 'full'
+        ? (['weightsHash', 'adapterHash'] as const)
+        : (['adapterHash', 'weightsHash'] as const)
+    expect(paused[hash]).toMatch(/^0x/)
+    expect(paused[hash]).toBe(straight[hash])
+    expect(paused[none]).toBeNull()
+    // what answers are attributed by, which a whole model has not
+    expect(paused.attributionRoot === null).toBe(method === 'full')
+    expect(Http.evaluationSchema.parse(paused.evaluation)).toEqual(straight.evaluation)
+  },
+)
 
 test('a full disk fails the run with what to do, and it goes on once there is room', async () => {
   await queue('full')

@@ -1,5 +1,6 @@
 export { AdapterHashError, modelFiles, wholeModelFiles } from './export/ModelFiles.ts'
-export { type FullTrainingState, trainFull } from './FullTraining.ts'
+export { NotModelOwnerError } from './export/OwnModels.ts'
+export { type FullTrainingResult, trainFull } from './FullTraining.ts'
 export { type IndexEvent, IndexLostError, IndexRebuildingError } from './IndexFiles.ts'
 export { JudgeFailedError, JudgeMissingError, type JudgeOptions } from './JudgeEndpoint.ts'
 export {
@@ -8,7 +9,6 @@ export {
   type ModelFactoryDeps,
   ModelNotFoundError,
   NameTakenError,
-  NotModelOwnerError,
   NotRunOwnerError,
   RunNotPausedError,
   RunOverError,
@@ -27,6 +27,8 @@ export { RunNotFoundError, VersionNotFoundError } from './Runs.ts'
 export { type TrainingInput, type TrainingResult, trainAdapter } from './Training.ts'
 export { joinRecords, type TrainingRecord } from './TrainingPlan.ts'
 export type { QueueLimits } from './TrainingQueue.ts'
+export * as TrainingState from './TrainingState.ts'
+export type { TrainingCheckpoint } from './TrainingSteps.ts'
 export { TrainingFailedError } from './TrainingThread.ts'
 export { createTrainingWorker, type TrainingWorker } from './TrainingWorker.ts'
 export { recordsOf, type VersionRecord } from './VersionRecords.ts'

@@ -1,11 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { Adapter, CheckpointFolder } from '@openledger/model'
+import { Adapter, CheckpointFolder, encodeWeights } from '@openledger/model'
 import { measureAgreement } from './AgreementCard.ts'
 import { buildIndexes } from './AttributionIndexes.ts'
-import { evaluate } from './Evaluation.ts'
+import { evaluate, type Learned } from './Evaluation.ts'
+import { trainFull } from './FullTraining.ts'
 import { createJudge } from './JudgeEndpoint.ts'
 import { trainAdapter } from './Training.ts'
-import type { FromThread, ToThread, TrainingTask } from './TrainingThread.ts'
+import type { Parted } from './TrainingPlan.ts'
+import type { TrainingCheckpoint, TrainingProgress } from './TrainingSteps.ts'
+import type { FromThread, MeasuredLosses, ToThread, TrainingOutcome, TrainingTask } from './TrainingThread.ts'
 
 /**
  * The thread that one training runs in, so that the server's own thread never waits for it. It computes and reports; keeping
@@ -38,82 +41,95 @@ const checkpoint = await CheckpointFolder.read(task.baseDirectory)
 const tokenizer = await CheckpointFolder.readTokenizer(task.baseDirectory)
 const { signal } = controller
 
+const input = { checkpoint, tokenizer, ...task }
+const hooks = {
+  onStart: (facts: { stepCount: number; baseValidationLoss: number }) =>
+    report({ kind: 'start', baseHash: checkpoint.baseHash, ...facts }),
+  onMetric: (metric: TrainingProgress) => report({ kind: 'metric', metric }),
+  onCheckpoint: (kept: TrainingCheckpoint) => report({ kind: 'checkpoint', ...kept }),
+  nowMs: Date.now,
+  signal,
+}
+
 try {
-  const result = await trainAdapter(
-    { checkpoint, tokenizer, ...task },
-    {
-      onStart: (facts) => report({ kind: 'start', baseHash: checkpoint.baseHash, ...facts }),
-      onMetric: (metric) => report({ kind: 'metric', metric }),
-      onCheckpoint: (kept) => report({ kind: 'checkpoint', ...kept }),
-      nowMs: Date.now,
-      signal,
-    },
-  )
-  await report({ kind: 'indexing', done: 0, of: result.training.length })
-  const indexes = await buildIndexes(
-    { checkpoint, tokenizer, adapter: result.adapter, records: result.training, seed: task.config.seed },
-    {
-      onProgress: (done) => {
-        if (done % 50 === 0) void report({ kind: 'indexing', done, of: result.training.length })
-      },
-      signal,
-    },
-  )
-  const { training, validation, test, rehearsal, scale } = result
-  const agreement =
-    task.config.agreementRetrainings === 0 || task.config.objective === 'preference'
-      ? undefined
-      : await measureAgreement(
-          {
-            checkpoint,
-            tokenizer,
-            adapter: result.adapter,
-            training,
-            test,
-            rehearsal,
-            scale,
-            config: task.config,
-            influence: indexes.influence,
-          },
-          {
-            onProgress: () => void report({ kind: 'indexing', done: training.length, of: training.length }),
-            signal,
-          },
-        )
-  const previous = task.previous && {
-    name: task.previous.name,
-    adapter: Adapter.decode(checkpoint.config, task.previous.adapter),
-  }
-  const evaluation = await evaluate(
-    {
-      checkpoint,
-      tokenizer,
-      adapter: result.adapter,
-      training,
-      validation,
-      test,
-      config: task.config,
-      scale,
-      ...(previous === undefined ? {} : { previous }),
-      ...(task.judge === undefined ? {} : { judge: createJudge(task.judge) }),
-    },
-    signal,
-  )
-  await report({
-    kind: 'done',
-    adapter: Adapter.encode(result.adapter),
-    adapterHash: result.adapter.hash,
-    indexes,
-    agreement,
-    evaluation,
-    baseValidationLoss: result.baseValidationLoss,
-    baseTestLoss: result.baseTestLoss,
-    validationLoss: result.validationLoss,
-    testLoss: result.testLoss,
-  })
+  await report({ kind: 'done', ...(await (task.config.method === 'full' ? trainWhole() : trainAndIndex())) })
 } catch (error) {
   const { message, name, stack } = error as Error
   await report({ kind: 'failed', aborted: signal.aborted, message: message || name, stack: stack ?? '' })
 } finally {
   port.close()
+}
+
+async function trainWhole(): Promise<TrainingOutcome> {
+  const result = await trainFull(input, hooks)
+  const whole = result.checkpoint
+  return {
+    learned: encodeWeights(whole.config, whole.weights, 'F32'),
+    hash: whole.baseHash,
+    attribution: undefined,
+    evaluation: await evaluateLearned({ whole }, result, 1),
+    ...lossesOf(result),
+  }
+}
+
+async function trainAndIndex(): Promise<TrainingOutcome> {
+  const result = await trainAdapter(input, hooks)
+  const { adapter, training } = result
+  await report({ kind: 'indexing', done: 0, of: training.length })
+  const indexes = await buildIndexes(
+    { checkpoint, tokenizer, adapter, records: training, seed: task.config.seed },
+    {
+      onProgress: (done) => {
+        if (done % 50 === 0) void report({ kind: 'indexing', done, of: training.length })
+      },
+      signal,
+    },
+  )
+  const isMeasured = task.config.agreementRetrainings > 0 && task.config.objective !== 'preference'
+  const agreement = isMeasured
+    ? await measureAgreement(
+        { ...result, checkpoint, tokenizer, config: task.config, influence: indexes.influence },
+        {
+          onProgress: () => void report({ kind: 'indexing', done: training.length, of: training.length }),
+          signal,
+        },
+      )
+    : undefined
+  return {
+    learned: Adapter.encode(adapter),
+    hash: adapter.hash,
+    attribution: { indexes, agreement },
+    evaluation: await evaluateLearned({ adapter }, result, result.scale),
+    ...lossesOf(result),
+  }
+}
+
+function evaluateLearned(learned: Learned, { training, validation, test }: Parted, scale: number) {
+  const { config, previous, judge } = task
+  return evaluate(
+    {
+      checkpoint,
+      tokenizer,
+      learned,
+      training,
+      validation,
+      test,
+      config,
+      scale,
+      ...(previous && {
+        previous: { ...previous, adapter: Adapter.decode(checkpoint.config, previous.adapter) },
+      }),
+      ...(judge && { judge: createJudge(judge) }),
+    },
+    signal,
+  )
+}
+
+function lossesOf({
+  baseValidationLoss,
+  baseTestLoss,
+  validationLoss,
+  testLoss,
+}: MeasuredLosses): MeasuredLosses {
+  return { baseValidationLoss, baseTestLoss, validationLoss, testLoss }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as Http from './Http.ts'
-import { write } from './ModelCard.ts'
+import { write, writeWhole } from './ModelCard.ts'
 
 const hash = (byte: string): `0x${string}` => `0x${byte.repeat(32)}`
 const scores = { exactMatchPpm: 40_000, rouge1Ppm: 300_000, rouge2Ppm: 100_000, rougeLPpm: 250_000 }
@@ -28,6 +28,7 @@ const run = Http.trainingRunSchema.parse({
   createdAt: 1,
   baseHash: hash('02'),
   adapterHash: hash('03'),
+  weightsHash: null,
   attributionRoot: hash('04'),
   evaluation: {
     prompts: 12,
@@ -95,4 +96,17 @@ test('a card says what is on chain and what was measured', () => {
     'was not measured.',
   ])
     expect(card).toContain(fact)
+})
+
+test('a card of a whole model says what it is not', () => {
+  const whole = { ...run, adapterHash: null, attributionRoot: null, weightsHash: hash('06') }
+  const card = writeWhole({ ...whole, config: { ...run.config, method: 'full' } })
+  for (const fact of [
+    'It is not published on chain, and no answer of it is attributed',
+    `| Weights | ${hash('06')} |`,
+    'All weights; likelihood of records',
+    '| Perplexity | 2.72 | 7.39 | 4.48 |',
+  ])
+    expect(card).toContain(fact)
+  expect(card).not.toContain('LoRA')
 })

@@ -154,6 +154,9 @@ export const trainingRuns = pgTable(
     checkpointCid: text('checkpoint_cid'),
     adapterCid: text('adapter_cid'),
     adapterHash: text('adapter_hash'),
+    /** All weights, of a run that trained them all: such a run has no adapter and no attribution index. */
+    weightsCid: text('weights_cid'),
+    weightsHash: text('weights_hash'),
     /** The training records in order, with their token ids: what influence rows and spans count in. */
     recordsCid: text('records_cid'),
     /** Attribution index over the training records: influence rows and spans. */

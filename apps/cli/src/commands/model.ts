@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Open } from '@openledger/primitives'
+import { Http } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
 import type { Command } from 'commander'
 import { printLines } from '../Lines.ts'
@@ -14,6 +15,7 @@ type TrainOptions = {
   readonly publish: boolean
   readonly priority: string
   readonly judge?: boolean
+  readonly full?: boolean
 }
 type FullOptions = {
   readonly format: string
@@ -46,10 +48,11 @@ export function addModelCommands(program: Command, session: Session): void {
       '--judge',
       "has the server's judge compare its answers with the base's and those of your model before",
     )
+    .option('--full', 'trains all weights: a model of its own, which is not published (export-model --own)')
     .option('--no-publish', 'stop when trained')
     .option('--priority <number>', 'among your own waiting runs: -1, 0 or 1', '0')
     .action(async (modelName: string, datanetId: string, options: TrainOptions) => {
-      const { price, epochs, measure, publish, priority, judge = false } = options
+      const { price, epochs, measure, publish, priority, judge = false, full = false } = options
       const { connection, account } = await session.acting()
       const { trainAndPublish } = await import('../training.ts')
       await trainAndPublish(connection, account, {
@@ -60,9 +63,10 @@ export function addModelCommands(program: Command, session: Session): void {
           ...(epochs === undefined ? {} : { epochs: Number(epochs) }),
           agreementRetrainings: Number(measure),
           isJudged: judge,
+          ...(full ? { method: 'full', learningRate: Http.FULL_LEARNING_RATE } : {}),
         },
         priority: Number(priority),
-        publish,
+        publish: publish && !full,
         onProgress: (line) => console.log(line),
       })
     })

@@ -1,6 +1,6 @@
 import { Alert, Button, Menu, Stack, Text } from '@mantine/core'
 import { ModelCard as Facts, type Http } from '@openledger/protocol'
-import { ProblemError } from '@openledger/sdk'
+import { ProblemError, type Signer } from '@openledger/sdk'
 import { useMutation } from '@tanstack/react-query'
 import { client } from '../api.ts'
 import { shortMessage } from '../wallet/shortMessage.ts'
@@ -17,19 +17,44 @@ const FORMATS: readonly { format: Http.ExportFormat; label: string; words: strin
 /** Takes a model away: in the forms that other programs read, with its card, or the card alone. Costs nothing. */
 export function DownloadMenu({ model, isOwner }: { model: Http.Model; isOwner: boolean }) {
   const signer = useSigner()
+  const cardOf = async () => Facts.write(model, await client.trainingRun(model.trainingRunId))
+  const archiveOf = (format: Http.ExportFormat) =>
+    client.modelExport(model.name, format).catch((error) => {
+      const isForbidden = error instanceof ProblemError && error.code === 'model.files_forbidden'
+      if (!isForbidden || !isOwner || signer === undefined) throw error
+      return client.ownModelExport(model.name, format, signer)
+    })
+  return <Downloads name={model.name} formats={FORMATS} archiveOf={archiveOf} cardOf={cardOf} />
+}
+
+/** The same of a run that trained all weights, for its owner, who signs. */
+export function DownloadWhole({ run, signer }: { run: Http.TrainingRun; signer: Signer }) {
+  return (
+    <Downloads
+      name={run.modelName}
+      formats={FORMATS.filter(({ format }) => format !== 'peft')}
+      archiveOf={(format) => client.ownModelExport(run.modelName, format, signer)}
+      cardOf={async () => Facts.writeWhole(run)}
+    />
+  )
+}
+
+function Downloads({
+  name,
+  formats,
+  archiveOf,
+  cardOf,
+}: {
+  name: string
+  formats: typeof FORMATS
+  archiveOf: (format: Http.ExportFormat) => Promise<Uint8Array<ArrayBuffer>>
+  cardOf: () => Promise<string>
+}) {
   const download = useMutation({
-    mutationFn: async (format: Http.ExportFormat | 'card') => {
-      if (format === 'card') {
-        const run = await client.trainingRun(model.trainingRunId)
-        return saveFile(`${model.name}.md`, Facts.write(model, run), 'text/markdown')
-      }
-      const bytes = await client.modelExport(model.name, format).catch((error) => {
-        const isForbidden = error instanceof ProblemError && error.code === 'model.files_forbidden'
-        if (!isForbidden || !isOwner || signer === undefined) throw error
-        return client.ownModelExport(model.name, format, signer)
-      })
-      saveFile(`${model.name}-${format}.zip`, bytes, 'application/zip')
-    },
+    mutationFn: async (format: Http.ExportFormat | 'card') =>
+      format === 'card'
+        ? saveFile(`${name}.md`, await cardOf(), 'text/markdown')
+        : saveFile(`${name}-${format}.zip`, await archiveOf(format), 'application/zip'),
   })
   return (
     <>
@@ -40,7 +65,7 @@ export function DownloadMenu({ model, isOwner }: { model: Http.Model; isOwner: b
           </Button>
         </Menu.Target>
         <Menu.Dropdown>
-          {FORMATS.map(({ format, label, words }) => (
+          {formats.map(({ format, label, words }) => (
             <Menu.Item key={format} onClick={() => download.mutate(format)}>
               <Stack gap={0}>
                 <Text size="sm">{label}</Text>

@@ -60,6 +60,12 @@ export function TrainForm() {
       },
     },
   })
+  const isFull = form.values.method === 'full'
+  // all weights take other steps than an adapter's
+  form.watch('method', ({ value, previousValue }) => {
+    if (value !== previousValue && (value === 'full' || previousValue === 'full'))
+      form.setFieldValue('learningRate', value === 'full' ? Http.FULL_LEARNING_RATE : defaults.learningRate)
+  })
   const chosen = form.values.datanetIds.flatMap((id) => ready.find((each) => each.id === id) ?? [])
   const timesOf = (id: string): number => form.values.times[id] ?? 1
   // an estimate waits until a number is typed to its end
@@ -170,6 +176,15 @@ export function TrainForm() {
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
+          {isFull && (
+            <Alert title="A model of its own" role="note">
+              It is not published and sells no answers here: this server answers by adapters over its own
+              base, and nothing attributes the answers of a model whose weights are all trained, so the price
+              and the contributors’ parts above do not apply. Its owner downloads it when it is trained, and
+              serves it as the base of a server of their own. For answers that pay contributors, train an
+              adapter.
+            </Alert>
+          )}
           {chosen.length > 0 && (
             <EstimatePanel
               of={{

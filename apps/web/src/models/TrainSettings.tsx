@@ -33,11 +33,12 @@ const SETTINGS: readonly (readonly Setting[])[] = [
     {
       kind: 'choice',
       name: 'method',
-      label: 'Base in memory',
-      description: '4 bits take a sixth of its memory',
+      label: 'It trains',
+      description: '4 bits take a sixth of the base’s memory',
       choices: [
-        ['lora', 'as it is (LoRA)'],
-        ['qlora', 'in 4 bits (QLoRA)'],
+        ['lora', 'an adapter (LoRA)'],
+        ['qlora', 'an adapter over 4 bits (QLoRA)'],
+        ['full', 'all weights: a model of its own'],
       ],
     },
     {

@@ -12,7 +12,7 @@ import {
   Text,
   Title,
 } from '@mantine/core'
-import type { Http } from '@openledger/protocol'
+import { ModelCard as Facts, type Http } from '@openledger/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
@@ -24,6 +24,7 @@ import { PageTitle } from '../components/PageTitle.tsx'
 import { Row, Rows } from '../components/Rows.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
+import { DownloadWhole } from './DownloadMenu.tsx'
 import { EvaluationTable } from './EvaluationTable.tsx'
 import { perplexity } from './perplexity.ts'
 
@@ -40,6 +41,9 @@ const STATUS_TEXT = {
   failed: 'Failed.',
   cancelled: 'Cancelled.',
 } as const
+
+const WHOLE_TEXT =
+  'Trained: a model of its own. Its owner can download it and serve it as the base of a server; it is not published, and nothing attributes its answers.'
 
 /** One training run: where it stands, its loss curve, and publishing. */
 export function TrainingRunPage() {
@@ -62,7 +66,9 @@ function Run({ run }: { run: Http.TrainingRun }) {
     <Stack gap="lg">
       <div>
         <PageTitle title={run.modelName}>
-          <span role="status">{STATUS_TEXT[run.status]}</span>
+          <span role="status">
+            {run.status === 'trained' && run.config.method === 'full' ? WHOLE_TEXT : STATUS_TEXT[run.status]}
+          </span>
         </PageTitle>
         <Progress
           value={run.stepCount === 0 ? 0 : (100 * run.step) / run.stepCount}
@@ -151,12 +157,7 @@ function Run({ run }: { run: Http.TrainingRun }) {
           <Row label="Owner">
             <Address value={run.owner} />
           </Row>
-          <Row label="Method">
-            {run.config.method === 'qlora' ? 'QLoRA (base in 4 bits)' : 'LoRA'} of rank {run.config.rank},
-            alpha {run.config.alpha}
-            {run.config.isRankStabilised && ', rank-stabilised'}
-            {run.config.dropout > 0 && `, dropout ${run.config.dropout}`}
-          </Row>
+          <Row label="Method">{Facts.methodOf(run.config)}</Row>
           <Row label="It learns">
             {run.config.objective === 'preference'
               ? `which of two answers is better (DPO, beta ${run.config.preferenceBeta})`
@@ -176,14 +177,14 @@ function Run({ run }: { run: Http.TrainingRun }) {
               : `${run.config.rehearsal} tokens of the base’s own for each of the records`}
           </Row>
           <Row label="May forget">
-            {run.config.forgettingMax === 100
+            {run.config.forgettingMax === 100 || run.config.method === 'full'
               ? 'anything'
               : `${(100 * run.config.forgettingMax).toFixed(0)} % of perplexity on the base’s texts`}
           </Row>
           <Row label="Seed">{run.config.seed}</Row>
           {run.config.gate !== 'none' && (
             <Row label="Gate">
-              Published only if it is better than{' '}
+              {run.config.method === 'full' ? 'Handed out' : 'Published'} only if it is better than{' '}
               {run.config.gate === 'base' ? 'the base' : "its owner's model before"} on the test records
             </Row>
           )}
@@ -211,6 +212,7 @@ function Actions({ run }: { run: Http.TrainingRun }) {
     },
     onSuccess: () => queryClient.invalidateQueries(),
   })
+  const isWhole = run.config.method === 'full'
   const isOpen = ['queued', 'running', 'indexing', 'paused'].includes(run.status)
   return (
     <>
@@ -220,7 +222,10 @@ function Actions({ run }: { run: Http.TrainingRun }) {
         </Alert>
       )}
       <Group>
-        {run.status === 'trained' && (
+        {run.status === 'trained' && isWhole && signer !== undefined && isMine && (
+          <DownloadWhole run={run} signer={signer} />
+        )}
+        {run.status === 'trained' && !isWhole && (
           <Button onClick={() => act.mutate('publish')} loading={act.isPending} disabled={!isMine}>
             {isMine ? 'Sign and publish' : 'Only its owner can publish it'}
           </Button>

@@ -1,4 +1,4 @@
-import * as Wasm from '../algebra/Wasm.ts'
+import { Wasm } from '@openledger/primitives'
 
 /**
  * The two integer loops of a query over an index, with the index in their memory.

@@ -1,4 +1,4 @@
-import { Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
+import { BaseError, Bytes, CanonicalJson, type Hex } from '@openledger/primitives'
 import { createRandom } from '../Random.ts'
 import { familyOf, formatConfig, type LlamaConfig, weightShapes } from './Config.ts'
 import * as Safetensors from './Safetensors.ts'
@@ -50,9 +50,47 @@ export function encodeWeights(
   return Safetensors.encode(familyOf(config).layout.write(tensors), type)
 }
 
+/** Decodes what `encodeWeights` wrote. @throws {CheckpointError} {SafetensorsError} */
+export const decodeWeights = (config: LlamaConfig, bytes: Uint8Array): Map<string, Float32Array> =>
+  takeWeights(config, Safetensors.decode(bytes).tensors, 'model.safetensors')
+
+/**
+ * Takes the weights of a model out of the tensors of its files.
+ * @param place - Where they were read, for who has to mend them.
+ * @throws {CheckpointError} when one is missing or of another shape.
+ */
+export function takeWeights(
+  config: LlamaConfig,
+  tensors: ReadonlyMap<string, Safetensors.StoredTensor>,
+  place: string,
+): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>()
+  const canonical = familyOf(config).layout.read(tensors)
+  for (const [name, shape] of weightShapes(config)) {
+    const tensor = canonical.get(name)
+    if (!tensor) throw new CheckpointError(place, `${name} is missing`)
+    if (tensor.shape.join() !== shape.join()) {
+      throw new CheckpointError(place, `${name} is [${tensor.shape}], not [${shape}]`)
+    }
+    weights.set(name, tensor.data)
+  }
+  return weights
+}
+
 /** Hashes a set of files: keccak-256 of the canonical JSON object from file name to keccak-256 of the file's bytes. */
 export function hashFiles(files: ReadonlyMap<string, Uint8Array>): Hex {
   const hashes: Record<string, string> = {}
   for (const [name, bytes] of files) hashes[name] = Bytes.toHex(Bytes.keccak256(bytes))
   return Bytes.toHex(Bytes.keccak256(Bytes.fromUtf8(CanonicalJson.stringify(hashes))))
+}
+
+export class CheckpointError extends BaseError {
+  constructor(place: string, reason: string, cause?: unknown) {
+    super({
+      code: 'checkpoint.malformed',
+      message: `Expected a Hugging Face checkpoint in ${place}, but ${reason}. Point to a folder with config.json and safetensors.`,
+      context: { place },
+      cause,
+    })
+  }
 }

@@ -1,9 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BaseError } from '@openledger/primitives'
 import { createTokenizer, type Tokenizer } from '../tokenizer/Tokenizer.ts'
-import { type Checkpoint, encodeWeights, hashFiles } from './Checkpoint.ts'
-import { familyOf, formatConfig, type LlamaConfig, parseConfig, weightShapes } from './Config.ts'
+import { type Checkpoint, CheckpointError, encodeWeights, hashFiles, takeWeights } from './Checkpoint.ts'
+import { formatConfig, type LlamaConfig, parseConfig } from './Config.ts'
 import * as Safetensors from './Safetensors.ts'
 
 const weightFile = 'model.safetensors'
@@ -23,16 +22,7 @@ export async function read(directory: string): Promise<Checkpoint> {
     files.set(name, await readBytes(directory, name))
     for (const [key, tensor] of Safetensors.decode(files.get(name)!).tensors) tensors.set(key, tensor)
   }
-  const weights = new Map<string, Float32Array>()
-  const canonical = familyOf(config).layout.read(tensors)
-  for (const [name, shape] of weightShapes(config)) {
-    const tensor = canonical.get(name)
-    if (!tensor) throw new CheckpointError(directory, `${name} is missing`)
-    if (tensor.shape.join() !== shape.join()) {
-      throw new CheckpointError(directory, `${name} is [${tensor.shape}], not [${shape}]`)
-    }
-    weights.set(name, tensor.data)
-  }
+  const weights = takeWeights(config, tensors, directory)
   return { config, weights, baseHash: hashFiles(files) }
 }
 
@@ -109,15 +99,4 @@ function parseJson(name: string, bytes: Uint8Array): unknown {
 async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   await writeFile(`${path}.part`, content)
   await rename(`${path}.part`, path)
-}
-
-export class CheckpointError extends BaseError {
-  constructor(directory: string, reason: string, cause?: unknown) {
-    super({
-      code: 'checkpoint.malformed',
-      message: `Expected a Hugging Face checkpoint in ${directory}, but ${reason}. Point to a folder with config.json and safetensors.`,
-      context: { directory },
-      cause,
-    })
-  }
 }

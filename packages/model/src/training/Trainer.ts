@@ -5,7 +5,7 @@ import type { Checkpoint } from '../checkpoint/Checkpoint.ts'
 import { targetsOf, weightShapes } from '../checkpoint/Config.ts'
 import * as Safetensors from '../checkpoint/Safetensors.ts'
 import { type Packed, pack, type Sequence } from '../Sequence.ts'
-import { type AdamWOptions, adamWDefaults, type Moments, updateAdamW } from './AdamW.ts'
+import { type AdamWOptions, adamWDefaults, createAdamW, type Moments, normOf } from './AdamW.ts'
 import { mixSeed } from './Dropout.ts'
 import { createTrainingEngine, type Parameter, type PartResult, type TrainingTask } from './TrainingEngine.ts'
 import { createTrainingPool } from './TrainingPool.ts'
@@ -84,7 +84,7 @@ export type Trainer = {
   readonly release: () => Promise<void>
 }
 
-type Trained = Moments & { readonly name: string; readonly shape: readonly number[] }
+type Trained = Moments & Pick<Parameter, 'name' | 'shape'>
 
 /** Prepares training on a checkpoint. The checkpoint's own arrays are never changed. */
 export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): Trainer {
@@ -95,7 +95,12 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
   const shapes = weightShapes(config)
   const start = mode === 'lora' ? options.adapter : undefined
   if (mode === 'lora' && !start) throw new ModeError('an adapter to train')
-  const trained = start ? trainedPairs(start) : trainedWeights(checkpoint, shapes)
+  const untrained = start ? pairsOf(start) : weightsOf(checkpoint, shapes)
+  const adamW = createAdamW(
+    untrained.map(({ values, shape }) => ({ values, isDecayed: shape.length > 1 })),
+    optimizer,
+  )
+  const trained = untrained.map(({ name, shape }, i): Trained => ({ name, shape, ...adamW.moments[i]! }))
   const task: TrainingTask = {
     config,
     parameters: trained.map(({ name, shape, values }): Parameter => ({ name, shape, values })),
@@ -165,10 +170,10 @@ export function createTrainer(checkpoint: Checkpoint, options: TrainerOptions): 
     const { parts, tokens, divisor } = partsOf(batch)
     const { loss, slopes } = await runAll(parts, divisor, true)
     if (!Number.isFinite(loss)) throw new NotFiniteError('loss', steps + 1)
-    if (!slopes.every((slope) => Number.isFinite(squareSum(slope))))
-      throw new NotFiniteError('gradient', steps + 1)
+    const gradientNorm = normOf(slopes)
+    if (!Number.isFinite(gradientNorm)) throw new NotFiniteError('gradient', steps + 1)
     steps++
-    const gradientNorm = updateAdamW(trained, slopes, steps, learningRate, optimizer)
+    adamW.step(slopes, gradientNorm, steps, learningRate)
     return { loss, gradientNorm, tokens }
   }
 
@@ -243,27 +248,16 @@ function frozenBase(
   return { frozen, quantised }
 }
 
-function trainedWeights(checkpoint: Checkpoint, shapes: ReadonlyMap<string, readonly number[]>): Trained[] {
-  return [...shapes].map(([name, shape]) => withMoments(name, shape, checkpoint.weights.get(name)!))
-}
+const weightsOf = (checkpoint: Checkpoint, shapes: ReadonlyMap<string, readonly number[]>): Parameter[] =>
+  [...shapes].map(([name, shape]) => ({ name, shape, values: checkpoint.weights.get(name)! }))
 
-function trainedPairs({ tensors, rank }: Adapter.Adapter): Trained[] {
-  return [...tensors].flatMap(([name, { a, b }]) => [
-    withMoments(`${name}.a`, [a.length / rank, rank], a),
-    withMoments(`${name}.b`, [rank, b.length / rank], b),
+const pairsOf = ({ tensors, rank }: Adapter.Adapter): Parameter[] =>
+  [...tensors].flatMap(([name, { a, b }]) => [
+    { name: `${name}.a`, shape: [a.length / rank, rank], values: a },
+    { name: `${name}.b`, shape: [rank, b.length / rank], values: b },
   ])
-}
 
-const withMoments = (name: string, shape: readonly number[], values: Float32Array): Trained => ({
-  name,
-  shape,
-  values: shared(values),
-  mean: new Float32Array(values.length),
-  square: new Float32Array(values.length),
-  isDecayed: shape.length > 1,
-})
-
-/** Copies into shared memory, where training threads read the values of the moment. */
+/** Copies into memory that training threads share. */
 function shared(values: Float32Array): Float32Array {
   const copy = new Float32Array(new SharedArrayBuffer(values.byteLength))
   copy.set(values)
@@ -278,12 +272,6 @@ function sharedBytes(values: Uint8Array): Uint8Array {
 
 function addInto(target: Float32Array, part: Float32Array): void {
   for (let i = 0; i < target.length; i++) target[i]! += part[i]!
-}
-
-function squareSum(values: Float32Array): number {
-  let total = 0
-  for (let i = 0; i < values.length; i++) total += values[i]! * values[i]!
-  return total
 }
 
 function encodeState(trained: readonly Trained[], steps: number): Uint8Array<ArrayBuffer> {

@@ -9,8 +9,9 @@ const ARENA_SLACK = 1.5
 const QUANTISED_BYTES = 0.5 + 4 / BLOCK
 
 /**
- * Estimates the most resident memory of LoRA training in a process of its own, in bytes: the base once as read and once
- * shared by the threads (there in 4 bits where that is asked for), the adapter with gradient and moments, and what one run of the graph keeps, for each thread.
+ * Estimates the most resident memory of training in a process of its own, in bytes: the base once as read and, under an adapter, once
+ * shared by the threads (there in 4 bits where that is asked for); what is trained with moments and gradient, of which each thread
+ * has two copies at a time; and what one run of the graph keeps, for each thread.
  */
 export function trainingBytes(
   config: LlamaConfig,
@@ -18,11 +19,14 @@ export function trainingBytes(
     rank,
     workers,
     isQuantised = false,
+    isFull = false,
     tokensPerRun = 512,
   }: {
     readonly rank: number
     readonly workers: number
     readonly isQuantised?: boolean
+    /** Whether all weights are trained, not an adapter. */
+    readonly isFull?: boolean
     readonly tokensPerRun?: number
   },
 ): number {
@@ -41,5 +45,7 @@ export function trainingBytes(
   const shared = isQuantised ? 4 * (weights - linears) + QUANTISED_BYTES * linears : 4 * weights
   const scores = 3 * Math.max(2 ** 21, heads * tokensPerRun ** 2)
   const kept = tokensPerRun * (layers * (12 * hiddenSize + 4 * feedForwardSize) + 3 * vocabularySize) + scores
-  return PROCESS_BYTES + 4 * weights + shared + 4 * (6 * adapter + ARENA_SLACK * Math.max(1, workers) * kept)
+  const runs = ARENA_SLACK * Math.max(1, workers) * kept
+  const trained = isFull ? (3 + 2 * Math.max(1, workers)) * weights : 6 * adapter
+  return PROCESS_BYTES + 4 * weights + (isFull ? 0 : shared) + 4 * (trained + runs)
 }

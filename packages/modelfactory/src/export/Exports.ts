@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { BaseError } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
-import type { ExportedModel } from './ModelFiles.ts'
+import type { ExportedModel, ExportedWhole } from './ModelFiles.ts'
 
-export type ExportTask = ExportedModel & { readonly format: Http.ExportFormat }
+export type ExportTask = (ExportedModel | ExportedWhole) & { readonly format: Http.ExportFormat }
 
 export type ExportAnswer =
   | { readonly bytes: Uint8Array<ArrayBuffer> }

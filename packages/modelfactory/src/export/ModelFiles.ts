@@ -1,6 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Adapter, AdapterFolder, type Checkpoint, CheckpointFolder, Gguf, OnnxModel } from '@openledger/model'
+import {
+  Adapter,
+  AdapterFolder,
+  type Checkpoint,
+  CheckpointFolder,
+  decodeWeights,
+  Gguf,
+  OnnxModel,
+} from '@openledger/model'
 import { BaseError } from '@openledger/primitives'
 import type { Http } from '@openledger/protocol'
 
@@ -17,6 +25,12 @@ export type ExportedModel = {
   readonly adapterHash: string
   /** Goes with the files as `README.md`: what is on chain and what was measured. */
   readonly card: string
+}
+
+/** A model of its own as it is exported: all weights of a base that were trained. */
+export type ExportedWhole = Pick<ExportedModel, 'name' | 'baseDirectory' | 'card'> & {
+  /** Bytes of all weights, as stored. */
+  readonly weights: Uint8Array
 }
 
 /** What is beside the weights of a checkpoint for text to become tokens. */
@@ -39,6 +53,19 @@ export async function modelFiles(
   if (format === 'peft') return new Map([cardFile(card), ...AdapterFolder.files(adapter, baseName)])
   const weights = Adapter.merge(checkpoint.weights, adapter)
   return wholeModelFiles({ name, baseDirectory, config, weights, card }, format)
+}
+
+/**
+ * Makes the files of a model of its own: `merged`, `gguf` and `onnx` of `modelFiles`.
+ * @throws {NoAdapterError} {CheckpointError} {GgufError} {OnnxSizeError}
+ */
+export async function ownModelFiles(
+  { weights, ...model }: ExportedWhole,
+  format: Http.ExportFormat,
+): Promise<Map<string, Uint8Array>> {
+  if (format === 'peft') throw new NoAdapterError(model.name)
+  const config = await CheckpointFolder.readConfig(model.baseDirectory)
+  return wholeModelFiles({ ...model, config, weights: decodeWeights(config, weights) }, format)
 }
 
 const cardFile = (card: string) => ['README.md', new TextEncoder().encode(card)] as const
@@ -84,6 +111,16 @@ export async function wholeModelFiles(
       format satisfies never
   }
   return files
+}
+
+export class NoAdapterError extends BaseError {
+  constructor(name: string) {
+    super({
+      code: 'export.no_adapter',
+      message: `Expected merged, gguf or onnx, got peft. All weights of ${name} were trained: it is no adapter.`,
+      context: { name },
+    })
+  }
 }
 
 export class AdapterHashError extends BaseError {

@@ -11,11 +11,14 @@ export const checkSchema = z.discriminatedUnion('kind', [
 ])
 export type Check = z.infer<typeof checkSchema>
 
-/** How a run trains; what has no adapter is refused with the reason and what to use instead. */
-const methodSchema = z.enum(['lora', 'qlora'], {
-  error: ({ input }) =>
-    `Expected the method lora or qlora, got ${JSON.stringify(input)}. A run makes an adapter: many are served over one base, and answers are attributed by its gradients, which a whole model of its own has not. Raise rank towards 64 for more room; train a whole small model with openledger train-full and serve it as the base (OPENLEDGER_BASE_MODEL).`,
-})
+/**
+ * How a run trains: an adapter over the base as it is or in 4 bits; or all weights, which makes a model of its own that is neither
+ * published nor attributed.
+ */
+const methodSchema = z.enum(['lora', 'qlora', 'full'])
+
+/** All weights take smaller steps than an adapter's. */
+export const FULL_LEARNING_RATE = 5e-4
 
 export const trainingConfigSchema = z.object({
   rank: z.number().int().min(1).max(64).default(8),
@@ -34,9 +37,8 @@ export const trainingConfigSchema = z.object({
    * keeps what the base knows. 0 keeps nothing.
    */
   rehearsal: z.number().min(0).max(4).default(0.75),
-  /** Part by which perplexity on texts of the base's own may rise; an adapter that forgot more is scaled back. 100 is no bound. */
+  /** Part by which perplexity on texts of the base's own may rise; an adapter that forgot more is scaled back, a whole model is not. 100 is no bound. */
   forgettingMax: z.number().min(0.01).max(100).default(0.3),
-  /** Whether the base is kept in 4 bits while it is trained over (QLoRA). */
   method: methodSchema.default('lora'),
   /** What is learned: what records say, or which of two answers people prefer (DPO). */
   objective: z.enum(['likelihood', 'preference']).default('likelihood'),
@@ -52,7 +54,7 @@ export const trainingConfigSchema = z.object({
   checks: z.array(checkSchema).max(16).default([]),
   /** Whether the server's judge chooses between the model's answers and those of the base and the model before. */
   isJudged: z.boolean().default(false),
-  /** What the model must be better than on the test records, or it cannot be published. */
+  /** What the model must be better than on the test records, or it is neither published nor, a whole model, handed out. */
   gate: z.enum(['none', 'base', 'previous']).default('none'),
 })
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>
@@ -105,7 +107,7 @@ export const evaluationSchema = z.object({
       failure: z.string().nullable(),
     })
     .nullable(),
-  /** What the adapter was multiplied by so that it forgets no more than was allowed. */
+  /** What the adapter was multiplied by so that it forgets no more than was allowed; 1 for a whole model. */
   scale: z.number().min(0).max(1),
 })
 export type Evaluation = z.infer<typeof evaluationSchema>
@@ -220,6 +222,8 @@ export const trainingRunSchema = z.object({
   evaluation: evaluationSchema.nullable(),
   baseHash: hashSchema.nullable(),
   adapterHash: hashSchema.nullable(),
+  /** Of all weights, where those are trained. */
+  weightsHash: hashSchema.nullable(),
   attributionRoot: hashSchema.nullable(),
   failure: z.string().nullable(),
   modelId: z.string().nullable(),

@@ -89,6 +89,8 @@ CREATE TABLE training_runs (
   checkpoint_cid text,
   adapter_cid text,
   adapter_hash text,
+  weights_cid text,
+  weights_hash text,
   records_cid text,
   influence_cid text,
   spans_cid text,

@@ -4,7 +4,7 @@
  * Kernels are written as functions over an `Emitter`, which appends instructions in stack order. Nothing here is
  * relaxed SIMD, so a kernel gives the same bits on every machine.
  *
- * @see WebAssembly core specification 2.0, chapter 5, "Binary Format".
+ * @see WebAssembly core specification 2.0, chapter 5, "Binary Format"; shared memories are of its threads proposal.
  */
 export type ValueType = 'i32' | 'v128'
 
@@ -31,8 +31,8 @@ export type Emitter = {
 export type Kernel = { readonly parameterCount: number; readonly emit: (emitter: Emitter) => void }
 
 /** A memory with the kernels that work on it; addresses are bytes. */
-export type Instance<Name extends string> = {
-  readonly buffer: ArrayBuffer
+export type Instance<Name extends string, Buffer extends ArrayBufferLike = ArrayBuffer> = {
+  readonly buffer: Buffer
   readonly call: Readonly<Record<Name, (...parameters: number[]) => void>>
 }
 
@@ -43,30 +43,49 @@ export const MEMORY_BYTES_MAX = 2 ** 32 - PAGE_BYTES
 
 // TypeScript knows WebAssembly only together with a browser's document
 type Engine = {
-  readonly Memory: new (limits: { initial: number }) => { readonly buffer: ArrayBuffer }
+  readonly Memory: new <Buffer extends ArrayBufferLike>(limits: {
+    initial: number
+    maximum: number
+    shared: boolean
+  }) => { readonly buffer: Buffer }
   readonly Module: new (bytes: Uint8Array) => object
   readonly Instance: new (module: object, imports: object) => { readonly exports: object }
 }
 const engine = (globalThis as unknown as { readonly WebAssembly: Engine }).WebAssembly
 
 /** Assembles and starts a module over a fresh zeroed memory of at least `sizeBytes`. */
-export function instantiate<Name extends string>(
+export const instantiate = <Name extends string>(
   kernels: Readonly<Record<Name, Kernel>>,
   sizeBytes: number,
-): Instance<Name> {
-  const memory = new engine.Memory({ initial: Math.max(1, Math.ceil(sizeBytes / PAGE_BYTES)) })
-  const instance = new engine.Instance(new engine.Module(assemble(kernels)), { host: { memory } })
+): Instance<Name> => start<Name, ArrayBuffer>(kernels, sizeBytes, false)
+
+/** The same over a memory that other threads may read. */
+export const instantiateShared = <Name extends string>(
+  kernels: Readonly<Record<Name, Kernel>>,
+  sizeBytes: number,
+): Instance<Name, SharedArrayBuffer> => start<Name, SharedArrayBuffer>(kernels, sizeBytes, true)
+
+function start<Name extends string, Buffer extends ArrayBufferLike>(
+  kernels: Readonly<Record<Name, Kernel>>,
+  sizeBytes: number,
+  shared: boolean,
+): Instance<Name, Buffer> {
+  const pages = Math.max(1, Math.ceil(sizeBytes / PAGE_BYTES))
+  const memory = new engine.Memory<Buffer>({ initial: pages, maximum: pages, shared })
+  const module = new engine.Module(assemble(kernels, pages, shared))
+  const instance = new engine.Instance(module, { host: { memory } })
   return { buffer: memory.buffer, call: instance.exports as Instance<Name>['call'] }
 }
 
-function assemble(kernels: Readonly<Record<string, Kernel>>): Uint8Array {
+function assemble(kernels: Readonly<Record<string, Kernel>>, pages: number, shared: boolean): Uint8Array {
   const entries = Object.entries(kernels)
   const types = entries.map(([, { parameterCount }]) => [
     0x60,
     ...vector(Array(parameterCount).fill([0x7f])),
     0,
   ])
-  const memoryImport = [...name('host'), ...name('memory'), 0x02, 0x00, 1]
+  const limits = [shared ? 0x03 : 0x01, ...unsigned(pages), ...unsigned(pages)]
+  const memoryImport = [...name('host'), ...name('memory'), 0x02, ...limits]
   const exported = entries.map(([key], i) => [...name(key), 0x00, ...unsigned(i)])
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -115,12 +134,19 @@ function body({ parameterCount, emit }: Kernel): number[] {
 
 const I32 = { add: 0x6a, subtract: 0x6b, multiply: 0x6c, greaterOrEqual: 0x4f } as const
 
-const LOADS = { vector: 0x00, signed8To16: 0x01, splat32: 0x09 } as const
+const LOADS = { vector: 0x00, signed8To16: 0x01, splat32: 0x09, splat64: 0x0a } as const
 
 const SIMD = {
   f32Add: 0xe4,
   f32Multiply: 0xe6,
   f32FromI32: 0xfa,
+  f64Add: 0xf0,
+  f64Subtract: 0xf1,
+  f64Multiply: 0xf2,
+  f64Divide: 0xf3,
+  f64SquareRoot: 0xef,
+  f64FromLowF32: 0x5f,
+  lowF32FromF64: 0x5e,
   i32Add: 0xae,
   i32Dot16: 0xba,
 } as const
