@@ -37,7 +37,15 @@ const works: readonly Work[] = (['5M', '110M'] as const).flatMap((model) =>
   (['lora', 'qlora', 'full', 'perExample'] as const).map(
     (mode): Work =>
       model === '5M'
-        ? { model, mode, rows: 8, tokens: 128, steps: 12 }
+        ? {
+            model,
+            mode,
+            rows: 8,
+            tokens: 128,
+            steps: 12,
+            // parts of a batch on a thread each, as a server trains; a batch of one part has both threads in each operation
+            ...(mode === 'perExample' ? {} : { workers: threads }),
+          }
         : { model, mode, rows: 2, tokens: 256, steps: 5 },
   ),
 )
@@ -144,7 +152,12 @@ async function compare(parts: Parts, folder: string, directory: string, work: Wo
       name: 'OpenLedger',
       start: (output) => [
         process.execPath,
-        [join(here, 'ours.ts'), directory, JSON.stringify({ ...work, threads }), output],
+        [
+          join(here, 'ours.ts'),
+          directory,
+          JSON.stringify({ ...work, threads: work.workers === undefined ? threads : 1 }),
+          output,
+        ],
       ],
     },
     ...variants[work.mode].map((variant) => ({

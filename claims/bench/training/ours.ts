@@ -13,7 +13,6 @@ import { ALPHA, LEARNING_RATE, type Measured, median, RANK, tokenAt, type Work }
 const [directory, json, output] = process.argv.slice(2) as [string, string, string]
 const work = JSON.parse(json) as Work & {
   tokensPerRun?: number
-  workers?: number
   threads?: number
   spinning?: boolean
 }

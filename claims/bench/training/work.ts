@@ -7,6 +7,8 @@ export type Work = {
   readonly rows: number
   readonly tokens: number
   readonly steps: number
+  /** Threads of ours that each compute parts of a batch; without them operations are shared by all threads. */
+  readonly workers?: number
 }
 
 export type Mode = 'lora' | 'qlora' | 'full' | 'perExample'

@@ -1,4 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CheckpointFolder } from '@openledger/model'
@@ -15,6 +17,7 @@ import {
 } from '@openledger/store'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { addTowers, writeTinyBase } from '../test/trainingWorld.ts'
+import type { JudgeOptions } from './JudgeEndpoint.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
 
 const { trainingRuns } = schema
@@ -66,8 +69,8 @@ const rowOf = async (id: string) =>
 const until = (id: string, status: string) =>
   vi.waitFor(async () => expect(await rowOf(id)).toMatchObject({ status }), { timeout: 50_000, interval: 50 })
 
-const workerOf = (kept: Blobs = blobs) =>
-  createTrainingWorker({ database, jobs, blobs: kept, baseDirectory: directory, workers: 0 })
+const workerOf = (kept: Blobs = blobs, judge?: JudgeOptions) =>
+  createTrainingWorker({ database, jobs, blobs: kept, baseDirectory: directory, workers: 0, judge })
 
 test.each(['lora', 'full'] as const)(
   'a paused run (%s) keeps its steps and ends with what one learned that never paused',
@@ -137,4 +140,46 @@ test('a loss that overflows fails the run with what to change', async () => {
   await workerOf().work()
   await until('wild', 'failed')
   expect((await rowOf('wild')).failure).toMatch(/Lower the learning rate or clean the records/)
+})
+
+test('a run asks a judge over HTTP for its verdicts, in both orders, and ends all the same when the judge does not answer', async () => {
+  const asked: string[] = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const { messages } = JSON.parse(body) as { messages: { role: string; content: string }[] }
+    const content = messages.find(({ role }) => role === 'user')!.content
+    asked.push(content)
+    // the longer answer is better
+    const [, first, second] = /## Answer A\n([\s\S]*)\n\n## Answer B\n([\s\S]*)$/.exec(content)!
+    const verdict = first!.length === second!.length ? 'TIE' : first!.length > second!.length ? 'A' : 'B'
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ choices: [{ message: { content: verdict } }] }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const judge = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, model: 'judge-1' }
+  const judgedOf = async (id: string) => Http.evaluationSchema.parse((await rowOf(id)).evaluation).judged!
+  try {
+    // steps large enough for answers unlike the base's
+    await queue('judged', { isJudged: true, learningRate: 0.1, alpha: 64 })
+    await workerOf(blobs, judge).work()
+    await until('judged', 'trained')
+    const { judge: name, rounds, failure } = await judgedOf('judged')
+    expect([name, failure]).toEqual(['judge-1', null])
+    const { against, prompts, wins, ties, losses, unread } = rounds[0]!
+    expect([against, unread]).toEqual(['the base', 0])
+    expect(wins + ties + losses).toBe(prompts)
+    expect(asked.length).toBeGreaterThan(0)
+    expect(asked.length % 2).toBe(0)
+    expect(asked[0]).toContain('## Reference')
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  await queue('unjudged', { isJudged: true, learningRate: 0.1, alpha: 64 })
+  await workerOf().call('unjudged')
+  await until('unjudged', 'trained')
+  const { rounds, failure } = await judgedOf('unjudged')
+  expect(rounds).toEqual([])
+  expect(failure).toContain('Expected a verdict of the judge judge-1, got none')
 })
