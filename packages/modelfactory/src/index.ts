@@ -1,6 +1,7 @@
 export { AdapterHashError, modelFiles, wholeModelFiles } from './export/ModelFiles.ts'
 export { NotModelOwnerError } from './export/OwnModels.ts'
 export { type FullTrainingResult, trainFull } from './FullTraining.ts'
+export { fetchBase, HubError, type HubModel } from './Hub.ts'
 export { type IndexEvent, IndexLostError, IndexRebuildingError } from './IndexFiles.ts'
 export { JudgeFailedError, JudgeMissingError, type JudgeOptions } from './JudgeEndpoint.ts'
 export {

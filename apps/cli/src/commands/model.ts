@@ -23,6 +23,7 @@ type FullOptions = {
   readonly epochs?: string
   readonly workers: string
 }
+type FetchOptions = { readonly revision: string; readonly hub: string; readonly token?: string }
 type AskOptions = {
   readonly tokens: string
   readonly key?: string
@@ -96,6 +97,22 @@ export function addModelCommands(program: Command, session: Session): void {
         readAs: async () => signerOf((await session.acting()).account),
       })
       console.log(`${directory}: ${files.join(', ')}`)
+    })
+
+  program
+    .command('fetch-base')
+    .description('fetches a base model from a hub into a folder that a server takes; run again, it goes on')
+    .argument('<model>', 'owner/name on the hub')
+    .argument('<folder>')
+    .option('--revision <revision>', 'branch, tag or commit', 'main')
+    .option('--hub <url>', 'where the hub is', 'https://huggingface.co')
+    .option('--token <token>', 'for models that ask for one')
+    .action(async (name: string, directory: string, { revision, hub, token }: FetchOptions) => {
+      const { fetchBase } = await import('@openledger/modelfactory')
+      const { commit, files } = await fetchBase({ url: hub, name, revision, token }, directory, (line) =>
+        console.log(dim(line)),
+      )
+      console.log(`${directory}: ${files.join(', ')} of commit ${commit}`)
     })
 
   program
