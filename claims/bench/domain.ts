@@ -37,10 +37,7 @@ export const claim: Claim = {
   async run({ isQuick, words, say }) {
     const checkpoint = await CheckpointFolder.read(BASE)
     const tokenizer = await CheckpointFolder.readTokenizer(BASE)
-    const config = Http.trainingConfigSchema.parse({
-      ...(isQuick ? { epochs: 2 } : {}),
-      ...settingsOf(words),
-    })
+    const config = Http.trainingConfigSchema.parse(settingsOf(words))
     const records = domainRecords(isQuick ? QUICK_MODULES : undefined)
     const { run, forget } = await trainDomain({ checkpoint, tokenizer, records, config }, say)
     const { adapter, scale, training, test, baseTestLoss, testLoss, stepCount, seconds } = run
