@@ -1,5 +1,5 @@
 import { Open } from '@openledger/primitives'
-import { DevelopmentKeys } from '@openledger/protocol'
+import { Abi, DevelopmentKeys } from '@openledger/protocol'
 import { signerOf } from '@openledger/sdk'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import * as CommandLine from './CommandLine.ts'
@@ -38,6 +38,14 @@ describe('a Datanet under the panel of validators', () => {
     )
     await succeed('builder', 'use-panel', datanetId, '--judges', '1', '--fee', '0.1')
     for (const judge of JUDGES) expect(await succeed(judge, 'enlist', '20')).toContain('Enlisted')
+    const owedToVoter = () =>
+      house.l2.readContract({
+        address: house.deployment.l2.validatorPanel,
+        abi: Abi.validatorPanelAbi,
+        functionName: 'owedTo',
+        args: [DevelopmentKeys.account('voter').address],
+      })
+    const before = await owedToVoter()
     expect(await succeed('voter', 'dispute', id, '1')).toContain('0.1 OPEN')
     const only = async () => (await house.client.panelCases(id))[0]!
     // drawing, counting and recording is the server's to do
@@ -59,10 +67,10 @@ describe('a Datanet under the panel of validators', () => {
     await reaches('appeal', 1)
     expect(await succeed('voter', 'appeal', caseId)).toContain('0.2 OPEN come back if the verdict changes')
     const others = rolesOf(await reaches('commit', 3), 1)
-    for (const other of others) await succeed(other, 'commit-verdict', caseId, id, '--accept', 'none')
+    const each = (...words: string[]) => Promise.all(others.map((other) => succeed(other, ...words)))
+    await each('commit-verdict', caseId, id, '--accept', 'none')
     await reaches('reveal', 3)
-    for (const other of others)
-      await succeed(other, 'reveal-verdict', caseId, '--reason', 'An advertisement.')
+    await each('reveal-verdict', caseId, '--reason', 'An advertisement.')
     await waitFor('the next version', 120_000, async () =>
       (await house.client.datanet(datanetId)).version === 2 ? true : undefined,
     )
@@ -76,13 +84,14 @@ describe('a Datanet under the panel of validators', () => {
     expect(await succeed('voter', 'proceed', caseId, id)).toContain('An advertisement.')
     const metrics = await (await fetch(`${inject('houseUrl')}/metrics`)).text()
     expect(metrics).toMatch(/openledger_panel_steps\{step="carryOut"\} [1-9]/)
-    expect(await succeed('voter', 'withdraw-fees')).toContain('0.2 OPEN')
+    expect((await owedToVoter()) - before).toBe(Open.parse('0.2'))
+    expect(await succeed('voter', 'withdraw-fees')).toContain('Paid out')
     // fees, and what the first judge lost, went to those whom the last word agrees with
     const { votes } = await only()
     const sumOf = (field: 'paidWei' | 'slashedWei') =>
       votes.reduce((sum, vote) => sum + BigInt(vote[field]), 0n)
     expect(sumOf('paidWei') - sumOf('slashedWei')).toBe(Open.parse('0.3'))
-    for (const other of others) expect(await succeed(other, 'withdraw-fees')).toContain('Paid out')
+    expect(await each('withdraw-fees')).toEqual(others.map(() => expect.stringContaining('Paid out')))
   })
 })
 
