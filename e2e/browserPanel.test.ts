@@ -101,6 +101,7 @@ describe.skipIf(executablePath === undefined)('a dispute, in a browser', () => {
     await click('Count the votes')
     await click('Record it')
     await page.getByText('Rejected: 2.').waitFor()
+    await page.getByText('rejected', { exact: true }).waitFor()
     await waitFor('the next version', 60_000, async () =>
       (await house.client.datanet(datanetId)).version === 2 ? true : undefined,
     )

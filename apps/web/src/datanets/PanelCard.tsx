@@ -2,7 +2,7 @@ import { Badge, Button, Card, Group, Stack, Table, Text, TextInput, Title } from
 import { type Http, PanelRecords } from '@openledger/protocol'
 import { validatorPanelAbi } from '@openledger/protocol/abi/validatorPanel'
 import { ValidatorPanel } from '@openledger/sdk'
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { client, queries } from '../api.ts'
 import { Address } from '../components/Address.tsx'
@@ -104,6 +104,7 @@ function Case({ contribution, found }: { contribution: Http.ContributionDetail; 
   const network = useQuery(queries.network)
   const signer = useSigner()
   const publicClient = useL2Client()
+  const queryClient = useQueryClient()
   const transact = useTransact()
   const [accepted, setAccepted] = useState('')
   const [reason, setReason] = useState('')
@@ -128,7 +129,9 @@ function Case({ contribution, found }: { contribution: Http.ContributionDetail; 
         functionName: 'carryOut',
         args: PanelRecords.carryOutArguments(id, detail),
       })
-      await client.followContribution(contribution.id)
+      // the verdict that was recorded is shown at once
+      const { queryKey } = queries.contribution(contribution.id)
+      queryClient.setQueryData(queryKey, await client.followContribution(contribution.id))
     })
   const appeal = () =>
     transact.start(() =>
