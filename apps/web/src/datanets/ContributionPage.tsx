@@ -63,13 +63,13 @@ export function ContributionPage() {
               </Rows>
             </Card>
           </div>
+          <PaidAnswers contributionId={data.id} />
           {address?.toLowerCase() === data.beneficiary.toLowerCase() && <Beneficiary contribution={data} />}
           {address?.toLowerCase() === data.contributor &&
             data.status !== 'withdrawing' &&
             data.status !== 'withdrawn' && <WithdrawContribution contribution={data} />}
           <Judge contribution={data} />
           <PanelCard contribution={data} />
-          <PaidAnswers contributionId={data.id} />
           <Texts contribution={data} />
         </Stack>
       )}

@@ -27,6 +27,7 @@ export function WithdrawContribution({ contribution }: { contribution: Http.Cont
       <Button
         size="xs"
         color="red"
+        style={{ alignSelf: 'flex-start' }}
         variant={isAsked ? 'filled' : 'light'}
         disabled={signer === undefined}
         loading={withdraw.isPending}
