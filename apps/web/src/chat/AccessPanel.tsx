@@ -4,6 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useConnection } from 'wagmi'
 import { client, queries } from '../api.ts'
 import { Amount } from '../components/Amount.tsx'
+import { Command } from '../components/Command.tsx'
 import { shortMessage } from '../wallet/shortMessage.ts'
 import { useSigner } from '../wallet/useSigner.ts'
 import { useApiKey } from './apiKey.ts'
@@ -52,6 +53,8 @@ function Access({ address }: { address: `0x${string}` }) {
         </Text>
         <Stack gap="sm" mt="sm">
           <Purse address={address} account={account.data} />
+          <Text size="sm">The key, for programs; whoever has it can spend up to its limit:</Text>
+          <Command>{`export OPENLEDGER_API_KEY=${held.secret}`}</Command>
           <Revoke apiKey={key} />
           {account.data && <TakeBack address={address} availableWei={BigInt(account.data.availableWei)} />}
         </Stack>
