@@ -6,6 +6,8 @@ import type { AdapterShelf } from './ServingRun.ts'
 import type { WorkRequest } from './ServingWorkload.ts'
 
 const python = process.env.OPENLEDGER_PYTHON ?? 'python3'
+/** How the program ends where Python lacks a package. */
+const PACKAGES_MISSING = 3
 
 export type PeftFigures = { readonly tokensPerSecond: number; readonly versions: string }
 
@@ -22,9 +24,6 @@ export async function generateWithPeft(options: {
   readonly threads: number
 }): Promise<PeftFigures | undefined> {
   const { checkpoint, directory, shelf, requests, threads } = options
-  const isThere =
-    spawnSync(python, ['-c', 'import torch, transformers, peft'], { stdio: 'ignore' }).status === 0
-  if (!isThere) return undefined
   const model = join(directory, 'peft')
   await CheckpointFolder.write(model, checkpoint.config, checkpoint.weights)
   const adapters = requests.map((_, i) => join(directory, `peft-${i}`))
@@ -35,10 +34,13 @@ export async function generateWithPeft(options: {
   const job = join(directory, 'peft.json')
   const promptIds = requests.map((request) => request.promptIds)
   writeFileSync(job, JSON.stringify({ model, adapters, promptIds, outputTokens, threads }))
-  const ran = spawnSync(python, [join(import.meta.dirname, 'serving/peft.py'), job], {
+  const ran = spawnSync(python, [join(import.meta.dirname, 'serving/rival.py'), job], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  if (ran.error !== undefined || ran.status === PACKAGES_MISSING) return undefined
+  if (ran.status !== 0)
+    throw new Error(`Expected PEFT to answer, but it ended with ${ran.status}: see above.`)
   const { seconds, versions } = JSON.parse(ran.stdout.trim().split('\n').at(-1)!) as {
     seconds: number
     versions: string

@@ -18,6 +18,7 @@ const RIVAL_CONCURRENCIES = [1, 4, 8]
 const RIVAL_REQUESTS = 48
 /** Answers of one call of PEFT, each under an adapter of its own. */
 const PEFT_ROWS = 16
+const PEFT_LENGTHS = { promptTokens: [16, 16], outputTokens: [16, 16] } as const
 
 /** A number that was found, beside the one that was wanted. */
 export type Goal = {
@@ -209,7 +210,7 @@ async function measureBatches({ size, engines, parts, workload, say }: Measuring
 async function measurePeft({ size, engines, parts, workload, say }: Measuring): Promise<Measured> {
   const { name, precision } = size
   if (precision !== 'f32') return { rows: [], goals: [] }
-  const drawn = workload({ requests: PEFT_ROWS, ...BATCH_LENGTHS })
+  const drawn = workload({ requests: PEFT_ROWS, ...PEFT_LENGTHS })
   const requests = drawn.map((request, adapter) => ({ ...request, adapter }))
   const found = await parts.once('peft', async () => {
     const theirs = await engines.runPeft(requests)

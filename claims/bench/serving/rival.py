@@ -1,18 +1,21 @@
 """PEFT's side of `npm run bench -- serving`: rows of one batch, each under an adapter of its own.
 
-    python peft.py JOB
+    python rival.py JOB
 
 JOB is JSON: `model` and `adapters` are folders that OpenLedger wrote, `promptIds` one prompt of equal length for each
-adapter. Prints one line of JSON: the seconds of the better of two runs, and the versions.
+adapter. Prints one line of JSON: the seconds of the better of two runs, and the versions. Ends with 3 where a package is missing.
 """
 
 import json
 import sys
 import time
 
-import peft
-import torch
-import transformers
+try:
+    import peft
+    import torch
+    import transformers
+except ImportError:
+    sys.exit(3)
 
 job = json.load(open(sys.argv[1]))
 torch.set_num_threads(job["threads"])
