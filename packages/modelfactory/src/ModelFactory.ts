@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { CheckpointFolder } from '@openledger/model'
 import { BaseError, type Clock, type Hex } from '@openledger/primitives'
 import { Abi, type Deployment, Http, ModelCard, type Sender, SignedRequest } from '@openledger/protocol'
-import { and, type Blobs, type Database, eq, type Jobs, notInArray, schema } from '@openledger/store'
+import { type Blobs, type Database, eq, type Jobs, type Orm, schema } from '@openledger/store'
 import type { PublicClient } from 'viem'
 import type { z } from 'zod'
 import { createExports } from './export/Exports.ts'
@@ -11,6 +11,16 @@ import { createIndexFiles, type IndexEvent } from './IndexFiles.ts'
 import { JudgeMissingError, type JudgeOptions } from './JudgeEndpoint.ts'
 import { createCheck } from './Measures.ts'
 import * as Publication from './Publication.ts'
+import {
+  isOver,
+  NotRunOwnerError,
+  RunNotPausedError,
+  RunOverError,
+  requireFreeName,
+  requireRoom,
+  runRow,
+  useOnce,
+} from './RunRules.ts'
 import { createRuns, type RunRow, type Runs, requireVersions, type TermsOf } from './Runs.ts'
 import { estimate } from './TrainingEstimate.ts'
 import { requireLicences } from './TrainingLicences.ts'
@@ -19,7 +29,7 @@ import { type QueueLimits, queueLimits } from './TrainingQueue.ts'
 import { createTrainingWorker } from './TrainingWorker.ts'
 import { recordsOf, type VersionRecord } from './VersionRecords.ts'
 
-const { models, trainingRuns, usedRequests } = schema
+const { models, trainingRuns } = schema
 
 type CreateRequest = z.output<typeof Http.createTrainingRunSchema>
 type ExportRequest = z.output<typeof Http.exportModelSchema>
@@ -131,8 +141,6 @@ export type ModelFactoryDeps = {
   /** Told of index files that are damaged, and of what becomes of them. */
   readonly onIndexEvent?: (event: IndexEvent) => void
 }
-
-const OVER = ['trained', 'published', 'failed', 'cancelled'] as const
 
 /** Creates the factory over a database, a queue and a chain. */
 export function createModelFactory(deps: ModelFactoryDeps): ModelFactory {
@@ -364,38 +372,7 @@ async function readBase(directory: string) {
   return { config, tokenizer }
 }
 
-type Orm = Database['orm']
 type Action = `${'create' | 'cancel' | 'pause' | 'resume'}TrainingRun` | 'exportModel'
-
-async function runRow(orm: Orm, id: string): Promise<RunRow> {
-  const [run] = await orm.select().from(trainingRuns).where(eq(trainingRuns.id, id))
-  if (run === undefined) throw new RunOverError(id, 'unknown')
-  return run
-}
-
-/** Marks a signed request as carried out. @throws {RequestReplayedError} when it was before. */
-async function useOnce(orm: Orm, digest: Hex, deadline: number): Promise<void> {
-  const added = await orm.insert(usedRequests).values({ digest, deadline }).onConflictDoNothing().returning()
-  if (added.length === 0) throw new SignedRequest.RequestReplayedError(digest)
-}
-
-const isOver = (status: string): boolean => (OVER as readonly string[]).includes(status)
-
-async function requireRoom(orm: Orm, owner: string, openRunsMax: number): Promise<void> {
-  const open = await orm
-    .select({ id: trainingRuns.id })
-    .from(trainingRuns)
-    .where(and(eq(trainingRuns.owner, owner), notInArray(trainingRuns.status, [...OVER])))
-  if (open.length >= openRunsMax) throw new TooManyRunsError(open.length, openRunsMax)
-}
-
-async function requireFreeName(orm: Orm, name: string): Promise<void> {
-  const [taken] = await orm
-    .select({ status: trainingRuns.status })
-    .from(trainingRuns)
-    .where(and(eq(trainingRuns.modelName, name), notInArray(trainingRuns.status, ['failed', 'cancelled'])))
-  if (taken !== undefined) throw new NameTakenError(name)
-}
 
 const toServed = (model: typeof models.$inferSelect, run: RunRow): ServedModel => ({
   modelId: model.id,
@@ -415,56 +392,6 @@ const toServed = (model: typeof models.$inferSelect, run: RunRow): ServedModel =
   attributionRoot: run.attributionRoot as Hex,
   datanetIds: run.datanets.map(({ datanetId }) => BigInt(datanetId)),
 })
-
-export class NameTakenError extends BaseError {
-  constructor(name: string) {
-    super({
-      code: 'model.name_taken',
-      message: `Expected a free model name, but ${name} is taken by another run or model. Choose another; nothing was started.`,
-      context: { name },
-    })
-  }
-}
-
-export class TooManyRunsError extends BaseError {
-  constructor(open: number, max: number) {
-    super({
-      code: 'training_run.too_many',
-      message: `Expected fewer than ${max} runs of one owner at a time, but ${open} wait, run or are paused. Wait for one, or cancel it.`,
-      context: { open, max },
-    })
-  }
-}
-
-export class NotRunOwnerError extends BaseError {
-  constructor(id: string, account: Hex) {
-    super({
-      code: 'training_run.not_owner',
-      message: `Expected the owner of run ${id}, got ${account}. Only who started a run can stop it.`,
-      context: { id, account },
-    })
-  }
-}
-
-export class RunOverError extends BaseError {
-  constructor(id: string, status: string) {
-    super({
-      code: 'training_run.over',
-      message: `Expected a run that waits or runs, but run ${id} is ${status}. There is nothing to stop.`,
-      context: { id, status },
-    })
-  }
-}
-
-export class RunNotPausedError extends BaseError {
-  constructor(id: string, status: string) {
-    super({
-      code: 'training_run.not_paused',
-      message: `Expected a run that is paused or failed, but run ${id} is ${status}. There is nothing to resume.`,
-      context: { id, status },
-    })
-  }
-}
 
 export class ModelNotFoundError extends BaseError {
   constructor(name: string) {

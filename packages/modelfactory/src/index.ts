@@ -9,12 +9,7 @@ export {
   type ModelFactory,
   type ModelFactoryDeps,
   ModelNotFoundError,
-  NameTakenError,
-  NotRunOwnerError,
-  RunNotPausedError,
-  RunOverError,
   type ServedModel,
-  TooManyRunsError,
 } from './ModelFactory.ts'
 export {
   configHashOf,
@@ -24,6 +19,13 @@ export {
   modelInputOf,
   RunNotTrainedError,
 } from './Publication.ts'
+export {
+  NameTakenError,
+  NotRunOwnerError,
+  RunNotPausedError,
+  RunOverError,
+  TooManyRunsError,
+} from './RunRules.ts'
 export { RunNotFoundError, VersionNotFoundError } from './Runs.ts'
 export { type TrainingInput, type TrainingResult, trainAdapter } from './Training.ts'
 export { joinRecords, type TrainingRecord } from './TrainingPlan.ts'
